@@ -1,0 +1,1 @@
+"""Networks, and the metrics and geometry they share."""

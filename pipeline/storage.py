@@ -1,0 +1,56 @@
+"""Files that are either whole or absent: written beside their place and moved in at the end.
+
+A killed process leaves at most a hidden `.NAME.part`, which the next writer of NAME replaces.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A hidden path beside `path` to write to; it takes path's name when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file."""
+    with atomic_path(path) as part:
+        part.write_bytes(data)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write sorted, indented JSON: the same value gives the same bytes."""
+    write_bytes(path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def write_table(path: Path, table: pa.Table, *, row_group_rows: int = 1000) -> None:
+    """Write a Parquet file; the same table gives the same bytes."""
+    with atomic_path(path) as part:
+        pq.write_table(table, part, compression="zstd", row_group_size=row_group_rows)
+
+
+def read_parts(folder: Path, columns: list[str] | None = None, pattern: str = "*.parquet") -> pa.Table:
+    """All parts of a stage's table, in the order of their names.
+
+    Raises FileNotFoundError where the folder holds no part.
+    """
+    parts = sorted(p for p in folder.glob(pattern) if not p.name.startswith("."))
+    if not parts:
+        raise FileNotFoundError(f"{folder}: no {pattern} there")
+    return pa.concat_tables([pq.read_table(p, columns=columns) for p in parts])
