@@ -1,0 +1,71 @@
+"""Kill the job with SIGKILL at random moments, run it again: the same bytes as undisturbed, nothing left over.
+
+python -m benchmarks.crash_resume [--check] [--quick]
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.job import CAMERA, QUICK_OPTIONS, differing, digests, run, start
+from benchmarks.report import Bar, Report, main
+
+KILLS = 10
+SEED = 20240514
+
+
+def killed_after(root: Path, options: list[str], delay_s: float) -> bool:
+    """Start the job and kill its whole process group after a delay; whether it was still running then."""
+    root.mkdir(parents=True, exist_ok=True)
+    process = start("GenerateClipArt", root, *options)
+    try:
+        process.wait(delay_s)
+        return False
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return True
+
+
+def report(quick: bool, data: Path) -> Report:
+    """An undisturbed run, then one killed at moments spread at random over its duration; `data` is not used.
+
+    The small job is used in both forms: every stage and every kind of file takes part, and the kills fall closer.
+    """
+    options = ["--camera", CAMERA, *QUICK_OPTIONS]
+    rng = np.random.default_rng(SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        whole, broken = Path(folder) / "whole", Path(folder) / "broken"
+        undisturbed = run("GenerateClipArt", whole, *options)
+        kills, begun = 0, time.monotonic()
+        for _ in range(2 if quick else KILLS):
+            # Each delay is past the start of Python and short of the whole, so kills fall in ever later stages.
+            kills += killed_after(broken, options, float(rng.uniform(0.1, 0.45)) * undisturbed.wall_s)
+        resumed = run("GenerateClipArt", broken, *options)
+        codes = (undisturbed.code, resumed.code)
+        if any(codes):
+            raise SystemExit(
+                f"benchmarks.crash_resume: ended with {codes}:\n{(undisturbed.output + resumed.output)[-2000:]}"
+            )
+        unlike = differing(digests(whole), digests(broken))
+    row = {
+        "kills": kills,
+        "undisturbed_s": undisturbed.wall_s,
+        "with_kills_s": time.monotonic() - begun,
+        "differing": len(unlike),
+        "first": ", ".join(unlike[:3]) or "-",
+    }
+    return Report(
+        [row], [Bar("differing files", len(unlike), at_most=0), Bar("kills", kills, at_least=2 if quick else 5)]
+    )
+
+
+if __name__ == "__main__":
+    main("crash_resume", __doc__, report)

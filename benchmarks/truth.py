@@ -1,0 +1,51 @@
+"""Match what the pipeline made of a simulated camera to the simulator's exact truth.
+
+An instance belongs to the actor of its frame whose amodal mask it overlaps most, if that is at least MATCH_IOU;
+an instance of no actor counts as wrong in every share below.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from pipeline import masks
+
+MATCH_IOU = 0.3
+UNOCCLUDED_FRACTION = 0.98
+# A silhouette that only touches the border loses a sliver of antialiased edge.
+UNTRUNCATED_SHARE = 0.005
+LONG_VEHICLES = ("bus", "lorry")
+
+
+def is_clean(truth: pd.DataFrame) -> pd.Series:
+    """Which rows of the truth are wholly visible and wholly inside the frame."""
+    return (truth["visible_fraction"] >= UNOCCLUDED_FRACTION) & (truth["truncation"] <= UNTRUNCATED_SHARE)
+
+
+def match(instances: pd.DataFrame, truth: pd.DataFrame, size_hw: tuple[int, int]) -> pd.DataFrame:
+    """For each instance (columns frame_id, mask_rle; same index): truth_row (index into truth, -1 for none) and iou."""
+    by_frame = truth.groupby("frame_id").indices
+    result = pd.DataFrame({"truth_row": -1, "iou": 0.0}, index=instances.index)
+    for frame_id, rows in instances.groupby("frame_id").indices.items():
+        there = by_frame.get(frame_id)
+        if there is None:
+            continue
+        iou = masks.iou(
+            instances["mask_rle"].iloc[rows].tolist(), truth["mask_amodal_rle"].iloc[there].tolist(), size_hw
+        )
+        best, value = iou.argmax(axis=1), iou.max(axis=1)
+        result.iloc[rows, 0] = np.where(value >= MATCH_IOU, truth.index[there[best]], -1)
+        result.iloc[rows, 1] = np.where(value >= MATCH_IOU, value, 0.0)
+    return result
+
+
+def footprints(rows: pd.DataFrame, R_cam_world: np.ndarray, height_m: float) -> np.ndarray:
+    """(N, 4, 2) ground rectangles in world metres, from R, t (camera frame) and dims_lwh_m."""
+    R = np.stack(rows["R"].to_list()).reshape(-1, 3, 3)
+    t = np.stack(rows["t"].to_list())
+    dims = np.stack(rows["dims_lwh_m"].to_list())
+    corners = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) / 2  # (4, 2) in lengths and widths
+    in_object = np.concatenate([corners[None] * dims[:, None, :2], np.zeros((len(rows), 4, 1))], axis=2)
+    in_camera = np.einsum("nij,nkj->nki", R, in_object) + t[:, None]
+    return ((in_camera + height_m * R_cam_world[:, 2]) @ R_cam_world)[..., :2]
