@@ -1,1 +1,146 @@
-"""A time-lapse camera that needs no download: an intersection with exact truth beside every frame."""
+"""A time-lapse camera that needs no download: an intersection over a day, with exact truth beside every frame.
+
+The world frame is the ground plane's own (calibration.camera). A burst is a few seconds of frames; each is rendered on
+its own from its own seed, so that workers may share the bursts in any way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import simplejpeg
+
+from calibration.camera import Camera, GroundPlane
+from pipeline.simulate.layout import LAYOUTS
+from pipeline.simulate.light import Light, drift, light_at
+from pipeline.simulate.render import Renderer, sensor
+from pipeline.simulate.stage import Stage, View, build_stage
+from pipeline.simulate.traffic import parked_cars, simulate
+from pipeline.simulate.truth import TRUTH, read_truth, rows_of
+from pipeline.storage import write_bytes, write_table
+from pipeline.tables import to_table
+
+__all__ = ["Burst", "BucketPlan", "Simulation", "plan_bursts", "read_truth", "render_burst"]
+
+_PAUSE_S = 420.0  # between the starts of two bursts of a bucket
+_IDS_PER_BURST = 1000
+
+
+@dataclass(frozen=True)
+class BucketPlan:
+    """A lighting bucket: its name, the local time its first burst starts, and how cloudy it is (0 to 1)."""
+
+    name: str
+    start: time
+    cloud: float = 0.2
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the simulated camera films; one of the layouts of pipeline/simulate/layout.py."""
+
+    layout: str
+    seed: int
+    date: date
+    buckets: tuple[BucketPlan, ...]
+    bursts_per_bucket: int = 4
+    burst_s: float = 12.0
+    fps: float = 5.0
+    latitude_deg: float = 51.5
+    vehicles_per_minute: float = 26.0
+    people_per_minute: float = 16.0
+    vehicle_mix: dict[str, float] = field(default_factory=dict)
+    jpeg_quality: int = 92
+
+    def __post_init__(self) -> None:
+        if self.layout not in LAYOUTS:
+            raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {self.layout!r}")
+
+
+@dataclass(frozen=True)
+class Burst:
+    """A few seconds of frames: which bucket, when they start, their ids and times."""
+
+    index: int
+    bucket: BucketPlan
+    start: datetime
+    frame_ids: range
+    timestamps: tuple[datetime, ...]
+
+
+def plan_bursts(sim: Simulation, zone: tzinfo) -> list[Burst]:
+    """All bursts of the day, in time order."""
+    count = round(sim.burst_s * sim.fps)
+    bursts = []
+    for bucket in sorted(sim.buckets, key=lambda b: b.start):
+        first = datetime.combine(sim.date, bucket.start, zone)
+        for number in range(sim.bursts_per_bucket):
+            index = len(bursts)
+            start = first + timedelta(seconds=_PAUSE_S * number)
+            moments = tuple(start + timedelta(seconds=i / sim.fps) for i in range(count))
+            bursts.append(Burst(index, bucket, start, range(index * count, (index + 1) * count), moments))
+    return bursts
+
+
+def render_burst(
+    sim: Simulation, camera: Camera, plane: GroundPlane, burst: Burst, frames_dir: Path, truth_path: Path, *,
+    threads: int = 1, progress: Callable[[int, int], None] | None = None,
+) -> None:  # fmt: skip
+    """Write frames_dir/<frame_id>.jpg of a burst, then its truth; the same bytes for the same arguments."""
+    layout, view = LAYOUTS[sim.layout], View(camera, plane)
+    light = _light(sim, burst)
+    stage = _stage(sim.layout, _Hashed(view), _Hashed(light), threads)
+    parked = parked_cars(layout, sim.seed, first_id=1)
+    times_s = np.arange(len(burst.frame_ids)) / sim.fps
+    states = simulate(
+        layout, np.random.default_rng([sim.seed, burst.index]), mix=sim.vehicle_mix,
+        vehicles_per_minute=sim.vehicles_per_minute, people_per_minute=sim.people_per_minute, parked=parked,
+        times_s=times_s, first_id=_IDS_PER_BURST * (burst.index + 1),
+    )  # fmt: skip
+    renderer = Renderer(layout, view, stage, light, threads)
+    rows: list[dict] = []
+    for number, (frame_id, now) in enumerate(zip(burst.frame_ids, states, strict=True)):
+        drawn = renderer.draw(now)
+        seconds = (burst.timestamps[number] - burst.timestamps[0]).total_seconds()
+        share = drift(burst.bucket.cloud, seconds + 60.0 * burst.index, sim.seed + burst.index)
+        noise = np.random.default_rng([sim.seed, frame_id, 3])
+        image = sensor(renderer.picture(drawn, share), light, noise)
+        jpeg = simplejpeg.encode_jpeg(
+            np.ascontiguousarray(image), sim.jpeg_quality, "BGR", colorsubsampling="420", fastdct=False
+        )
+        write_bytes(frames_dir / f"{frame_id:06d}.jpg", jpeg)
+        rows += rows_of(renderer, drawn, frame_id)
+        if progress:
+            progress(number + 1, len(burst.frame_ids))
+    write_table(truth_path, to_table(rows, TRUTH))
+
+
+def _light(sim: Simulation, burst: Burst) -> Light:
+    """One light for all bursts of a bucket: the sun hardly moves in so few minutes, and the stage is cast once."""
+    moment = datetime.combine(sim.date, burst.bucket.start)
+    return light_at(moment, sim.latitude_deg, LAYOUTS[sim.layout].north_deg, burst.bucket.cloud)
+
+
+class _Hashed:
+    """A value whose arrays make it equal to another of the same content: a key for the stage cache."""
+
+    def __init__(self, value: View | Light) -> None:
+        self.value = value
+        self.key = crc32(repr(value).encode())
+
+    def __hash__(self) -> int:
+        return self.key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Hashed) and repr(self.value) == repr(other.value)
+
+
+@lru_cache(maxsize=1)
+def _stage(layout: str, view: _Hashed, light: _Hashed, threads: int) -> Stage:
+    return build_stage(LAYOUTS[layout], view.value, light.value, threads)
