@@ -26,7 +26,7 @@ from pipeline.simulate.truth import TRUTH, read_truth, rows_of
 from pipeline.storage import write_bytes, write_table
 from pipeline.tables import to_table
 
-__all__ = ["Burst", "BucketPlan", "Simulation", "plan_bursts", "read_truth", "render_burst"]
+__all__ = ["BucketPlan", "Burst", "Simulation", "plan_bursts", "read_truth", "render_burst"]
 
 _PAUSE_S = 420.0  # between the starts of two bursts of a bucket
 _IDS_PER_BURST = 1000

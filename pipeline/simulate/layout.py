@@ -139,7 +139,7 @@ def _paint(layout: Layout, uv: np.ndarray) -> np.ndarray:
 
 LAYOUTS = {
     "crossroads": Layout(
-        centre=(1.5, 33.0),
+        centre=(1.5, 28.5),
         yaw_deg=24.0,
         main_half=5.7,
         side_half=3.5,
@@ -163,7 +163,7 @@ LAYOUTS = {
         seed=7,
     ),
     "junction": Layout(
-        centre=(-4.0, 30.0),
+        centre=(-4.0, 26.0),
         yaw_deg=-17.0,
         main_half=5.9,
         side_half=3.7,

@@ -54,13 +54,13 @@ def light_at(moment: datetime, latitude_deg: float, north_deg: float, cloud: flo
     day = float(np.clip((height + 0.02) / 0.25, 0, 1))
     low = float(np.clip(1 - height / 0.5, 0, 1))
     warm = np.array([1.0, 0.93 - 0.25 * low, 0.84 - 0.48 * low])
-    sun = 0.95 * day * (1 - 0.92 * cloud) * warm if height > 0.03 else np.zeros(3)
-    blue, grey, dusk = np.array([0.30, 0.38, 0.52]), np.array([0.52, 0.54, 0.57]), np.array([0.060, 0.075, 0.125])
+    sun = 1.45 * day * (1 - 0.92 * cloud) * warm if height > 0.03 else np.zeros(3)
+    blue, grey, dusk = np.array([0.20, 0.255, 0.35]), np.array([0.42, 0.44, 0.47]), np.array([0.060, 0.075, 0.125])
     sky = day * ((1 - cloud) * blue + cloud * grey) + (1 - day) * dusk
     bounce = 0.22 * sun * max(height, 0) + 0.35 * sky * np.array([1.0, 0.95, 0.88])
     level = 0.45 * float(sun.mean()) * max(height, 0.2) + float(sky.mean())
     white = np.array([1.0 + 0.06 * (low - 0.5), 1.0, 1.0 - 0.08 * (low - 0.5)])
-    return Light(direction, sun, sky, bounce, 0.62 / level**0.82, white, day < 0.5, 0.004 + 0.010 * (1 - day))
+    return Light(direction, sun, sky, bounce, 0.80 / level**0.82, white, day < 0.5, 0.004 + 0.010 * (1 - day))
 
 
 def drift(cloud: float, seconds: float, seed: int) -> float:

@@ -106,7 +106,7 @@ def _windows(
     return parts
 
 
-def _pane(centre, along, out, width, z0, z1, colour, gloss, proud, lamp) -> Mesh:  # noqa: PLR0913
+def _pane(centre, along, out, width, z0, z1, colour, gloss, proud, lamp) -> Mesh:
     left, right = centre - along * width / 2 + out * proud, centre + along * width / 2 + out * proud
     corners = np.array([[*left, z0], [*right, z0], [*right, z1], [*left, z1]])
     triangles = np.array([[0, 1, 2], [0, 2, 3]])

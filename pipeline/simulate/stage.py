@@ -107,9 +107,11 @@ def build_stage(layout: Layout, view: View, light: Light, threads: int) -> Stage
     pixels = np.stack([xs, ys], axis=-1).astype(float)
     depth = np.empty((height, width, 4), np.float32)
     layers = {name: np.zeros((height, width, 3), np.float32) for name in ("sunlit", "unlit", "albedo")}
+    open_sky = None  # varies slowly: asked for once a pixel
     for number, offset in enumerate(OFFSETS):
         directions = view.directions(pixels + offset).reshape(-1, 3)
-        sample = _shade_sample(layout, mesh, scene, view, light, directions, threads)
+        sample = _shade_sample(layout, mesh, scene, view, light, directions, open_sky, threads)
+        open_sky = sample["open_sky"]
         depth[..., number] = sample["depth"].reshape(height, width)
         for name, layer in layers.items():
             layer += sample[name].reshape(height, width, 3) / len(OFFSETS)
@@ -119,8 +121,9 @@ def build_stage(layout: Layout, view: View, light: Light, threads: int) -> Stage
 
 
 def _shade_sample(
-    layout: Layout, mesh: Mesh, scene, view: View, light: Light, directions: np.ndarray, threads: int
-) -> dict:
+    layout: Layout, mesh: Mesh, scene, view: View, light: Light, directions: np.ndarray,
+    open_sky: np.ndarray | None, threads: int,
+) -> dict:  # fmt: skip
     hits = cast(scene, view.eye, directions, threads)
     depth = hits["t_hit"].copy()
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -144,26 +147,32 @@ def _shade_sample(
     bright = np.where(mesh.lamp[triangle] == Lamp.STREET_LAMP, 2.2, 0.16)
     glow[rows] = (lit * bright)[:, None] * np.array([1.0, 0.80, 0.52])
     seen = on_ground | on_prop
-    return {
-        "depth": depth,
-        **_lit(layout, scene, light, points, normal, albedo, gloss, glow, directions, seen, threads),
-    }
+    if open_sky is None:
+        open_sky = np.ones(count, np.float32)
+        open_sky[seen] = _openness(scene, points[seen] + 0.02 * normal[seen], normal[seen], threads)
+    lit = _lit(layout, scene, light, points, normal, albedo, gloss, glow, directions, seen, open_sky, threads)
+    return {"depth": depth, "open_sky": open_sky, **lit}
 
 
-def _lit(layout, scene, light: Light, points, normal, albedo, gloss, glow, directions, seen, threads: int) -> dict:  # noqa: PLR0913
+def _lit(
+    layout: Layout, scene, light: Light, points, normal, albedo, gloss, glow, directions, seen, open_sky, threads: int
+) -> dict:
+    """sunlit, unlit and albedo (N, 3) of samples; those not seen are sky."""
     rows = np.flatnonzero(seen)
-    start = points[rows] + 0.02 * normal[rows]
     cosine = np.clip(normal[rows] @ light.sun_dir, 0, None)
     free = np.zeros(len(rows))
     towards = np.flatnonzero(cosine > 0) if light.sun.any() else np.zeros(0, int)
-    free[towards] = ~blocked(scene, start[towards], light.sun_dir, threads)
-    open_sky = _openness(scene, start, normal[rows], threads)
+    start = points[rows[towards]] + 0.02 * normal[rows[towards]]
+    free[towards] = ~blocked(scene, start, light.sun_dir, threads)
     sunlit, unlit = np.zeros_like(albedo), np.zeros_like(albedo)
     sunlit[rows] = albedo[rows] * (cosine * free)[:, None] * light.sun
-    around = light.ambient(normal[rows]) * open_sky[:, None] + lamp_light(layout, light, points[rows], normal[rows])
-    view_dir = directions[rows] / np.linalg.norm(directions[rows], axis=1, keepdims=True)
-    mirror = reflected(light, view_dir, normal[rows]) * fresnel(view_dir, normal[rows])[:, None] * gloss[rows, None]
-    unlit[rows] = albedo[rows] * around + mirror + glow[rows]
+    around = light.ambient(normal[rows]) * open_sky[rows, None]
+    around = around + lamp_light(layout, light, points[rows], normal[rows])
+    unlit[rows] = albedo[rows] * around + glow[rows]
+    shiny = rows[gloss[rows] > 0]
+    view_dir = directions[shiny] / np.linalg.norm(directions[shiny], axis=1, keepdims=True)
+    mirror = fresnel(view_dir, normal[shiny]) * gloss[shiny]
+    unlit[shiny] += reflected(light, view_dir, normal[shiny]) * mirror[:, None]
     unlit[~seen] = sky_colour(light, directions[~seen])
     return {"sunlit": sunlit, "unlit": unlit, "albedo": albedo}
 

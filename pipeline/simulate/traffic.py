@@ -15,7 +15,7 @@ from pipeline.simulate.fleet import BODY_TYPES, Vehicle, make_vehicle
 from pipeline.simulate.layout import LANE_M, STOP_GAP_M, WALK_BANDS_M, Layout
 from pipeline.simulate.people import Person, make_person, stride_length_m
 
-STEP_S = 0.1
+STEP_S, WARM_UP_STEP_S = 0.1, 0.2
 WARM_UP_S = 70.0
 GREEN_S, CLEAR_S, WALK_S = 9.0, 3.0, 15.0
 DEFAULT_MIX = {
@@ -123,6 +123,8 @@ def simulate(
     begin = street.clock + WARM_UP_S
     moments = begin + np.asarray(times_s)
     _populate(street)
+    while street.clock < begin - 1e-9:
+        _step(street, min(WARM_UP_STEP_S, begin - street.clock))
     result = []
     for moment in moments:
         while street.clock < moment - 1e-9:
@@ -300,8 +302,8 @@ def _add_walkers(street: Street, *, anywhere: bool = False) -> None:
     """One, two or three people on one route, side by side, keeping right of those who come towards them."""
     rng, layout = street.rng, street.layout
     routes = _walk_lines(layout)
-    crossing_share = 0.45
-    kinds = [r for r in routes if r[1] == (rng.random() < crossing_share)]
+    crossing = rng.random() < 0.45
+    kinds = [r for r in routes if r[1] == crossing]
     line, crosses = kinds[int(rng.integers(len(kinds)))]
     forward = rng.random() < 0.5
     line = line if forward else line[::-1]
