@@ -50,6 +50,10 @@ class Camera:
     def undistort(self, pixels: np.ndarray) -> np.ndarray:
         """Normalised image coordinates (..., 2), x/z and y/z, of pixels (..., 2): the one place the lens is undone."""
         pixels = np.asarray(pixels, float)
+        if not self.distortion.any():
+            y = (pixels[..., 1] - self.K[1, 2]) / self.K[1, 1]
+            x = (pixels[..., 0] - self.K[0, 2] - self.K[0, 1] * y) / self.K[0, 0]
+            return np.stack([x, y], axis=-1)
         flat = np.ascontiguousarray(pixels.reshape(-1, 1, 2))
         if not len(flat):
             return np.zeros_like(pixels)

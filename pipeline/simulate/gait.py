@@ -17,11 +17,12 @@ ARMS = ((13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
 TRUNK = (0, 3, 6, 9, 12, 15)
 
 # Sagittal angles of level walking in degrees at tenths of the cycle from heel strike; read off the normative curves
-# of Winter, "The Biomechanics and Motor Control of Human Gait", 1991.
+# of Winter, "The Biomechanics and Motor Control of Human Gait", 1991, then moved by at most 8 degrees, so that with
+# these bodies' feet the leading heel meets the ground and the swinging toes clear it.
 _WALK = {
-    "hip": (27, 23, 16, 8, 0, -8, -6, 10, 24, 29),
-    "knee": (4, 16, 15, 8, 6, 12, 38, 60, 48, 18),
-    "ankle": (0, -4, 3, 7, 9, 4, -15, -6, 1, 1),
+    "hip": (27, 23, 16, 8, 0, -8, -6, 12, 27, 30),
+    "knee": (4, 14, 12, 5, 5, 14, 33, 58, 53, 20),
+    "ankle": (0, -4, 3, 7, 9, 7, -17, 2, 9, 5),
 }
 
 
@@ -29,6 +30,11 @@ def _cycle(degrees: tuple[int, ...]) -> CubicSpline:
     values = np.radians([*degrees, degrees[0]])
     return CubicSpline(np.linspace(0, 1, len(values)), values, bc_type="periodic")
 
+
+# The published hip angle is to a pelvis that tilts forward; ours is of the thigh to the vertical.
+_PELVIC_TILT = np.radians(9)
+# Radians by which relaxed fingers bend towards the palm.
+_CURL = 0.4
 
 _HIP, _KNEE, _ANKLE = (_cycle(_WALK[name]) for name in ("hip", "knee", "ankle"))
 
@@ -69,7 +75,7 @@ def angles(motion: str, phase: float, arms: tuple[float, float], stride: float) 
     if motion == "walk":
         swing = np.cos(2 * np.pi * sides)
         return {
-            "hip": _HIP(sides) * stride + 0.02,
+            "hip": (_HIP(sides) - _PELVIC_TILT) * stride,
             "knee": _KNEE(sides) * (0.3 + 0.7 * stride),
             "ankle": _ANKLE(sides),
             "shoulder": 0.05 - 0.36 * stride * swing * (bend < 0.8) + 0.12 * (bend >= 0.8),
@@ -123,8 +129,11 @@ def pose(joints: np.ndarray, motion: str, phase: float, arms: tuple[float, float
         fore = turning(joints[wrist] - joints[elbow], np.array([0.0, 0, -1]))
         G[collar] = chest
         G[shoulder] = chest @ out @ about_y(now["shoulder"][side]) @ down
-        G[elbow] = chest @ out @ about_y(now["shoulder"][side] + now["elbow"][side]) @ fore
-        G[wrist] = G[hand] = G[elbow]
+        # A forearm held up points inwards, to the phone or the strap in the hand.
+        inward = about_z(0.45 * min(arms[side], 1.0) * (2 * side - 1))
+        hanging = chest @ out @ inward @ about_y(now["shoulder"][side] + now["elbow"][side])
+        G[elbow] = G[wrist] = hanging @ fore
+        G[hand] = hanging @ about_x(_CURL * (2 * side - 1)) @ fore
     return G
 
 

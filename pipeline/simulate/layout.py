@@ -75,9 +75,9 @@ class Layout:
 def ground_albedo(layout: Layout, uv: np.ndarray) -> np.ndarray:
     """(N, 3) linear colour of the ground at plan points (N, 2): asphalt and its paint, kerbs, paving, grass."""
     d = layout.road_distance(uv)
-    colour = _asphalt(layout, uv, d)
-    paint = _paint(layout, uv) * (0.45 + 0.55 * (fractal(uv, 0.5, 31) > 0.34))
-    colour = colour * (1 - paint[:, None]) + paint[:, None] * np.array([0.55, 0.55, 0.52])
+    colour = np.zeros((len(uv), 3))
+    road = d <= 0.18
+    colour[road] = _road(layout, uv[road])
     kerb = (d > 0) & (d < 0.18)
     colour[kerb] = np.array([0.33, 0.32, 0.30]) * (0.8 + 0.4 * cells(uv[kerb], (0.9, 0.9), 5)[:, None])
     colour[(d > -0.35) & (d <= 0)] *= 0.72  # the gutter
@@ -89,7 +89,16 @@ def ground_albedo(layout: Layout, uv: np.ndarray) -> np.ndarray:
     return colour * (0.86 + 0.28 * fractal(uv, 9.0, 71, 3))[:, None]
 
 
-def _asphalt(layout: Layout, uv: np.ndarray, d: np.ndarray) -> np.ndarray:
+def _road(layout: Layout, uv: np.ndarray) -> np.ndarray:
+    paint = _paint(layout, uv)
+    colour = _asphalt(layout, uv)
+    painted = paint > 0
+    worn = 0.45 + 0.55 * (fractal(uv[painted], 0.5, 31) > 0.34)[:, None]
+    colour[painted] = colour[painted] * (1 - worn) + worn * np.array([0.55, 0.55, 0.52])
+    return colour
+
+
+def _asphalt(layout: Layout, uv: np.ndarray) -> np.ndarray:
     grain = 0.78 + 0.44 * noise(uv, 0.06, 3)
     worn = 0.85 + 0.3 * fractal(uv, 3.0, 7)
     patch = np.where(cells(uv + 0.4 * noise(uv, 1.0, 9)[:, None], (5.5, 3.1), 11) > 0.86, 0.72, 1.0)

@@ -11,50 +11,24 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-from pipeline.simulate import gait
+from pipeline.simulate import gait, wardrobe
 from pipeline.simulate.mesh import Mesh
+from pipeline.simulate.wardrobe import Outfit, Region
 
 MOTIONS = ("walk", "stand", "turn")
 _FILE = Path(__file__).with_name("people.npz")
 _QUANTUM_M = 1e-4
-
-# Which joints' skin a garment covers, and by how much it stands off, metres.
-_TORSO, _HIPS, _THIGHS, _SHANKS, _FEET = (3, 6, 9, 13, 14), (0,), (1, 2), (4, 5), (7, 8, 10, 11)
-_UPPER_ARMS, _FOREARMS, _HEAD = (16, 17), (18, 19), (15,)
-
-# Linear RGB of everyday clothes, skin and hair; first come the common ones (draws are geometric).
-_CLOTH = np.array(
-    [
-        (0.02, 0.02, 0.025), (0.05, 0.06, 0.10), (0.14, 0.14, 0.15), (0.60, 0.60, 0.58), (0.03, 0.05, 0.14),
-        (0.32, 0.31, 0.29), (0.12, 0.08, 0.05), (0.38, 0.30, 0.20), (0.35, 0.04, 0.04), (0.08, 0.13, 0.07),
-        (0.12, 0.25, 0.45), (0.55, 0.42, 0.08), (0.45, 0.16, 0.22), (0.60, 0.22, 0.06),
-    ]
-)  # fmt: skip
-_SKIN = np.array([(0.55, 0.35, 0.26), (0.45, 0.27, 0.18), (0.30, 0.17, 0.10), (0.16, 0.085, 0.05), (0.62, 0.42, 0.33)])
-_HAIR = np.array(
-    [(0.015, 0.012, 0.01), (0.05, 0.03, 0.018), (0.14, 0.08, 0.04), (0.35, 0.25, 0.12), (0.38, 0.37, 0.36)]
-)
-
-
-@dataclass(frozen=True)
-class Outfit:
-    """What a person wears; colours are linear RGB."""
-
-    top: tuple[float, float, float]
-    bottom: tuple[float, float, float]
-    shoes: tuple[float, float, float]
-    skin: tuple[float, float, float]
-    hair: tuple[float, float, float]
-    sleeves: str  # long | short
-    legs: str  # trousers | shorts | skirt | coat
-    hair_style: str  # short | long | hat
-    bag: str  # none | backpack | handbag
+_TRUNK = [Region.CHEST, Region.WAIST, Region.SEAT, Region.THIGH]
 
 
 @dataclass(frozen=True)
 class Person:
-    """body indexes the baked bodies; arms are extra elbow bends (left, right) in radians."""
+    """body indexes the baked bodies; height_m is without shoes, hair and hat.
+
+    arms are extra elbow bends (left, right) in radians; stride scales the swing of the legs, about 1.
+    """
 
     body: int
     outfit: Outfit
@@ -72,38 +46,39 @@ class _Bodies:
     weight_joints: np.ndarray  # (V, 4)
     weights: np.ndarray  # (V, 4), rows sum to 1
     sex: np.ndarray  # (B,) 0 man to 1 woman
-    normals: np.ndarray  # (B, V, 3)
-
-    @property
-    def main_joint(self) -> np.ndarray:
-        return self.weight_joints[:, 0]
+    region: np.ndarray  # (T,) Region
+    touches: np.ndarray  # (V, 13) bool, whether a vertex is a corner of a triangle of each Region
+    around: csr_matrix  # (V, T), 1 where a vertex is a corner of a triangle
 
 
 @lru_cache(maxsize=1)
 def _bodies() -> _Bodies:
     with np.load(_FILE) as data:
-        vertices = data["vertices"].astype(np.float32) * _QUANTUM_M
-        triangles = data["triangles"].astype(np.int32)
+        triangles, region = data["triangles"].astype(np.int32), data["region"].astype(np.int64)
         weights = data["weights"].astype(np.float32)
-        normals = np.stack([_vertex_normals(v, triangles) for v in vertices])
+        count = data["vertices"].shape[1]
+        corner = (triangles.reshape(-1), np.repeat(np.arange(len(triangles)), 3))
+        touches = np.zeros((count, len(Region)), bool)
+        touches[corner[0], region[corner[1]]] = True
         return _Bodies(
-            vertices,
+            data["vertices"].astype(np.float32) * np.float32(_QUANTUM_M),
             data["joints"] * _QUANTUM_M,
             data["eyes"] * _QUANTUM_M,
             triangles,
             data["weight_joints"].astype(np.int64),
             weights / weights.sum(axis=1, keepdims=True),
             data["sex"].astype(float),
-            normals,
+            region,
+            touches,
+            csr_matrix((np.ones(len(corner[0]), np.float32), corner), shape=(count, len(triangles))),
         )
 
 
-def _vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    a, b, c = (vertices[triangles[:, i]] for i in range(3))
-    face = np.cross(b - a, c - a)
-    summed = np.zeros_like(vertices)
-    for i in range(3):
-        np.add.at(summed, triangles[:, i], face)
+def _vertex_normals(vertices: np.ndarray) -> np.ndarray:
+    """(V, 3) unit normals of body vertices (V, 3), averaged by area."""
+    bodies = _bodies()
+    a, b, c = (vertices[bodies.triangles[:, i]] for i in range(3))
+    summed = bodies.around @ np.cross(b - a, c - a)
     return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
 
 
@@ -118,31 +93,8 @@ def make_person(seed: int) -> Person:
     height = float(bodies.vertices[body, :, 2].max())
     one_bent = [(0.0, 0.0), (1.4, 0.0), (0.0, 1.4), (1.2, 1.2)]
     arms = one_bent[int(rng.choice(4, p=[0.72, 0.1, 0.1, 0.08]))]
-    return Person(body, _make_outfit(rng, bool(woman), adult), height, arms, float(rng.uniform(0.85, 1.08)))
-
-
-def _make_outfit(rng: np.random.Generator, woman: bool, adult: bool) -> Outfit:
-    def colour(palette: np.ndarray, ratio: float) -> tuple[float, float, float]:
-        number = min(int(rng.geometric(ratio)) - 1, len(palette) - 1)
-        shade = palette[number] * rng.uniform(0.75, 1.3) * rng.uniform(0.93, 1.07, 3)
-        return tuple(float(c) for c in np.clip(shade, 0.01, 0.85))
-
-    legs = rng.choice(
-        ["trousers", "shorts", "skirt", "coat"], p=[0.6, 0.08, 0.17, 0.15] if woman else [0.74, 0.12, 0.0, 0.14]
-    )
-    styles = [0.25, 0.65, 0.10] if woman else [0.80, 0.04, 0.16]
-    bags = [0.55, 0.15, 0.30] if woman else [0.74, 0.22, 0.04]
-    return Outfit(
-        top=colour(_CLOTH, 0.13),
-        bottom=colour(_CLOTH, 0.28),
-        shoes=colour(_CLOTH, 0.40),
-        skin=colour(_SKIN, 0.35),
-        hair=colour(_HAIR, 0.35),
-        sleeves="long" if legs == "coat" or rng.random() < 0.65 else "short",
-        legs=str(legs),
-        hair_style=str(rng.choice(["short", "long", "hat"], p=styles)),
-        bag=str(rng.choice(["none", "backpack", "handbag"], p=bags)) if adult else "none",
-    )
+    outfit = wardrobe.draw_outfit(rng, woman=bool(woman), adult=adult)
+    return Person(body, outfit, height, arms, float(rng.uniform(0.92, 1.15)))
 
 
 @lru_cache(maxsize=256)
@@ -190,51 +142,39 @@ def _skinned(rest: np.ndarray, joints: np.ndarray, G: np.ndarray, posed: np.ndar
 @lru_cache(maxsize=512)
 def _dressed(person: Person) -> np.ndarray:
     """(V, 3) rest vertices moved out along their normals by the clothes over them."""
-    bodies, outfit = _bodies(), person.outfit
-    rest = bodies.vertices[person.body]
-    cover = np.zeros(24)
-    cover[list(_TORSO + _UPPER_ARMS)] = 0.022 if outfit.legs == "coat" else 0.012
-    cover[list(_FOREARMS)] = 0.016 if outfit.sleeves == "long" else 0.0
-    cover[list(_HIPS + _THIGHS)] = 0.014
-    cover[list(_SHANKS)] = 0.018 if outfit.legs in ("trousers", "coat") else 0.0
-    cover[list(_FEET)] = 0.010
-    off = (cover[bodies.weight_joints] * bodies.weights).sum(axis=1)
-    off = off + _hair_mask(person, rest) * {"short": 0.018, "long": 0.028, "hat": 0.03}[outfit.hair_style]
-    return rest + bodies.normals[person.body] * off[:, None]
-
-
-def _hair_mask(person: Person, rest: np.ndarray) -> np.ndarray:
-    """(V,) 1 where hair or a hat covers the head: above the brow, and behind the ears down to the neck."""
     bodies = _bodies()
-    eyes, head = bodies.eyes[person.body].mean(axis=0), bodies.joints[person.body, 15]
-    on_head = np.isin(bodies.main_joint, (*_HEAD, 12))
-    tall = rest[:, 2].max() - head[2]
-    brow = eyes[2] + 0.16 * tall
-    behind = rest[:, 0] < head[0] + 0.1 * tall
-    nape = head[2] + (0.05 if person.outfit.hair_style != "long" else -0.35) * tall
-    return (on_head & ((rest[:, 2] > brow) | (behind & (rest[:, 2] > nape)))).astype(np.float32)
+    rest, joints = bodies.vertices[person.body], bodies.joints[person.body]
+    # A hem belongs to the garment that stands off further, so it steps outwards.
+    off = (bodies.touches * wardrobe.region_standoff(person.outfit)).max(axis=1) * person.height_m / 1.75
+    draped = _draped(rest)
+    dressed = draped + _vertex_normals(draped) * off[:, None]
+    if person.outfit.lower != "trousers":
+        return dressed
+    shank = bodies.touches[:, Region.SHANK]
+    left = rest[:, 1] > 0
+    return wardrobe.loose_legs(dressed, joints, np.stack([shank & left, shank & ~left]), person.outfit.fit)
+
+
+def _draped(rest: np.ndarray) -> np.ndarray:
+    """Rest vertices (V, 3) with the trunk's hollows filled: cloth spans what skin follows."""
+    bodies = _bodies()
+    trunk = bodies.touches[:, _TRUNK].any(axis=1) & ~np.delete(bodies.touches, _TRUNK, axis=1).any(axis=1)
+    near = bodies.around @ bodies.around.T
+    near.setdiag(0)
+    share = np.asarray(near.sum(axis=1))
+    draped = rest.copy()
+    for _ in range(4):
+        draped[trunk] += 0.5 * (near @ draped / share - draped)[trunk]
+    # Only outwards or inwards: along the surface, hems would lose their level edge.
+    normals = _vertex_normals(rest)
+    return rest + normals * ((draped - rest) * normals).sum(axis=1, keepdims=True)
 
 
 @lru_cache(maxsize=512)
-def _colours(person: Person) -> np.ndarray:
-    """(T, 3) albedo of the body's triangles."""
-    bodies, outfit = _bodies(), person.outfit
-    by_joint = np.tile(np.array(outfit.skin), (24, 1))
-    by_joint[list(_TORSO + _UPPER_ARMS)] = outfit.top
-    if outfit.sleeves == "long":
-        by_joint[list(_FOREARMS)] = outfit.top
-    by_joint[list(_HIPS)] = outfit.bottom
-    if outfit.legs != "skirt":
-        by_joint[list(_THIGHS)] = outfit.bottom
-    if outfit.legs in ("trousers", "coat"):
-        by_joint[list(_SHANKS)] = outfit.bottom
-    by_joint[list(_FEET)] = outfit.shoes
-    corner = by_joint[bodies.main_joint]
-    hair = _hair_mask(person, bodies.vertices[person.body]) > 0
-    corner[hair] = outfit.top if outfit.hair_style == "hat" else outfit.hair
-    # A triangle takes the colour of its middle corner by height, so that hems are level.
-    middle = np.argsort(bodies.vertices[person.body][bodies.triangles][..., 2], axis=1)[:, 1]
-    return corner[bodies.triangles[np.arange(len(bodies.triangles)), middle]].astype(np.float32)
+def _seat(person: Person) -> np.ndarray:
+    """(2, 3) low and high corner of the dressed seat, rest pose."""
+    seat = _dressed(person)[_bodies().touches[:, Region.SEAT]]
+    return np.stack([seat.min(axis=0), seat.max(axis=0)])
 
 
 def person_joints(person: Person, motion: str, phase: float) -> np.ndarray:
@@ -261,62 +201,14 @@ def person_mesh(person: Person, motion: str, phase: float) -> Mesh:
     bodies = _bodies()
     G, joints, vertices = _posed(person, motion, phase)
     vertices = vertices.astype(np.float32)
-    normals = _vertex_normals(vertices, bodies.triangles)[bodies.triangles]
     count = len(bodies.triangles)
     body = Mesh(
         vertices,
         bodies.triangles,
-        normals.astype(np.float32),
-        _colours(person),
+        _vertex_normals(vertices)[bodies.triangles],
+        wardrobe.region_colours(person.outfit).astype(np.float32)[bodies.region],
         np.zeros(count, np.float32),
         np.zeros(count, np.uint8),
     )
-    return Mesh.concat([body, *_extras(person, G, joints)])
-
-
-def _extras(person: Person, G: np.ndarray, joints: np.ndarray) -> list[Mesh]:
-    """Skirt or coat hem, bag."""
-    outfit, parts = person.outfit, []
-    scale = person.height_m / 1.75
-    if outfit.legs == "skirt":
-        parts.append(_hem(joints, outfit.bottom, drop=0.95, scale=scale))
-    if outfit.legs == "coat":
-        parts.append(_hem(joints, outfit.top, drop=0.75, scale=scale))
-    if outfit.bag == "backpack":
-        centre = joints[9] + G[9] @ (np.array([-0.15, 0, 0.0]) * scale)
-        parts.append(_sack(np.array([0.15, 0.28, 0.40]) * scale, outfit.shoes).moved(G[9], centre))
-    if outfit.bag == "handbag":
-        centre = joints[21] + np.array([0.0, -0.05, -0.28]) * scale
-        parts.append(_sack(np.array([0.30, 0.11, 0.24]) * scale, outfit.shoes).moved(np.eye(3), centre))
-    return parts
-
-
-def _hem(joints: np.ndarray, colour: tuple[float, float, float], *, drop: float, scale: float) -> Mesh:
-    """A cone of cloth from the waist around both legs; drop 1 reaches the knees."""
-    waist = joints[[1, 2]].mean(axis=0) + np.array([0, 0, 0.12 * scale])
-    around = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    circle = np.stack([np.cos(around), np.sin(around)], axis=1)
-    rings = []
-    for share in (0.0, 0.3, 0.65, 1.0):
-        legs = np.stack([joints[h] + (joints[k] - joints[h]) * share * drop for h, k in ((1, 4), (2, 5))])
-        low, high = legs[:, :2].min(axis=0), legs[:, :2].max(axis=0)
-        half = (high - low) / 2 + np.array([0.145 + 0.015 * share, 0.105 + 0.02 * share]) * scale
-        z = waist[2] + (legs[:, 2].mean() - waist[2]) * share
-        rings.append(np.c_[circle * half + (low + high) / 2, np.full(16, z)])
-    index = np.arange(48).reshape(3, 16)
-    right = (index + 1) % 16 + (index // 16) * 16
-    quads = np.stack([index, right, right + 16, index, right + 16, index + 16], axis=-1)
-    return Mesh.build(np.concatenate(rings), quads.reshape(-1, 3), colour, smooth_deg=70)
-
-
-def _sack(size: np.ndarray, colour: tuple[float, float, float]) -> Mesh:
-    """A rounded box of a bag, its centre at the origin."""
-    u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 12, endpoint=False), np.linspace(-np.pi / 2, np.pi / 2, 7))
-    ball = np.stack([np.cos(v) * np.cos(u), np.cos(v) * np.sin(u), np.sin(v)], axis=-1)
-    vertices = (np.sign(ball) * np.abs(ball) ** 0.45).reshape(-1, 3) * size / 2
-    index = np.arange(72).reshape(6, 12)
-    right = (index + 1) % 12 + (index // 12) * 12
-    quads = np.stack([index, right, right + 12, index, right + 12, index + 12], axis=-1).reshape(-1, 3)
-    corners = vertices[quads]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    return Mesh.build(vertices, quads[area > 1e-9], colour, smooth_deg=60)
+    worn = wardrobe.extras(person.outfit, bodies.joints[person.body], _seat(person), G, joints)
+    return Mesh.concat([body, *worn])

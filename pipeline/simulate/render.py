@@ -17,6 +17,7 @@ from pipeline.simulate.light import Light
 from pipeline.simulate.mesh import Lamp, Mesh
 from pipeline.simulate.people import person_mesh
 from pipeline.simulate.stage import (
+    MARGIN_PX,
     OFFSETS,
     Stage,
     View,
@@ -30,7 +31,6 @@ from pipeline.simulate.stage import (
 )
 from pipeline.simulate.traffic import State
 
-MARGIN_PX = 360  # how far beyond the frame silhouettes are followed, to know how much is cut off
 STATIC = -1
 _LAMP_COLOURS = {
     Lamp.HEADLIGHT: (1.0, 0.95, 0.82),
@@ -98,22 +98,32 @@ class Renderer:
 
     def _draw_one(self, state: State) -> Drawn | None:
         R, t = world_pose(self.layout, state)
+        if not self._near_view(t, 0.55 * max(state.vehicle.dims_lwh_m) if state.vehicle else 1.3):
+            return None
         mesh = state.vehicle.mesh if state.vehicle else person_mesh(state.person, state.motion, state.phase)
         window = self._window(mesh.vertices @ R.T + t)
         if window is None:
             return None
         x, y, w, h = window
-        xs, ys = np.meshgrid(np.arange(x, x + w), np.arange(y, y + h))
-        pixels = np.stack([xs, ys], axis=-1)[:, :, None] + OFFSETS  # (h, w, 4, 2)
-        directions = self.view.directions(pixels).reshape(-1, 3)
+        directions = self.view.window(x, y, w, h).reshape(-1, 3)
         # Rays are turned into the actor's frame: a rigid body keeps its scene.
-        hits = cast(self._scene(state, mesh), (self.view.eye - t) @ R, directions @ R, self.threads)
+        turned = directions @ R.astype(np.float32)
+        hits = cast(self._scene(state, mesh), (self.view.eye - t) @ R, turned, self.threads)
         rows = np.flatnonzero(np.isfinite(hits["t_hit"]))
         if not len(rows):
             return None
         depth = hits["t_hit"].reshape(h, w, 4)
         hits = {name: values[rows] for name, values in hits.items()}
         return Drawn(state, mesh, R, t, (x, y), depth, hits, rows, np.zeros(depth.shape, bool))
+
+    def _near_view(self, t: np.ndarray, radius_m: float) -> bool:
+        """Whether a ball of that radius a metre above t can be in the picture: asked before anybody is dressed."""
+        centre = self.view.plane.to_camera(t + [0, 0, 1.0])
+        if centre[2] < radius_m + 1.0:
+            return bool(centre[2] > -radius_m)
+        (x, y), (height, width) = self.view.camera.project(centre), self.view.camera.size_hw
+        reach = 1.2 * radius_m * self.view.camera.K[0, 0] / (centre[2] - radius_m)
+        return bool(-reach < x < width + reach and -reach < y < height + reach)
 
     def scene_for(self, one: Drawn) -> o3d.t.geometry.RaycastingScene:
         """The ray casting scene of an actor, in its own frame."""
@@ -266,9 +276,8 @@ class Renderer:
         hits = {name: values[kept] for name, values in one.hits.items()}
         rows = one.rows[kept]
         triangle, normal = surface(one.mesh, hits)
-        window = np.unravel_index(rows, one.depth.shape)
-        pixels = np.stack([window[1] + one.xy[0], window[0] + one.xy[1]], axis=1) + OFFSETS[window[2]]
-        rays = self.view.directions(pixels)
+        h, w = one.depth.shape[:2]
+        rays = self.view.window(*one.xy, w, h).reshape(-1, 3)[rows]
         points = self.view.eye + rays * hits["t_hit"][:, None]
         view_dir = rays / np.linalg.norm(rays, axis=1, keepdims=True)
         normal = normal @ one.R.T
@@ -327,9 +336,17 @@ def sensor(picture: np.ndarray, light: Light, rng: np.random.Generator) -> np.nd
         image += 0.35 * cv2.GaussianBlur(bright, (0, 0), 3.0) + 0.12 * cv2.GaussianBlur(bright, (0, 0), 11.0)
     ys, xs = np.ogrid[:height, :width]
     radius = ((xs - width / 2) ** 2 + (ys - height / 2) ** 2) / (width**2 / 4 + height**2 / 4)
-    image *= light.exposure * (1 - 0.16 * radius)[..., None] * light.white.astype(np.float32)
+    image *= light.exposure * (1 - 0.16 * radius.astype(np.float32))[..., None] * light.white.astype(np.float32)
     grain = rng.standard_normal(image.shape, np.float32)
     image += grain * np.sqrt(light.noise**2 + 0.00025 * np.maximum(image, 0))
-    # A shoulder keeps highlights; below it the curve is nearly the display's own.
-    toned = np.clip(image * (1 + image / 3.2) / (1 + image), 0, 1) * 1.18
-    return np.round(255 * np.clip(toned, 0, 1) ** (1 / 2.2)).astype(np.uint8)[..., ::-1]
+    return _TONE[np.clip(image * _TONE_SCALE, 0, len(_TONE) - 1).astype(np.uint16)][..., ::-1]
+
+
+def _tone_curve(linear: np.ndarray) -> np.ndarray:
+    """Display values of linear light: a shoulder keeps highlights, below it the curve is nearly the display's own."""
+    toned = np.clip(linear * (1 + linear / 3.2) / (1 + linear), 0, 1) * 1.18
+    return np.round(255 * np.clip(toned, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+
+
+_TONE_SCALE = 4096.0
+_TONE = _tone_curve(np.arange(16 * 4096) / _TONE_SCALE)

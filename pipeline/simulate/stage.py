@@ -7,6 +7,7 @@ cast and one after shading; all light is linear.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import open3d as o3d
@@ -21,6 +22,7 @@ from pipeline.simulate.texture import fractal
 SAMPLES = 2  # a side
 # Sample positions within a pixel, relative to its centre.
 OFFSETS = np.array([(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)])
+MARGIN_PX = 360  # how far beyond the frame silhouettes are followed, to know how much is cut off
 _AO_RAYS, _AO_REACH_M = 6, 2.5
 _FAR_M = 400.0
 
@@ -39,6 +41,25 @@ class View:
     def directions(self, pixels: np.ndarray) -> np.ndarray:
         """World directions (..., 3), of camera depth 1, through pixels (..., 2)."""
         return self.camera.rays(pixels) @ self.plane.R_cam_world
+
+    @cached_property
+    def _grid(self) -> tuple[np.ndarray, np.ndarray]:
+        """World directions through the pixels of frame and margin, and of the four samples relative to them.
+
+        Undoing the lens for every sample of every frame would cost more than casting it; within a pixel the lens is
+        straight to far better than a thousandth of a pixel.
+        """
+        height, width = self.camera.size_hw
+        xs, ys = np.meshgrid(np.arange(-MARGIN_PX, width + MARGIN_PX), np.arange(-MARGIN_PX, height + MARGIN_PX))
+        middle = self.directions(np.stack([xs, ys], axis=-1)).astype(np.float32)
+        dy, dx = np.gradient(middle, axis=(0, 1))
+        return middle, np.stack([dx, dy], axis=2)
+
+    def window(self, x: int, y: int, w: int, h: int) -> np.ndarray:
+        """(h, w, 4, 3) float32 world directions through the samples of a window of frame and margin."""
+        middle, slope = self._grid
+        part = np.s_[y + MARGIN_PX : y + MARGIN_PX + h, x + MARGIN_PX : x + MARGIN_PX + w]
+        return middle[part][:, :, None] + np.einsum("so,hwox->hwsx", OFFSETS.astype(np.float32), slope[part])
 
     def project(self, points_world: np.ndarray) -> np.ndarray:
         """Pixels (..., 2) of world points (..., 3); NaN behind the camera."""

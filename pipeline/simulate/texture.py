@@ -6,23 +6,30 @@ import numpy as np
 
 
 def _hashed(ix: np.ndarray, iy: np.ndarray, seed: int) -> np.ndarray:
-    """(N,) in [0, 1): a well-mixed function of two integers and a seed."""
-    h = ix.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + iy.astype(np.uint64) * np.uint64(0xC2B2AE3D27D4EB4F)
-    h = (h + np.uint64(seed)) * np.uint64(0xD6E8FEB86659FD93)
-    h = (h ^ (h >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-    return (h >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+    """(N,) float32 in [0, 1): a well-mixed function of two int32 arrays and a seed (murmur's finaliser)."""
+    h = ix.view(np.uint32) * np.uint32(0x9E3779B1) + iy.view(np.uint32) * np.uint32(0x85EBCA77)
+    h += np.uint32(seed * 0x27D4EB2F & 0xFFFFFFFF)
+    h ^= h >> np.uint32(15)
+    h *= np.uint32(0x2C1B3C6D)
+    h ^= h >> np.uint32(12)
+    h *= np.uint32(0x297A2D39)
+    h ^= h >> np.uint32(15)
+    return (h >> np.uint32(8)).astype(np.float32) * np.float32(1 / (1 << 24))
 
 
 def noise(xy: np.ndarray, cell_m: float, seed: int) -> np.ndarray:
     """(N,) smooth noise in [0, 1) at points (N, 2), with features of about cell_m metres."""
-    scaled = np.asarray(xy, np.float64) / cell_m
+    scaled = np.asarray(xy, np.float32) / np.float32(cell_m)
     low = np.floor(scaled)
-    share = (scaled - low).astype(np.float32)
+    share = scaled - low
     share = share * share * (3 - 2 * share)
-    ix, iy = low[:, 0].astype(np.int64), low[:, 1].astype(np.int64)
-    corners = [_hashed(ix + dx, iy + dy, seed) for dy in (0, 1) for dx in (0, 1)]
-    bottom = corners[0] + (corners[1] - corners[0]) * share[:, 0]
-    top = corners[2] + (corners[3] - corners[2]) * share[:, 0]
+    whole = low.astype(np.int32)
+    x0, y0 = np.ascontiguousarray(whole[:, 0]), np.ascontiguousarray(whole[:, 1])
+    x1, y1 = x0 + np.int32(1), y0 + np.int32(1)
+    bottom = _hashed(x0, y0, seed)
+    bottom += (_hashed(x1, y0, seed) - bottom) * share[:, 0]
+    top = _hashed(x0, y1, seed)
+    top += (_hashed(x1, y1, seed) - top) * share[:, 0]
     return bottom + (top - bottom) * share[:, 1]
 
 
@@ -37,5 +44,5 @@ def fractal(xy: np.ndarray, cell_m: float, seed: int, octaves: int = 4) -> np.nd
 
 def cells(xy: np.ndarray, size_m: tuple[float, float], seed: int) -> np.ndarray:
     """(N,) one random number in [0, 1) for each rectangle of a grid."""
-    index = np.floor(np.asarray(xy) / np.asarray(size_m)).astype(np.int64)
-    return _hashed(index[:, 0], index[:, 1], seed)
+    index = np.floor(np.asarray(xy) / np.asarray(size_m)).astype(np.int32)
+    return _hashed(np.ascontiguousarray(index[:, 0]), np.ascontiguousarray(index[:, 1]), seed)

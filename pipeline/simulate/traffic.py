@@ -25,30 +25,33 @@ DEFAULT_MIX = {
 _ARMS = {"east": (1.0, 0.0), "north": (0.0, 1.0), "west": (-1.0, 0.0), "south": (0.0, -1.0)}
 
 
+_PATH_STEP_M = 0.25
+
+
 @dataclass(frozen=True)
 class Path:
-    """A polyline with its running length; sampled by distance."""
+    """A polyline resampled every _PATH_STEP_M metres; straight on beyond its ends."""
 
     points: np.ndarray  # (P, 2)
-    run: np.ndarray  # (P,) metres from the start
+    length: float
 
     @staticmethod
-    def through(points: np.ndarray) -> Path:
-        steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-        return Path(points, np.r_[0.0, np.cumsum(steps)])
-
-    @property
-    def length(self) -> float:
-        return float(self.run[-1])
+    def through(corners: np.ndarray) -> Path:
+        """The path along corners (C, 2)."""
+        run = np.r_[0.0, np.cumsum(np.linalg.norm(np.diff(corners, axis=0), axis=1))]
+        s = np.arange(int(np.ceil(run[-1] / _PATH_STEP_M)) + 1) * _PATH_STEP_M
+        points = np.stack([np.interp(s, run, corners[:, i]) for i in (0, 1)], axis=1)
+        over = s[-1] - run[-1]  # the last step goes on straight past the end
+        last = corners[-1] - corners[-2]
+        points[-1] = corners[-1] + last / np.linalg.norm(last) * over
+        return Path(points, float(run[-1]))
 
     def at(self, s: np.ndarray | float) -> np.ndarray:
-        """(..., 2) points at distances s; straight on beyond the ends."""
-        s = np.asarray(s, float)
-        inside = np.stack([np.interp(s, self.run, self.points[:, i]) for i in (0, 1)], axis=-1)
-        first, last = self.points[1] - self.points[0], self.points[-1] - self.points[-2]
-        before = np.minimum(s, 0)[..., None] * first / np.linalg.norm(first)
-        after = np.maximum(s - self.length, 0)[..., None] * last / np.linalg.norm(last)
-        return inside + before + after
+        """(..., 2) points at distances s."""
+        steps = np.asarray(s, float) / _PATH_STEP_M
+        low = np.clip(steps.astype(int), 0, len(self.points) - 2)
+        share = (steps - low)[..., None]
+        return self.points[low] * (1 - share) + self.points[low + 1] * share
 
 
 @dataclass

@@ -1,14 +1,17 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.simulate import people
+from pipeline.simulate import people, wardrobe
 from pipeline.simulate.gait import PARENTS
+from pipeline.simulate.wardrobe import Region
 
 CROWD = [people.make_person(seed) for seed in range(40)]
 PHASES = np.arange(16) / 16
 WALKERS = CROWD[:6]
+PLAIN = {"upper": "shirt", "lower": "trousers", "fit": "straight", "hair_style": "short", "hat": "none", "bag": "none"}
 
 
 def test_a_seed_makes_one_person_and_the_same_bytes():
@@ -26,24 +29,54 @@ def test_everybody_stands_on_the_ground_at_every_phase(motion):
 
 
 def test_people_are_as_tall_as_they_say_and_differ():
-    heights = np.array([p.height_m for p in CROWD])
-    assert heights.min() > 1.05 and heights.max() < 2.1
-    assert len(np.unique(heights.round(3))) >= 12
-    for person in WALKERS:
+    with np.load(Path(people.__file__).with_name("people.npz")) as baked:
+        tall = baked["vertices"][..., 2].max(axis=1) * 1e-4
+    assert 1.15 < tall.min() < 1.25 and 1.85 < tall.max() < 1.95
+    assert len(np.unique(tall.round(3))) >= 16
+    for person in CROWD:
+        assert person.height_m == pytest.approx(tall[person.body], abs=1e-6)
         top = people.person_mesh(person, "stand", 0.0).vertices[:, 2].max()
-        assert top == pytest.approx(person.height_m, abs=0.06)  # hair and hats; knees that give a little
+        assert -0.01 < top - person.height_m < 0.06  # shoes, hair and hats
+
+
+def _in_world(person, phases):
+    """(P, V, 3) body vertices and (P, 24, 3) joints while the person advances by one stride a cycle."""
+    x = people.stride_length_m(person) * phases[:, None]
+    count = people._bodies().vertices.shape[1]
+    vertices = np.stack([people.person_mesh(person, "walk", p).vertices[:count] for p in phases])
+    joints = np.stack([people.person_joints(person, "walk", p) for p in phases])
+    vertices[..., 0] += x
+    joints[..., 0] += x
+    return vertices, joints
 
 
 def test_a_planted_foot_stays_where_it_is():
-    """In the world the person advances by one stride a cycle; the standing foot must not advance with them."""
+    """The standing foot must not advance with the person: it rolls over its ankle, then over its ball."""
     for person in WALKERS:
-        stride = people.stride_length_m(person)
         phases = np.linspace(0.02, 0.48, 24)
-        joints = np.stack([people.person_joints(person, "walk", p) for p in phases])
-        x = joints[:, :, 0] + (stride * phases)[:, None]
-        rolling = np.where(phases < 0.25, np.gradient(x[:, 7]), np.gradient(x[:, 10]))
-        assert np.abs(rolling).sum() < 0.06
-        assert 0.5 < stride / person.height_m < 0.95
+        _, joints = _in_world(person, phases)
+        slide = np.where(phases < 0.25, np.gradient(joints[:, 7, 0]), np.gradient(joints[:, 10, 0]))
+        assert np.abs(slide).sum() < 0.06
+        assert 0.6 < people.stride_length_m(person) / person.height_m < 0.9
+
+
+def test_the_skin_that_touches_the_ground_does_not_slide():
+    touched = people._bodies().touches[:, Region.FOOT]
+    for person in WALKERS:
+        vertices, _ = _in_world(person, np.linspace(0.1, 0.45, 36))
+        feet = vertices[:, touched]
+        contact = feet[:-1, :, 2].argmin(axis=1)
+        at = np.arange(len(contact))
+        assert np.abs(feet[at + 1, contact, 0] - feet[at, contact, 0]).sum() < 0.06
+
+
+def test_the_leading_heel_meets_the_ground_and_one_foot_swings_clear():
+    bodies = people._bodies()
+    for person in WALKERS:
+        left = bodies.touches[:, Region.FOOT] & (bodies.vertices[person.body][:, 1] > 0)
+        low = np.array([people.person_mesh(person, "walk", p).vertices[: len(left)][left, 2].min() for p in PHASES])
+        assert low[0] < 0.03 and low[2:8].max() < 0.02  # struck, then planted until the other one strikes
+        assert low[11:13].max() > 0.03
 
 
 def test_half_a_cycle_later_left_and_right_have_changed_places():
@@ -78,13 +111,49 @@ def test_joints_and_keypoints_lie_inside_the_body():
 
 
 def test_meshes_are_sound_and_bodies_share_their_topology():
+    body = len(people._bodies().triangles)
     meshes = [people.person_mesh(p, "walk", 0.2) for p in CROWD]
-    counts = {len(m.triangles) for m in meshes}
-    assert min(counts) > 2000 and max(counts) < 5000
-    body = min(counts)
     for mesh in meshes:
+        assert 3000 < len(mesh.triangles) < 5000
         assert np.array_equal(mesh.triangles[:body], meshes[0].triangles[:body])
         assert np.abs(np.linalg.norm(mesh.normals, axis=2) - 1).max() < 1e-3
+        assert 0 <= mesh.albedo.min() and mesh.albedo.max() <= 1
+
+
+def test_bodies_are_closed_and_what_is_worn_faces_outwards():
+    triangles = people._bodies().triangles
+    edges = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
+    for mesh in (people.person_mesh(replace(CROWD[0], body=b), "stand", 0.0) for b in (0, 16)):
+        a, b, c = (mesh.vertices[mesh.triangles[: len(triangles), i]] for i in range(3))
+        assert np.einsum("ij,ij->i", a, np.cross(b, c)).sum() > 0
+    ball = wardrobe._lump(np.ones(3), (0.5, 0.5, 0.5), 1.0)
+    assert (np.einsum("tci,tci->tc", ball.normals, ball.vertices[ball.triangles]) > 0).all()
+
+
+def test_a_region_covers_the_part_it_is_named_after():
+    bodies = people._bodies()
+    part = {Region.CROWN: (15,), Region.SHANK: (1, 2, 4, 5, 7, 8), Region.HAND: tuple(range(16, 24))}
+    for region, joints in part.items():
+        corners = np.unique(bodies.triangles[bodies.region == region])
+        mine = np.isin(bodies.weight_joints[corners], joints) * bodies.weights[corners]
+        assert mine.sum(axis=1).min() > 0.9
+    assert set(np.unique(bodies.region)) == set(Region)
+
+
+def test_clothes_change_the_outline():
+    """A coat is wider at the thigh than trousers, a backpack deeper than none, a brim wider than a head."""
+    bare = replace(CROWD[0], body=0, arms=(0.0, 0.0), outfit=replace(CROWD[0].outfit, **PLAIN))
+
+    def extent(axis, low, high, **worn):
+        mesh = people.person_mesh(replace(bare, outfit=replace(bare.outfit, **worn)), "stand", 0.0)
+        z = mesh.vertices[:, 2] / bare.height_m
+        return np.ptp(mesh.vertices[(z > low) & (z < high), axis])
+
+    assert extent(0, 0.30, 0.42, upper="coat") > extent(0, 0.30, 0.42) + 0.03
+    assert extent(0, 0.60, 0.80, bag="backpack") > extent(0, 0.60, 0.80) + 0.08
+    assert extent(1, 0.92, 1.10, hat="brim") > extent(1, 0.92, 1.10) + 0.1
+    assert extent(1, 0.05, 0.10, fit="wide") > extent(1, 0.05, 0.10, fit="slim") + 0.02
 
 
 def test_the_baked_file_is_small():

@@ -1,0 +1,64 @@
+# The project's commands. `make` lists them.
+#   PYTHON=python3.12   the interpreter to build .venv with (3.11 or 3.12)
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+CAMERA ?= cam07
+SCHEDULER ?=
+EXTRAS ?=
+ARGS ?=
+
+BIN := .venv/bin
+CORE := .venv/.core-installed
+TESTING := .venv/.testing-installed
+BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
+
+.PHONY: help setup clipart test lint bench schema clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make clipart CAMERA=cam07   frames to clip-art shards and a gallery; installs what it needs first"
+	@echo "     SCHEDULER=host:port    show the run on a luigid's page"
+	@echo "     ARGS='--scenes 500'    more of the luigi line"
+	@echo "make test                   install what the tests need, check style and types, run the tests"
+	@echo "make lint                   style and types only"
+	@echo "make bench                  every benchmark with its bars"
+	@echo "make schema                 every column of every table"
+	@echo "make setup EXTRAS=onnx      only install, here with an extra of pyproject.toml"
+	@echo "make clean                  remove the environment and caches; never data/"
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "expected Python 3.11 or 3.12: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv .venv
+
+$(CORE): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	.ci/system-libraries $(BIN)/python
+	touch $@
+
+$(TESTING): pyproject.toml | $(CORE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,onnx]'
+	touch $@
+
+setup: $(CORE)
+	$(if $(EXTRAS),$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]')
+
+clipart: $(CORE)
+	$(BIN)/luigi --module tasks GenerateClipArt --camera $(CAMERA) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
+
+lint: $(TESTING)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(TESTING)
+	.ci/browser
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(TESTING)
+	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --check; done
+
+schema: $(CORE)
+	@$(BIN)/python -m pipeline.tables
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info benchmarks/out

@@ -1,0 +1,216 @@
+"""Load a camera's manifest: strict, with one line for each mistake and nothing read beyond what it names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import cv2
+import numpy as np
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from calibration.camera import Camera, GroundPlane
+from calibration.sources import from_plane, from_tilt, from_tsai, from_world, read_tsai
+from data_manifest.schema import (
+    ImagesSource,
+    Manifest,
+    PlaneCalibration,
+    SimulatedSource,
+    TiltCalibration,
+    TsaiCalibration,
+    VideoSource,
+    WorldCalibration,
+    padded_lens,
+)
+from pipeline.ingest import TimeBucket, hour_bucket
+
+CAMERAS = Path(__file__).resolve().parent / "cameras"
+_TAGS = {"plane", "world", "tilt", "tsai", "simulated", "video", "images", "hourly", "named"}
+
+
+class ManifestError(ValueError):
+    """A mistake in a manifest, in one line that names the file and the key."""
+
+
+@dataclass(frozen=True)
+class CameraEntry:
+    """A camera of the house: its id, the YAML it came from and what that says."""
+
+    camera_id: str
+    path: Path
+    manifest: Manifest
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Time zone of its local wall clock."""
+        return ZoneInfo(self.manifest.source.time_zone)
+
+    def resolve(self, path: Path) -> Path:
+        """A path of the manifest; relative ones belong to the YAML's folder."""
+        return (self.path.parent / path.expanduser()).resolve()
+
+    def calibrated(self, size_hw: tuple[int, int]) -> tuple[Camera, GroundPlane]:
+        """Camera and ground plane for frames of size_hw.
+
+        Raises ManifestError where the calibration is of images of another shape.
+        """
+        camera, plane = self._calibration(size_hw)
+        if camera.size_hw == size_hw:
+            return camera, plane
+        scale = size_hw[0] / camera.size_hw[0]
+        if abs(camera.size_hw[1] * scale - size_hw[1]) > 1:
+            calibrated, frames = (f"{w}x{h}" for h, w in (camera.size_hw, size_hw))
+            raise ManifestError(f"{self.path}: calibration: is for {calibrated} images, the frames are {frames}")
+        resized = camera.resized(scale)
+        return Camera(resized.K, size_hw, resized.distortion), plane
+
+    def _calibration(self, size_hw: tuple[int, int]) -> tuple[Camera, GroundPlane]:
+        c = self.manifest.calibration
+        if isinstance(c, TsaiCalibration):
+            return from_tsai(read_tsai(self.resolve(c.tsai_xml)))
+        size = (c.image_size_wh[1], c.image_size_wh[0]) if c.image_size_wh else size_hw
+        lens = padded_lens(c.distortion)
+        if isinstance(c, PlaneCalibration):
+            return from_plane(np.array(c.K), np.array(c.ground_plane), size, lens)
+        if isinstance(c, WorldCalibration):
+            return from_world(np.array(c.K), np.array(c.R), np.array(c.t), size, lens)
+        assert isinstance(c, TiltCalibration)
+        return from_tilt(c.focal_px, c.tilt_deg, c.roll_deg, c.height_m, size, lens, c.principal_point)
+
+    def bucket_of(self, moment: datetime) -> str | None:
+        """Time bucket of a moment with a time zone; None outside all of them."""
+        local = moment.astimezone(self.zone)
+        if self.manifest.buckets == "hour":
+            return hour_bucket(local)
+        buckets = (TimeBucket(b.name, b.start, b.end) for b in self.manifest.buckets)
+        return next((b.name for b in buckets if b.holds(local.time())), None)
+
+    def ignored(self, size_hw: tuple[int, int]) -> np.ndarray | None:
+        """(H, W) bool, True where nothing is to be detected; None where everything is."""
+        if not self.manifest.roi and not self.manifest.ignore:
+            return None
+        mask = np.full(size_hw, bool(self.manifest.roi), np.uint8)
+        cv2.fillPoly(mask, [_rounded(p) for p in self.manifest.roi], 0)
+        cv2.fillPoly(mask, [_rounded(p) for p in self.manifest.ignore], 1)
+        return mask.astype(bool)
+
+
+def _rounded(polygon: tuple[tuple[float, float], ...]) -> np.ndarray:
+    return np.round(polygon).astype(np.int32)
+
+
+def known_cameras(folder: Path = CAMERAS) -> list[str]:
+    """Ids of the cameras that have a manifest."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def load_camera(camera_id: str, folder: Path = CAMERAS) -> CameraEntry:
+    """The manifest `<folder>/<camera_id>.yaml`. Raises ManifestError: one line, naming the next thing to do."""
+    if not re.fullmatch(r"[a-z0-9_-]+", camera_id):
+        raise ManifestError(f"camera id: expected a-z, 0-9, _ and - only, got {camera_id!r}")
+    path = folder / f"{camera_id}.yaml"
+    if not path.is_file():
+        known = ", ".join(known_cameras(folder)) or "none"
+        raise ManifestError(
+            f"no camera {camera_id!r}: expected its manifest at {_shown(path)}; known cameras: {known}. "
+            "Copy example_video.yaml or example_images.yaml of data_manifest/cameras there and edit it"
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{_shown(path)}: not YAML: {' '.join(str(error).split())}") from None
+    entry = CameraEntry(camera_id, path, _validated(content, path, camera_id))
+    _check_files(entry)
+    return entry
+
+
+def _validated(content: Any, path: Path, camera_id: str) -> Manifest:
+    if not isinstance(content, dict):
+        raise ManifestError(f"{_shown(path)}: expected keys such as source and calibration, got {_short(content)}")
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        mistakes = error.errors()
+    more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+    raise ManifestError(f"{_shown(path)}: {_in_one_line(mistakes[0])}{more}. {_next_step(mistakes[0], camera_id)}")
+
+
+def _next_step(mistake: Any, camera_id: str) -> str:
+    if mistake["loc"][:1] == ("calibration",) and mistake["type"] == "missing":
+        return "README, 'Your own camera', shows four ways to give one"
+    return f"Mend it and look: luigi --module tasks ShowCalibration --camera {camera_id}"
+
+
+def _in_one_line(mistake: Any) -> str:
+    keys = [str(key) for key in mistake["loc"] if key not in _TAGS] or ["manifest"]
+    where, got = ".".join(keys), _short(mistake.get("input"))
+    kind, context = mistake["type"], mistake.get("ctx", {})
+    if kind == "missing":
+        return f"{where}: missing"
+    if kind == "extra_forbidden":
+        return f"{where}: unknown key, got {got}{_guess(keys)}"
+    if kind == "union_tag_not_found":
+        return (
+            f"{where}: expected K and ground_plane, or K, R and t, or focal_px, tilt_deg, roll_deg and height_m, "
+            f"or tsai_xml, got {got}"
+            if keys[:1] == ["calibration"]
+            else f"{where}.kind: missing"
+        )
+    if kind == "union_tag_invalid":
+        return f"{where}.kind: expected {context['expected_tags']}, got {context['tag']!r}"
+    if kind == "greater_than" and context.get("gt") == 0:
+        return f"{where}: must be positive, got {got}"
+    if kind == "value_error":
+        text = str(context["error"])
+        return f"{where}: {text}" if "got" in text else f"{where}: {text}, got {got}"
+    text = mistake["msg"][0].lower() + mistake["msg"][1:]
+    return f"{where}: {text}, got {got}"
+
+
+def _guess(keys: list[str]) -> str:
+    known = {name for model in _models() for name in model.model_fields}
+    close = difflib.get_close_matches(keys[-1], sorted(known), 1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _models() -> list[type[BaseModel]]:
+    sources: list[type[BaseModel]] = [SimulatedSource, VideoSource, ImagesSource]
+    return [Manifest, *sources, PlaneCalibration, WorldCalibration, TiltCalibration, TsaiCalibration]
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if not isinstance(value, BaseModel) else "these values"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _shown(path: Path) -> str:
+    """Relative to the repository for its own manifests."""
+    root = CAMERAS.parents[1]
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _check_files(entry: CameraEntry) -> None:
+    named = _named_files(entry.manifest)
+    for key, path in named:
+        full = entry.resolve(path)
+        exists = full.is_dir() if key == "source.folder" else full.is_file()
+        if not exists:
+            what = "folder" if key == "source.folder" else "file"
+            raise ManifestError(f"{_shown(entry.path)}: {key}: no such {what}: {full}")
+
+
+def _named_files(manifest: Manifest) -> list[tuple[str, Path]]:
+    files: list[tuple[str, Path]] = []
+    if isinstance(manifest.source, VideoSource):
+        files.append(("source.path", manifest.source.path))
+    if isinstance(manifest.source, ImagesSource):
+        files.append(("source.folder", manifest.source.folder))
+    if isinstance(manifest.calibration, TsaiCalibration):
+        files.append(("calibration.tsai_xml", manifest.calibration.tsai_xml))
+    return files

@@ -1,0 +1,137 @@
+"""The picture of the empty street: each pixel's exact median over the frames of a time bucket.
+
+Whatever stands at a place for less than half of the bucket's frames is not in it. Memory is bounded by a setting,
+never by the number of frames: the frames are held strip by strip, or read again for each bit of the answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.frames import FrameReader
+from pipeline.storage import write_bytes
+
+# Reading everything once per strip beats once per bit (8 bits, one pass for even counts) up to so many strips.
+_PASSES = 9
+
+
+@dataclass(frozen=True)
+class BackgroundSettings:
+    """How much of a bucket goes into its median."""
+
+    max_frames: int = field(
+        default=0, metadata={"help": "frames of a bucket to use, spread evenly; 0 = all of them, the exact median"}
+    )
+    memory_mb: int = field(
+        default=400, metadata={"help": "frames held at a time by one process, megabytes", "speed": True}
+    )
+
+
+@dataclass(frozen=True)
+class BackgroundJob:
+    """One bucket: `name` of the bucket, where the FRAMES table and the camera's folder are, the PNG to write."""
+
+    name: str
+    index: Path
+    root: Path
+    out: Path
+    settings: BackgroundSettings
+
+
+Frames = Callable[[], Iterable[np.ndarray]]
+
+
+def median(frames: Frames, count: int) -> np.ndarray:
+    """Exact median over `count` arrays uint8 of one shape; the mean of the middle two, halves up, for even counts.
+
+    `frames()` starts a new pass over the arrays. Bit by bit, from the highest: a pixel's median has the bit set when
+    fewer than half of its values lie below.
+    """
+    rank = (count - 1) // 2
+    lower: np.ndarray | None = None
+    for bit in (128, 64, 32, 16, 8, 4, 2, 1):
+        below = _count(frames(), lower, bit)
+        lower = np.zeros(below.shape, np.uint8) if lower is None else lower
+        lower = np.where(below <= rank, lower | bit, lower)
+    if lower is None or count % 2:
+        return lower if lower is not None else np.zeros(0, np.uint8)
+    upper = _next_value(frames(), lower, rank)
+    return ((lower.astype(np.uint16) + upper + 1) // 2).astype(np.uint8)
+
+
+def _count(frames: Iterable[np.ndarray], lower: np.ndarray | None, bit: int) -> np.ndarray:
+    """How many values lie below lower + bit."""
+    total = few = flags = None
+    threshold: np.ndarray | int = bit if lower is None else lower | bit
+    for number, frame in enumerate(frames, start=1):
+        if total is None or few is None or flags is None:
+            total, few = np.zeros(frame.shape, np.uint32), np.zeros(frame.shape, np.uint8)
+            flags = np.zeros(frame.shape, bool)
+        # Sums of bytes run at the memory's speed; they are poured out before they overflow.
+        np.less(frame, threshold, out=flags)
+        np.add(few, flags.view(np.uint8), out=few)
+        if number % 255 == 0:
+            total += few
+            few[:] = 0
+    if total is None or few is None:
+        raise ValueError("median: expected at least one frame, got none")
+    return total + few
+
+
+def _next_value(frames: Iterable[np.ndarray], lower: np.ndarray, rank: int) -> np.ndarray:
+    """The value of rank + 1 where that of `rank` is `lower`."""
+    up_to, above = np.zeros(lower.shape, np.uint32), np.full(lower.shape, 255, np.uint8)
+    for frame in frames:
+        higher = frame > lower
+        up_to += ~higher
+        np.minimum(above, frame, out=above, where=higher)
+    return np.where(up_to > rank + 1, lower, above)
+
+
+def median_background(index: pa.Table, root: Path, bucket: str, settings: BackgroundSettings) -> np.ndarray:
+    """BGR uint8 (H, W, 3) of one bucket. Raises ValueError for a bucket without a readable frame."""
+    ok = pa.compute.and_(pa.compute.equal(index["status"], "ok"), pa.compute.equal(index["bucket"], bucket))
+    rows = index.filter(ok).select(["frame_id", "height", "width"]).to_pydict()
+    ids = _spread(rows["frame_id"], settings.max_frames)
+    if not ids:
+        raise ValueError(f"time bucket {bucket}: no readable frame in it")
+    reader, height, width = FrameReader(index, root), rows["height"][0], rows["width"][0]
+    row_bytes = width * 3 * len(ids)
+    strip = max(settings.memory_mb * 1_000_000 // row_bytes, 1)
+    if math.ceil(height / strip) > _PASSES:
+        return median(lambda: (image for _, image in reader.read(ids)), len(ids))
+    strips = [_strip(reader, ids, slice(top, top + strip)) for top in range(0, height, strip)]
+    return np.concatenate(strips)
+
+
+def _strip(reader: FrameReader, ids: list[int], rows: slice) -> np.ndarray:
+    held = [image[rows].copy() for _, image in reader.read(ids)]
+    return median(lambda: held, len(held))
+
+
+def _spread(ids: list[int], most: int) -> list[int]:
+    if most <= 0 or len(ids) <= most:
+        return ids
+    return [ids[i] for i in np.linspace(0, len(ids) - 1, most).round().astype(int)]
+
+
+def background_shard(job: BackgroundJob) -> None:
+    """Write a bucket's background as a PNG."""
+    image = median_background(pq.read_table(job.index), job.root, job.name, job.settings)
+    write_bytes(job.out, cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes())
+
+
+def read_backgrounds(folder: Path) -> dict[str, np.ndarray]:
+    """BGR uint8 (H, W, 3) of every bucket. Raises FileNotFoundError where there is none."""
+    images = {path.stem: cv2.imread(str(path)) for path in sorted(folder.glob("*.png")) if path.name[0] != "."}
+    if not images:
+        raise FileNotFoundError(f"{folder}: no background there")
+    return {name: image for name, image in images.items() if image is not None}

@@ -1,0 +1,139 @@
+"""Objects in frames, by one of three detectors behind one protocol: motion, onnx or coco.
+
+A detector turns a frame into instances with a category (person or vehicle), a score, a box and a mask; `detect_shard`
+runs one over a block of frames and writes DETECTIONS rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from calibration.camera import Camera, GroundPlane
+from pipeline import masks
+from pipeline.background import read_backgrounds
+from pipeline.detection.coco import CocoDetector, CocoSettings
+from pipeline.detection.instances import Detector, Instance
+from pipeline.detection.motion import MotionDetector, MotionSettings
+from pipeline.detection.onnx import OnnxDetector, OnnxSettings
+from pipeline.frames import FrameReader
+from pipeline.storage import write_table
+from pipeline.tables import CATEGORY_IDS, DETECTIONS
+
+__all__ = ["DetectJob", "DetectionSettings", "Detector", "Instance", "detect_shard", "make_detector"]
+
+DETECTORS = ("motion", "onnx", "coco")
+_MOST = 10_000  # detection_id = frame_id * 10000 + number
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """Which detector, and what of its results is kept."""
+
+    detector: str = field(default="motion", metadata={"help": f"one of {', '.join(DETECTORS)}"})
+    categories: str = field(default="person,vehicle", metadata={"help": "categories to keep, comma-separated"})
+    min_score: float = field(default=0.0, metadata={"help": "lowest score to keep, 0 to 1"})
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    onnx: OnnxSettings = field(default_factory=OnnxSettings)
+    coco: CocoSettings = field(default_factory=CocoSettings)
+
+    def __post_init__(self) -> None:
+        if self.detector not in DETECTORS:
+            raise ValueError(f"detector: expected one of {', '.join(DETECTORS)}, got {self.detector!r}")
+        unknown = self.kept - set(CATEGORY_IDS)
+        if unknown or not self.kept:
+            raise ValueError(f"categories: expected some of {', '.join(CATEGORY_IDS)}, got {self.categories!r}")
+
+    @property
+    def kept(self) -> set[str]:
+        """The categories as a set."""
+        return {name.strip() for name in self.categories.split(",") if name.strip()}
+
+
+def make_detector(
+    settings: DetectionSettings,
+    camera: Camera,
+    plane: GroundPlane,
+    backgrounds: dict[str, np.ndarray],
+    ignore: np.ndarray | None = None,
+    *,
+    frames: pa.Table | None = None,
+) -> Detector:
+    """The detector that the settings name.
+
+    ignore (H, W) bool: where nothing is looked for, as burned-in captions. frames: the FRAMES table, by which coco
+    finds a frame's image name and time.
+    """
+    if settings.detector == "onnx":
+        return OnnxDetector(settings.onnx, ignore)
+    if settings.detector == "coco":
+        if frames is None:
+            raise ValueError("detector coco: expected the table of frames to match image names with, got none")
+        return CocoDetector(settings.coco, camera.size_hw, frames, ignore)
+    return MotionDetector(settings.motion, camera, plane, backgrounds, ignore)
+
+
+@dataclass(frozen=True)
+class DetectJob:
+    """A block of frames: `name` of the shard, where the FRAMES table, the camera's folder and the backgrounds are."""
+
+    name: str
+    frame_ids: Sequence[int]
+    index: Path
+    root: Path
+    backgrounds: Path
+    out: Path
+    settings: DetectionSettings
+    camera: Camera
+    plane: GroundPlane
+    ignore_rle: str | None = None
+
+
+def detect_shard(job: DetectJob, progress: Callable[[int, int], None] | None = None) -> int:
+    """Write the DETECTIONS of a block of frames; the number of rows."""
+    frames = pq.read_table(job.index)
+    index = frames.filter(pc.is_in(frames["frame_id"], pa.array(list(job.frame_ids), pa.int64())))
+    backgrounds = _backgrounds(job, set(index["bucket"].to_pylist())) if job.settings.detector == "motion" else {}
+    ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, job.camera.size_hw)
+    detector = make_detector(job.settings, job.camera, job.plane, backgrounds, ignore, frames=frames)
+    buckets = dict(zip(index["frame_id"].to_pylist(), index["bucket"].to_pylist(), strict=True))
+    rows: list[dict] = []
+    for done, (frame_id, image) in enumerate(FrameReader(index, job.root).read(list(job.frame_ids)), start=1):
+        rows += _rows(detector(image, buckets[frame_id], frame_id), frame_id, image.shape[:2], job.settings)
+        if progress:
+            progress(done, len(job.frame_ids))
+    write_table(job.out, pa.Table.from_pylist(rows, schema=DETECTIONS))
+    return len(rows)
+
+
+def _backgrounds(job: DetectJob, buckets: set[str]) -> dict[str, np.ndarray]:
+    found = read_backgrounds(job.backgrounds)
+    missing = sorted(buckets - set(found))
+    if missing:
+        raise ValueError(f"{job.backgrounds}: no background of bucket {missing[0]}; run MedianBackground first")
+    return {bucket: found[bucket] for bucket in sorted(buckets)}
+
+
+def _rows(
+    instances: list[Instance], frame_id: int, size_hw: tuple[int, int], settings: DetectionSettings
+) -> list[dict]:
+    kept = [i for i in instances if i.category in settings.kept and i.score >= settings.min_score]
+    if len(kept) >= _MOST:
+        kept = sorted(kept, key=lambda i: -i.score)[: _MOST - 1]
+    return [
+        {
+            "detection_id": frame_id * _MOST + number,
+            "frame_id": frame_id,
+            "category": instance.category,
+            "score": instance.score,
+            "bbox_xywh": instance.box_xywh,
+            "mask_rle": masks.encode(instance.crop, instance.xy, size_hw),
+        }
+        for number, instance in enumerate(kept)
+    ]

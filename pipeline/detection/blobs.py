@@ -1,0 +1,98 @@
+"""The shape of an object out of changed pixels: what belongs together, without specks, holes and notches.
+
+Masks are (h, w) bool crops.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+Box = tuple[int, int, int, int]
+_RIM = 2  # pixels
+_SMALL = 4.0  # radius, pixels, up to which structuring elements are the faster way
+
+
+def disk(radius_px: float) -> np.ndarray:
+    """A round structuring element."""
+    side = 2 * max(round(radius_px), 0) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+
+
+def opened(mask: np.ndarray, radius_px: float) -> np.ndarray:
+    """The mask without what a disk does not fit into."""
+    if radius_px < 0.5:
+        return mask
+    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, disk(radius_px)).astype(bool)
+
+
+def closed(mask: np.ndarray, radius_px: float) -> np.ndarray:
+    """The mask with the gaps filled that a disk does not fit into; outside the crop is empty."""
+    if radius_px < 0.5 or not mask.any():
+        return mask
+    pad = round(radius_px) + 1
+    padded = cv2.copyMakeBorder(mask.view(np.uint8), pad, pad, pad, pad, cv2.BORDER_CONSTANT)
+    if radius_px < _SMALL:
+        done = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disk(radius_px)).astype(bool)
+    else:
+        # Distances cost the same for every radius; structuring elements grow with its square.
+        grown = cv2.distanceTransform(1 - padded, cv2.DIST_L2, 5) <= radius_px
+        done = cv2.distanceTransform(grown.view(np.uint8), cv2.DIST_L2, 5) > radius_px
+    return mask | done[pad : done.shape[0] - pad, pad : done.shape[1] - pad]
+
+
+def trimmed(mask: np.ndarray, difference: np.ndarray, share: float) -> np.ndarray:
+    """The mask without the pixels near its edge that differ by less than a share of the most different one beside them.
+
+    Blur and chroma subsampling spread a strong difference over two or three pixels; the object ends half way.
+    """
+    padded = cv2.copyMakeBorder(mask.view(np.uint8), _RIM, _RIM, _RIM, _RIM, cv2.BORDER_REPLICATE)
+    kernel = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
+    inner = cv2.erode(padded, kernel)[_RIM:-_RIM, _RIM:-_RIM].astype(bool)
+    strongest = cv2.dilate(np.where(mask, difference, 0), kernel)
+    return mask & (inner | (difference >= share * strongest))
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """Pixels within one of the mask's edge."""
+    padded = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    return cv2.morphologyEx(padded, cv2.MORPH_GRADIENT, disk(1))[1:-1, 1:-1].astype(bool)
+
+
+def hysteresis(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """The 8-connected parts of `low` that hold a pixel of `high`."""
+    count, labels = cv2.connectedComponents(low.view(np.uint8))
+    keep = np.zeros(count, bool)
+    keep[labels[high & low]] = True
+    keep[0] = False
+    return keep[labels]
+
+
+def fill_holes(mask: np.ndarray, most_px: float = np.inf) -> np.ndarray:
+    """The mask with its enclosed holes of at most so many pixels filled."""
+    outside = cv2.copyMakeBorder((~mask).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
+    fill = stats[:, cv2.CC_STAT_AREA] <= most_px
+    fill[[0, labels[0, 0]]] = False
+    return mask | fill[labels[1:-1, 1:-1]]
+
+
+def components(mask: np.ndarray, least_px: float) -> list[tuple[np.ndarray, Box]]:
+    """Each 8-connected part of at least so many pixels: its crop and its box xywh in the mask."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8))
+    found = []
+    for k in range(1, count):
+        x, y, w, h, area = (int(v) for v in stats[k])
+        if area >= least_px:
+            found.append((labels[y : y + h, x : x + w] == k, (x, y, w, h)))
+    return found
+
+
+def solidity(mask: np.ndarray) -> float:
+    """The share of its convex hull that a mask (h, w) fills."""
+    points = cv2.findNonZero(mask.view(np.uint8))
+    if points is None:
+        return 0.0
+    hull = np.zeros(mask.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    return float(np.count_nonzero(mask) / np.count_nonzero(hull))

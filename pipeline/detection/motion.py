@@ -1,0 +1,286 @@
+"""Objects as what differs from the bucket's median background: no weights, no training.
+
+The background is given the frame's light, noise is known from the frame itself, cast shadows are told by colour and by
+the ground's texture that shows through, and classes by the size in metres where the object stands.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from calibration.camera import Camera, GroundPlane
+from pipeline.detection import blobs, light
+from pipeline.detection.instances import Instance, tight
+from pipeline.detection.metric import classify, pixels_per_metre, size_m
+
+_MARGIN_PX = 16
+_REACH_M = 0.25
+_LIMB_M = 0.04  # gaps within a person that are bridged when people are told apart
+_SOLID = 0.75  # vehicles fill so much of their convex hull, groups of people less
+# Halving the picture averages noise away, so that the same object stands out at a lower threshold.
+_COARSE = 0.7
+_RECENT = 15  # frames
+_NONE = np.zeros((0, 4), np.float32)
+
+
+@dataclass(frozen=True)
+class MotionSettings:
+    """What counts as a change, as a shadow, and as an object."""
+
+    low_sigma: float = field(
+        default=4.0, metadata={"help": "a pixel joins an object from this difference, noise sigmas"}
+    )
+    high_sigma: float = field(
+        default=9.0, metadata={"help": "an object holds a pixel of this difference, noise sigmas"}
+    )
+    edge_noise: float = field(
+        default=0.15, metadata={"help": "noise at the background's edges, share of their contrast: a shaking camera"}
+    )
+    light_reach: float = field(
+        default=0.125, metadata={"help": "distance over which the light may drift (clouds), share of the frame's width"}
+    )
+    shadow_tint: float = field(
+        default=0.10, metadata={"help": "colour departure of a shadow from the expected one, ln ratio"}
+    )
+    edge_share: float = field(
+        default=0.2, metadata={"help": "an outline lies where the difference is this share of the one just inside"}
+    )
+    join_m: float = field(default=0.15, metadata={"help": "gaps of twice this are bridged within an object, metres"})
+    min_area_px: int = field(default=80, metadata={"help": "smallest mask, pixels"})
+    min_height_m: float = field(default=0.6, metadata={"help": "lowest object, metres; lower ones are dropped"})
+    max_person_width_m: float = field(default=1.3, metadata={"help": "widest single person, metres"})
+    ghost_edge: float = field(
+        default=0.35,
+        metadata={
+            "help": "an outline with less of its edges in the frame than this, against the background, is no object"
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """A bucket's background with what is computed from it once."""
+
+    image: np.ndarray  # (H, W, 3) float32
+    half: np.ndarray  # (H/2, W/2, 3) float32
+    quarter: np.ndarray  # (H/4, W/4, 3) float32, every fourth pixel
+    quarter_flat: np.ndarray  # (H/4, W/4) bool, no edge there
+    cells: np.ndarray
+    edges: np.ndarray  # (H, W) float32, grey levels a pixel
+    half_edges: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Crop:
+    """A changed place of the frame at xy: what differs, how strongly, and how it was darkened; arrays (h, w)."""
+
+    xy: tuple[int, int]
+    strength: np.ndarray
+    difference: np.ndarray  # grey levels
+    dark: light.Darkening
+    gradient: np.ndarray
+    edges: np.ndarray
+
+
+class MotionDetector:
+    """Detector of what moved against the bucket's background."""
+
+    def __init__(
+        self,
+        settings: MotionSettings,
+        camera: Camera,
+        plane: GroundPlane,
+        backgrounds: dict[str, np.ndarray],
+        ignore: np.ndarray | None,
+    ) -> None:
+        self.settings, self.camera, self.plane = settings, camera, plane
+        self.scenes = {bucket: _scene(image) for bucket, image in backgrounds.items()}
+        self.allowed = np.ones(camera.size_hw, bool) if ignore is None else ~ignore
+        self.half_allowed = self.allowed[: camera.size_hw[0] // 2 * 2 : 2, : camera.size_hw[1] // 2 * 2 : 2]
+        self.scale = _scale_of_rows(camera, plane)
+        self.recent: dict[str, deque[np.ndarray]] = {}
+        self.reach = _reach(self.scale[: camera.size_hw[0] // 2 * 2 : 2] / 2)
+
+    def __call__(self, image_bgr: np.ndarray, bucket: str, frame_id: int) -> list[Instance]:
+        """Instances of a frame (H, W, 3) uint8, from top to bottom."""
+        scene = self.scenes.get(bucket)
+        if scene is None or scene.image.shape != image_bgr.shape:
+            got = "none" if scene is None else str(scene.image.shape)
+            raise ValueError(f"frame {frame_id}: background of bucket {bucket}: expected {image_bgr.shape}, got {got}")
+        crops = self._crops(image_bgr, scene)
+        # A frame alone may hold too little shadow to know it; the light hardly changes over a few frames.
+        recent = self.recent.setdefault(bucket, deque(maxlen=_RECENT))
+        samples = [light.shadow_samples(c.dark, c.strength > self.settings.low_sigma) for c in crops]
+        recent.append(np.concatenate([_NONE, *samples]))
+        shadow = light.find_shadow(np.concatenate(recent))
+        found = [instance for crop in crops for instance in self._instances(crop, shadow)]
+        return sorted(found, key=lambda i: (i.xy[1], i.xy[0]))
+
+    def _crops(self, image: np.ndarray, scene: _Scene) -> list[_Crop]:
+        use = light.cells(self.allowed.astype(np.float32)) > 0.5
+        gain = light.smooth_gain(image, scene.cells, use, self.settings.light_reach * scene.cells.shape[1])
+        coarse = light.gain_at(gain, scene.quarter.shape[:2]) * scene.quarter
+        noise = light.noise_levels(image[2::4, 2::4].astype(np.float32), coarse, scene.quarter_flat)
+        labels, boxes = self._regions(image, scene, gain, noise)
+        return [self._crop(image, scene, gain, noise, labels, k, box) for k, box in boxes]
+
+    def _regions(
+        self, image: np.ndarray, scene: _Scene, gain: np.ndarray, noise: np.ndarray
+    ) -> tuple[np.ndarray, list[tuple[int, blobs.Box]]]:
+        """Labels (H/2, W/2) of places with a change, and their numbers with boxes in the frame."""
+        height, width = scene.half.shape[:2]
+        half = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
+        background = scene.half * light.gain_at(gain, (height, width))
+        sigma = self._sigma(background, scene.half_edges, noise)
+        hot = (
+            light.largest(cv2.absdiff(half, background)) > _COARSE * self.settings.high_sigma * sigma
+        ) & self.half_allowed
+        hot = cv2.morphologyEx(hot.view(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        near = np.zeros_like(hot)
+        for rows, radius in self.reach:
+            near = cv2.max(near, cv2.dilate(np.where(rows, hot, 0), blobs.disk(radius)))
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(near)
+        least = self.settings.min_area_px / 4
+        boxes = [(k, _around(row[:4], image.shape)) for k, row in enumerate(stats) if k and row[4] >= least]
+        return labels, boxes
+
+    def _sigma(self, background: np.ndarray, edges: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        level = np.clip(light.largest(background), 0, 255).astype(np.uint8)
+        return cv2.LUT(level, noise) + np.float32(self.settings.edge_noise) * edges
+
+    def _crop(
+        self,
+        image: np.ndarray,
+        scene: _Scene,
+        gain: np.ndarray,
+        noise: np.ndarray,
+        labels: np.ndarray,
+        k: int,
+        box: blobs.Box,
+    ) -> _Crop:
+        x, y, w, h = box
+        place = np.s_[y : y + h, x : x + w]
+        frame, edges = image[place].astype(np.float32), scene.edges[place]
+        background = scene.image[place] * light.gain_at(gain, image.shape[:2], box)
+        sigma = self._sigma(background, edges, noise)
+        difference = cv2.absdiff(cv2.GaussianBlur(frame, (3, 3), 0.8), cv2.GaussianBlur(background, (3, 3), 0.8))
+        own = cv2.resize(
+            (labels[y // 2 : (y + h) // 2, x // 2 : (x + w) // 2] == k).view(np.uint8), (w, h), interpolation=0
+        )
+        strength = np.where(own.astype(bool) & self.allowed[place], light.largest(difference) / sigma, 0)
+        dark = light.darkening(frame, background, sigma, strength > self.settings.low_sigma)
+        return _Crop((x, y), strength, light.mean(cv2.absdiff(frame, background)), dark, gradient(frame), edges)
+
+    def _instances(self, crop: _Crop, shadow: light.Shadow) -> Iterator[Instance]:
+        rows = np.flatnonzero((crop.strength > self.settings.high_sigma).any(axis=1))
+        if not len(rows):
+            return
+        scale = float(self.scale[crop.xy[1] + rows[-1]])
+        changed = blobs.hysteresis(crop.strength > self.settings.low_sigma, crop.strength > self.settings.high_sigma)
+        unsure = changed & ~light.surely_ground(crop.dark, self.settings.shadow_tint)
+        shaded = light.in_shadow(crop.dark, shadow, self.settings.shadow_tint)
+        solid = blobs.opened(changed & ~shaded, 1)
+        for part, (x, y, w, h) in self._parts(solid, scale):
+            place = np.s_[y : y + h, x : x + w]
+            mask = _shape(solid[place] & part, unsure[place] & part, w, h, scale)
+            mask = blobs.trimmed(mask, crop.difference[place], self.settings.edge_share)
+            instance = self._judge(mask, crop, (x, y))
+            if instance:
+                yield instance
+
+    def _parts(self, solid: np.ndarray, scale: float) -> Iterator[tuple[np.ndarray, blobs.Box]]:
+        """What belongs to one object: pixels with small gaps between them, but not people who walk side by side."""
+        near = blobs.closed(solid, self.settings.join_m * scale)
+        for part, (x, y, w, h) in blobs.components(near, self.settings.min_area_px):
+            inside = solid[y : y + h, x : x + w] & part
+            close = blobs.closed(inside, _LIMB_M * scale)
+            pieces = blobs.components(close, self.settings.min_area_px)
+            people = [1.2 < ph / scale < 2.4 and 0.25 < pw / scale < 1.2 for _, (_, _, pw, ph) in pieces]
+            if any(people) and blobs.solidity(inside) < _SOLID:
+                for piece, (px, py, pw, ph) in pieces:
+                    yield piece, (x + px, y + py, pw, ph)
+            else:
+                yield part, (x, y, w, h)
+
+    def _judge(self, mask: np.ndarray, crop: _Crop, at: tuple[int, int]) -> Instance | None:
+        """The instance of a mask (h, w) at a place of the crop; None for what is too small or a ghost."""
+        cut = tight(mask, at)
+        if cut is None or np.count_nonzero(cut[0]) < self.settings.min_area_px:
+            return None
+        (x, y), (h, w) = cut[1], cut[0].shape
+        place = np.s_[y : y + h, x : x + w]
+        if outline_share(cut[0], crop.gradient[place], crop.edges[place]) < self.settings.ghost_edge:
+            return None
+        xy = (crop.xy[0] + x, crop.xy[1] + y)
+        size = size_m(self.camera, self.plane, (*xy, w, h))
+        category, fit = classify(size, self.settings.max_person_width_m)
+        if size[1] < self.settings.min_height_m:
+            return None
+        clear = float(np.clip(crop.strength[place][cut[0]], 0, 2 * self.settings.high_sigma).mean())
+        return Instance(category, fit * (0.5 + 0.25 * clear / self.settings.high_sigma), cut[0], xy)
+
+
+def _shape(solid: np.ndarray, changed: np.ndarray, w: int, h: int, scale: float) -> np.ndarray:
+    """An object's mask (h, w) from its sure pixels and all changed ones, both inside its part of the crop.
+
+    Glass and flat dark panels pass for shadow; where they lie in notches and holes of the sure pixels they are taken
+    back. A person has gaps between limbs, a vehicle has none.
+    """
+    wide = w > 0.9 * h or w > 1.4 * scale
+    notch, gap = (0.6, light.GAP) if wide else (0.12, 0.03)
+    back = changed & blobs.closed(solid, min(notch * scale, 40))
+    mask = blobs.closed(solid | back, min(gap * scale, 12))
+    mask = blobs.fill_holes(mask, np.inf if wide else 0.02 * w * h)
+    return blobs.opened(mask, min(0.05 * scale, 4))
+
+
+def _around(box_half: np.ndarray, shape: tuple[int, ...]) -> blobs.Box:
+    """A box of the half-size picture in the frame's pixels, on even pixels, with room around it."""
+    x, y, w, h = (2 * int(v) for v in box_half)
+    left, top = max(x - _MARGIN_PX, 0), max(y - _MARGIN_PX, 0)
+    right, bottom = (min(a + b + _MARGIN_PX, c // 2 * 2) for a, b, c in ((x, w, shape[1]), (y, h, shape[0])))
+    return left, top, right - left, bottom - top
+
+
+def gradient(image: np.ndarray) -> np.ndarray:
+    """Contrast (h, w) float32 of an image (h, w, 3), grey levels a pixel."""
+    grey = light.mean(image)
+    return cv2.magnitude(cv2.Scharr(grey, cv2.CV_32F, 1, 0), cv2.Scharr(grey, cv2.CV_32F, 0, 1)) / 32
+
+
+def outline_share(mask: np.ndarray, frame_edges: np.ndarray, background_edges: np.ndarray) -> float:
+    """How much of the contrast along a mask's outline is in the frame rather than in the background, 0 to 1.
+
+    What stood there while the background was made, and is gone, leaves its outline in the background only.
+    """
+    band = blobs.outline(mask)
+    frame, background = float(frame_edges[band].sum()), float(background_edges[band].sum())
+    return frame / (frame + background + 1e-6)
+
+
+def _scene(image: np.ndarray) -> _Scene:
+    full = image.astype(np.float32)
+    height, width = image.shape[:2]
+    half = cv2.resize(full, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    edges = gradient(full)
+    quarter = full[2::4, 2::4]
+    return _Scene(full, half, quarter, edges[2::4, 2::4] < 4, light.cells(image), edges, gradient(half))
+
+
+def _reach(scale_half: np.ndarray) -> list[tuple[np.ndarray, int]]:
+    """Bands of rows (H/2, 1) and the radius, in half pixels, by which changes there grow to count as one place."""
+    radius = np.clip(np.round(_REACH_M * scale_half), 2, 10).astype(int)[:, None]
+    return [(radius == r, int(r)) for r in np.unique(radius)]
+
+
+def _scale_of_rows(camera: Camera, plane: GroundPlane) -> np.ndarray:
+    """Pixels a metre (H,) for what stands on each row of the middle column; 0 in the sky."""
+    height, width = camera.size_hw
+    feet = np.stack([np.full(height, (width - 1) / 2), np.arange(height)], axis=1)
+    scale = pixels_per_metre(camera, plane, feet).mean(axis=1)
+    return np.where(np.isfinite(scale), scale, 0.0)

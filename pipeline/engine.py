@@ -1,0 +1,223 @@
+"""Run one function over many shards on this machine; engines of other kinds register under a name.
+
+A shard is one small picklable value: paths in, paths out, seeds inside, never pixels. An engine makes one attempt at
+every shard; `map_shards` retries the failed ones once, lets the others finish and then names those that failed twice.
+"""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+import pickle
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+Progress = Callable[[int, int], None]
+
+# Read by the libraries when they load, hence set before a worker starts.
+_ONE_THREAD = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+    "OPENCV_FFMPEG_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of shard number `index`: a result, or the reason of its failure in one line."""
+
+    index: int
+    result: Any = None
+    reason: str = ""
+    trace: str = ""
+
+
+class Engine(Protocol):
+    """Makes one attempt at every shard on up to `cpus` processes, yielding outcomes in any order."""
+
+    def __call__(self, fn: Callable[[Any], Any], shards: Sequence[Any], cpus: int) -> Iterator[Outcome]: ...
+
+
+class ShardError(RuntimeError):
+    """Some shards failed twice; `failures` maps their names to one-line reasons, `trace` is the first traceback."""
+
+    def __init__(self, failures: dict[str, str], total: int, trace: str = "") -> None:
+        self.failures, self.trace = failures, trace
+        # One cause, such as a full disk, fails many shards: said once, with the names it hit.
+        causes: dict[str, list[str]] = {}
+        for name, reason in failures.items():
+            causes.setdefault(reason, []).append(name)
+        listed = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in causes.items())
+        super().__init__(f"{len(failures)} of {total} shards failed twice, the others are done: {listed}")
+
+
+def shard_name(shard: Any) -> str:
+    """The shard's `name`, or how it prints."""
+    return str(getattr(shard, "name", shard))
+
+
+def map_shards(
+    fn: Callable[[Any], Any],
+    shards: Sequence[Any],
+    *,
+    engine: str = "process",
+    cpus: int = 2,
+    on_done: Progress | None = None,
+) -> list[Any]:
+    """Results of fn, a module-level function of one shard, in the shards' order.
+
+    Raises ShardError, after all the others have finished, where a shard failed twice.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine: expected one of {', '.join(sorted(ENGINES))}, got {engine!r}")
+    shards, results = list(shards), {}
+    failed: list[Outcome] = []
+    for attempt in range(2):
+        todo = [o.index for o in failed] if attempt else range(len(shards))
+        failed = []
+        for outcome in ENGINES[engine](fn, [shards[i] for i in todo], cpus):
+            index = todo[outcome.index]
+            if outcome.reason:
+                failed.append(Outcome(index, None, outcome.reason, outcome.trace))
+                continue
+            results[index] = outcome.result
+            if on_done:
+                on_done(len(results), len(shards))
+    if failed:
+        failed.sort(key=lambda o: o.index)
+        names = {shard_name(shards[o.index]): o.reason for o in failed}
+        raise ShardError(names, len(shards), failed[0].trace)
+    return [results[i] for i in range(len(shards))]
+
+
+def _attempt(fn: Callable[[Any], Any], index: int, shard: Any) -> Outcome:
+    try:
+        return Outcome(index, fn(shard))
+    except Exception as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        known = isinstance(error, ValueError | OSError)
+        return Outcome(index, None, text if known else f"{type(error).__name__}: {text}", traceback.format_exc())
+
+
+def serial(fn: Callable[[Any], Any], shards: Sequence[Any], cpus: int) -> Iterator[Outcome]:
+    """One after another in this process."""
+    for index, shard in enumerate(shards):
+        yield _attempt(fn, index, shard)
+
+
+@contextmanager
+def _one_thread_environment() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _ONE_THREAD}
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _die_with_parent() -> None:
+    parent = mp.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        # Half-written files keep their hidden names; a re-run must not meet a writer that is still alive.
+        os._exit(1)
+
+
+def _work(pipe: Connection) -> None:
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    import cv2
+
+    cv2.setNumThreads(1)
+    while True:
+        try:
+            fn, index, shard = pipe.recv()
+        except EOFError:
+            return
+        outcome = _attempt(fn, index, shard)
+        try:
+            pipe.send(outcome)
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            pipe.send(Outcome(index, None, f"its result cannot be sent back: {error}"))
+
+
+class _Worker:
+    """A spawned process that does one shard at a time."""
+
+    def __init__(self) -> None:
+        context = mp.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs,), daemon=True)
+        with _one_thread_environment():
+            self.process.start()
+        theirs.close()
+        self.index = -1
+
+    def give(self, fn: Callable[[Any], Any], index: int, shard: Any) -> None:
+        self.index = index
+        with suppress(BrokenPipeError):  # it died meanwhile; take() says so
+            self.pipe.send((fn, index, shard))
+
+    def take(self) -> Outcome:
+        """The outcome of its shard; the worker's own death is an outcome too."""
+        try:
+            return self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            code = self.process.exitcode
+            hint = ", as when memory runs out" if code == -9 else ""
+            return Outcome(self.index, None, f"its worker process died with exit code {code}{hint}")
+
+    def stop(self) -> None:
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def process(fn: Callable[[Any], Any], shards: Sequence[Any], cpus: int) -> Iterator[Outcome]:
+    """Up to `cpus` spawned processes whose numeric libraries use one thread each."""
+    todo = iter(enumerate(shards))
+    workers = [_Worker() for _ in range(min(max(cpus, 1), len(shards)))]
+    try:
+        busy = []
+        for worker in workers:
+            worker.give(fn, *next(todo))
+            busy.append(worker)
+        while busy:
+            ready = wait([worker.pipe for worker in busy])
+            for worker in [w for w in busy if w.pipe in ready]:
+                outcome = worker.take()
+                busy.remove(worker)
+                yield outcome
+                job = next(todo, None)
+                if job is None:
+                    continue
+                if not worker.process.is_alive():
+                    worker.stop()
+                    workers.remove(worker)
+                    worker = _Worker()
+                    workers.append(worker)
+                worker.give(fn, *job)
+                busy.append(worker)
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+ENGINES: dict[str, Engine] = {"serial": serial, "process": process}
+
+
+def register_engine(name: str, engine: Engine) -> None:
+    """Add an engine, for instance a cluster's, under the name that settings use."""
+    ENGINES[name] = engine

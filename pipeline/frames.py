@@ -1,0 +1,137 @@
+"""Read a camera's frames by their ids, whatever they are stored in: image files or a video.
+
+Frames are BGR uint8 (H, W, 3), in time order. The index is the FRAMES table; of its rows only those whose
+status is "ok" can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import simplejpeg
+
+SEEKABLE = b"seekable"  # key of the index's schema metadata: videos in which a seek lands on the frame asked for
+# Decoding on costs less than a seek, which starts again from the key frame before.
+_SEEK_BEYOND = 100
+
+
+def decode_image(data: bytes, where: str) -> np.ndarray:
+    """BGR uint8 (H, W, 3) of a whole image file's bytes.
+
+    Raises ValueError on what cv2 lets pass with grey in place of pixels: truncated and corrupt files.
+    """
+    if not data:
+        raise ValueError(f"{where}: empty file")
+    if data[:2] == b"\xff\xd8":
+        return _decode_jpeg(data, where)
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and b"IEND" not in data[-64:]:
+        raise ValueError(f"{where}: truncated PNG")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise ValueError(f"{where}: not an image that OpenCV reads")
+    return image
+
+
+def _decode_jpeg(data: bytes, where: str) -> np.ndarray:
+    try:
+        return simplejpeg.decode_jpeg(data, colorspace="BGR", strict=True)
+    except ValueError as error:
+        # Some cameras pad their streams: every pixel is there, libjpeg only grumbles.
+        if "extraneous bytes before marker 0xd9" in str(error):
+            return simplejpeg.decode_jpeg(data, colorspace="BGR", strict=False)
+        raise ValueError(f"{where}: corrupt JPEG ({str(error).strip()})") from None
+
+
+class Video:
+    """A video's frames by their numbers, counted as a decoder meets them."""
+
+    def __init__(self, path: Path, *, seekable: bool) -> None:
+        self.path, self.seekable = path, seekable
+        self._open()
+
+    def _open(self) -> None:
+        self._capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+        if not self._capture.isOpened():
+            self._capture = cv2.VideoCapture(str(self.path))
+        if not self._capture.isOpened():
+            missing = "no such file" if not self.path.exists() else "not a video that OpenCV opens, or cut off"
+            raise ValueError(f"{self.path}: {missing}")
+        self._next = 0
+
+    def property(self, key: int) -> float:
+        """One of OpenCV's CAP_PROP_* values."""
+        return self._capture.get(key)
+
+    def grab(self) -> bool:
+        """Step over the next frame; False at the end."""
+        self._next += 1
+        return self._capture.grab()
+
+    def retrieve(self) -> np.ndarray | None:
+        """The frame last stepped over."""
+        ok, image = self._capture.retrieve()
+        return image if ok else None
+
+    def read(self, position: int) -> np.ndarray:
+        """Frame number `position`. Raises ValueError where the video has no such frame any more."""
+        if self.seekable and not 0 <= position - self._next <= _SEEK_BEYOND:
+            self._seek(position)
+        if position < self._next:
+            self._reopen()
+        while self._next <= position:
+            if not self.grab():
+                raise ValueError(f"{self.path}: frame {position} cannot be decoded; was the file changed since ingest?")
+        image = self.retrieve()
+        if image is None:
+            raise ValueError(f"{self.path}: frame {position} cannot be decoded; was the file changed since ingest?")
+        return image
+
+    def close(self) -> None:
+        """Release the decoder."""
+        self._capture.release()
+
+    def _seek(self, position: int) -> None:
+        self._capture.set(cv2.CAP_PROP_POS_FRAMES, position)
+        self._next = position
+        if round(self._capture.get(cv2.CAP_PROP_POS_FRAMES)) != position:
+            self._reopen()
+
+    def _reopen(self) -> None:
+        self.close()
+        self._open()
+
+
+class FrameReader:
+    """Frames of one camera; `root` is the camera's folder, to which relative sources of the index belong."""
+
+    def __init__(self, index: pa.Table, root: Path) -> None:
+        ok = index.filter(pa.compute.equal(index["status"], "ok"))
+        self._rows = {row["frame_id"]: row for row in ok.select(["frame_id", "source", "position"]).to_pylist()}
+        self._known = set(index["frame_id"].to_pylist())
+        self._root = root
+        self._seekable = bool((index.schema.metadata or {}).get(SEEKABLE))
+        self._video: Video | None = None
+
+    def read(self, frame_ids: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """(frame_id, BGR uint8 (H, W, 3)) in time order; unreadable frames are left out."""
+        wanted = sorted({int(i) for i in frame_ids})
+        unknown = [i for i in wanted if i not in self._known]
+        if unknown:
+            raise ValueError(f"frames: {len(unknown)} ids are not in the index, the first is {unknown[0]}")
+        for frame_id in wanted:
+            if frame_id in self._rows:
+                yield frame_id, self._frame(self._rows[frame_id])
+
+    def _frame(self, row: dict) -> np.ndarray:
+        path = self._root / row["source"]
+        if row["position"] < 0:
+            return decode_image(path.read_bytes(), str(path))
+        if self._video is None or self._video.path != path:
+            if self._video:
+                self._video.close()
+            self._video = Video(path, seekable=self._seekable)
+        return self._video.read(row["position"])

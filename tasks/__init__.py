@@ -1,0 +1,36 @@
+"""The stages as Luigi tasks: `luigi --module tasks GenerateClipArt --camera cam07`."""
+
+import sys
+from pathlib import Path
+
+from tasks import configuration, console
+
+_COMMAND = Path(sys.argv[0]).name == "luigi"
+if _COMMAND:
+    sys.excepthook = console.show_uncaught
+    console.set_up_logging()
+configuration.register()
+
+from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
+from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
+from tasks.detect import DetectObjects  # noqa: E402
+from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
+from tasks.mine import MineUnoccluded  # noqa: E402
+from tasks.reconstruct import ReconstructPeople, ReconstructVehicles  # noqa: E402
+from tasks.track import TrackObjects  # noqa: E402
+
+configuration.check()
+configuration.choose_scheduler()
+
+__all__ = [
+    "ComposeShards",
+    "DetectObjects",
+    "GenerateClipArt",
+    "IngestFrames",
+    "MedianBackground",
+    "MineUnoccluded",
+    "ReconstructPeople",
+    "ReconstructVehicles",
+    "ShowCalibration",
+    "TrackObjects",
+]

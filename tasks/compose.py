@@ -1,0 +1,175 @@
+"""ComposeShards: a block of shards of composed scenes. GenerateClipArt: all of them, their manifest and the gallery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import luigi
+import pyarrow.parquet as pq
+
+from pipeline.compose import ComposeSettings
+from pipeline.gallery import GallerySettings, build_gallery
+from pipeline.shards import ShardJob, build_manifest, compose_shard
+from pipeline.storage import write_json
+from pipeline.tables import MODES
+from tasks.console import Report
+from tasks.frames import INDEX
+from tasks.reconstruct import ReconstructPeople, ReconstructVehicles
+from tasks.stage import Stage
+
+_SHARDS_PER_BLOCK = 64
+MANIFEST, GALLERY = "clipart_manifest.json", "gallery.html"
+
+
+class ClipArt(Stage):
+    """What the two have in common: which data set it is."""
+
+    mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
+    seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
+    scenes = luigi.IntParameter(default=240, description="scenes to compose")
+    scenes_per_shard = luigi.IntParameter(default=60, description="scenes in one pair of Parquet files")
+
+    @property
+    def product(self) -> str:
+        """Folder of the data set below the camera's."""
+        return "clipart" if self.mode == MODES[0] else f"clipart_{self.mode}"
+
+    @property
+    def name(self) -> str:
+        """Each mode has its own record."""
+        return f"{self.task_family}-{self.mode}"
+
+    def depends_on(self) -> Any:
+        """The data set's own parameters, and the calibration."""
+        if self.scenes < 1 or self.scenes_per_shard < 1:
+            raise ValueError(
+                f"scenes and scenes-per-shard: expected at least 1, got {self.scenes}, {self.scenes_per_shard}"
+            )
+        calibration = self.entry.manifest.model_dump(mode="json")["calibration"]
+        return {
+            "calibration": calibration,
+            "mode": self.mode,
+            "seed": self.seed,
+            "scenes": self.scenes,
+            "scenes_per_shard": self.scenes_per_shard,
+        }
+
+    @property
+    def sizes(self) -> list[int]:
+        """Scenes of each shard."""
+        whole, rest = divmod(self.scenes, self.scenes_per_shard)
+        return [self.scenes_per_shard] * whole + ([rest] if rest else [])
+
+    def jobs(self, settings: ComposeSettings) -> list[ShardJob]:
+        """All shards of the data set."""
+        camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
+        return [
+            ShardJob(
+                camera_id=self.camera,
+                camera_dir=self.folder,
+                out_dir=self.folder / self.product,
+                camera=camera,
+                plane=plane,
+                seed=self.seed,
+                shard=number,
+                shards=len(self.sizes),
+                scenes=scenes,
+                mode=self.mode,
+                settings=settings,
+            )
+            for number, scenes in enumerate(self.sizes)
+        ]
+
+
+class ComposeShards(ClipArt, settings=ComposeSettings):
+    """A block of shards, each a pair of files."""
+
+    block = luigi.IntParameter(default=0, description="number of the block")
+    unit = "shards"
+
+    @property
+    def name(self) -> str:
+        """Each block has its own record."""
+        return f"{super().name}-{self.block:03d}"
+
+    def requires(self) -> list[luigi.Task]:
+        """Cutouts with their place in the world."""
+        return [self.clone(ReconstructVehicles), self.clone(ReconstructPeople)]
+
+    @property
+    def numbers(self) -> range:
+        """Shards of this block."""
+        first = self.block * _SHARDS_PER_BLOCK
+        return range(first, min(first + _SHARDS_PER_BLOCK, len(self.sizes)))
+
+    def files(self) -> list[Path]:
+        """The block's shards that are there."""
+        names = [f"part-{number:05d}-of-{len(self.sizes):05d}.parquet" for number in self.numbers]
+        paths = [self.folder / self.product / kind / name for kind in ("images", "objects") for name in names]
+        return [path for path in paths if path.is_file()]
+
+    def leftovers(self) -> list[Path]:
+        """Also shards of a data set of another size, and what described the data set as it was."""
+        out = self.folder / self.product
+        other = [p for p in out.glob("*/part-*.parquet") if not p.name.endswith(f"-of-{len(self.sizes):05d}.parquet")]
+        described = [path for path in (out / MANIFEST, out / GALLERY) if path.exists()]
+        return [*self.files(), *other, *described]
+
+    def half_written(self) -> list[Path]:
+        """Of this data set's shards."""
+        return sorted((self.folder / self.product).glob("*/.part-*.parquet.part"))
+
+    def work(self, report: Report) -> str:
+        """One shard each."""
+        jobs = [job for job in self.jobs(self.settings) if job.shard in self.numbers]
+        self.fan_out(compose_shard, jobs, lambda job: job.done, report)
+        return f"{sum(job.scenes for job in jobs)} scenes in {len(jobs)} shards"
+
+
+@dataclass(frozen=True)
+class GenerateSettings:
+    """What is made of the shards beside the shards."""
+
+    gallery: GallerySettings = field(default_factory=GallerySettings)
+
+
+class GenerateClipArt(ClipArt, settings=GenerateSettings):
+    """The whole job: frames to shards, their manifest, a gallery to look at."""
+
+    unit = "scenes of the gallery"
+
+    def requires(self) -> list[luigi.Task]:
+        """All blocks."""
+        blocks = -(-len(self.sizes) // _SHARDS_PER_BLOCK)
+        return [self.clone(ComposeShards, block=block) for block in range(blocks)]
+
+    def files(self) -> list[Path]:
+        """The manifest and the gallery."""
+        out = self.folder / self.product
+        return [path for path in (out / MANIFEST, out / GALLERY) if path.exists()]
+
+    def half_written(self) -> list[Path]:
+        """Of the manifest and the gallery."""
+        return sorted((self.folder / self.product).glob(".*.part"))
+
+    def work(self, report: Report) -> str:
+        """The gallery, then the manifest last: where it is, all the rest is."""
+        out = self.folder / self.product
+        build_gallery(out, out / GALLERY, self.settings.gallery, layers=self.folder, progress=report)
+        settings = self.requires()[0].settings
+        write_json(out / MANIFEST, build_manifest(self.jobs(settings)))
+        self.tell_where()
+        return f"{self.scenes} scenes"
+
+    def tell_where(self) -> None:
+        """What the user came for."""
+        out = self.folder / self.product
+        print(f"shards:  {out / 'images'}\n         {out / 'objects'}\ngallery: {out / GALLERY}", flush=True)
+
+
+@GenerateClipArt.event_handler(luigi.Event.DEPENDENCY_PRESENT)
+def _already_there(task: luigi.Task) -> None:
+    if isinstance(task, GenerateClipArt):
+        task.tell_where()

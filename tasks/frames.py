@@ -1,0 +1,163 @@
+"""IngestFrames: index a camera's frames; simulated ones are drawn first. MedianBackground: the empty street."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import luigi
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from calibration.camera import Camera, GroundPlane
+from data_manifest import ImagesSource, SimulatedSource, VideoSource
+from pipeline.background import BackgroundJob, BackgroundSettings, background_shard
+from pipeline.ingest import Found, IngestSettings, find_images, find_in_video, index_table
+from pipeline.name_times import NameTimes
+from pipeline.storage import write_table
+from tasks.console import Report
+from tasks.stage import Stage, stamp
+
+if TYPE_CHECKING:
+    from pipeline.simulate import Burst, Simulation
+
+INDEX = "frames/index.parquet"
+
+
+class IngestFrames(Stage, settings=IngestSettings):
+    """Which frames there are, when they were taken, which of them can be read."""
+
+    outputs = (INDEX, "frames/images/*.jpg", "truth/*.parquet")
+    unit = "frames"
+
+    def depends_on(self) -> Any:
+        """The source, the buckets, and for a simulation the camera that it is drawn with."""
+        manifest, source = self.entry.manifest, self.entry.manifest.source
+        parts: dict[str, Any] = {
+            "source": source.model_dump(mode="json"),
+            "buckets": manifest.model_dump(mode="json")["buckets"],
+        }
+        if isinstance(source, SimulatedSource):
+            parts["calibration"] = manifest.calibration.model_dump(mode="json")
+        if isinstance(source, VideoSource):
+            parts["file"] = stamp(self.entry.resolve(source.path))
+        if isinstance(source, ImagesSource):
+            folder = self.entry.resolve(source.folder)
+            parts["files"] = [stamp(path) for path in sorted(folder.glob(source.glob)) if path.is_file()]
+        return parts
+
+    def work(self, report: Report) -> str:
+        """Draw or find the frames, then write the index."""
+        source = self.entry.manifest.source
+        if isinstance(source, SimulatedSource):
+            table = self._simulated(source, report)
+        elif isinstance(source, VideoSource):
+            table = self._video(source, report)
+        else:
+            table = self._images(source, report)
+        write_table(self.folder / INDEX, table)
+        unread = pa.compute.sum(pa.compute.not_equal(table["status"], "ok")).as_py()
+        return f"{table.num_rows} frames" + (f", {unread} of them unreadable" if unread else "")
+
+    def _video(self, source: VideoSource, report: Report) -> pa.Table:
+        path = self.entry.resolve(source.path)
+        start = source.start.replace(tzinfo=self.entry.zone)
+        found, seekable = find_in_video(path, start, fps=source.fps, every=source.every, progress=report)
+        return self._index(found, str(path), seekable)
+
+    def _images(self, source: ImagesSource, report: Report) -> pa.Table:
+        folder = self.entry.resolve(source.folder)
+        found = find_images(
+            folder,
+            source.glob,
+            NameTimes(source.time_pattern),
+            self.entry.zone,
+            every=source.every,
+            engine=self.engine,
+            cpus=self.processes,
+            progress=report,
+        )
+        return self._index(found, str(folder))
+
+    def _index(self, found: list[Found], what: str, seekable: bool = False) -> pa.Table:
+        return index_table(found, self.entry.bucket_of, self.settings, what=what, seekable=seekable)
+
+    def _simulated(self, source: SimulatedSource, report: Report) -> pa.Table:
+        from pipeline.simulate import plan_bursts  # its ray caster loads for a second
+
+        size_hw = source.size_wh[1], source.size_wh[0]
+        simulation, (camera, plane) = simulation_of(source), self.entry.calibrated(size_hw)
+        bursts = plan_bursts(simulation, self.entry.zone)
+        jobs = [BurstJob(simulation, camera, plane, burst, self.folder) for burst in bursts]
+        each = len(bursts[0].frame_ids)
+        self.fan_out(burst_shard, jobs, lambda job: job.truth.exists(), lambda n, of: report(n * each, of * each))
+        bucket_of: dict[datetime, str] = {}
+        found: list[Found] = []
+        for burst in bursts:
+            if found and burst.timestamps[0] <= found[-1].timestamp:
+                raise ValueError(f"{self.entry.path}: source.buckets: {burst.bucket.name} starts before the last ends")
+            for frame_id, moment in zip(burst.frame_ids, burst.timestamps, strict=True):
+                bucket_of[moment] = burst.bucket.name
+                found.append(Found(moment, f"frames/images/{frame_id:06d}.jpg", -1, size_hw))
+        return index_table(found, bucket_of.get, self.settings, what=f"camera {self.camera}")
+
+
+@dataclass(frozen=True)
+class BurstJob:
+    """One burst of a simulated camera, drawn below `folder`."""
+
+    simulation: Simulation
+    camera: Camera
+    plane: GroundPlane
+    burst: Burst
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """As the user reads it."""
+        return f"burst {self.burst.index}"
+
+    @property
+    def truth(self) -> Path:
+        """Written after the burst's last frame."""
+        return self.folder / "truth" / f"part-{self.burst.index:05d}.parquet"
+
+
+def burst_shard(job: BurstJob) -> None:
+    """Draw a burst's frames and write its truth."""
+    from pipeline.simulate import render_burst
+
+    render_burst(job.simulation, job.camera, job.plane, job.burst, job.folder / "frames/images", job.truth)
+
+
+def simulation_of(source: SimulatedSource) -> Simulation:
+    """The manifest's simulation as the simulator wants it."""
+    from pipeline.simulate import BucketPlan, Simulation
+
+    values = source.model_dump(exclude={"kind", "time_zone", "size_wh", "buckets"})
+    return Simulation(**values, buckets=tuple(BucketPlan(b.name, b.start, b.cloud) for b in source.buckets))
+
+
+class MedianBackground(Stage, settings=BackgroundSettings):
+    """The empty street of every time bucket."""
+
+    outputs = ("background/*.png",)
+    unit = "buckets"
+
+    def requires(self) -> luigi.Task:
+        """The frames."""
+        return self.clone(IngestFrames)
+
+    def work(self, report: Report) -> str:
+        """One shard for each bucket."""
+        index = self.folder / INDEX
+        frames = pq.read_table(index, columns=["bucket", "status"])
+        names = sorted(set(frames.filter(pa.compute.equal(frames["status"], "ok"))["bucket"].to_pylist()))
+        jobs = [
+            BackgroundJob(name, index, self.folder, self.folder / "background" / f"{name}.png", self.settings)
+            for name in names
+        ]
+        self.fan_out(background_shard, jobs, lambda job: job.out.exists(), report)
+        return f"{len(names)} backgrounds: {', '.join(names)}"

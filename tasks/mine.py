@@ -1,0 +1,112 @@
+"""MineUnoccluded: cut out the objects that nothing hides, and say why each of the others was refused."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import luigi
+import pyarrow.parquet as pq
+
+from pipeline.background import read_backgrounds
+from pipeline.cutouts import CutJob, CutoutSettings, cut_shard
+from pipeline.mining import REASONS, MiningSettings, judge
+from pipeline.storage import write_bytes, write_json, write_table
+from tasks.console import Report
+from tasks.frames import INDEX
+from tasks.settings import collect, declare
+from tasks.stage import Stage
+from tasks.track import TRACKS, TrackObjects
+
+CUTOUTS = "cutouts"
+REPORT = "mining_report.json"
+ACCEPTED = "mining/accepted.parquet"
+OCCLUDERS = "mining/static_occluders.png"
+_FRAMES_PER_PART = 100
+
+
+@dataclass(frozen=True)
+class MineSettings:
+    """What is cut out, and what of it is kept."""
+
+    mining: MiningSettings
+    cutouts: CutoutSettings
+
+
+class MineUnoccluded(Stage, settings=MiningSettings):
+    """Judge every detection, then cut the accepted ones out of their frames."""
+
+    outputs = (f"{CUTOUTS}/part-*.parquet", ACCEPTED, OCCLUDERS, REPORT)
+    unit = "blocks of frames"
+
+    def requires(self) -> luigi.Task:
+        """The tracks."""
+        return self.clone(TrackObjects)
+
+    def configure(self) -> MineSettings:
+        """Both stages' settings under one section."""
+        return MineSettings(collect(self, MiningSettings), collect(self, CutoutSettings))
+
+    def depends_on(self) -> Any:
+        """The calibration, and where an object counts as cut off."""
+        manifest = self.entry.manifest.model_dump(mode="json")
+        return {key: manifest[key] for key in ("calibration", "roi", "ignore")}
+
+    def work(self, report: Report) -> str:
+        """One shard for each block of frames."""
+        found = self._judge(report)
+        if not found["cutouts"]:
+            raise ValueError(nothing_found(self.camera, found, self.folder / REPORT))
+        self.fan_out(cut_shard, self._jobs(), lambda job: job.out.exists(), report)
+        return f"{found['cutouts']} cutouts of {found['tracks_with_cutout']} tracks"
+
+    def _judge(self, report: Report) -> dict[str, Any]:
+        tracks, frames = pq.read_table(self.folder / TRACKS), pq.read_table(self.folder / INDEX)
+        camera, plane = self.calibrated(frames)
+        ignored = self.entry.ignored(camera.size_hw)
+        verdict = judge(tracks, camera, plane, self.settings.mining, ignore=ignored, progress=report)
+        found = verdict.report | {"settings": asdict(self.settings.mining), "reasons": REASONS}
+        write_json(self.folder / REPORT, found)
+        write_table(self.folder / ACCEPTED, verdict.accepted)
+        background = next(iter(read_backgrounds(self.folder / "background").values()))
+        picture = cv2.imencode(".png", verdict.occluders.picture(background))[1].tobytes()
+        write_bytes(self.folder / OCCLUDERS, picture)
+        return found
+
+    def _jobs(self) -> list[CutJob]:
+        index = self.folder / INDEX
+        frames = pq.read_table(index)
+        camera, plane = self.calibrated(frames)
+        ids = frames["frame_id"].to_pylist()
+        return [
+            CutJob(
+                name=f"part-{number:05d}",
+                frame_ids=ids[first : first + _FRAMES_PER_PART],
+                index=index,
+                root=self.folder,
+                backgrounds=self.folder / "background",
+                tracks=self.folder / TRACKS,
+                accepted=self.folder / ACCEPTED,
+                out=self.folder / CUTOUTS / f"part-{number:05d}.parquet",
+                camera=camera,
+                plane=plane,
+                settings=self.settings.cutouts,
+            )
+            for number, first in enumerate(range(0, len(ids), _FRAMES_PER_PART))
+        ]
+
+
+declare(MineUnoccluded, CutoutSettings)
+
+
+def nothing_found(camera: str, found: dict[str, Any], report: Path) -> str:
+    """What to tell who gets no cutout at all."""
+    refused = sorted(found["refused"].items(), key=lambda item: -item[1])
+    reasons = ", ".join(f"{count} {reason} ({REASONS[reason]})" for reason, count in refused[:3] if count)
+    why = f"refused: {reasons}" if reasons else "there is nothing to cut out"
+    return (
+        f"camera {camera}: no cutouts among {found['detections']} detections; {why}. "
+        f"All reasons are in {report}; look at ShowCalibration first, then at [MineUnoccluded] in luigi.cfg"
+    )

@@ -1,0 +1,104 @@
+"""Turn a stage's frozen dataclass of settings into parameters of its Luigi task, so that each is declared once.
+
+Field `name` of the settings of task T is `name` under [T] in luigi.cfg and `--T-name` on the command line. Fields of
+a dataclass within the dataclass are `field_name`. Fields with "speed" in their metadata do not change the bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any, TypeVar, cast, get_type_hints
+
+import luigi
+
+S = TypeVar("S")
+
+_TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+
+
+class Setting(luigi.Parameter):
+    """A bool, int, float or str whose mistakes name the task and the key."""
+
+    def __init__(self, kind: type, key: str, default: Any, meaning: str) -> None:
+        super().__init__(default=default, description=meaning)
+        self.kind, self.key = kind, key
+
+    def parse(self, x: str) -> Any:
+        """The value of a text of luigi.cfg or of the command line."""
+        try:
+            value = _parse(self.kind, x.strip())
+        except ValueError:
+            raise ValueError(f"{self.key}: expected {_KINDS[self.kind]}, got {x!r}") from None
+        return value
+
+    def serialize(self, x: Any) -> str:
+        """The text that `parse` turns back into the value."""
+        return str(x)
+
+    def normalize(self, x: Any) -> Any:
+        """Numbers given in code as whole numbers are floats where the setting is one."""
+        return self.kind(x) if self.kind is float else x
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text"}
+
+
+def _parse(kind: type, text: str) -> Any:
+    if kind is bool:
+        if text.lower() not in _TRUE | _FALSE:
+            raise ValueError
+        return text.lower() in _TRUE
+    if kind is float and not math.isfinite(float(text)):
+        raise ValueError
+    return kind(text)
+
+
+def leaves(settings: type, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, type]]:
+    """(key, field, type) of every plain setting, those of nested dataclasses included."""
+    hints = get_type_hints(settings)
+    for field in dataclasses.fields(settings):
+        kind = hints[field.name]
+        if dataclasses.is_dataclass(kind):
+            yield from leaves(cast(type, kind), f"{prefix}{field.name}_")
+        elif kind in _KINDS:
+            yield prefix + field.name, field, kind
+        else:
+            raise TypeError(f"{settings.__name__}.{field.name}: expected bool, int, float or str, got {kind}")
+
+
+def declare(task: type[luigi.Task], settings: type) -> None:
+    """Give a task class one parameter for each setting."""
+    taken = {name for name in dir(task) if not name.startswith("_")}
+    for key, field, kind in leaves(settings):
+        if key in taken:
+            raise TypeError(f"{settings.__name__}.{key}: a task already has an attribute of this name")
+        if field.default is dataclasses.MISSING:
+            raise TypeError(f"{settings.__name__}.{key}: expected a setting with a default")
+        meaning = field.metadata.get("help", "")
+        parameter = Setting(kind, f"[{task.__name__}] {key}", field.default, meaning)
+        setattr(task, key, parameter)
+        parameter.__set_name__(task, key)
+
+
+def collect(task: luigi.Task, settings: type[S], prefix: str = "") -> S:
+    """The settings as this task has them."""
+    hints = get_type_hints(settings)
+    values = {
+        f.name: collect(task, hints[f.name], f"{prefix}{f.name}_")
+        if dataclasses.is_dataclass(hints[f.name])
+        else getattr(task, prefix + f.name)
+        for f in dataclasses.fields(settings)  # type: ignore[arg-type]
+    }
+    return settings(**values)
+
+
+def identity(settings: Any) -> dict[str, Any]:
+    """What of the settings changes the bytes, as plain values."""
+    plain: dict[str, Any] = {}
+    for f in dataclasses.fields(settings):
+        value = getattr(settings, f.name)
+        if not f.metadata.get("speed"):
+            plain[f.name] = identity(value) if dataclasses.is_dataclass(value) else value
+    return plain

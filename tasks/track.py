@@ -1,0 +1,40 @@
+"""TrackObjects: who is who from frame to frame, and how fast they go over the ground."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import luigi
+import pyarrow.parquet as pq
+
+from pipeline.storage import read_parts, write_table
+from pipeline.tracking import TrackingSettings, track
+from tasks.console import Report
+from tasks.detect import DETECTIONS, DetectObjects
+from tasks.frames import INDEX
+from tasks.stage import Stage
+
+TRACKS = "tracks.parquet"
+
+
+class TrackObjects(Stage, settings=TrackingSettings):
+    """Every detection with the track it belongs to."""
+
+    outputs = (TRACKS,)
+
+    def requires(self) -> luigi.Task:
+        """The detections."""
+        return self.clone(DetectObjects)
+
+    def depends_on(self) -> Any:
+        """The calibration: speeds are over the ground."""
+        return self.entry.manifest.model_dump(mode="json")["calibration"]
+
+    def work(self, report: Report) -> str:
+        """All sequences of the camera."""
+        frames = pq.read_table(self.folder / INDEX)
+        camera, plane = self.calibrated(frames)
+        tracks = track(read_parts(self.folder / DETECTIONS), frames, camera, plane, self.settings, report)
+        write_table(self.folder / TRACKS, tracks)
+        known = {i for i in tracks["track_id"].to_pylist() if i >= 0}
+        return f"{len(known)} tracks of {tracks.num_rows} detections"

@@ -1,0 +1,51 @@
+"""A street of boxes: cars and people drive and walk past a camera one after another and in front of each other."""
+
+from itertools import product
+
+import cv2
+import numpy as np
+
+from calibration.camera import Camera, GroundPlane
+
+SIZE_HW = (240, 320)
+CALIBRATION = {"focal_px": 330, "tilt_deg": 22, "roll_deg": 0, "height_m": 6}
+CAMERA = Camera(np.array([[330, 0, 159.5], [0, 330, 119.5], [0, 0, 1]]), SIZE_HW)
+PLANE = GroundPlane.from_tilt(22, 0, 6)
+CAR, PERSON = (4.2, 1.8, 1.5), (0.5, 0.5, 1.75)
+
+# (size, distance of the lane, speed along x in m/s, second at which it is in the middle, colour)
+TRAFFIC = [
+    (CAR, 10.0, 4.0, 4.0, (40, 40, 200)),
+    (CAR, 15.0, -4.0, 7.0, (200, 90, 40)),
+    (CAR, 10.0, 4.0, 12.0, (30, 160, 160)),
+    (PERSON, 12.5, 1.3, 9.0, (160, 40, 160)),
+    (CAR, 15.0, -4.0, 16.0, (220, 220, 220)),
+    (PERSON, 18.0, -1.3, 20.0, (40, 200, 40)),
+    (CAR, 10.0, 4.0, 21.0, (90, 30, 30)),
+]
+
+
+def write_street(path, fps=5, seconds=26):
+    """A motion-JPEG AVI of the street; number of frames."""
+    rng = np.random.default_rng(1)
+    ground = cv2.GaussianBlur(rng.normal(120, 40, (*SIZE_HW, 3)), (0, 0), 2) + rng.normal(0, 8, (*SIZE_HW, 3))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, SIZE_HW[::-1])
+    writer.set(cv2.VIDEOWRITER_PROP_QUALITY, 97)
+    for number in range(fps * seconds):
+        frame = ground + rng.normal(0, 2, (*SIZE_HW, 3))
+        for thing in sorted(TRAFFIC, key=lambda thing: -thing[1]):
+            _paint(frame, thing, number / fps)
+        writer.write(frame.clip(0, 255).astype(np.uint8))
+    writer.release()
+    return fps * seconds
+
+
+def _paint(frame, thing, now):
+    (length, width, height), y, speed, middle, colour = thing
+    x = speed * (now - middle)
+    corners = np.array(
+        [[x + a * length / 2, y + b * width / 2, c * height] for a, b, c in product((-1, 1), (-1, 1), (0, 1))]
+    )
+    pixels = CAMERA.project(PLANE.to_camera(corners))
+    hull = cv2.convexHull(np.round(pixels).astype(np.int32))
+    cv2.fillConvexPoly(frame, hull, tuple(map(float, colour)))

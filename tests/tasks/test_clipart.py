@@ -1,0 +1,79 @@
+"""The whole job on a street of boxes, from the video to the gallery."""
+
+import json
+
+import pandas as pd
+import pytest
+from house import House
+from street import CALIBRATION, write_street
+
+JOB = ("GenerateClipArt", "--camera", "street", "--scenes", "10", "--scenes-per-shard", "4")
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    """A house whose street has been through the whole job, and what the job said."""
+    house = House(tmp_path_factory.mktemp("street"))
+    write_street(house.folder / "street.avi")
+    source = {"kind": "video", "path": "../street.avi", "start": "2025-06-03T12:00:00"}
+    house.camera("street", source, calibration=CALIBRATION)
+    code, out, lines = house.luigi(*JOB)
+    assert code == 0, lines
+    house.said = out
+    return house
+
+
+def shards(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*.parquet"))}
+
+
+def test_the_job_ends_with_shards_a_manifest_and_a_gallery(street):
+    clipart = street.data / "street/clipart"
+    assert str(clipart / "gallery.html") in street.said
+    assert str(clipart / "objects") in street.said
+    images, objects = pd.read_parquet(clipart / "images"), pd.read_parquet(clipart / "objects")
+    assert len(images) == 10
+    assert set(objects["scene_id"]) == set(images["scene_id"])
+    assert set(objects["category"]) == {"person", "vehicle"}
+    assert len(sorted((clipart / "images").glob("part-*-of-00003.parquet"))) == 3
+    manifest = json.loads((clipart / "clipart_manifest.json").read_text())
+    assert manifest["scenes"] == 10
+    assert (clipart / "gallery.html").stat().st_size > 50_000
+    assert not [p for p in street.data.rglob("*.part")]
+
+
+def test_a_second_run_says_where_and_writes_nothing(street):
+    before = {p: p.stat().st_mtime_ns for p in street.data.rglob("*")}
+    code, out, _ = street.luigi(*JOB)
+    assert code == 0
+    assert out == street.said
+    assert {p: p.stat().st_mtime_ns for p in street.data.rglob("*")} == before
+
+
+def test_the_same_seed_gives_the_same_bytes_for_two_workers_in_another_place(street):
+    code, _, lines = street.luigi(*JOB, "--cpus", "2", data=street.folder / "twin", engine="process")
+    assert code == 0, lines
+    assert shards(street.folder / "twin") == shards(street.data)
+
+
+def test_a_larger_set_replaces_the_shards_and_another_mode_stands_beside(street):
+    before = shards(street.data / "street/clipart")
+    code, _, lines = street.luigi(*JOB[:3], "--scenes", "12", "--scenes-per-shard", "6", "--mode", "walt2d_ordered")
+    assert code == 0, lines
+    code, _, lines = street.luigi(*JOB[:3], "--scenes", "6", "--scenes-per-shard", "6", "--mode", "walt2d_ordered")
+    assert code == 0, lines
+    other = street.data / "street/clipart_walt2d_ordered"
+    assert [p.name for p in (other / "images").iterdir()] == ["part-00000-of-00001.parquet"]
+    assert json.loads((other / "clipart_manifest.json").read_text())["scenes"] == 6
+    assert shards(street.data / "street/clipart") == before
+    assert not any("MineUnoccluded" in line for line in lines)
+
+
+def test_no_cutouts_is_one_clear_line(street):
+    code, _, lines = street.luigi(*JOB, "--MineUnoccluded-min-area-px", "1000000", data=street.folder / "none")
+    assert code != 0
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 1, lines
+    assert "no cutouts among" in errors[0]
+    assert "too_small" in errors[0]
+    assert "ShowCalibration" in errors[0]

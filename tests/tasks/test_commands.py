@@ -1,0 +1,235 @@
+"""The luigi line as a user runs it, in a process of its own, from an unrelated folder."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from footage import write_jpeg
+
+from pipeline.frames import decode_image
+
+
+def files(folder):
+    """Name and bytes of every file but the locks."""
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.suffix != ".lock"
+    }
+
+
+def refused(result, *expected):
+    """A failure of one line that holds all of `expected`."""
+    code, _, lines = result
+    assert code != 0
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 1, lines
+    assert not any("Traceback" in line for line in lines)
+    for text in expected:
+        assert text in errors[0]
+
+
+def test_calibration_is_drawn_from_any_folder_and_nothing_is_made_twice(house):
+    house.video()
+    code, out, lines = house.luigi("ShowCalibration", "--camera", "gate")
+    assert code == 0, lines
+    picture = house.data / "gate/calibration.png"
+    assert str(picture) in out
+    assert decode_image(picture.read_bytes(), "x").shape == (96, 128, 3)
+    assert any("40 frames" in line for line in lines)
+    index = pq.read_table(house.data / "gate/frames/index.parquet")
+    assert index["bucket"].to_pylist() == ["h07"] * 20 + ["h08"] * 20
+    before = files(house.data)
+    code, out, lines = house.luigi("ShowCalibration", "--camera", "gate")
+    assert code == 0
+    assert str(picture) in out
+    assert files(house.data) == before
+    assert not any("IngestFrames" in line for line in lines)
+
+
+def test_bad_input_is_one_line_and_a_failure(house):
+    house.video()
+    house.camera("lost", {"kind": "video", "path": "none.mp4", "start": "2025-06-03T08:00:00"})
+    (house.folder / "empty").mkdir()
+    house.camera("empty", {"kind": "images", "folder": str(house.folder / "empty"), "time_pattern": "%H%M%S"})
+    house.camera("below", {"kind": "images", "folder": str(house.folder / "empty"), "time_pattern": "%H%M%S"})
+    text = (house.manifests / "below.yaml").read_text()
+    (house.manifests / "below.yaml").write_text(text.replace("height_m: 6", "height_m: -6"))
+    (house.manifests / "bare.yaml").write_text(text.split("calibration:")[1].partition("source:")[2] or "source: {}\n")
+    ask = ("ShowCalibration", "--camera")
+    refused(house.luigi(*ask, "nope"), "no camera 'nope'", "known cameras: bare, below, empty, gate, lost")
+    refused(house.luigi(*ask, "lost"), "source.path: no such file", "none.mp4")
+    refused(house.luigi(*ask, "empty"), "empty: no file matches '*.jpg'")
+    refused(house.luigi(*ask, "below"), "calibration.height_m: must be positive, got -6")
+    refused(house.luigi(*ask, "bare"), "bare.yaml", "missing")
+    refused(house.luigi("ShowCalibratio"), "No task ShowCalibratio. Did you mean")
+    refused(house.luigi("ShowCalibration"), "--camera is missing")
+    refused(house.luigi(*ask, "gate", "--MedianBackground-max-frames", "x"), "[MedianBackground] max_frames: expected")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[MedianBackground]\nmax_frame = 3\n", "[MedianBackground] has no key 'max_frame'; did you mean max_frames?"),
+        (
+            "[MedianBackgrund]\nmax_frames = 3\n",
+            "no task reads section [MedianBackgrund]; did you mean MedianBackground?",
+        ),
+    ],
+)
+def test_what_no_task_knows_in_luigi_cfg_is_an_error(house, text, message):
+    house.video()
+    settings = house.folder / "mine.cfg"
+    settings.write_text(text)
+    refused(house.luigi("ShowCalibration", "--camera", "gate", LUIGI_CONFIG_PATH=str(settings)), "mine.cfg", message)
+
+
+def test_the_users_luigi_cfg_overrides_the_repositorys(house):
+    house.video()
+    (house.folder / "luigi.cfg").write_text("[walt3d]\ncpus = many\n")
+    refused(house.luigi("MedianBackground", "--camera", "gate"), "many")
+
+
+def test_a_truncated_video_fails_unless_allowed(house):
+    path = house.video(count=120)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 7 // 10])
+    refused(house.luigi("IngestFrames", "--camera", "gate"), "gate.avi", "cannot be read", "max_unreadable_share")
+    code, _, lines = house.luigi("IngestFrames", "--camera", "gate", "--max-unreadable-share", "0.6")
+    assert code == 0, lines
+    assert any("unreadable" in line for line in lines)
+
+
+def test_one_corrupt_jpeg_among_many_is_skipped(house):
+    folder = house.folder / "images"
+    for n in range(30):
+        write_jpeg(folder / f"{120000 + n}.jpg", n, (96, 128))
+    broken = folder / "120007.jpg"
+    broken.write_bytes(broken.read_bytes()[:-200])
+    house.camera("gate", {"kind": "images", "folder": str(folder), "time_pattern": "%H%M%S"})
+    code, _, lines = house.luigi("MedianBackground", "--camera", "gate", "--cpus", "1", engine="process")
+    assert code == 0, lines
+    assert any("30 frames, 1 of them unreadable" in line for line in lines)
+    statuses = pq.read_table(house.data / "gate/frames/index.parquet")["status"].to_pylist()
+    assert [i for i, status in enumerate(statuses) if status != "ok"] == [7]
+    assert statuses[7].startswith("120007.jpg: corrupt JPEG")
+
+
+def noisy_camera(house, count=7, size=160):
+    """Images whose background does not compress."""
+    import simplejpeg
+
+    folder = house.folder / "noise"
+    folder.mkdir()
+    for n in range(count):
+        image = np.random.default_rng(n).integers(0, 256, (size, size, 3), np.uint8)
+        (folder / f"{120000 + n}.jpg").write_bytes(simplejpeg.encode_jpeg(image, 95, "BGR", "444"))
+    house.camera("gate", {"kind": "images", "folder": str(folder), "time_pattern": "%H%M%S"})
+
+
+@contextmanager
+def mounted(place, *arguments):
+    """A mount for the time of a test; skips where this process may not mount."""
+    place.mkdir(exist_ok=True)
+    if shutil.which("mount") is None or os.getuid() != 0:
+        pytest.skip("mounting needs root")
+    done = subprocess.run(["mount", *arguments, str(place)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"mount refused: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_full_disk_loses_nothing(house):
+    noisy_camera(house)
+    with mounted(house.data, "-t", "tmpfs", "-o", "size=48k", "tmpfs"):
+        refused(house.luigi("MedianBackground", "--camera", "gate"), "No space left on device")
+        index = (house.data / "gate/frames/index.parquet").read_bytes()
+        assert not list((house.data / "gate/background").glob("*.png"))
+        subprocess.run(["mount", "-o", "remount,size=8m", str(house.data)], check=True)
+        code, _, lines = house.luigi("MedianBackground", "--camera", "gate")
+        assert code == 0, lines
+        assert (house.data / "gate/frames/index.parquet").read_bytes() == index
+        assert [p.name for p in (house.data / "gate/background").iterdir()] == ["h12.png"]
+
+
+def test_a_read_only_data_root_is_named(house):
+    noisy_camera(house)
+    with mounted(house.data, "-t", "tmpfs", "-o", "ro", "tmpfs"):
+        refused(house.luigi("IngestFrames", "--camera", "gate"), "Read-only file system", "--data-root")
+
+
+def test_a_killed_run_ends_in_the_same_bytes(house):
+    house.video(count=200)
+    undisturbed, line = house.folder / "undisturbed", ("ShowCalibration", "--camera", "gate")
+    assert house.luigi(*line, data=undisturbed)[0] == 0
+    for wait_for in ("IngestFrames", "MedianBackground"):
+        running = subprocess.Popen(house.command(*line, engine="process"), stderr=subprocess.DEVNULL)
+        _until((house.data / f"gate/.stages/{wait_for}.json").exists)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    code, _, lines = house.luigi("ShowCalibration", "--camera", "gate")
+    assert code == 0, lines
+    assert files(house.data) == files(undisturbed)
+
+
+def _until(condition):
+    for _ in range(2400):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("still not so after 24 s")
+
+
+@contextmanager
+def luigid(folder):
+    """The address of a real central scheduler on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "luigid"), "--address", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(
+        [*command, "--state-path", str(folder / "state")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_named_scheduler_shows_the_stages_with_their_messages(house):
+    house.video()
+    with luigid(house.folder) as address:
+        code, _, lines = house.luigi("MedianBackground", "--camera", "gate", "--scheduler-url", f"http://{address}")
+        assert code == 0, lines
+        assert house.luigi("ShowCalibration", "--camera", "gate", WALT3D_SCHEDULER=address)[0] == 0
+        done = _ask(address, "task_list", status="DONE", upstream_status="")
+        shown = {task["name"]: task for task in done.values()}
+        assert set(shown) == {"IngestFrames", "MedianBackground", "ShowCalibration"}
+        assert shown["IngestFrames"]["status_message"] == "40 frames"
+        assert shown["IngestFrames"]["progress_percentage"] == 100
+        last = next(key for key, task in done.items() if task["name"] == "ShowCalibration")
+        assert set(_ask(address, "dep_graph", task_id=last)) == set(done)
+
+
+def _ask(address, method, **arguments):
+    """What luigid's page asks for its lists and graphs."""
+    query = urllib.parse.urlencode({"data": json.dumps(arguments)})
+    with urllib.request.urlopen(f"http://{address}/api/{method}?{query}") as answer:
+        return json.load(answer)["response"]
