@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pipeline.depth_order import in_front
 from shapely import Polygon
 
 from benchmarks.job import CHECKED_CAMERAS, clipart_dir, frame_size_hw, simulated_job
 from benchmarks.report import Bar, Report, main
-from benchmarks.truth import LONG_VEHICLES, footprints, match
+from benchmarks.truth import LONG_VEHICLES, match
+from calibration.camera import GroundPlane
 from pipeline import masks
+from pipeline.depth_order import footprints, in_front
 from pipeline.simulate import read_truth
 from pipeline.storage import read_parts
 from pipeline.tables import MODES
@@ -26,8 +27,8 @@ from pipeline.tables import MODES
 BARS = {"order_right": 0.985, "footprints_crossing": 0}
 
 
-def with_truth(camera_dir: Path, mode: str) -> tuple[pd.DataFrame, np.ndarray]:
-    """Objects of all scenes with their actor's truth (columns true_*), and the ground plane (4,)."""
+def with_truth(camera_dir: Path, mode: str) -> tuple[pd.DataFrame, GroundPlane]:
+    """Objects of all scenes with their actor's truth (columns true_*), and the ground plane."""
     shards = clipart_dir(camera_dir, mode)
     objects = read_parts(shards / "objects").to_pandas()
     plane = np.array(read_parts(shards / "images", columns=["ground_plane"])["ground_plane"][0].as_py())
@@ -37,7 +38,7 @@ def with_truth(camera_dir: Path, mode: str) -> tuple[pd.DataFrame, np.ndarray]:
     instances = sources[["source_frame", "mask_amodal_rle"]].set_axis(["frame_id", "mask_rle"], axis=1)
     matched = match(instances, truth, frame_size_hw(camera_dir))
     true = truth.reindex(matched["truth_row"]).set_axis(matched.index)[["actor_id", "body", "R", "t", "dims_lwh_m"]]
-    return objects.join(true.add_prefix("true_"), on="cutout_id"), plane
+    return objects.join(true.add_prefix("true_"), on="cutout_id"), GroundPlane(plane[:3], plane[3])
 
 
 def overlapping_pairs(scene: pd.DataFrame, size_hw: tuple[int, int]) -> list[tuple[int, int]]:
@@ -60,16 +61,21 @@ def crossings(quads: np.ndarray) -> int:
     return sum(a.intersection(b).area > 1e-6 for a, b in combinations(polygons, 2))
 
 
-def measure_scene(scene: pd.DataFrame, plane: np.ndarray, R_cam_world: np.ndarray, size_hw: tuple[int, int]) -> dict:
+def quads_of(objects: pd.DataFrame, plane: GroundPlane, prefix: str = "") -> np.ndarray:
+    """(N, 4, 2) footprints from the columns R, t, dims_lwh_m with a prefix."""
+    R, t, dims = (np.stack(objects[prefix + name].to_list()) for name in ("R", "t", "dims_lwh_m"))
+    return footprints(R.reshape(-1, 3, 3), t, dims, plane)
+
+
+def measure_scene(scene: pd.DataFrame, plane: GroundPlane, size_hw: tuple[int, int]) -> dict:
     """Counts of one scene: overlapping pairs, those in true order, the same with long vehicles, crossings."""
     known = scene[scene["true_actor_id"].notna()].reset_index(drop=True)
     counts = {"pairs": 0, "right": 0, "long_pairs": 0, "long_right": 0, "true_crossing": 0, "unknown": 0}
     counts["unknown"] = len(scene) - len(known)
-    counts["crossing"] = crossings(footprints(scene, R_cam_world, plane[3]))
+    counts["crossing"] = crossings(quads_of(scene, plane))
     if known.empty:
         return counts
-    true = known[["true_R", "true_t", "true_dims_lwh_m"]].set_axis(["R", "t", "dims_lwh_m"], axis=1)
-    quads = footprints(true, R_cam_world, plane[3])
+    quads = quads_of(known, plane, "true_")
     counts["true_crossing"] = crossings(quads)
     order, body = known["depth_order"].to_numpy(), known["true_body"].to_numpy()
     for i, j in overlapping_pairs(known, size_hw):
@@ -84,13 +90,10 @@ def measure_scene(scene: pd.DataFrame, plane: np.ndarray, R_cam_world: np.ndarra
 
 def measure(camera_dir: Path, mode: str) -> dict:
     """One row: shares over all overlapping pairs of all scenes of a mode."""
-    from calibration.camera import GroundPlane
-
     objects, plane = with_truth(camera_dir, mode)
-    R_cam_world = GroundPlane(plane[:3], plane[3]).R_cam_world
     size_hw = frame_size_hw(camera_dir)
     total = pd.DataFrame(
-        [measure_scene(scene, plane, R_cam_world, size_hw) for _, scene in objects.groupby("scene_id", sort=False)]
+        [measure_scene(scene, plane, size_hw) for _, scene in objects.groupby("scene_id", sort=False)]
     ).sum()
     return {
         "camera": camera_dir.name,

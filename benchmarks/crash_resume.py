@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.job import CAMERA, QUICK_OPTIONS, differing, digests, run, start
+from benchmarks.job import QUICK_CAMERA, QUICK_OPTIONS, differing, digests, run, start
 from benchmarks.report import Bar, Report, main
 
 KILLS = 10
@@ -39,7 +39,7 @@ def report(quick: bool, data: Path) -> Report:
 
     The small job is used in both forms: every stage and every kind of file takes part, and the kills fall closer.
     """
-    options = ["--camera", CAMERA, *QUICK_OPTIONS]
+    options = ["--camera", QUICK_CAMERA, *QUICK_OPTIONS]
     rng = np.random.default_rng(SEED)
     with tempfile.TemporaryDirectory() as folder:
         whole, broken = Path(folder) / "whole", Path(folder) / "broken"

@@ -11,6 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
+
+CAMERA = "cam07"
+CHECKED_CAMERAS = ("cam07", "cam11")
+# Cameras that are there to be measured: small simulated ones, and real footage where it is at hand.
+MANIFESTS = Path(__file__).resolve().parents[1] / "tests" / "cameras"
+QUICK_CAMERA = "quick07"
+QUICK_OPTIONS = ("--manifests", str(MANIFESTS), "--scenes", "40", "--scenes-per-shard", "20")
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,31 @@ def resident_bytes(pid: int) -> int:
         except psutil.NoSuchProcess:
             continue
     return total
+
+
+def demand(task: str, root: Path, *options: str) -> None:
+    """Run it, or end the benchmark with what it said."""
+    ended = run(task, root, *options)
+    if ended.code:
+        raise SystemExit(f"{task} {' '.join(options)} ended with {ended.code}:\n{ended.output[-2000:]}")
+
+
+def simulated_job(camera: str, root: Path, *, mode: str = "walt3d", quick: bool = False) -> Path:
+    """The camera's folder below root after its main job, run or resumed; quick: the small camera in its place."""
+    camera, options = (QUICK_CAMERA, QUICK_OPTIONS) if quick else (camera, ())
+    demand("GenerateClipArt", root, "--camera", camera, "--mode", mode, *options)
+    return root / camera
+
+
+def clipart_dir(camera_dir: Path, mode: str) -> Path:
+    """Where a mode's shards lie."""
+    return camera_dir / ("clipart" if mode == "walt3d" else f"clipart_{mode}")
+
+
+def frame_size_hw(camera_dir: Path) -> tuple[int, int]:
+    """Height and width of the camera's frames."""
+    first = pq.read_table(camera_dir / "frames" / "index.parquet", columns=["height", "width"]).slice(0, 1).to_pylist()
+    return first[0]["height"], first[0]["width"]
 
 
 def digests(root: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from benchmarks.job import CAMERA, QUICK_OPTIONS, clipart_dir, run
+from benchmarks.job import CAMERA, QUICK_CAMERA, QUICK_OPTIONS, clipart_dir, run
 from benchmarks.report import Bar, Report, main
 from pipeline.storage import read_parts
 
@@ -32,10 +32,11 @@ def product(camera_dir: Path) -> dict:
 def report(quick: bool, data: Path) -> Report:
     """One run in a fresh data root; `data` is not used."""
     with tempfile.TemporaryDirectory() as root:
-        job = run("GenerateClipArt", Path(root), "--camera", CAMERA, *(QUICK_OPTIONS if quick else ()))
+        camera, options = (QUICK_CAMERA, QUICK_OPTIONS) if quick else (CAMERA, ())
+        job = run("GenerateClipArt", Path(root), "--camera", camera, *options)
         if job.code:
             raise SystemExit(f"benchmarks.main_job: the job ended with {job.code}:\n{job.output[-2000:]}")
-        row = {"minutes": job.wall_s / 60, "peak_gb": job.peak_bytes / 1e9, **product(Path(root) / CAMERA)}
+        row = {"minutes": job.wall_s / 60, "peak_gb": job.peak_bytes / 1e9, **product(Path(root) / camera)}
     bars = [
         Bar("minutes", row["minutes"], at_most=10),
         Bar("peak_gb", row["peak_gb"], at_most=3),

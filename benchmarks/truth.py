@@ -38,14 +38,3 @@ def match(instances: pd.DataFrame, truth: pd.DataFrame, size_hw: tuple[int, int]
         result.iloc[rows, 0] = np.where(value >= MATCH_IOU, truth.index[there[best]], -1)
         result.iloc[rows, 1] = np.where(value >= MATCH_IOU, value, 0.0)
     return result
-
-
-def footprints(rows: pd.DataFrame, R_cam_world: np.ndarray, height_m: float) -> np.ndarray:
-    """(N, 4, 2) ground rectangles in world metres, from R, t (camera frame) and dims_lwh_m."""
-    R = np.stack(rows["R"].to_list()).reshape(-1, 3, 3)
-    t = np.stack(rows["t"].to_list())
-    dims = np.stack(rows["dims_lwh_m"].to_list())
-    corners = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) / 2  # (4, 2) in lengths and widths
-    in_object = np.concatenate([corners[None] * dims[:, None, :2], np.zeros((len(rows), 4, 1))], axis=2)
-    in_camera = np.einsum("nij,nkj->nki", R, in_object) + t[:, None]
-    return ((in_camera + height_m * R_cam_world[:, 2]) @ R_cam_world)[..., :2]

@@ -56,7 +56,8 @@ class ShardError(RuntimeError):
         for name, reason in failures.items():
             causes.setdefault(reason, []).append(name)
         listed = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in causes.items())
-        super().__init__(f"{len(failures)} of {total} shards failed twice, the others are done: {listed}")
+        others = ", the others are done" if len(failures) < total else ""
+        super().__init__(f"{len(failures)} of {total} shards failed twice{others}: {listed}")
 
 
 def shard_name(shard: Any) -> str:

@@ -27,6 +27,7 @@ REASONS = {
     "too_small": "too few pixels",
     "no_ground": "its foot does not see the ground",
     "implausible_size": "no person or vehicle is of this size in metres",
+    "implausible_shape": "its outline has deeper hollows than one person or vehicle has",
     "occluded_by": "another object is in front of it",
     "merged": "shows more than the object's own outline: two objects in one mask",
     "static_occluder": "something that never moves is in front of it",
@@ -83,9 +84,11 @@ class MiningSettings:
 
 
 # Metres (width, height) of the box, as a card at its foot: low and high. Vehicles show their length too, and from
-# above a long one that drives away seems tall.
-_SIZES_M = {True: ((0.2, 0.9), (1.5, 2.5)), False: ((1.0, 0.9), (20.0, 12.0))}
-_AREA_M2 = {True: (0.15, 1.6), False: (1.6, 90.0)}
+# above a long one that drives away seems tall. Two people side by side have more than one's width or area.
+_SIZES_M = {True: ((0.25, 1.2), (1.1, 2.15)), False: ((1.2, 1.2), (20.0, 12.0))}
+_AREA_M2 = {True: (0.25, 0.9), False: (2.2, 90.0)}
+# Share of its convex hull that a silhouette fills: cars are nearly convex, people with their legs apart less so.
+_SOLIDITY = {True: 0.45, False: 0.75}
 
 
 @dataclass(frozen=True)
@@ -133,14 +136,17 @@ def judge(
     verdict.refuse("too_small", small)
     verdict.refuse("no_ground", ~np.isfinite(seen.foot_xy_m).all(axis=1) | ~np.isfinite(seen.scale_px).all(axis=1))
     verdict.refuse("implausible_size", implausible(seen))
+    verdict.refuse("implausible_shape", hollow(seen, camera.size_hw))
     verdict.refuse("occluded_by", occluded(seen, camera.size_hw, settings))
-    shape = _shapes(seen, ~cut, _bare_by_id(bare), camera, plane, settings, progress)
+    bare_of = _bare_by_id(bare)
+    shape = _shapes(seen, ~cut, bare_of, camera, plane, settings, progress)
     verdict.refuse("merged", (shape.extra > settings.max_extra) | (shape.growth > settings.max_area_change))
-    static, contact = _static_shares(seen, shape)
-    verdict.refuse("static_occluder", (static > settings.max_static) | (contact > settings.max_static_contact))
+    static, contact_ = _static_shares(seen, shape)
+    verdict.refuse("static_occluder", (static > settings.max_static) | (contact_ > settings.max_static_contact))
+    verdict.refuse("static_occluder", behind_poles(seen, bare_of, camera.size_hw))
     most = np.where(seen.is_person, settings.max_missing_person, settings.max_missing)
     verdict.refuse("unstable", ~(shape.missing <= most) | (shape.growth < -settings.max_area_change))
-    quality = -(shape.missing + shape.extra + contact + np.abs(shape.growth))
+    quality = -(shape.missing + shape.extra + contact_ + np.abs(shape.growth))
     stationary = _select(seen, quality, verdict, settings.selection)
     return Judgement(seen.detection_id, verdict.reason, stationary, _report(seen, verdict.reason), shape.occluders)
 
@@ -195,6 +201,38 @@ def implausible(seen: Observations) -> np.ndarray:
             wrong |= (seen.area_m2 < least) | (seen.area_m2 > most)
             bad |= wrong & (seen.is_person == person)
     return bad
+
+
+def hollow(seen: Observations, size_hw: tuple[int, int]) -> np.ndarray:
+    """(N,) bool: the mask fills too little of its convex hull: notched, torn, or several objects in one."""
+    return np.array(
+        [
+            solidity(masks.decode(rle, size_hw)[0]) < _SOLIDITY[bool(person)]
+            for rle, person in zip(seen.rle, seen.is_person, strict=True)
+        ],
+        bool,
+    )
+
+
+def solidity(crop: np.ndarray) -> float:
+    """Share of its convex hull that a mask (h, w) fills, 0 to 1."""
+    if not crop.any():
+        return 0.0
+    contours, _ = cv2.findContours(crop.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hull = cv2.convexHull(np.concatenate(contours))
+    # Contours run through pixel centres: half a pixel outwards is missing all around.
+    return float(crop.sum()) / (cv2.contourArea(hull) + 0.5 * cv2.arcLength(hull, True) + 1)
+
+
+def behind_poles(seen: Observations, bare: dict[int, str], size_hw: tuple[int, int]) -> np.ndarray:
+    """(N,) bool: an upright strip of the empty street, a quarter of the box high, runs through the mask."""
+    hidden = np.zeros(len(seen), bool)
+    for i, detection_id in enumerate(seen.detection_id.tolist()):
+        if detection_id in bare:
+            crop, _ = masks.decode(bare[detection_id], size_hw)
+            strip = np.ones((max(7, int(0.25 * seen.box_xywh[i, 3])), 2), np.uint8)
+            hidden[i] = cv2.erode(crop.astype(np.uint8), strip, borderValue=0).any()
+    return hidden
 
 
 def occluded(seen: Observations, size_hw: tuple[int, int], settings: MiningSettings) -> np.ndarray:

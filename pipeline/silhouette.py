@@ -2,14 +2,13 @@
 
 An outline is its support function: for DIRECTIONS (D, 2), unit vectors in the image, how far (pixels) the outline
 reaches. The support of a body is the largest over its points, so no mask is ever drawn. Pixels here are ideal ones,
-the lens undone. A body's points are in shares of its length, width (over mirrors) and height; vehicle frame x
-forward, y left, z up.
+the lens undone; world frame of the ground plane, metres.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
@@ -22,99 +21,6 @@ DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 # x, y metres, yaw radians, logarithms of length, width and height.
 PARAMETERS = 6
 _STEP = np.array([1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-4])
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of vehicle: points (P, 3) of its hull in shares, and the sizes it comes in.
-
-    size_m: typical length, width over mirrors, height; spread: standard deviations of their logarithms.
-    """
-
-    name: str
-    points: np.ndarray
-    size_m: tuple[float, float, float]
-    spread: tuple[float, float, float]
-
-
-def _hull(*rows: tuple[Sequence[float], float, Sequence[float]]) -> np.ndarray:
-    """(P, 3) points, both sides, of rows (xs, half-width, zs)."""
-    points = [(x, side * y, z) for xs, y, zs in rows for x in xs for z in zs for side in (-1, 1)]
-    return np.array(points, float)
-
-
-# Typical proportions of the makers' drawings: tyres touch the ground inside the bumpers, corners are rounded, glass
-# leans in, mirrors stand out by a tenth of a metre or more on each side.
-KINDS = (
-    Kind(
-        "car",
-        _hull(
-            ((-0.36, 0.36), 0.43, (0.0,)),
-            ((-0.47, 0.45), 0.40, (0.15, 0.55)),
-            ((-0.40, 0.38), 0.45, (0.18, 0.58)),
-            ((-0.50, 0.50), 0.26, (0.28, 0.45)),
-            ((0.14,), 0.50, (0.60, 0.68)),
-            ((-0.34, 0.06), 0.31, (0.97,)),
-            ((-0.24, -0.02), 0.26, (1.0,)),
-        ),
-        (4.4, 2.00, 1.52),
-        (0.09, 0.04, 0.07),
-    ),
-    Kind(
-        "sport utility or pickup",
-        _hull(
-            ((-0.37, 0.38), 0.44, (0.0,)),
-            ((-0.47, 0.46), 0.41, (0.17, 0.58)),
-            ((-0.42, 0.40), 0.45, (0.20, 0.60)),
-            ((-0.50, 0.50), 0.28, (0.28, 0.50)),
-            ((0.14,), 0.50, (0.64, 0.72)),
-            ((-0.38, 0.07), 0.33, (0.96,)),
-            ((-0.28, -0.02), 0.28, (1.0,)),
-        ),
-        (4.8, 2.12, 1.75),
-        (0.10, 0.04, 0.07),
-    ),
-    Kind(
-        "van or minibus",
-        _hull(
-            ((-0.38, 0.40), 0.42, (0.0,)),
-            ((-0.49, 0.46), 0.42, (0.12, 0.50)),
-            ((-0.47, 0.38), 0.45, (0.15, 0.60)),
-            ((0.50,), 0.30, (0.20, 0.45)),
-            ((0.30,), 0.50, (0.52, 0.66)),
-            ((-0.48, 0.16), 0.38, (0.97,)),
-            ((-0.42, 0.08), 0.32, (1.0,)),
-        ),
-        (5.7, 2.22, 2.25),
-        (0.10, 0.04, 0.13),
-    ),
-    Kind(
-        "bus",
-        _hull(
-            ((-0.36, 0.40), 0.43, (0.0,)),
-            ((-0.49, 0.49), 0.43, (0.08, 0.92)),
-            ((-0.50, 0.50), 0.36, (0.12, 0.85)),
-            ((0.49,), 0.50, (0.60, 0.80)),
-            ((-0.48, 0.48), 0.36, (1.0,)),
-        ),
-        (10.9, 2.86, 3.12),
-        (0.10, 0.03, 0.06),
-    ),
-    Kind(
-        "lorry",
-        _hull(
-            ((-0.40, 0.42), 0.43, (0.0,)),
-            ((-0.50,), 0.44, (0.25, 0.98)),
-            ((0.22,), 0.44, (0.25, 0.98)),
-            ((0.47,), 0.42, (0.10, 0.70)),
-            ((0.50,), 0.34, (0.14, 0.45)),
-            ((0.46,), 0.50, (0.50, 0.66)),
-            ((-0.48, 0.20), 0.40, (1.0,)),
-        ),
-        (8.2, 2.82, 3.25),
-        (0.13, 0.03, 0.14),
-    ),
-)
 
 
 def ideal(camera: Camera, pixels: np.ndarray) -> np.ndarray:
@@ -141,10 +47,6 @@ class Targets:
     expected: np.ndarray
     spread: np.ndarray
 
-    def at(self, rows: np.ndarray) -> Targets:
-        """Some of them."""
-        return Targets(self.support[rows], self.noise_px[rows], self.expected[rows], self.spread[rows])
-
 
 @dataclass(frozen=True)
 class Fit:
@@ -156,6 +58,16 @@ class Fit:
     distance_px: np.ndarray
     sigma: np.ndarray
 
+    def at(self, rows: np.ndarray) -> Fit:
+        """Some of them."""
+        return Fit(self.parameters[rows], self.cost[rows], self.distance_px[rows], self.sigma[rows])
+
+    @staticmethod
+    def concat(fits: Sequence[Fit]) -> Fit:
+        """All of them."""
+        names = [f.name for f in fields(Fit)]
+        return Fit(**{name: np.concatenate([getattr(fit, name) for fit in fits]) for name in names})
+
 
 class Model:
     """Outlines of bodies of one kind each, points (H, P, 3) in shares, in one camera above one plane."""
@@ -164,12 +76,6 @@ class Model:
         self.points = points
         # Ideal pixels of a world point: the lens plays no part.
         self.M = camera.K @ np.column_stack([plane.R_cam_world, -plane.d * plane.n])
-
-    def at(self, rows: np.ndarray) -> Model:
-        """Some of them."""
-        other = object.__new__(Model)
-        other.points, other.M = self.points[rows], self.M
-        return other
 
     def support(self, parameters: np.ndarray) -> np.ndarray:
         """(H, D) of parameters (H, 6)."""
@@ -205,9 +111,7 @@ class Model:
         scaled = residual / targets.noise_px[:, None]
         return residual, _SAMPLES * np.log1p(scaled**2).mean(axis=1) + (off**2).sum(axis=1)
 
-    def _normal(
-        self, targets: Targets, parameters: np.ndarray, residual: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _normal(self, targets: Targets, parameters: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Normal matrix (H, 6, 6) and right side (H, 6) of the reweighted least squares."""
         here = residual + targets.support
         jacobian = np.stack(

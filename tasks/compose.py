@@ -158,8 +158,8 @@ class GenerateClipArt(ClipArt, settings=GenerateSettings):
         """The gallery, then the manifest last: where it is, all the rest is."""
         out = self.folder / self.product
         build_gallery(out, out / GALLERY, self.settings.gallery, layers=self.folder, progress=report)
-        settings = self.requires()[0].settings
-        write_json(out / MANIFEST, build_manifest(self.jobs(settings)))
+        blocks: list[Any] = self.requires()
+        write_json(out / MANIFEST, build_manifest(self.jobs(blocks[0].settings)))
         self.tell_where()
         return f"{self.scenes} scenes"
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import luigi
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from calibration.camera import Camera, GroundPlane
 from data_manifest import ImagesSource, SimulatedSource, VideoSource
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard
+from pipeline.bursts import BurstJob, burst_shard
 from pipeline.ingest import Found, IngestSettings, find_images, find_in_video, index_table
 from pipeline.name_times import NameTimes
 from pipeline.storage import write_table
@@ -21,7 +19,7 @@ from tasks.console import Report
 from tasks.stage import Stage, stamp
 
 if TYPE_CHECKING:
-    from pipeline.simulate import Burst, Simulation
+    from pipeline.simulate import Simulation
 
 INDEX = "frames/index.parquet"
 
@@ -102,34 +100,6 @@ class IngestFrames(Stage, settings=IngestSettings):
                 bucket_of[moment] = burst.bucket.name
                 found.append(Found(moment, f"frames/images/{frame_id:06d}.jpg", -1, size_hw))
         return index_table(found, bucket_of.get, self.settings, what=f"camera {self.camera}")
-
-
-@dataclass(frozen=True)
-class BurstJob:
-    """One burst of a simulated camera, drawn below `folder`."""
-
-    simulation: Simulation
-    camera: Camera
-    plane: GroundPlane
-    burst: Burst
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        """As the user reads it."""
-        return f"burst {self.burst.index}"
-
-    @property
-    def truth(self) -> Path:
-        """Written after the burst's last frame."""
-        return self.folder / "truth" / f"part-{self.burst.index:05d}.parquet"
-
-
-def burst_shard(job: BurstJob) -> None:
-    """Draw a burst's frames and write its truth."""
-    from pipeline.simulate import render_burst
-
-    render_burst(job.simulation, job.camera, job.plane, job.burst, job.folder / "frames/images", job.truth)
 
 
 def simulation_of(source: SimulatedSource) -> Simulation:

@@ -26,6 +26,12 @@ def opened(mask: np.ndarray, radius_px: float) -> np.ndarray:
     return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, disk(radius_px)).astype(bool)
 
 
+def opened_by_two(mask: np.ndarray) -> np.ndarray:
+    """A mask (h, w) uint8 without what a square of two pixels does not fit into, unmoved."""
+    square = np.ones((2, 2), np.uint8)
+    return cv2.dilate(cv2.erode(mask, square, anchor=(0, 0)), square, anchor=(1, 1))
+
+
 def closed(mask: np.ndarray, radius_px: float) -> np.ndarray:
     """The mask with the gaps filled that a disk does not fit into; outside the crop is empty."""
     if radius_px < 0.5 or not mask.any():

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pipeline.detection import blobs
+
 # Grey levels added before a logarithm: below them a ratio is noise.
 _OFFSET = 6.0
 CELL_PX = 16
 _LEVELS = 16
-RIM=5
-GAP=.12
+_MOST_TINT = 0.15  # ln ratio between a channel and the mean: the sky is no bluer
 _TRUST = 4.0  # standard errors from which the texture test decides
 
 
@@ -155,7 +156,8 @@ def _texture(
 
 def shadow_samples(dark: Darkening, changed: np.ndarray) -> np.ndarray:
     """(S, 4) ln ratio and tint of the changed pixels that surely are ground in a shadow."""
-    sure = dark.flat & changed & (dark.agreement > 0.5) & (dark.trust > _TRUST)
+    grey = largest(np.abs(dark.tint)) < _MOST_TINT
+    sure = dark.flat & changed & grey & (dark.agreement > 0.5) & (dark.trust > _TRUST)
     return np.concatenate([dark.ratio[sure][:, None], dark.tint[sure]], axis=1)
 
 
@@ -174,18 +176,29 @@ def in_shadow(dark: Darkening, shadow: Shadow, tint_spread: float) -> np.ndarray
     """(h, w) bool: the pixel is ground in a cast shadow, its soft rim included."""
     # A penumbra's tint grows with its darkness up to the full shadow's.
     share = np.clip(dark.ratio / shadow.depth, 0, 1) if shadow.depth else np.zeros_like(dark.ratio)
-    tinted = largest(cv2.absdiff(dark.tint, share[..., None] * shadow.tint)) < tint_spread
-    hidden = (dark.trust > _TRUST) & (dark.agreement < 0.4)
+    departure = largest(cv2.absdiff(dark.tint, share[..., None] * shadow.tint))
+    tinted = departure < tint_spread
+    hidden = (dark.trust > _TRUST) & (dark.agreement < 0.3)
     full = np.abs(dark.ratio - shadow.depth) < 0.15 if shadow.depth else np.zeros_like(tinted)
-    soft = dark.flat & (dark.ratio > -0.5) & (dark.ratio < -0.03) & ((dark.trust > _TRUST) | (shadow is NO_SUN))
+    soft = (
+        dark.flat
+        & (dark.ratio > -0.5)
+        & (dark.ratio < -0.03)
+        & ((dark.trust > _TRUST) | ((shadow is NO_SUN) & (dark.ratio > -0.1)))
+    )
     core = ((full | soft) & tinted & ~hidden).view(np.uint8)
-    core = cv2.morphologyEx(core, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-    core = core | surely_ground(dark, tint_spread).view(np.uint8)
+    core = blobs.opened_by_two(core)
+    core = core | surely_ground(dark).view(np.uint8)
+    # Under a car the sky is hidden too: deeper than the sun's shadow, and next to it.
+    deep = (
+        dark.flat & (departure < 1.5 * tint_spread) & (dark.ratio < -0.03) & (dark.ratio > shadow.depth - 0.7) & ~hidden
+    )
+    core = blobs.hysteresis(deep | (core > 0), core > 0).view(np.uint8)
     rim = tinted & (dark.ratio < -0.02) & (dark.ratio > shadow.depth - 0.15)
-    return (cv2.dilate(core, np.ones((RIM, RIM), np.uint8)) > 0) & (rim | (core > 0))
+    return (cv2.dilate(core, np.ones((3, 3), np.uint8)) > 0) & (rim | (core > 0))
 
 
-def surely_ground(dark: Darkening, tint_spread: float) -> np.ndarray:
+def surely_ground(dark: Darkening) -> np.ndarray:
     """(h, w) bool: darkened, of however deep a shadow, with the ground's texture in it."""
-    grey = largest(np.abs(dark.tint)) < 2 * tint_spread
+    grey = largest(np.abs(dark.tint)) < _MOST_TINT
     return dark.flat & grey & (dark.ratio < -0.03) & (dark.trust > _TRUST) & (dark.agreement > 0.6)

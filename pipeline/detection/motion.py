@@ -45,7 +45,7 @@ class MotionSettings:
         default=0.125, metadata={"help": "distance over which the light may drift (clouds), share of the frame's width"}
     )
     shadow_tint: float = field(
-        default=0.10, metadata={"help": "colour departure of a shadow from the expected one, ln ratio"}
+        default=0.06, metadata={"help": "colour departure of a shadow from the expected one, ln ratio"}
     )
     edge_share: float = field(
         default=0.2, metadata={"help": "an outline lies where the difference is this share of the one just inside"}
@@ -140,7 +140,7 @@ class MotionDetector:
         hot = (
             light.largest(cv2.absdiff(half, background)) > _COARSE * self.settings.high_sigma * sigma
         ) & self.half_allowed
-        hot = cv2.morphologyEx(hot.view(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        hot = blobs.opened_by_two(hot.view(np.uint8))
         near = np.zeros_like(hot)
         for rows, radius in self.reach:
             near = cv2.max(near, cv2.dilate(np.where(rows, hot, 0), blobs.disk(radius)))
@@ -182,7 +182,7 @@ class MotionDetector:
             return
         scale = float(self.scale[crop.xy[1] + rows[-1]])
         changed = blobs.hysteresis(crop.strength > self.settings.low_sigma, crop.strength > self.settings.high_sigma)
-        unsure = changed & ~light.surely_ground(crop.dark, self.settings.shadow_tint)
+        unsure = changed & ~light.surely_ground(crop.dark)
         shaded = light.in_shadow(crop.dark, shadow, self.settings.shadow_tint)
         solid = blobs.opened(changed & ~shaded, 1)
         for part, (x, y, w, h) in self._parts(solid, scale):
@@ -214,7 +214,8 @@ class MotionDetector:
             return None
         (x, y), (h, w) = cut[1], cut[0].shape
         place = np.s_[y : y + h, x : x + w]
-        if outline_share(cut[0], crop.gradient[place], crop.edges[place]) < self.settings.ghost_edge:
+        share, foreign = outline_share(cut[0], crop.gradient[place], crop.edges[place])
+        if share < self.settings.ghost_edge:
             return None
         xy = (crop.xy[0] + x, crop.xy[1] + y)
         size = size_m(self.camera, self.plane, (*xy, w, h))
@@ -222,7 +223,8 @@ class MotionDetector:
         if size[1] < self.settings.min_height_m:
             return None
         clear = float(np.clip(crop.strength[place][cut[0]], 0, 2 * self.settings.high_sigma).mean())
-        return Instance(category, fit * (0.5 + 0.25 * clear / self.settings.high_sigma), cut[0], xy)
+        score = fit * (0.5 + 0.25 * clear / self.settings.high_sigma) * np.exp(-((max(foreign - 0.15, 0) / 0.12) ** 2))
+        return Instance(category, float(score), cut[0], xy)
 
 
 def _shape(solid: np.ndarray, changed: np.ndarray, w: int, h: int, scale: float) -> np.ndarray:
@@ -232,11 +234,11 @@ def _shape(solid: np.ndarray, changed: np.ndarray, w: int, h: int, scale: float)
     back. A person has gaps between limbs, a vehicle has none.
     """
     wide = w > 0.9 * h or w > 1.4 * scale
-    notch, gap = (0.6, light.GAP) if wide else (0.12, 0.03)
+    notch, gap = (0.6, 0.6) if wide else (0.12, 0.03)
     back = changed & blobs.closed(solid, min(notch * scale, 40))
-    mask = blobs.closed(solid | back, min(gap * scale, 12))
+    mask = blobs.closed(solid | back, min(gap * scale, 40))
     mask = blobs.fill_holes(mask, np.inf if wide else 0.02 * w * h)
-    return blobs.opened(mask, min(0.05 * scale, 4))
+    return blobs.opened(mask, min((0.05 if wide else 0.02) * scale, 4))
 
 
 def _around(box_half: np.ndarray, shape: tuple[int, ...]) -> blobs.Box:
@@ -253,14 +255,15 @@ def gradient(image: np.ndarray) -> np.ndarray:
     return cv2.magnitude(cv2.Scharr(grey, cv2.CV_32F, 1, 0), cv2.Scharr(grey, cv2.CV_32F, 0, 1)) / 32
 
 
-def outline_share(mask: np.ndarray, frame_edges: np.ndarray, background_edges: np.ndarray) -> float:
-    """How much of the contrast along a mask's outline is in the frame rather than in the background, 0 to 1.
+def outline_share(mask: np.ndarray, frame_edges: np.ndarray, background_edges: np.ndarray) -> tuple[float, float]:
+    """How much of the contrast along a mask's outline is the frame's rather than the background's, 0 to 1 (median).
 
-    What stood there while the background was made, and is gone, leaves its outline in the background only.
+    And which share of the outline surely is the background's. What stood there while the background was made, and is
+    gone, leaves its outline in the background only; one that is partly hidden by it, a part of it.
     """
     band = blobs.outline(mask)
-    frame, background = float(frame_edges[band].sum()), float(background_edges[band].sum())
-    return frame / (frame + background + 1e-6)
+    frame, background = frame_edges[band], background_edges[band]
+    return float(np.median((frame + 0.5) / (frame + background + 1.0))), float((background > 2 * frame + 2).mean())
 
 
 def _scene(image: np.ndarray) -> _Scene:

@@ -16,6 +16,7 @@ from pipeline.simulate.layout import Layout
 from pipeline.simulate.light import Light
 from pipeline.simulate.mesh import Lamp, Mesh
 from pipeline.simulate.people import person_mesh
+from pipeline.simulate.props import lamp_heads
 from pipeline.simulate.stage import (
     MARGIN_PX,
     OFFSETS,
@@ -79,11 +80,21 @@ def inside(image_point: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return (x >= -0.5) & (y >= -0.5) & (x < size_hw[1] - 0.5) & (y < size_hw[0] - 0.5)
 
 
+def _hull_mask(pixels: np.ndarray, window: tuple[int, int, int, int]) -> np.ndarray:
+    """(h * w,) bool: pixels of the window in or beside the convex hull of projected vertices: no ray hits elsewhere."""
+    x, y, w, h = window
+    mask = np.zeros((h, w), np.uint8)
+    hull = cv2.convexHull((pixels - (x, y)).astype(np.float32)).astype(np.int32)
+    cv2.fillConvexPoly(mask, hull, 1)
+    return cv2.dilate(mask, np.ones((5, 5), np.uint8)).reshape(-1) > 0
+
+
 class Renderer:
     """Draws the frames of one burst; keeps the ray casting scenes of its vehicles, which are rigid."""
 
     def __init__(self, layout: Layout, view: View, stage: Stage, light: Light, threads: int) -> None:
         self.layout, self.view, self.stage, self.light, self.threads = layout, view, stage, light, threads
+        self.lamp_heads = lamp_heads(layout)
         self._scenes: dict[int, o3d.t.geometry.RaycastingScene] = {}
         self._hulls: dict[int, Mesh] = {}
 
@@ -101,19 +112,24 @@ class Renderer:
         if not self._near_view(t, 0.55 * max(state.vehicle.dims_lwh_m) if state.vehicle else 1.3):
             return None
         mesh = state.vehicle.mesh if state.vehicle else person_mesh(state.person, state.motion, state.phase)
-        window = self._window(mesh.vertices @ R.T + t)
+        pixels = self.view.project(mesh.vertices @ R.T + t)
+        window = self._window(pixels)
         if window is None:
             return None
         x, y, w, h = window
-        directions = self.view.window(x, y, w, h).reshape(-1, 3)
+        todo = np.flatnonzero(_hull_mask(pixels, window))
+        directions = self.view.window(x, y, w, h).reshape(h * w, -1)[todo].reshape(-1, 3)
         # Rays are turned into the actor's frame: a rigid body keeps its scene.
         turned = directions @ R.astype(np.float32)
         hits = cast(self._scene(state, mesh), (self.view.eye - t) @ R, turned, self.threads)
-        rows = np.flatnonzero(np.isfinite(hits["t_hit"]))
-        if not len(rows):
+        hit = np.flatnonzero(np.isfinite(hits["t_hit"]))
+        if not len(hit):
             return None
-        depth = hits["t_hit"].reshape(h, w, 4)
-        hits = {name: values[rows] for name, values in hits.items()}
+        depth = np.full((h * w, len(OFFSETS)), np.inf, np.float32)
+        depth[todo] = hits["t_hit"].reshape(-1, len(OFFSETS))
+        rows = (todo[:, None] * len(OFFSETS) + np.arange(len(OFFSETS))).reshape(-1)[hit]
+        hits = {name: values[hit] for name, values in hits.items()}
+        depth = depth.reshape(h, w, -1)
         return Drawn(state, mesh, R, t, (x, y), depth, hits, rows, np.zeros(depth.shape, bool))
 
     def _near_view(self, t: np.ndarray, radius_m: float) -> bool:
@@ -136,9 +152,9 @@ class Renderer:
             self._scenes[state.actor_id] = scene_of(mesh, self.threads)
         return self._scenes[state.actor_id]
 
-    def _window(self, vertices: np.ndarray) -> tuple[int, int, int, int] | None:
+    def _window(self, pixels: np.ndarray) -> tuple[int, int, int, int] | None:
+        """xywh of the part of frame and margin around projected vertices (V, 2); None where it is empty."""
         height, width = self.view.camera.size_hw
-        pixels = self.view.project(vertices)
         if np.isnan(pixels).any():
             return None
         low = np.floor(pixels.min(axis=0) - 1).astype(int)
@@ -288,7 +304,8 @@ class Renderer:
             sun *= self._sunlit(one, rows, points, normal, casters)
         # Close to the ground less sky comes in: the lower flanks and the wheels are darker.
         low = np.clip(points[:, 2] / 0.55, 0, 1)
-        around = light.ambient(normal) * (0.45 + 0.55 * low)[:, None] + lamp_light(self.layout, light, points, normal)
+        around = light.ambient(normal) * (0.45 + 0.55 * low)[:, None]
+        around += lamp_light(light, self._lamps_near(one), points, normal)
         coat = gloss * fresnel(view_dir, normal)
         half = light.sun_dir - view_dir
         half /= np.linalg.norm(half, axis=1, keepdims=True)
@@ -296,6 +313,10 @@ class Renderer:
         result = albedo * (sun[:, None] * light.sun + around) + coat[:, None] * reflected(light, view_dir, normal)
         colours[rows] = result + glint[:, None] * light.sun + self._lamps(one, triangle)
         return colours.reshape(*one.seen.shape, 3)
+
+    def _lamps_near(self, one: Drawn) -> np.ndarray:
+        """(L, 3) street lamps whose light reaches the actor."""
+        return self.lamp_heads[np.linalg.norm(self.lamp_heads[:, :2] - one.t[:2], axis=1) < 16.0]
 
     def _sunlit(self, one: Drawn, rows: np.ndarray, points: np.ndarray, normal: np.ndarray, casters) -> np.ndarray:
         """(N,) 1 where the sun reaches; asked once a pixel, for its first sample, and lifted off the own hull."""

@@ -188,7 +188,7 @@ def _lit(
     sunlit, unlit = np.zeros_like(albedo), np.zeros_like(albedo)
     sunlit[rows] = albedo[rows] * (cosine * free)[:, None] * light.sun
     around = light.ambient(normal[rows]) * open_sky[rows, None]
-    around = around + lamp_light(layout, light, points[rows], normal[rows])
+    around = around + lamp_light(light, lamp_heads(layout), points[rows], normal[rows])
     unlit[rows] = albedo[rows] * around + glow[rows]
     shiny = rows[gloss[rows] > 0]
     view_dir = directions[shiny] / np.linalg.norm(directions[shiny], axis=1, keepdims=True)
@@ -210,12 +210,12 @@ def _openness(scene, points: np.ndarray, normals: np.ndarray, threads: int) -> n
     return 0.35 + 0.65 * free / _AO_RAYS
 
 
-def lamp_light(layout: Layout, light: Light, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
-    """(N, 3) light of the street lamps, which shine down; nothing by day."""
+def lamp_light(light: Light, heads: np.ndarray, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """(N, 3) light of street lamps at heads (L, 3), which shine down; nothing by day."""
     if not light.lamps:
         return np.zeros((len(points), 3))
     total = np.zeros(len(points))
-    for head in lamp_heads(layout):
+    for head in heads:
         to_lamp = head - points
         distance = np.linalg.norm(to_lamp, axis=1)
         down = np.clip(to_lamp[:, 2] / distance, 0, 1) ** 1.5

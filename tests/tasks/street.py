@@ -7,11 +7,11 @@ import numpy as np
 
 from calibration.camera import Camera, GroundPlane
 
-SIZE_HW = (240, 320)
-CALIBRATION = {"focal_px": 330, "tilt_deg": 22, "roll_deg": 0, "height_m": 6}
-CAMERA = Camera(np.array([[330, 0, 159.5], [0, 330, 119.5], [0, 0, 1]]), SIZE_HW)
+SIZE_HW = (360, 480)
+CALIBRATION = {"focal_px": 520, "tilt_deg": 22, "roll_deg": 0, "height_m": 6}
+CAMERA = Camera(np.array([[520, 0, 239.5], [0, 520, 179.5], [0, 0, 1]]), SIZE_HW)
 PLANE = GroundPlane.from_tilt(22, 0, 6)
-CAR, PERSON = (4.2, 1.8, 1.5), (0.5, 0.5, 1.75)
+CAR, PERSON = (4.2, 1.8, 1.5), (0.35, 0.3, 1.7)
 
 # (size, distance of the lane, speed along x in m/s, second at which it is in the middle, colour)
 TRAFFIC = [

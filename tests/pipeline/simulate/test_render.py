@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial import ConvexHull
 
+from pipeline.simulate.mesh import Lamp
 from pipeline.simulate.render import sensor
 from pipeline.simulate.stage import OFFSETS, cast, scene_of
 
@@ -38,15 +41,15 @@ def test_a_projected_vertex_and_its_ray_cast_hit_land_on_the_same_pixel(street, 
         xy = rng.uniform([-5, 12], [5, 30])
         # A speck: whatever is hit lies within a tenth of a pixel of its projected middle.
         speck = street.box(0.01, 0.01, 0.01, lift=rng.uniform(0.2, 2.5))
-        vertices = speck.mesh.vertices + [*xy, 0]
+        vertices = speck.mesh.vertices + np.array([*xy, 0])
         pixel = view.project(vertices.mean(axis=0))
-        hit = cast(scene_of(speck.mesh, 1), view.eye - [*xy, 0], view.directions(pixel[None]), 1)
+        hit = cast(scene_of(speck.mesh, 1), view.eye - np.array([*xy, 0]), view.directions(pixel[None]), 1)
         assert np.isfinite(hit["t_hit"][0])
         landed = view.project(view.eye + view.directions(pixel) * hit["t_hit"][0])
         assert landed == pytest.approx(pixel, abs=1e-3)
         # The same half a pixel beside it would miss.
         assert np.isinf(
-            cast(scene_of(speck.mesh, 1), view.eye - [*xy, 0], view.directions(pixel[None] + 0.5), 1)["t_hit"]
+            cast(scene_of(speck.mesh, 1), view.eye - np.array([*xy, 0]), view.directions(pixel[None] + 0.5), 1)["t_hit"]
         )
 
 
@@ -54,14 +57,14 @@ def test_a_projected_vertex_and_its_ray_cast_hit_land_on_the_same_pixel(street, 
 def test_a_lone_boxs_samples_are_those_inside_its_analytic_projection(street, name):
     renderer = street.renderer(street.view(**VIEWS[name]))
     rng, compared = np.random.default_rng(5), 0
-    for number in range(8):
+    for number in range(4):
         xy, yaw = rng.uniform([-4, 14], [4, 30]), rng.uniform(-np.pi, np.pi)
         (one,) = renderer.draw([street.standing(number, tuple(xy), street.box(4, 1.8, 1.5), yaw)])
         outside = hull_distance(renderer.view, world_vertices(one), sample_pixels(one))
         clear = abs(outside) > 0.02
         assert ((outside < 0) == np.isfinite(one.depth))[clear].all()
         compared += int((outside[clear] < 0).sum())
-    assert compared > 3000
+    assert compared > 1500
 
 
 def test_a_sample_shows_where_the_surface_is(street):
@@ -93,7 +96,7 @@ def test_of_two_boxes_in_a_row_the_nearer_is_whole_and_the_farther_lacks_what_it
         assert 0 < far.seen.sum() < whole.sum()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_in_a_crowd_each_sample_belongs_to_the_nearest(street, seed):
     rng = np.random.default_rng(seed)
     renderer = street.renderer(street.view(**VIEWS["barrel"]), depth_m=27.0)
@@ -155,7 +158,7 @@ def test_a_half_covered_pixel_is_mixed_of_both(street):
     dark = street.light(sun=0.0)
     renderer = street.renderer(light=dark)
     (one,) = drawn = renderer.draw([street.standing(1, (0.0, 20.0), street.box(4, 2, 1.5, albedo=(0, 0, 0), lift=1.0))])
-    picture = renderer.picture(drawn, 1.0)[..., 0]
+    picture = renderer.picture(drawn, 0.0)[..., 0]
     fy, fx, wy, wx = one.shared((90, 160))
     share = np.zeros((90, 160))
     share[fy, fx] = one.seen[wy, wx].mean(axis=2)
@@ -166,10 +169,6 @@ def test_a_half_covered_pixel_is_mixed_of_both(street):
 
 
 def test_lamps_glow_only_when_they_are_on(street):
-    from dataclasses import replace
-
-    from pipeline.simulate.mesh import Lamp
-
     vehicle = street.box(4, 2, 1.5)
     mesh = replace(vehicle.mesh, lamp=np.full(12, Lamp.BRAKE_LIGHT, np.uint8))
     state = street.standing(1, (0.0, 20.0), replace(vehicle, mesh=mesh))
