@@ -93,11 +93,11 @@ KINDS = (
         "van or minibus",
         _hull(
             ((-0.38, 0.40), 0.42, (0.0,)),
-            ((-0.49, 0.46), 0.42, (0.12, 0.50)),
+            ((-0.50, 0.46), 0.42, (0.12, 0.50)),
             ((-0.47, 0.38), 0.45, (0.15, 0.60)),
             ((0.50,), 0.30, (0.20, 0.45)),
             ((0.30,), 0.50, (0.52, 0.66)),
-            ((-0.48, 0.16), 0.38, (0.97,)),
+            ((-0.49, 0.16), 0.38, (0.97,)),
             ((-0.42, 0.08), 0.32, (1.0,)),
         ),
         _sides(
@@ -197,7 +197,7 @@ PERSON = Kind(
 
 # Which way each vehicle keypoint looks: wheels to their side, lamps forwards or backwards and a little to their side,
 # roof corners upwards and outwards.
-_FACING = _sides((0, 1, 0), (0, 1, 0), (0.9, 0.4, 0), (-0.9, 0.4, 0), (0.3, 0.4, 0.85), (-0.3, 0.4, 0.85))
+_FACING = _sides((0, 1, 0), (0, 1, 0), (0.9, 0.4, 0), (-0.9, 0.4, 0), (0.1, 0.15, 1), (-0.1, 0.15, 1))
 
 
 def vehicle_states(keypoints: np.ndarray, camera_in_object: np.ndarray) -> np.ndarray:

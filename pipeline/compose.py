@@ -20,7 +20,7 @@ from pipeline.painting import MAX_OBJECTS
 from pipeline.tables import MODES
 
 _TRIES = 50
-_AT_ONCE = 16  # candidates weighed against each other for one place in a scene
+_AT_ONCE = 8  # candidates weighed against each other for one place in a scene
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,9 @@ class ComposeSettings:
     objects_mean: float = field(default=8.0, metadata={"help": "objects in a scene on average, where there is room"})
     clearance_m: float = field(
         default=0.5, metadata={"help": "free ground between two footprints, which are estimates, metres"}
+    )
+    clearance_share: float = field(
+        default=0.01, metadata={"help": "and so much more with distance from the camera, metres a metre"}
     )
     occlusion_share: float = field(
         default=0.45, metadata={"help": "share of the objects that others partly hide, aimed at, 0 to 1"}
@@ -151,10 +154,11 @@ class _Draft:
         # More than this never matters for a scene, and the cost grows with it.
         self.rows = shuffled[: 16 * settings.objects_max]
         self.quads = pool.quads[self.rows]
-        self.around = depth_order.grown(self.quads, settings.clearance_m)
+        away = np.linalg.norm(self.quads.mean(axis=1), axis=1)
+        self.around = depth_order.grown(self.quads, settings.clearance_m + settings.clearance_share * away)
         low = pool.box_xywh[self.rows, :2]
         self.low, self.high = low, low + pool.box_xywh[self.rows, 2:]
-        self.nearer: Callable[[np.ndarray], np.ndarray] = {
+        self.nearer: Callable[[np.ndarray, np.ndarray], np.ndarray] = {
             "walt3d": self._nearer_on_ground,
             "walt2d_ordered": self._nearer_by_bottom,
             "walt2d_released": self._nearer_by_draw,
@@ -205,32 +209,39 @@ class _Draft:
         """(C, K + 1) shares hidden once a candidate is added; the last column is the candidate's own."""
         result = np.concatenate([np.tile(self.hidden, (len(candidates), 1)), np.zeros((len(candidates), 1))], axis=1)
         meeting = np.flatnonzero(self.touching[candidates] > 0)
-        if not len(meeting) or not self.places:
+        places = np.array(self.places, int)
+        met = np.flatnonzero(self._meet(candidates[meeting], places).any(axis=0))
+        if not len(met):
             return result
         mine = [self.pool.coco_masks[i] for i in self.rows[candidates[meeting]]]
-        theirs = [self.pool.coco_masks[i] for i in self.rows[self.places]]
+        theirs = [self.pool.coco_masks[i] for i in self.rows[places[met]]]
         # With "crowd" set, pycocotools divides the intersection by the first mask's area: the share that is covered.
         of_mine = coco.iou(mine, theirs, [1] * len(theirs))
         of_theirs = coco.iou(theirs, mine, [1] * len(mine)).T
-        nearer = self.nearer(candidates[meeting])
-        result[meeting, :-1] += np.where(nearer, of_theirs, 0.0)
+        nearer = self.nearer(candidates[meeting], places[met])
+        result[np.ix_(meeting, met)] += np.where(nearer, of_theirs, 0.0)
         result[meeting, -1] = np.where(nearer, 0.0, of_mine).sum(axis=1)
         return result
 
-    def _nearer_on_ground(self, candidates: np.ndarray) -> np.ndarray:
-        """(C, K) bool: the candidate is nearer than the object there."""
-        both = np.concatenate([candidates, self.places])
-        front = depth_order.in_front(self.quads[both])
+    def _meet(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(A, B) bool: whether the boxes of two lists of places share pixels."""
+        low, high = self.low, self.high
+        right = (low[first, None] < high[second]).all(axis=-1)
+        return right & (low[second] < high[first, None]).all(axis=-1)
+
+    def _nearer_on_ground(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(A, B) bool: the object at a place of the first list is nearer than that of the second."""
+        front = depth_order.in_front(self.quads[np.concatenate([first, second])])
+        here, there = slice(len(first)), slice(len(first), None)
         z_m = self.pool.z_m[self.rows]
-        here, there = slice(len(candidates)), slice(len(candidates), None)
         unrelated = ~front[here, there] & ~front[there, here].T
-        return front[here, there] | (unrelated & (z_m[candidates][:, None] < z_m[self.places]))
+        return front[here, there] | (unrelated & (z_m[first, None] < z_m[second]))
 
-    def _nearer_by_bottom(self, candidates: np.ndarray) -> np.ndarray:
-        return self.high[candidates, 1][:, None] > self.high[self.places, 1]
+    def _nearer_by_bottom(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return self.high[first, 1, None] > self.high[second, 1]
 
-    def _nearer_by_draw(self, candidates: np.ndarray) -> np.ndarray:
-        return np.ones((len(candidates), len(self.places)), bool)
+    def _nearer_by_draw(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        return np.ones((len(first), len(second)), bool)
 
     def _take(self, place: int, hidden: np.ndarray) -> None:
         self.places.append(place)
@@ -238,7 +249,6 @@ class _Draft:
         self.free[place] = False
         if self.mode == "walt3d":
             self.free &= ~depth_order.crossing(self.around[place], self.quads)
-        overlap = (self.low < self.high[place]).all(axis=1) & (self.low[place] < self.high).all(axis=1)
-        self.touching += overlap
+        self.touching += self._meet(np.arange(len(self.rows)), np.array([place]))[:, 0]
         tracks = self.pool.track_id[self.rows]
         self.again |= (tracks == tracks[place]) & (tracks[place] >= 0)

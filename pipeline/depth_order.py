@@ -25,14 +25,15 @@ def footprints(R: np.ndarray, t: np.ndarray, dims_lwh_m: np.ndarray, plane: Grou
     return plane.to_world(in_camera)[..., :2]
 
 
-def grown(quads: np.ndarray, margin_m: float) -> np.ndarray:
-    """Rectangles (N, 4, 2) with every side moved out by a margin."""
+def grown(quads: np.ndarray, margin_m: float | np.ndarray) -> np.ndarray:
+    """Rectangles (N, 4, 2) with every side moved out by a margin, one for all or (N,)."""
+    margin = np.reshape(margin_m, (-1, 1, 1))
     centre = quads.mean(axis=1, keepdims=True)
     along = _unit(quads[:, 0] - quads[:, 1])[:, None]
     across = _unit(quads[:, 0] - quads[:, 3])[:, None]
     offset = quads - centre
     along_m, across_m = (offset * along).sum(-1, keepdims=True), (offset * across).sum(-1, keepdims=True)
-    return quads + margin_m * (np.sign(along_m) * along + np.sign(across_m) * across)
+    return quads + margin * (np.sign(along_m) * along + np.sign(across_m) * across)
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

@@ -55,9 +55,13 @@ class ShardError(RuntimeError):
         causes: dict[str, list[str]] = {}
         for name, reason in failures.items():
             causes.setdefault(reason, []).append(name)
-        listed = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in causes.items())
+        listed = "; ".join(f"{_few(names)}: {reason}" for reason, names in causes.items())
         others = ", the others are done" if len(failures) < total else ""
         super().__init__(f"{len(failures)} of {total} shards failed twice{others}: {listed}")
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def shard_name(shard: Any) -> str:

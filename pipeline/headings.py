@@ -37,21 +37,22 @@ class HeadingSettings:
 
 @dataclass(frozen=True)
 class Headings:
-    """yaw (N,) and how sure, sigma (N,) radians."""
+    """yaw (N,) and how sure, sigma (N,) radians; moving (N,) bool: told by the very moment of the cutout."""
 
     yaw: np.ndarray
     sigma: np.ndarray
+    moving: np.ndarray
 
     def hypotheses(self) -> Hypotheses:
         """The heading of each row, and those about it in case it is wrong; all around where there is none."""
         parts = []
-        for i, (yaw, sigma) in enumerate(zip(self.yaw, self.sigma, strict=True)):
-            if not np.isfinite(yaw):
-                tries, sigmas, wrong = _AROUND, np.full(len(_AROUND), _GRID_SIGMA), np.zeros(len(_AROUND), bool)
-            else:
-                tries = np.append(yaw, yaw + _ABOUT)
-                sigmas, wrong = np.append(sigma, np.full(len(_ABOUT), _GRID_SIGMA)), np.arange(len(tries)) > 0
-            parts.append((np.full(len(tries), i), tries, sigmas, wrong))
+        for i, (yaw, sigma, moving) in enumerate(zip(self.yaw, self.sigma, self.moving, strict=True)):
+            around = yaw + _ABOUT if moving else _AROUND
+            known = [yaw] if np.isfinite(yaw) else []
+            tries = np.append(known, around)
+            sigmas = np.append([sigma] * len(known), np.full(len(around), _GRID_SIGMA))
+            against = np.isfinite(yaw) & (np.arange(len(tries)) >= len(known))
+            parts.append((np.full(len(tries), i), tries, sigmas, against))
         return Hypotheses(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -73,17 +74,19 @@ def find_headings(
     track, time_s = cutouts["track_id"].to_numpy(), _seconds(cutouts)
     foot, person = _pairs(cutouts["foot_xy_m"]), _is_person(cutouts)
     yaw, sigma = np.full(len(track), np.nan), np.full(len(track), np.pi)
+    moving = np.zeros(len(track), bool)
     for i in range(len(track)):
         mine = seen.of_track(int(track[i]))
         if len(mine):
             nearest = mine[np.argmin(np.abs(seen.time_s[mine] - time_s[i]))]
             apart = np.linalg.norm(seen.foot[nearest] - foot[i])
+            moving[i] = seen.time_s[nearest] == time_s[i]
             # What has since moved on may have turned.
             turned = np.radians(2.0) * (apart if np.isfinite(apart) else 0.0)
             yaw[i], sigma[i] = seen.yaw[nearest], np.hypot(seen.sigma[nearest], min(turned, np.pi / 8))
         elif not person[i] and np.isfinite(foot[i]).all():
             yaw[i], sigma[i] = seen.around(foot[i])
-    return Headings(yaw, sigma)
+    return Headings(yaw, sigma, moving)
 
 
 class _Motion:

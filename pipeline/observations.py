@@ -93,6 +93,13 @@ def _rows(column: pa.ChunkedArray, width: int) -> np.ndarray:
     return flat.reshape(-1, width)
 
 
+def by_track(seen: Observations) -> list[np.ndarray]:
+    """Rows of each track, in time order; the untracked are left out."""
+    order = np.lexsort((seen.time_s, seen.track_id))
+    order = order[seen.track_id[order] >= 0]
+    return np.split(order, np.flatnonzero(np.diff(seen.track_id[order])) + 1) if len(order) else []
+
+
 def meeting_pairs(group: np.ndarray, box_xywh: np.ndarray, gap_px: float = 0.0) -> np.ndarray:
     """(P, 2) rows i, j of one group (a frame's number) whose boxes, gap_px apart at most, meet; each pair once.
 

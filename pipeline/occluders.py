@@ -23,7 +23,7 @@ RANGES_M = np.geomspace(3.0, 300.0, 17)
 class OccluderSettings:
     """When a pixel counts as a static occluder."""
 
-    tracks: float = field(default=1.8, metadata={"help": "evidence needed at a pixel, number of tracks hidden there"})
+    tracks: float = field(default=1.2, metadata={"help": "evidence needed at a pixel, number of tracks hidden there"})
     rate: float = field(
         default=0.6, metadata={"help": "share of the tracks expected at a pixel that were hidden there"}
     )

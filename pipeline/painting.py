@@ -103,7 +103,7 @@ def paint(background: np.ndarray, far_to_near: Sequence[Sprite]) -> tuple[np.nda
         picture[place] = cv2.add(cv2.multiply(picture[place], sprite.through, scale=1 / 255), colour)
         mask, place = sprite.mask
         # Numbers grow towards the camera, so the larger label is the nearer object.
-        label[place] = cv2.max(label[place], cv2.bitwise_and(mask, number))
+        label[place] = cv2.max(label[place], mask & np.uint8(number))
     return picture, label
 
 
@@ -123,7 +123,7 @@ def visible_part(label: np.ndarray, number: int, sprite: Sprite, amodal_rle: str
     mask, place = sprite.mask
     (y, x), (h, w) = (place[0].start, place[1].start), mask.shape
     region = label[place]
-    seen = cv2.compare(region, number, cv2.CMP_EQ) if mask.size else mask
+    seen = (region == number).astype(np.uint8)
     area, whole = cv2.countNonZero(seen), cv2.countNonZero(mask)
     if area == whole:
         return Visible(amodal_rle, area, (x, y, w, h), [])

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
-from pipeline import masks
 from pipeline.bodies import KINDS, PERSON, Kind, vehicle_states
 from pipeline.headings import Headings, HeadingSettings, find_headings
 from pipeline.silhouette import Fit, Model, Targets, outline
@@ -42,6 +41,12 @@ class ReconstructSettings:
     )
     max_residual_share: float = field(
         default=0.09, metadata={"help": "an outline farther off, in shares of the mask's size, is refused"}
+    )
+    max_person_residual_share: float = field(
+        default=0.16, metadata={"help": "the same for people, whose limbs the model does not follow"}
+    )
+    min_solidity: float = field(
+        default=0.75, metadata={"help": "vehicles that fill less of their convex hull are two, or cut; share"}
     )
     max_position_sigma_m: float = field(
         default=1.5, metadata={"help": "places less sure than this are marked not fit_ok, metres"}
@@ -108,9 +113,10 @@ class _Fitter:
         kinds: Sequence[Kind],
     ) -> None:
         self.camera, self.plane, self.settings, self.kinds = camera, plane, settings, kinds
-        rles = cutouts["mask_rle"].to_pylist()
-        self.support = np.stack([outline(rle, camera) for rle in rles])
-        self.size_px = np.sqrt([masks.area(rle, camera.size_hw) for rle in rles])
+        outlines = [outline(rle, camera) for rle in cutouts["mask_rle"].to_pylist()]
+        self.support = np.stack([o.support for o in outlines])
+        self.size_px = np.sqrt([o.area_px for o in outlines])
+        self.solidity = np.array([o.solidity for o in outlines])
         box = np.array(cutouts["bbox_xywh"].to_pylist(), float)
         bottom = edge_to_pixel(box[:, :2] + box[:, 2:] * [0.5, 1.0])
         foot = plane.to_world(plane.intersect(camera, bottom))[:, :2]
@@ -196,9 +202,11 @@ class _Fitter:
         """Why each cutout cannot be composed; None where it can."""
         s, height = self.settings, np.exp(fit.parameters[:, 5])
         person = self.kinds[0] is PERSON
+        worst = s.max_person_residual_share if person else s.max_residual_share
         reasons = {
             "no_ground": ~self.grounded,
-            "outline": fit.distance_px > s.max_residual_share * self.size_px + s.outline_noise_px,
+            "notched": ~np.full(len(height), person) & (self.solidity < s.min_solidity),
+            "outline": fit.distance_px > worst * self.size_px + s.outline_noise_px,
             "height": person & ((height < s.min_person_m) | (height > s.max_person_m)),
             "behind_camera": fit.parameters[:, 1] < 0.5,
             "too_far": np.hypot(*fit.parameters[:, :2].T) > s.max_range_m,

@@ -270,7 +270,7 @@ def _repeating(schema: pa.Schema) -> list[str]:
 
 def build_manifest(jobs: Sequence[ShardJob]) -> dict:
     """What the finished shards hold: counts, statistics, settings and their hash, the version of the columns."""
-    job = jobs[0]
+    job, scenes = jobs[0], sum(j.scenes for j in jobs)
     identity = {
         "camera": job.camera_id,
         "mode": job.mode,
@@ -278,13 +278,13 @@ def build_manifest(jobs: Sequence[ShardJob]) -> dict:
         "columns_version": COLUMNS_VERSION,
         "settings": {k: v for k, v in asdict(job.settings).items() if k != "sprite_cache_mb"},
         "shards": len(jobs),
-        "scenes": sum(j.scenes for j in jobs),
+        "scenes": scenes,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     columns = ["category", "visible_fraction", "cutout_id", "track_id"]
     objects = pa.concat_tables([pq.read_table(j.paths[1], columns=columns) for j in jobs])
     parts = [{"name": j.name, "scenes": j.scenes, "sha256": [_digest(path) for path in j.paths]} for j in jobs]
-    return {**identity, "hash": digest, "statistics": statistics(objects, identity["scenes"]), "parts": parts}
+    return {**identity, "hash": digest, "statistics": statistics(objects, scenes), "parts": parts}
 
 
 def statistics(objects: pa.Table, scenes: int) -> dict:

@@ -28,13 +28,25 @@ def ideal(camera: Camera, pixels: np.ndarray) -> np.ndarray:
     return camera.undistort(pixels) @ camera.K[:2, :2].T + camera.K[:2, 2]
 
 
-def outline(rle: str, camera: Camera) -> np.ndarray:
-    """Support (D,) of a mask, whose pixels are squares of side 1."""
+@dataclass(frozen=True)
+class Outline:
+    """support (D,) of a mask, whose pixels are squares of side 1; area_px of the mask; solidity, its share of its
+    convex hull."""
+
+    support: np.ndarray
+    area_px: float
+    solidity: float
+
+
+def outline(rle: str, camera: Camera) -> Outline:
+    """The outline of a mask that is not empty."""
     crop, (x, y, _, _) = masks.decode(rle, camera.size_hw)
     contours, _ = cv2.findContours(crop.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    hull = cv2.convexHull(np.concatenate(contours))[:, 0] + [x, y]
-    corners = (hull[:, None] + np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])).reshape(-1, 2)
-    return (ideal(camera, corners) @ DIRECTIONS.T).max(axis=0)
+    points = np.concatenate(contours).astype(np.float32)  # (P, 1, 2)
+    square = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float32)
+    hull = cv2.convexHull((points + square).reshape(-1, 2))[:, 0]
+    support = (ideal(camera, hull + np.array([x, y])) @ DIRECTIONS.T).max(axis=0)
+    return Outline(support, float(crop.sum()), float(crop.sum()) / cv2.contourArea(hull))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ import numpy as np
 
 Box = tuple[int, int, int, int]
 _RIM = 2  # pixels
-_SMALL = 4.0  # radius, pixels, up to which structuring elements are the faster way
+_GLASS_M, _SLEEVE_M = 0.6, 0.12  # half widths of notches that are filled, of a vehicle and of a person
+_MOST_PX = 40
+_SMALL = 10.0  # radius, pixels, up to which structuring elements are the faster way
 
 
 def disk(radius_px: float) -> np.ndarray:
@@ -52,7 +54,7 @@ def trimmed(mask: np.ndarray, difference: np.ndarray, share: float) -> np.ndarra
 
     Blur and chroma subsampling spread a strong difference over two or three pixels; the object ends half way.
     """
-    padded = cv2.copyMakeBorder(mask.view(np.uint8), _RIM, _RIM, _RIM, _RIM, cv2.BORDER_REPLICATE)
+    padded = cv2.copyMakeBorder(mask.view(np.uint8), _RIM, _RIM, _RIM, _RIM, cv2.BORDER_CONSTANT)
     kernel = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
     inner = cv2.erode(padded, kernel)[_RIM:-_RIM, _RIM:-_RIM].astype(bool)
     strongest = cv2.dilate(np.where(mask, difference, 0), kernel)
@@ -102,3 +104,33 @@ def solidity(mask: np.ndarray) -> float:
     hull = np.zeros(mask.shape, np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
     return float(np.count_nonzero(mask) / np.count_nonzero(hull))
+
+
+def outline_share(mask: np.ndarray, frame_edges: np.ndarray, background_edges: np.ndarray) -> tuple[float, float]:
+    """How much of the contrast along a mask's outline is the frame's rather than the background's, 0 to 1 (median).
+
+    And which share of the outline surely is the background's. What stood there while the background was made, and is
+    gone, leaves its outline in the background only; one that is partly hidden by it, a part of it.
+    """
+    band = outline(mask)
+    # The mask's outline may lie a pixel beside the contrast.
+    frame, background = (
+        cv2.dilate(edges, np.ones((3, 3), np.uint8))[band] for edges in (frame_edges, background_edges)
+    )
+    return float(np.median((frame + 0.5) / (frame + background + 1.0))), float((background > 2 * frame + 2).mean())
+
+
+def shaped(solid: np.ndarray, changed: np.ndarray, ground: np.ndarray, scale: float) -> np.ndarray:
+    """An object's mask (h, w) from its sure pixels, all changed ones and those that surely are ground.
+
+    Glass and flat dark panels pass for shadow or for the street; where they lie in notches and holes of the sure pixels
+    they are taken back. A person has gaps between the limbs, a vehicle has none. scale: pixels a metre.
+    """
+    h, w = solid.shape
+    wide = w > 0.9 * h or w > 1.4 * scale
+    if wide:
+        mask = solid | (closed(solid, min(_GLASS_M * scale, _MOST_PX)) & ~ground)
+    else:
+        mask = closed(solid | (closed(solid, _SLEEVE_M * scale) & changed & ~ground), 0.03 * scale)
+    mask = fill_holes(mask, np.inf if wide else 0.02 * w * h)
+    return opened(mask, min((0.05 if wide else 0.02) * scale, 4))

@@ -1,35 +1,17 @@
-"""What light does to the picture of an empty street: a smooth gain over all of it, noise, and cast shadows.
+"""What light does to the picture of an empty street: a smooth gain over all of it, and noise.
 
 Images are float32 (h, w, 3) BGR in grey levels; ratios are natural logarithms, 0 where frame and background agree.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
-from pipeline.detection import blobs
-
 # Grey levels added before a logarithm: below them a ratio is noise.
-_OFFSET = 6.0
+OFFSET = 6.0
 CELL_PX = 16
 _LEVELS = 16
-_MOST_TINT = 0.15  # ln ratio between a channel and the mean: the sky is no bluer
-_TRUST = 4.0  # standard errors from which the texture test decides
-
-
-@dataclass(frozen=True)
-class Shadow:
-    """ln ratio of a cast shadow to the lit ground: all channels' mean, and each channel's (3,) departure from it."""
-
-    depth: float
-    tint: np.ndarray
-
-
-# Overcast: only soft, grey, shallow shadows under things.
-NO_SUN = Shadow(0.0, np.zeros(3, np.float32))
 
 
 def mean(image: np.ndarray) -> np.ndarray:
@@ -39,13 +21,18 @@ def mean(image: np.ndarray) -> np.ndarray:
 
 def largest(image: np.ndarray) -> np.ndarray:
     """(h, w) largest of the three channels."""
-    first, second, third = cv2.split(image)
-    return cv2.max(cv2.max(first, second), third)
+    return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])
+
+
+def gradient(image: np.ndarray) -> np.ndarray:
+    """Contrast (h, w) float32 of an image (h, w, 3), grey levels a pixel in the channel that has most."""
+    across, down = (cv2.Scharr(image, cv2.CV_32F, dx, 1 - dx, scale=1 / 32) for dx in (1, 0))
+    return cv2.sqrt(largest(across * across + down * down))
 
 
 def log_ratio(frame: np.ndarray, background: np.ndarray) -> np.ndarray:
     """ln(frame / background) (h, w, 3) float32, steady in the dark."""
-    return cv2.log((frame + np.float32(_OFFSET)) / (background + np.float32(_OFFSET)))
+    return cv2.log((frame + np.float32(OFFSET)) / (background + np.float32(OFFSET)))
 
 
 def cells(image: np.ndarray) -> np.ndarray:
@@ -101,104 +88,3 @@ def noise_levels(frame: np.ndarray, background: np.ndarray, flat: np.ndarray) ->
 def _spread(difference: np.ndarray) -> float:
     # Means of three channels: 1.2 makes up for what averaging takes from half-correlated noise.
     return 1.48 * 1.2 * float(np.median(difference)) if len(difference) > 200 else np.nan
-
-
-@dataclass(frozen=True)
-class Darkening:
-    """How a crop's pixels (h, w) were darkened: mean ln ratio, and each channel's departure from it, tint (h, w, 3).
-
-    flat: the ratio hardly varies around the pixel. agreement: how much of the background's fine texture is still
-    there, 1 all, 0 none; trust: in how many standard errors of the noise that is known.
-    """
-
-    ratio: np.ndarray
-    tint: np.ndarray
-    flat: np.ndarray
-    agreement: np.ndarray
-    trust: np.ndarray
-
-
-def darkening(frame: np.ndarray, background: np.ndarray, noise: np.ndarray, changed: np.ndarray) -> Darkening:
-    """Measure a crop against its background of the same light; noise (h, w) in grey levels, changed (h, w) bool."""
-    soft_frame, soft_background = cv2.GaussianBlur(frame, (3, 3), 0.8), cv2.GaussianBlur(background, (3, 3), 0.8)
-    channels = log_ratio(soft_frame, soft_background)
-    ratio = mean(channels)
-    relative_noise = noise / (mean(soft_frame) + np.float32(_OFFSET))
-    deviation = cv2.sqrt(
-        np.maximum(cv2.boxFilter(ratio * ratio, -1, (5, 5)) - cv2.boxFilter(ratio, -1, (5, 5)) ** 2, 0)
-    )
-    flat = deviation < 0.04 + 0.8 * relative_noise
-    agreement, trust = _texture(ratio, soft_background, relative_noise, changed & flat & (ratio < 0))
-    return Darkening(ratio, channels - ratio[..., None], flat, agreement, trust)
-
-
-def _texture(
-    ratio: np.ndarray, background: np.ndarray, relative_noise: np.ndarray, where: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Regression of the frame's fine texture on the background's, in windows over the pixels `where` only.
-
-    A shadow keeps the ground's texture (slope 1), an object hides it (slope 0); the median background is almost free
-    of noise, so that even faint asphalt tells them apart.
-    """
-    texture = cv2.log(mean(background) + np.float32(_OFFSET))
-    texture = texture - cv2.boxFilter(texture, -1, (9, 9))
-    both = texture + ratio - cv2.boxFilter(ratio, -1, (9, 9))
-    # Strong edges would decide alone, and a misregistration of a tenth of a pixel with them.
-    weight = (where & (np.abs(texture) < 0.15)).astype(np.float32)
-    window = (25, 25)
-    power = cv2.boxFilter(weight * texture * texture, -1, window, normalize=False)
-    cross = cv2.boxFilter(weight * texture * both, -1, window, normalize=False)
-    variance = cv2.boxFilter(weight * relative_noise**2, -1, window) / np.maximum(
-        cv2.boxFilter(weight, -1, window), 1e-3
-    )
-    return cross / (power + 1e-9), np.sqrt(power / (variance + 1e-9))
-
-
-def shadow_samples(dark: Darkening, changed: np.ndarray) -> np.ndarray:
-    """(S, 4) ln ratio and tint of the changed pixels that surely are ground in a shadow."""
-    grey = largest(np.abs(dark.tint)) < _MOST_TINT
-    sure = dark.flat & changed & grey & (dark.agreement > 0.5) & (dark.trust > _TRUST)
-    return np.concatenate([dark.ratio[sure][:, None], dark.tint[sure]], axis=1)
-
-
-def find_shadow(samples: np.ndarray) -> Shadow:
-    """The cast shadow that samples (S, 4) show most often; NO_SUN for few or shallow ones."""
-    ratio = samples[:, 0]
-    counts, edges = np.histogram(ratio, np.linspace(-1.6, -0.2, 29))
-    if counts.sum() < max(60, 0.2 * len(ratio)):
-        return NO_SUN
-    depth = edges[np.convolve(counts, [1, 2, 1], "same").argmax()] + 0.025
-    middle = np.median(samples[np.abs(ratio - depth) < 0.1], axis=0)
-    return Shadow(float(middle[0]), middle[1:].astype(np.float32))
-
-
-def in_shadow(dark: Darkening, shadow: Shadow, tint_spread: float) -> np.ndarray:
-    """(h, w) bool: the pixel is ground in a cast shadow, its soft rim included."""
-    # A penumbra's tint grows with its darkness up to the full shadow's.
-    share = np.clip(dark.ratio / shadow.depth, 0, 1) if shadow.depth else np.zeros_like(dark.ratio)
-    departure = largest(cv2.absdiff(dark.tint, share[..., None] * shadow.tint))
-    tinted = departure < tint_spread
-    hidden = (dark.trust > _TRUST) & (dark.agreement < 0.3)
-    full = np.abs(dark.ratio - shadow.depth) < 0.15 if shadow.depth else np.zeros_like(tinted)
-    soft = (
-        dark.flat
-        & (dark.ratio > -0.5)
-        & (dark.ratio < -0.03)
-        & ((dark.trust > _TRUST) | ((shadow is NO_SUN) & (dark.ratio > -0.1)))
-    )
-    core = ((full | soft) & tinted & ~hidden).view(np.uint8)
-    core = blobs.opened_by_two(core)
-    core = core | surely_ground(dark).view(np.uint8)
-    # Under a car the sky is hidden too: deeper than the sun's shadow, and next to it.
-    deep = (
-        dark.flat & (departure < 1.5 * tint_spread) & (dark.ratio < -0.03) & (dark.ratio > shadow.depth - 0.7) & ~hidden
-    )
-    core = blobs.hysteresis(deep | (core > 0), core > 0).view(np.uint8)
-    rim = tinted & (dark.ratio < -0.02) & (dark.ratio > shadow.depth - 0.15)
-    return (cv2.dilate(core, np.ones((3, 3), np.uint8)) > 0) & (rim | (core > 0))
-
-
-def surely_ground(dark: Darkening) -> np.ndarray:
-    """(h, w) bool: darkened, of however deep a shadow, with the ground's texture in it."""
-    grey = largest(np.abs(dark.tint)) < _MOST_TINT
-    return dark.flat & grey & (dark.ratio < -0.03) & (dark.trust > _TRUST) & (dark.agreement > 0.6)

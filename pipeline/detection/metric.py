@@ -40,7 +40,7 @@ def classify(size: tuple[float, float], max_person_width_m: float) -> tuple[str,
     if not np.isfinite(width + height):
         return "vehicle", 0.1
     if width <= max_person_width_m and height > 1.15 * width:
-        return "person", _fit(width, 0.3, 1.0, 0.3) * _fit(height, 1.3, 2.1, 0.4)
+        return "person", _fit(width, 0.25, 0.9, 0.2) * _fit(height, 1.25, 2.0, 0.3)
     # A vehicle's box holds its length on the ground too, seen at a slant: tall and wide both have room.
     return "vehicle", _fit(width, 1.5, 13.0, 0.7) * _fit(height, 1.2, 9.0, 0.5)
 

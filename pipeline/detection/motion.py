@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.detection import blobs, light
+from pipeline.detection import blobs, light, shadow
 from pipeline.detection.instances import Instance, tight
 from pipeline.detection.metric import classify, pixels_per_metre, size_m
 
@@ -82,7 +82,7 @@ class _Crop:
     xy: tuple[int, int]
     strength: np.ndarray
     difference: np.ndarray  # grey levels
-    dark: light.Darkening
+    dark: shadow.Darkening
     gradient: np.ndarray
     edges: np.ndarray
 
@@ -115,10 +115,10 @@ class MotionDetector:
         crops = self._crops(image_bgr, scene)
         # A frame alone may hold too little shadow to know it; the light hardly changes over a few frames.
         recent = self.recent.setdefault(bucket, deque(maxlen=_RECENT))
-        samples = [light.shadow_samples(c.dark, c.strength > self.settings.low_sigma) for c in crops]
+        samples = [shadow.shadow_samples(c.dark, c.strength > self.settings.low_sigma) for c in crops]
         recent.append(np.concatenate([_NONE, *samples]))
-        shadow = light.find_shadow(np.concatenate(recent))
-        found = [instance for crop in crops for instance in self._instances(crop, shadow)]
+        cast = shadow.find_shadow(np.concatenate(recent))
+        found = [instance for crop in crops for instance in self._instances(crop, cast)]
         return sorted(found, key=lambda i: (i.xy[1], i.xy[0]))
 
     def _crops(self, image: np.ndarray, scene: _Scene) -> list[_Crop]:
@@ -137,10 +137,8 @@ class MotionDetector:
         half = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
         background = scene.half * light.gain_at(gain, (height, width))
         sigma = self._sigma(background, scene.half_edges, noise)
-        hot = (
-            light.largest(cv2.absdiff(half, background)) > _COARSE * self.settings.high_sigma * sigma
-        ) & self.half_allowed
-        hot = blobs.opened_by_two(hot.view(np.uint8))
+        changed = light.largest(cv2.absdiff(half, background)) > _COARSE * self.settings.high_sigma * sigma
+        hot = blobs.opened_by_two((changed & self.half_allowed).view(np.uint8))
         near = np.zeros_like(hot)
         for rows, radius in self.reach:
             near = cv2.max(near, cv2.dilate(np.where(rows, hot, 0), blobs.disk(radius)))
@@ -173,21 +171,21 @@ class MotionDetector:
             (labels[y // 2 : (y + h) // 2, x // 2 : (x + w) // 2] == k).view(np.uint8), (w, h), interpolation=0
         )
         strength = np.where(own.astype(bool) & self.allowed[place], light.largest(difference) / sigma, 0)
-        dark = light.darkening(frame, background, sigma, strength > self.settings.low_sigma)
-        return _Crop((x, y), strength, light.mean(cv2.absdiff(frame, background)), dark, gradient(frame), edges)
+        dark = shadow.darkening(frame, background, sigma, strength > self.settings.low_sigma)
+        return _Crop((x, y), strength, light.mean(cv2.absdiff(frame, background)), dark, light.gradient(frame), edges)
 
-    def _instances(self, crop: _Crop, shadow: light.Shadow) -> Iterator[Instance]:
+    def _instances(self, crop: _Crop, cast: shadow.Shadow) -> Iterator[Instance]:
         rows = np.flatnonzero((crop.strength > self.settings.high_sigma).any(axis=1))
         if not len(rows):
             return
         scale = float(self.scale[crop.xy[1] + rows[-1]])
         changed = blobs.hysteresis(crop.strength > self.settings.low_sigma, crop.strength > self.settings.high_sigma)
-        unsure = changed & ~light.surely_ground(crop.dark)
-        shaded = light.in_shadow(crop.dark, shadow, self.settings.shadow_tint)
+        ground = shadow.surely_ground(crop.dark)
+        shaded = shadow.in_shadow(crop.dark, ground, cast, self.settings.shadow_tint)
         solid = blobs.opened(changed & ~shaded, 1)
         for part, (x, y, w, h) in self._parts(solid, scale):
             place = np.s_[y : y + h, x : x + w]
-            mask = _shape(solid[place] & part, unsure[place] & part, w, h, scale)
+            mask = blobs.shaped(solid[place] & part, changed[place] & part, ground[place], scale)
             mask = blobs.trimmed(mask, crop.difference[place], self.settings.edge_share)
             instance = self._judge(mask, crop, (x, y))
             if instance:
@@ -214,7 +212,7 @@ class MotionDetector:
             return None
         (x, y), (h, w) = cut[1], cut[0].shape
         place = np.s_[y : y + h, x : x + w]
-        share, foreign = outline_share(cut[0], crop.gradient[place], crop.edges[place])
+        share, foreign = blobs.outline_share(cut[0], crop.gradient[place], crop.edges[place])
         if share < self.settings.ghost_edge:
             return None
         xy = (crop.xy[0] + x, crop.xy[1] + y)
@@ -227,20 +225,6 @@ class MotionDetector:
         return Instance(category, float(score), cut[0], xy)
 
 
-def _shape(solid: np.ndarray, changed: np.ndarray, w: int, h: int, scale: float) -> np.ndarray:
-    """An object's mask (h, w) from its sure pixels and all changed ones, both inside its part of the crop.
-
-    Glass and flat dark panels pass for shadow; where they lie in notches and holes of the sure pixels they are taken
-    back. A person has gaps between limbs, a vehicle has none.
-    """
-    wide = w > 0.9 * h or w > 1.4 * scale
-    notch, gap = (0.6, 0.6) if wide else (0.12, 0.03)
-    back = changed & blobs.closed(solid, min(notch * scale, 40))
-    mask = blobs.closed(solid | back, min(gap * scale, 40))
-    mask = blobs.fill_holes(mask, np.inf if wide else 0.02 * w * h)
-    return blobs.opened(mask, min((0.05 if wide else 0.02) * scale, 4))
-
-
 def _around(box_half: np.ndarray, shape: tuple[int, ...]) -> blobs.Box:
     """A box of the half-size picture in the frame's pixels, on even pixels, with room around it."""
     x, y, w, h = (2 * int(v) for v in box_half)
@@ -249,30 +233,13 @@ def _around(box_half: np.ndarray, shape: tuple[int, ...]) -> blobs.Box:
     return left, top, right - left, bottom - top
 
 
-def gradient(image: np.ndarray) -> np.ndarray:
-    """Contrast (h, w) float32 of an image (h, w, 3), grey levels a pixel."""
-    grey = light.mean(image)
-    return cv2.magnitude(cv2.Scharr(grey, cv2.CV_32F, 1, 0), cv2.Scharr(grey, cv2.CV_32F, 0, 1)) / 32
-
-
-def outline_share(mask: np.ndarray, frame_edges: np.ndarray, background_edges: np.ndarray) -> tuple[float, float]:
-    """How much of the contrast along a mask's outline is the frame's rather than the background's, 0 to 1 (median).
-
-    And which share of the outline surely is the background's. What stood there while the background was made, and is
-    gone, leaves its outline in the background only; one that is partly hidden by it, a part of it.
-    """
-    band = blobs.outline(mask)
-    frame, background = frame_edges[band], background_edges[band]
-    return float(np.median((frame + 0.5) / (frame + background + 1.0))), float((background > 2 * frame + 2).mean())
-
-
 def _scene(image: np.ndarray) -> _Scene:
     full = image.astype(np.float32)
     height, width = image.shape[:2]
     half = cv2.resize(full, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    edges = gradient(full)
+    edges = light.gradient(full)
     quarter = full[2::4, 2::4]
-    return _Scene(full, half, quarter, edges[2::4, 2::4] < 4, light.cells(image), edges, gradient(half))
+    return _Scene(full, half, quarter, edges[2::4, 2::4] < 4, light.cells(image), edges, light.gradient(half))
 
 
 def _reach(scale_half: np.ndarray) -> list[tuple[np.ndarray, int]]:

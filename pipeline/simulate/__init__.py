@@ -19,7 +19,7 @@ import simplejpeg
 from calibration.camera import Camera, GroundPlane
 from pipeline.simulate.layout import LAYOUTS
 from pipeline.simulate.light import Light, drift, light_at
-from pipeline.simulate.render import Renderer, sensor
+from pipeline.simulate.render import Renderer, noise_tile, sensor
 from pipeline.simulate.stage import Stage, View, build_stage
 from pipeline.simulate.traffic import parked_cars, simulate
 from pipeline.simulate.truth import TRUTH, read_truth, rows_of
@@ -104,13 +104,14 @@ def render_burst(
         times_s=times_s, first_id=_IDS_PER_BURST * (burst.index + 1),
     )  # fmt: skip
     renderer = Renderer(layout, view, stage, light, threads)
+    tile = noise_tile(camera.size_hw, np.random.default_rng([sim.seed, burst.index, 4]))
     rows: list[dict] = []
     for number, (frame_id, now) in enumerate(zip(burst.frame_ids, states, strict=True)):
         drawn = renderer.draw(now)
         seconds = (burst.timestamps[number] - burst.timestamps[0]).total_seconds()
         share = drift(burst.bucket.cloud, seconds + 60.0 * burst.index, sim.seed + burst.index)
         noise = np.random.default_rng([sim.seed, frame_id, 3])
-        image = sensor(renderer.picture(drawn, share), light, noise)
+        image = sensor(renderer.picture(drawn, share), light, tile, noise)
         jpeg = simplejpeg.encode_jpeg(
             np.ascontiguousarray(image), sim.jpeg_quality, "BGR", colorsubsampling="420", fastdct=False
         )

@@ -26,9 +26,11 @@ from pipeline.simulate.stage import (
     cast,
     fresnel,
     lamp_light,
+    dot,
     reflected,
     scene_of,
     surface,
+    unit,
 )
 from pipeline.simulate.traffic import State
 
@@ -118,7 +120,7 @@ class Renderer:
             return None
         x, y, w, h = window
         todo = np.flatnonzero(_hull_mask(pixels, window))
-        directions = self.view.window(x, y, w, h).reshape(h * w, -1)[todo].reshape(-1, 3)
+        directions = self.view.rays(window, todo).reshape(-1, 3)
         # Rays are turned into the actor's frame: a rigid body keeps its scene.
         turned = directions @ R.astype(np.float32)
         hits = cast(self._scene(state, mesh), (self.view.eye - t) @ R, turned, self.threads)
@@ -265,7 +267,7 @@ class Renderer:
         window = self._ground_window(np.concatenate([base, base + [0, 0, 0.3]]))
         if window is None:
             return
-        local = (self.stage.point[window] - one.t) @ one.R
+        local = (self.stage.point[window] - one.t.astype(np.float32)) @ one.R.astype(np.float32)
         low, high = one.mesh.vertices.min(axis=0), one.mesh.vertices.max(axis=0)
         beside = np.maximum(np.maximum(low[:2] - local[..., :2], local[..., :2] - high[:2]), 0)
         away = np.hypot(beside[..., 0], beside[..., 1]) + np.abs(local[..., 2])
@@ -293,11 +295,12 @@ class Renderer:
         rows = one.rows[kept]
         triangle, normal = surface(one.mesh, hits)
         h, w = one.depth.shape[:2]
-        rays = self.view.window(*one.xy, w, h).reshape(-1, 3)[rows]
-        points = self.view.eye + rays * hits["t_hit"][:, None]
-        view_dir = rays / np.linalg.norm(rays, axis=1, keepdims=True)
-        normal = normal @ one.R.T
-        normal *= np.where(np.einsum("nx,nx->n", normal, view_dir) > 0, -1.0, 1.0)[:, None]
+        # For shading, a pixel's samples may share the direction through its middle.
+        rays = self.view.middle_rays((*one.xy, w, h), rows // len(OFFSETS))
+        points = self.view.eye.astype(np.float32) + rays * hits["t_hit"][:, None]
+        view_dir = unit(rays)
+        normal = normal @ one.R.T.astype(np.float32)
+        normal *= np.where(dot(normal, view_dir) > 0, np.float32(-1), np.float32(1))[:, None]
         albedo, gloss = one.mesh.albedo[triangle], one.mesh.gloss[triangle]
         sun = np.clip(normal @ light.sun_dir, 0, None) * sun_share
         if casters is not None:
@@ -307,9 +310,8 @@ class Renderer:
         around = light.ambient(normal) * (0.45 + 0.55 * low)[:, None]
         around += lamp_light(light, self._lamps_near(one), points, normal)
         coat = gloss * fresnel(view_dir, normal)
-        half = light.sun_dir - view_dir
-        half /= np.linalg.norm(half, axis=1, keepdims=True)
-        glint = gloss * np.clip(np.einsum("nx,nx->n", half, normal), 0, 1) ** 220 * 3.0 * (sun > 0)
+        half = unit(light.sun_dir - view_dir)
+        glint = gloss * np.clip(dot(half, normal), 0, 1) ** 220 * 3.0 * (sun > 0)
         result = albedo * (sun[:, None] * light.sun + around) + coat[:, None] * reflected(light, view_dir, normal)
         colours[rows] = result + glint[:, None] * light.sun + self._lamps(one, triangle)
         return colours.reshape(*one.seen.shape, 3)
@@ -348,7 +350,12 @@ class Renderer:
         return glow
 
 
-def sensor(picture: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarray:
+def noise_tile(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """(H + 64, W + 64, 3) float32 of unit noise: each frame takes another window of it."""
+    return rng.standard_normal((size_hw[0] + 64, size_hw[1] + 64, 3), np.float32)
+
+
+def sensor(picture: np.ndarray, light: Light, tile: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """BGR uint8 (H, W, 3) of linear RGB: lens softness, glare, vignette, noise, white balance, tone curve."""
     height, width = picture.shape[:2]
     image = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.62)
@@ -358,7 +365,8 @@ def sensor(picture: np.ndarray, light: Light, rng: np.random.Generator) -> np.nd
     ys, xs = np.ogrid[:height, :width]
     radius = ((xs - width / 2) ** 2 + (ys - height / 2) ** 2) / (width**2 / 4 + height**2 / 4)
     image *= light.exposure * (1 - 0.16 * radius.astype(np.float32))[..., None] * light.white.astype(np.float32)
-    grain = rng.standard_normal(image.shape, np.float32)
+    y, x = rng.integers(65, size=2)
+    grain = tile[y : y + height, x : x + width]
     image += grain * np.sqrt(light.noise**2 + 0.00025 * np.maximum(image, 0))
     return _TONE[np.clip(image * _TONE_SCALE, 0, len(_TONE) - 1).astype(np.uint16)][..., ::-1]
 

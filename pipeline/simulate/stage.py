@@ -43,8 +43,8 @@ class View:
         return self.camera.rays(pixels) @ self.plane.R_cam_world
 
     @cached_property
-    def _grid(self) -> tuple[np.ndarray, np.ndarray]:
-        """World directions through the pixels of frame and margin, and of the four samples relative to them.
+    def _grid(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """World directions through the pixels of frame and margin, and a quarter pixel's change along x and y.
 
         Undoing the lens for every sample of every frame would cost more than casting it; within a pixel the lens is
         straight to far better than a thousandth of a pixel.
@@ -53,13 +53,22 @@ class View:
         xs, ys = np.meshgrid(np.arange(-MARGIN_PX, width + MARGIN_PX), np.arange(-MARGIN_PX, height + MARGIN_PX))
         middle = self.directions(np.stack([xs, ys], axis=-1)).astype(np.float32)
         dy, dx = np.gradient(middle, axis=(0, 1))
-        return middle, np.stack([dx, dy], axis=2)
+        return middle, 0.25 * dx, 0.25 * dy
 
-    def window(self, x: int, y: int, w: int, h: int) -> np.ndarray:
-        """(h, w, 4, 3) float32 world directions through the samples of a window of frame and margin."""
-        middle, slope = self._grid
+    def rays(self, window: tuple[int, int, int, int], todo: np.ndarray) -> np.ndarray:
+        """(n, 4, 3) float32 world directions through the samples of a window's pixels, by their flat indices (n,)."""
+        middle, dx, dy = (part[todo] for part in self._cut(window))
+        right, left = middle + dx, middle - dx
+        return np.stack([left - dy, right - dy, left + dy, right + dy], axis=1)  # the order of OFFSETS
+
+    def middle_rays(self, window: tuple[int, int, int, int], todo: np.ndarray) -> np.ndarray:
+        """(n, 3) float32 world directions through the middles of a window's pixels."""
+        return self._cut(window)[0][todo]
+
+    def _cut(self, window: tuple[int, int, int, int]) -> list[np.ndarray]:
+        x, y, w, h = window
         part = np.s_[y + MARGIN_PX : y + MARGIN_PX + h, x + MARGIN_PX : x + MARGIN_PX + w]
-        return middle[part][:, :, None] + np.einsum("so,hwox->hwsx", OFFSETS.astype(np.float32), slope[part])
+        return [grid[part].reshape(-1, 3) for grid in self._grid]
 
     def project(self, points_world: np.ndarray) -> np.ndarray:
         """Pixels (..., 2) of world points (..., 3); NaN behind the camera."""
@@ -115,8 +124,19 @@ def surface(mesh: Mesh, hits: dict) -> tuple[np.ndarray, np.ndarray]:
     """Triangle (N,) and unit normal (N, 3) at hits."""
     triangle, uv = hits["primitive_ids"], hits["primitive_uvs"]
     weights = np.stack([1 - uv[:, 0] - uv[:, 1], uv[:, 0], uv[:, 1]], axis=1)
-    normal = np.einsum("nc,ncx->nx", weights, mesh.normals[triangle])
-    return triangle, normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    corners = mesh.normals[triangle]
+    normal = sum(weights[:, i, None] * corners[:, i] for i in range(3))
+    return triangle, unit(normal)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """(N, 3) vectors of length one."""
+    return vectors / np.sqrt(np.maximum(dot(vectors, vectors), 1e-18))[:, None]
+
+
+def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(N,) scalar products of (N, 3) with (N, 3) or (3,)."""
+    return a[:, 0] * b[..., 0] + a[:, 1] * b[..., 1] + a[:, 2] * b[..., 2]
 
 
 def build_stage(layout: Layout, view: View, light: Light, threads: int) -> Stage:
@@ -159,7 +179,7 @@ def _shade_sample(
     albedo[on_ground] = ground_albedo(layout, layout.to_plan(points[on_ground, :2]))
     rows = np.flatnonzero(on_prop)
     triangle, smooth = surface(mesh, {k: v[rows] for k, v in hits.items()})
-    facing = np.einsum("nx,nx->n", smooth, directions[rows]) > 0
+    facing = dot(smooth, directions[rows]) > 0
     normal[rows] = np.where(facing[:, None], -smooth, smooth)
     mottle = 0.86 + 0.28 * fractal(points[rows, :2] + points[rows, 2:] * (0.7, 1.3), 1.7, 51, 3)
     albedo[rows] = mesh.albedo[triangle] * mottle[:, None]
@@ -191,7 +211,7 @@ def _lit(
     around = around + lamp_light(light, lamp_heads(layout), points[rows], normal[rows])
     unlit[rows] = albedo[rows] * around + glow[rows]
     shiny = rows[gloss[rows] > 0]
-    view_dir = directions[shiny] / np.linalg.norm(directions[shiny], axis=1, keepdims=True)
+    view_dir = unit(directions[shiny])
     mirror = fresnel(view_dir, normal[shiny]) * gloss[shiny]
     unlit[shiny] += reflected(light, view_dir, normal[shiny]) * mirror[:, None]
     unlit[~seen] = sky_colour(light, directions[~seen])
@@ -219,24 +239,24 @@ def lamp_light(light: Light, heads: np.ndarray, points: np.ndarray, normals: np.
         to_lamp = head - points
         distance = np.linalg.norm(to_lamp, axis=1)
         down = np.clip(to_lamp[:, 2] / distance, 0, 1) ** 1.5
-        facing = np.clip(np.einsum("nx,nx->n", to_lamp, normals) / distance, 0.15, 1)
+        facing = np.clip(dot(to_lamp, normals) / distance, 0.15, 1)
         total += 9.0 * down * facing / np.maximum(distance, 1.5) ** 2
     return total[:, None] * np.array([1.0, 0.78, 0.50])
 
 
 def sky_colour(light: Light, directions: np.ndarray) -> np.ndarray:
     """(N, 3) the sky in directions (N, 3): paler towards the horizon, a glow around a low sun."""
-    unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    rise = np.clip(unit[:, 2:3], 0, 1)
+    towards = unit(directions)
+    rise = np.clip(towards[:, 2:3], 0, 1)
     pale = light.sky * np.array([1.35, 1.25, 1.1]) + 0.25 * light.sun
     colour = pale + (light.sky * 1.15 - pale) * np.sqrt(rise)
-    near = np.clip(unit @ light.sun_dir, 0, 1) ** 12
+    near = np.clip(towards @ light.sun_dir, 0, 1) ** 12
     return colour + near[:, None] * 0.4 * light.sun
 
 
 def reflected(light: Light, view_dir: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """(N, 3) what a mirror would show: sky, the street's walls up to some height, the ground."""
-    towards = view_dir - 2 * np.einsum("nx,nx->n", view_dir, normals)[:, None] * normals
+    towards = view_dir - 2 * dot(view_dir, normals)[:, None] * normals
     sky = sky_colour(light, towards)
     wall = 0.30 * (light.sky + 0.35 * light.sun)
     ground = 0.12 * (light.sky + 0.5 * light.sun)
@@ -248,5 +268,6 @@ def reflected(light: Light, view_dir: np.ndarray, normals: np.ndarray) -> np.nda
 
 def fresnel(view_dir: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """(N,) reflectance of a clear coat, by Schlick's approximation."""
-    cosine = np.clip(-np.einsum("nx,nx->n", view_dir, normals), 0, 1)
-    return 0.05 + 0.95 * (1 - cosine) ** 5
+    cosine = np.clip(-dot(view_dir, normals), 0, 1)
+    away = 1 - cosine
+    return 0.05 + 0.95 * away * away * (away * away * away)

@@ -13,10 +13,10 @@ import pytest
 
 from calibration.camera import Camera, GroundPlane
 from pipeline import masks
-from pipeline.bare import BareJob, bare_pixels, bare_shard
+from pipeline.backdrop import BackdropJob, backdrop_shard, bare_pixels, edge_share
 from pipeline.cast_shadows import ShadowSettings, cast_shadow
 from pipeline.cutouts import MARGIN_PX, CutJob, CutoutSettings, cut_shard, matte, sprite
-from pipeline.relight import Placed, Relit
+from pipeline.relight import Relit
 from pipeline.storage import write_table
 from pipeline.tables import FRAMES, TRACKS, to_table
 
@@ -208,16 +208,29 @@ def test_the_same_shard_gives_the_same_bytes(tmp_path: Path) -> None:
     assert job.out.read_bytes() == first
 
 
-def test_bare_shard_lists_only_masks_that_show_the_street(tmp_path: Path) -> None:
+def test_backdrop_shard_tells_of_every_detection(tmp_path: Path) -> None:
     job = camera_folder(tmp_path)
     image = cv2.imread(str(tmp_path / "frames/images/000003.png"))
     image[:, 158:163] = cv2.imread(str(tmp_path / "background/noon.png"))[:, 158:163]
     cv2.imwrite(str(tmp_path / "frames/images/000003.png"), image)
-    out = tmp_path / "bare.parquet"
-    assert bare_shard(BareJob("block 0", (3,), job.index, job.root, job.backgrounds, job.tracks, out)) == 1
-    (row,) = pq.read_table(out).to_pylist()
-    assert row["detection_id"] == 30000
-    assert masks.full(row["bare_rle"], HW)[100:120, 159:162].all()
+    out = tmp_path / "backdrop.parquet"
+    assert backdrop_shard(BackdropJob("block 0", (3,), job.index, job.root, job.backgrounds, job.tracks, out)) == 2
+    first, second = pq.read_table(out).to_pylist()
+    assert (first["detection_id"], second["detection_id"]) == (30000, 30001)
+    assert masks.full(first["bare_rle"], HW)[100:120, 159:162].all()
+    assert second["bare_rle"] is None
+    assert max(first["edge_share"], second["edge_share"]) < 0.1
+
+
+def test_an_outline_that_follows_the_background_is_told_from_one_that_crosses_it() -> None:
+    background = street()
+    background[:, 170:] -= 60.0
+    whole, cut = coverage() >= 0.5, coverage() >= 0.5
+    cut[:, 170:] = False
+    scene = relit(background, background, whole)
+    edge = relit(background, background, cut)
+    assert edge_share(scene, scene.placed[0]) < 0.1
+    assert edge_share(edge, edge.placed[0]) > 0.2
 
 
 def test_a_background_of_another_size_is_refused() -> None:

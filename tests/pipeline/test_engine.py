@@ -48,6 +48,8 @@ def test_a_failed_shard_is_retried_and_the_others_finish(engine, tmp_path):
 
 def test_one_cause_is_said_once_with_the_names_it_hit():
     error = ShardError({"a": "disk full", "b": "disk full", "c": "bad"}, 9)
+    many = ShardError({str(n): "bad" for n in range(8)}, 8)
+    assert str(many) == "8 of 8 shards failed twice: 0, 1, 2, 3, 4 and 3 more: bad"
     assert str(error) == "3 of 9 shards failed twice, the others are done: a, b: disk full; c: bad"
 
 

@@ -15,13 +15,14 @@ from calibration.camera import Camera, GroundPlane
 from pipeline import masks
 from pipeline.mining import REASONS, Judgement, MiningSettings, judge
 from pipeline.observations import meeting_pairs
+from pipeline.plausible import fullness
 from pipeline.tables import TRACKS, to_table
 
 HW = (360, 640)
 CAMERA = Camera(np.array([[540.0, 0, 319.5], [0, 540.0, 179.5], [0, 0, 1]]), HW)
 PLANE = GroundPlane.from_tilt(20, 0, 8.5)
 FPS = 5
-CAR, MAN, BUS = (4.3, 1.8, 1.5), (0.5, 0.5, 1.75), (11.0, 2.5, 3.1)
+CAR, MAN, BUS = (4.3, 1.8, 1.5), (0.3, 0.3, 1.7), (11.0, 2.5, 3.1)
 
 
 @dataclass(frozen=True)
@@ -206,15 +207,16 @@ def test_a_bridged_pole_is_told_by_the_bare_pixels() -> None:
         (i, masks.full(rle, HW) & pole)
         for i, rle in zip(*(table[c].to_pylist() for c in ("detection_id", "mask_rle")), strict=True)
     ]
-    bare = pa.table(
+    backdrop = pa.table(
         {
             "detection_id": [i for i, m in rows if m.any()],
             "bare_rle": [masks.encode(m, (0, 0), HW) for _, m in rows if m.any()],
+            "edge_share": [0.0 for _, m in rows if m.any()],
         }
     )
     behind = np.array([m.any() for _, m in rows])
     assert "static_occluder" not in set(verdict(table).reason)
-    assert set(verdict(table, bare=bare).reason[behind]) == {"static_occluder"}
+    assert set(verdict(table, backdrop=backdrop).reason[behind]) == {"static_occluder"}
 
 
 def test_a_wall_that_hides_the_legs_of_those_who_pass() -> None:
@@ -297,3 +299,15 @@ def test_an_empty_table_gives_an_empty_verdict() -> None:
 def test_an_unknown_mode_is_one_clear_error() -> None:
     with pytest.raises(ValueError, match="expected mask or box, got 'maks'"):
         MiningSettings(mode="maks")
+
+
+def test_hollows_and_holes_are_measured() -> None:
+    block = np.ones((20, 40), bool)
+    assert fullness(block) == (pytest.approx(1.0, abs=0.02), 0.0)
+    corner = block.copy()
+    corner[:10, :20] = False  # an L: its hull loses half the missing quarter
+    assert fullness(corner)[0] == pytest.approx(600 / 700, abs=0.02)
+    ring = block.copy()
+    ring[5:15, 10:30] = False
+    assert fullness(ring)[1] == pytest.approx(0.25, abs=0.01)
+    assert fullness(np.zeros((3, 3), bool)) == (0.0, 0.0)

@@ -49,9 +49,8 @@ def detections_of(seen: list[tuple[int, str, list[float]]], score: float = 0.9) 
     for frame_id, category, box in seen:
         number[frame_id] = number.get(frame_id, -1) + 1
         key = frame_id * 10_000 + number[frame_id]
-        rows.append(
-            {"detection_id": key, "frame_id": frame_id, "category": category, "score": score, "bbox_xywh": box, "mask_rle": "0"}
-        )  # fmt: skip
+        row = {"detection_id": key, "frame_id": frame_id, "category": category, "score": score}
+        rows.append(row | {"bbox_xywh": box, "mask_rle": "0"})
     return pa.Table.from_pylist(rows, schema=DETECTIONS)
 
 

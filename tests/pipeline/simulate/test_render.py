@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from pipeline.simulate.mesh import Lamp
-from pipeline.simulate.render import sensor
+from pipeline.simulate.render import noise_tile, sensor
 from pipeline.simulate.stage import OFFSETS, cast, scene_of
 
 VIEWS = {
@@ -179,10 +179,16 @@ def test_lamps_glow_only_when_they_are_on(street):
     assert gain[..., 0].max() > 5 * gain[..., 2].max()
 
 
+def exposed(street, picture, seed=0):
+    """What the sensor makes of a picture by daylight, with all its noise from one seed."""
+    rng = np.random.default_rng(seed)
+    return sensor(picture, street.light(), noise_tile(picture.shape[:2], rng), rng)
+
+
 def test_the_sensor_is_bright_where_the_light_is_and_writes_blue_first(street):
     picture = np.zeros((40, 60, 3), np.float32)
     picture[:, 30:, 0] = 0.6  # red on the right
-    image = sensor(picture, street.light(), np.random.default_rng(0))
+    image = exposed(street, picture)
     assert image.shape == (40, 60, 3)
     assert image.dtype == np.uint8
     blue, _, red = image[10:30, 40:55].reshape(-1, 3).mean(axis=0)
@@ -192,15 +198,30 @@ def test_the_sensor_is_bright_where_the_light_is_and_writes_blue_first(street):
 
 def test_more_light_is_never_darker_and_highlights_do_not_wrap(street):
     levels = [0.02, 0.1, 0.3, 0.7, 1.5, 4.0, 50.0]
-    means = [
-        sensor(np.full((16, 16, 3), v, np.float32), street.light(), np.random.default_rng(1)).mean() for v in levels
-    ]
+    means = [exposed(street, np.full((16, 16, 3), level, np.float32)).mean() for level in levels]
     assert means == sorted(means)
     assert means[-1] > 240
 
 
 def test_the_noise_comes_from_its_generator_alone(street):
     picture = np.full((16, 16, 3), 0.3, np.float32)
-    first, same, other = (sensor(picture, street.light(), np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, same, other = (exposed(street, picture, seed) for seed in (1, 1, 2))
     assert (first == same).all()
     assert (first != other).any()
+
+
+def test_noise_is_the_shot_noise_of_the_light(street):
+    dark, bright = (exposed(street, np.full((60, 60, 3), level, np.float32), 3) for level in (0.0, 0.3))
+    assert bright.std() > 1.0
+    assert dark.std() < bright.std()
+
+
+def test_two_frames_of_one_tile_do_not_share_their_noise(street):
+    tile = noise_tile((60, 60), np.random.default_rng(0))
+    picture = np.full((60, 60, 3), 0.3, np.float32)
+    clean = sensor(picture, street.light(), np.zeros_like(tile), np.random.default_rng(0)).astype(float)
+    first, second = (
+        (sensor(picture, street.light(), tile, np.random.default_rng(seed)) - clean).ravel() for seed in (1, 2)
+    )
+    assert first.std() > 1.0
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.1

@@ -1,0 +1,139 @@
+import json
+from dataclasses import replace
+
+import boxes
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import masks
+from pipeline.compose import ComposeSettings
+from pipeline.shards import ShardJob, build_manifest, compose_shard
+from pipeline.tables import IMAGES, OBJECTS
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "drawn"
+    boxes.write_camera(folder, boxes.street(40))
+    return folder
+
+
+def job_for(camera, out, **changes):
+    settings = ComposeSettings(objects_min=2, objects_max=8, objects_mean=5)
+    job = ShardJob("drawn", camera, out, boxes.CAMERA, boxes.PLANE, 5, 0, 2, 6, settings=settings)
+    return replace(job, **changes)
+
+
+@pytest.fixture(scope="module")
+def shard(camera, tmp_path_factory):
+    job = job_for(camera, tmp_path_factory.mktemp("clipart"))
+    compose_shard(job)
+    return job
+
+
+@pytest.fixture(scope="module")
+def tables(shard):
+    return [pd.read_parquet(path) for path in shard.paths]
+
+
+def test_the_tables_have_their_columns_and_what_viewers_need(shard):
+    for path, schema in zip(shard.paths, (IMAGES, OBJECTS), strict=True):
+        written = pq.read_schema(path)
+        assert written.equals(schema)
+        for name in schema.names:
+            assert schema.field(name).metadata.items() <= written.field(name).metadata.items()
+    huggingface = json.loads(pq.read_schema(shard.paths[0]).metadata[b"huggingface"])
+    assert huggingface["info"]["features"]["image"] == {"_type": "Image"}
+
+
+def test_pictures_are_jpegs_of_the_frame_and_count_their_objects(tables):
+    images, objects = tables
+    assert images["scene_id"].is_unique and len(images) == 6
+    for _, image in images.iterrows():
+        picture = cv2.imdecode(np.frombuffer(image["image"]["bytes"], np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape == (*boxes.SIZE_HW, 3)
+        here = objects[objects["scene_id"] == image["scene_id"]]
+        assert image["n_objects"] == len(here)
+        assert sorted(here["depth_order"]) == list(range(len(here)))
+
+
+def test_visible_masks_are_amodal_minus_nearer_ones(tables):
+    hidden = 0
+    for _, scene in tables[1].groupby("scene_id"):
+        nearer = np.zeros(boxes.SIZE_HW, bool)
+        for _, thing in scene.sort_values("depth_order").iterrows():
+            amodal = masks.full(thing["mask_amodal_rle"], boxes.SIZE_HW)
+            visible = masks.full(thing["mask_visible_rle"], boxes.SIZE_HW)
+            assert (visible == (amodal & ~nearer)).all()
+            assert (thing["px_count_all"], thing["px_count_visib"]) == (amodal.sum(), visible.sum())
+            assert thing["visible_fraction"] == pytest.approx(visible.sum() / amodal.sum())
+            in_front = scene[scene["depth_order"] < thing["depth_order"]]
+            covers = {
+                o["object_id"]
+                for _, o in in_front.iterrows()
+                if (masks.full(o["mask_visible_rle"], boxes.SIZE_HW) & amodal).any()
+            }
+            assert set(thing["occluder_ids"]) == covers
+            hidden += bool(covers)
+            nearer |= amodal
+    assert hidden > 0
+
+
+def test_keypoints_of_hidden_points_are_occluded(tables):
+    for _, scene in tables[1].groupby("scene_id"):
+        for _, thing in scene.iterrows():
+            x, y = np.rint(np.reshape(thing["keypoints_2d"], (12, 2))[0]).astype(int)
+            in_front = scene[scene["depth_order"] < thing["depth_order"]]
+            covered = any(masks.full(rle, boxes.SIZE_HW)[y, x] for rle in in_front["mask_amodal_rle"])
+            assert set(thing["keypoint_state"][:6]) == {"occluded" if covered else "visible"}
+            assert set(thing["keypoint_state"][6:]) == {"self_occluded"}
+
+
+def test_the_same_job_gives_the_same_bytes_and_another_seed_others(camera, shard, tmp_path):
+    same, other = job_for(camera, tmp_path / "same"), job_for(camera, tmp_path / "other", seed=6)
+    no_cache = replace(same, out_dir=tmp_path / "slow", settings=replace(same.settings, sprite_cache_mb=0))
+    for job in (same, other, no_cache):
+        compose_shard(job)
+    for mine, again, slow in zip(shard.paths, same.paths, no_cache.paths, strict=True):
+        assert mine.read_bytes() == again.read_bytes() == slow.read_bytes()
+    assert shard.paths[0].read_bytes() != other.paths[0].read_bytes()
+
+
+def test_shards_of_one_seed_differ(camera, shard, tables, tmp_path):
+    second = job_for(camera, tmp_path, shard=1)
+    compose_shard(second)
+    theirs = pd.read_parquet(second.paths[1])
+    drawn = [[set(ids) for _, ids in t.groupby("scene_id")["cutout_id"]] for t in (tables[1], theirs)]
+    assert drawn[0] != drawn[1]
+
+
+def test_a_shard_is_done_when_both_parts_are_there(camera, tmp_path):
+    job = job_for(camera, tmp_path, scenes=1)
+    assert not job.done
+    compose_shard(job)
+    assert job.done
+    assert [path.name for path in job.paths] == ["part-00000-of-00002.parquet"] * 2
+    job.paths[0].unlink()
+    assert not job.done
+
+
+def test_the_manifest_counts_what_is_there(shard, tables):
+    manifest = build_manifest([shard])
+    seen = tables[1]["visible_fraction"]
+    assert manifest["statistics"]["objects"] == len(tables[1])
+    assert manifest["statistics"]["partly_hidden"] == pytest.approx((seen < 1).mean(), abs=1e-4)
+    assert manifest["statistics"]["categories"] == {"vehicle": len(tables[1])}
+    assert manifest == build_manifest([shard])
+    faster = replace(shard, settings=replace(shard.settings, sprite_cache_mb=1))
+    assert build_manifest([faster])["hash"] == manifest["hash"]
+
+
+def test_a_background_of_another_size_is_named(camera, tmp_path):
+    boxes.write_camera(tmp_path / "other", boxes.street(12))
+    (tmp_path / "other/background/noon.png").write_bytes(boxes.png(np.zeros((10, 10, 3), np.uint8)))
+    (tmp_path / "other/background/dusk.png").unlink()
+    with pytest.raises(ValueError, match=r"background/.*expected a picture of 320x240, got (none|10x10); run Median"):
+        compose_shard(job_for(tmp_path / "other", tmp_path / "out"))

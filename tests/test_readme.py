@@ -1,0 +1,65 @@
+"""What the README says is true: its examples run on the shards of a real job, its links and commands exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pandas as pd
+import pytest
+
+from benchmarks.composition_truth import measure as composition
+from benchmarks.job import QUICK_CAMERA, demand, simulated_job
+from benchmarks.mining_truth import measure as mining
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    """The small simulated camera's folder after its main job, in a data root of its own."""
+    root = tmp_path_factory.mktemp("readme") / "data"
+    root.mkdir()
+    return simulated_job(QUICK_CAMERA, root, quick=True)
+
+
+def test_the_worked_examples_run_as_they_stand(job):
+    (job.parent / "cam07").symlink_to(job)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
+    ended = subprocess.run([sys.executable, "-c", code], cwd=job.parent.parent, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    objects = pd.read_parquet(job / "clipart" / "objects")
+    printed = [int(line.split()[-1]) for line in ended.stdout.splitlines() if line.startswith("(")]
+    assert sum(printed) == len(objects)
+    assert cv2.imread(str(job.parent.parent / "half_hidden.png")) is not None
+    assert "mean_depth_m" in ended.stdout
+
+
+def test_what_the_job_made_agrees_with_exact_truth(job):
+    """Loose limits on a few seconds of film: the benchmarks hold the real cameras to the real ones."""
+    rows = {row["category"]: row for row in mining(job)}
+    assert rows["all"]["cutouts"] >= 15 and rows["all"]["precision"] > 0.6 and rows["all"]["median_iou"] > 0.6
+    scenes = composition(job, "walt3d")
+    assert scenes["footprints_crossing"] == 0 and scenes["order_right"] > 0.9 and scenes["pairs"] > 5
+
+
+def test_a_finished_job_is_not_done_again(job):
+    before = {p: p.stat().st_mtime_ns for p in job.rglob("*.parquet")}
+    simulated_job(QUICK_CAMERA, job.parent, quick=True)
+    assert {p: p.stat().st_mtime_ns for p in job.rglob("*.parquet")} == before
+
+
+def test_calibration_can_be_looked_at(job):
+    manifests = str(ROOT / "tests" / "cameras")
+    demand("ShowCalibration", job.parent, "--camera", QUICK_CAMERA, "--manifests", manifests)
+    assert cv2.imread(str(job / "calibration.png")) is not None
+
+
+def test_files_and_commands_that_the_readme_names_exist():
+    for link in re.findall(r"\]\(((?!http)[^)]+)\)", README):
+        assert (ROOT / link).exists(), link
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert f"\n{target}:" in makefile, target
