@@ -192,7 +192,7 @@ PERSON = Kind(
     ),
     _person_keypoints(),
     (_DEPTH, _BREADTH, _STATURE),
-    (0.02, 0.02, 0.09),
+    (0.02, 0.02, 0.05),
 )
 
 # Which way each vehicle keypoint looks: wheels to their side, lamps forwards or backwards and a little to their side,

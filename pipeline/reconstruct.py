@@ -36,15 +36,19 @@ class ReconstructSettings:
     outline_noise_share: float = field(
         default=0.015, metadata={"help": "the same in shares of the mask's size: the model is no portrait"}
     )
+    person_noise_share: float = field(
+        default=0.08, metadata={"help": "the same for people, whose limbs the model does not follow"}
+    )
+    lost_legs: float = field(
+        default=3.0, metadata={"help": "how much farther people may reach below their masks than elsewhere, factor"}
+    )
     track_size_sigma: float = field(
         default=0.02, metadata={"help": "how far a cutout's size may be from its track's, logarithm"}
     )
     max_residual_share: float = field(
-        default=0.09, metadata={"help": "an outline farther off, in shares of the mask's size, is refused"}
+        default=0.06, metadata={"help": "an outline farther off, in shares of the mask's size, is refused"}
     )
-    max_person_residual_share: float = field(
-        default=0.16, metadata={"help": "the same for people, whose limbs the model does not follow"}
-    )
+    max_person_residual_share: float = field(default=0.12, metadata={"help": "the same for people"})
     min_solidity: float = field(
         default=0.75, metadata={"help": "vehicles that fill less of their convex hull are two, or cut; share"}
     )
@@ -187,11 +191,15 @@ class _Fitter:
         rounds: int,
         progress: Progress | None,
     ) -> Fit:
-        noise = np.hypot(self.settings.outline_noise_px, self.settings.outline_noise_share * self.size_px)
+        s = self.settings
+        person = self.kinds[0] is PERSON
+        share = s.person_noise_share if person else s.outline_noise_share
+        lost = s.lost_legs if person else 1.0
+        noise = np.hypot(s.outline_noise_px, share * self.size_px)
         fits = []
         for first in range(0, len(row), _BATCH):
             part = slice(first, first + _BATCH)
-            targets = Targets(self.support[row[part]], noise[row[part]], expected[part], sigma[part])
+            targets = Targets(self.support[row[part]], noise[row[part]], expected[part], sigma[part], lost)
             model = Model(self.camera, self.plane, self.hulls[kind[part]])
             fits.append(model.fit(targets, start[part], rounds))
             if progress:

@@ -25,11 +25,10 @@ from calibration.camera import Camera, GroundPlane
 from pipeline import masks
 from pipeline.compose import ComposeSettings, Pool, make_pool, sample
 from pipeline.painting import Sprite, SpriteCache, Visible, decode_sprite, keypoint_states, paint, visible_part
-from pipeline.storage import atomic_path, read_parts
+from pipeline.shard_files import write_images, write_objects
+from pipeline.storage import read_parts
 from pipeline.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS
 
-# The Hub's convention for rows with pictures, so that a viewer fetches little; labels are small.
-IMAGE_ROWS, OBJECT_ROWS = 100, 5000
 # Raised when the meaning of a column changes.
 COLUMNS_VERSION = 1
 _PIXELS = ("sprite", "sprite_xy", "shadow", "shadow_xy")
@@ -229,43 +228,6 @@ def _objects_table(pool: Pool, rows: np.ndarray, scenes: Sequence[_Labels]) -> p
 
 def _column(values: Any, type_: pa.DataType) -> pa.Array | pa.ChunkedArray:
     return values.cast(type_) if isinstance(values, pa.ChunkedArray) else pa.array(values, type_)
-
-
-def write_images(path: Path, table: pa.Table) -> None:
-    """Pictures as they are: a JPEG grows smaller by no general compression."""
-    codecs = {name: "NONE" if name.startswith("image.") else "ZSTD" for name in _leaves(table.schema)}
-    with atomic_path(path) as part:
-        pq.write_table(
-            table, part, row_group_size=IMAGE_ROWS, compression=codecs, use_dictionary=_repeating(table.schema),
-            write_page_index=True,
-        )  # fmt: skip
-
-
-def write_objects(path: Path, table: pa.Table) -> None:
-    """Labels, compressed."""
-    with atomic_path(path) as part:
-        pq.write_table(
-            table, part, row_group_size=OBJECT_ROWS, compression="ZSTD", use_dictionary=_repeating(table.schema),
-            write_page_index=True,
-        )  # fmt: skip
-
-
-def _leaves(schema: pa.Schema) -> list[str]:
-    """Names of Parquet's columns: a struct's fields after a dot, a list's values after .list.element."""
-    names = []
-    for f in schema:
-        if pa.types.is_struct(f.type):
-            names += [f"{f.name}.{child.name}" for child in f.type]
-        else:
-            names.append(f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name)
-    return names
-
-
-def _repeating(schema: pa.Schema) -> list[str]:
-    """Columns of short texts, which a dictionary shrinks; pictures and masks never repeat."""
-    unique = ("mask_", "image.")
-    texts = {f.name for f in schema if pa.types.is_string(f.type)} | {"keypoint_state"}
-    return [name for name in _leaves(schema) if name.split(".")[0] in texts and not name.startswith(unique)]
 
 
 def build_manifest(jobs: Sequence[ShardJob]) -> dict:

@@ -18,6 +18,7 @@ from pipeline import masks
 
 _ANGLES = np.arange(48) * 2 * np.pi / 48
 DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
+_DOWN = DIRECTIONS[:, 1] > 0.5
 # x, y metres, yaw radians, logarithms of length, width and height.
 PARAMETERS = 6
 _STEP = np.array([1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-4])
@@ -52,12 +53,21 @@ def outline(rle: str, camera: Camera) -> Outline:
 @dataclass(frozen=True)
 class Targets:
     """What H fits aim at: supports (H, D), pixels of one standard deviation (H,), the expected parameters (H, 6) and
-    their standard deviations (H, 6), infinite where nothing is expected."""
+    their standard deviations (H, 6), infinite where nothing is expected.
+
+    Detectors lose legs far oftener than they add to them: a body that reaches `lost` times as far below its mask as
+    elsewhere is as likely.
+    """
 
     support: np.ndarray
     noise_px: np.ndarray
     expected: np.ndarray
     spread: np.ndarray
+    lost: float = 1.0
+
+    def scale_px(self, residual: np.ndarray) -> np.ndarray:
+        """Standard deviations (H, D) of residuals (H, D), model minus mask."""
+        return self.noise_px[:, None] * np.where((residual > 0) & _DOWN, self.lost, 1.0)
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,7 @@ class Model:
         """Outline distances (H, D) in pixels, and the cost (H,): Cauchy's, so that a lost part does not drag."""
         residual = self.support(parameters) - targets.support
         off = (parameters - targets.expected) / targets.spread
-        scaled = residual / targets.noise_px[:, None]
+        scaled = residual / targets.scale_px(residual)
         return residual, _SAMPLES * np.log1p(scaled**2).mean(axis=1) + (off**2).sum(axis=1)
 
     def _normal(self, targets: Targets, parameters: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +139,7 @@ class Model:
         jacobian = np.stack(
             [(self.support(parameters + step) - here) / step.sum() for step in np.diag(_STEP)], axis=-1
         )  # (H, D, 6)
-        noise2 = targets.noise_px[:, None] ** 2
+        noise2 = targets.scale_px(residual) ** 2
         weight = _SAMPLES / residual.shape[1] / (noise2 + residual**2)
         weighted = jacobian * weight[..., None]
         normal = np.einsum("hdi,hdj->hij", weighted, jacobian)

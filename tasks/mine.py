@@ -10,10 +10,11 @@ import cv2
 import luigi
 import pyarrow.parquet as pq
 
+from pipeline.backdrop import BackdropJob, backdrop_shard
 from pipeline.background import read_backgrounds
 from pipeline.cutouts import CutJob, CutoutSettings, cut_shard
 from pipeline.mining import REASONS, MiningSettings, judge
-from pipeline.storage import write_bytes, write_json, write_table
+from pipeline.storage import read_parts, write_bytes, write_json, write_table
 from tasks.console import Report
 from tasks.frames import INDEX
 from tasks.settings import collect, declare
@@ -22,6 +23,7 @@ from tasks.track import TRACKS, TrackObjects
 
 CUTOUTS = "cutouts"
 REPORT = "mining_report.json"
+BACKDROP = "mining/backdrop"
 ACCEPTED = "mining/accepted.parquet"
 OCCLUDERS = "mining/static_occluders.png"
 _FRAMES_PER_PART = 100
@@ -38,7 +40,7 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Judge every detection, then cut the accepted ones out of their frames."""
 
-    outputs = (f"{CUTOUTS}/part-*.parquet", ACCEPTED, OCCLUDERS, REPORT)
+    outputs = (f"{BACKDROP}/part-*.parquet", f"{CUTOUTS}/part-*.parquet", ACCEPTED, OCCLUDERS, REPORT)
     unit = "blocks of frames"
 
     def requires(self) -> luigi.Task:
@@ -55,7 +57,8 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         return {key: manifest[key] for key in ("calibration", "roi", "ignore")}
 
     def work(self, report: Report) -> str:
-        """One shard for each block of frames."""
+        """What the background tells of every mask, the judgement on all of them, then the cutting."""
+        self.fan_out(backdrop_shard, self._backdrop_jobs(), lambda job: job.out.exists(), report)
         found = self._judge(report)
         if not found["cutouts"]:
             raise ValueError(nothing_found(self.camera, found, self.folder / REPORT))
@@ -66,7 +69,8 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         tracks, frames = pq.read_table(self.folder / TRACKS), pq.read_table(self.folder / INDEX)
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
-        verdict = judge(tracks, camera, plane, self.settings.mining, ignore=ignored, progress=report)
+        backdrop = read_parts(self.folder / BACKDROP)
+        verdict = judge(tracks, camera, plane, self.settings.mining, ignore=ignored, backdrop=backdrop, progress=report)
         found = verdict.report | {"settings": asdict(self.settings.mining), "reasons": REASONS}
         write_json(self.folder / REPORT, found)
         write_table(self.folder / ACCEPTED, verdict.accepted)
@@ -75,26 +79,43 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         write_bytes(self.folder / OCCLUDERS, picture)
         return found
 
+    def _blocks(self) -> dict[str, list[int]]:
+        """Frame ids of each part, by its name."""
+        ids = pq.read_table(self.folder / INDEX, columns=["frame_id"])["frame_id"].to_pylist()
+        starts = range(0, len(ids), _FRAMES_PER_PART)
+        return {f"part-{i:05d}": ids[start : start + _FRAMES_PER_PART] for i, start in enumerate(starts)}
+
+    def _backdrop_jobs(self) -> list[BackdropJob]:
+        return [
+            BackdropJob(
+                name=name,
+                frame_ids=ids,
+                index=self.folder / INDEX,
+                root=self.folder,
+                backgrounds=self.folder / "background",
+                tracks=self.folder / TRACKS,
+                out=self.folder / BACKDROP / f"{name}.parquet",
+            )
+            for name, ids in self._blocks().items()
+        ]
+
     def _jobs(self) -> list[CutJob]:
-        index = self.folder / INDEX
-        frames = pq.read_table(index)
-        camera, plane = self.calibrated(frames)
-        ids = frames["frame_id"].to_pylist()
+        camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
         return [
             CutJob(
-                name=f"part-{number:05d}",
-                frame_ids=ids[first : first + _FRAMES_PER_PART],
-                index=index,
+                name=name,
+                frame_ids=ids,
+                index=self.folder / INDEX,
                 root=self.folder,
                 backgrounds=self.folder / "background",
                 tracks=self.folder / TRACKS,
                 accepted=self.folder / ACCEPTED,
-                out=self.folder / CUTOUTS / f"part-{number:05d}.parquet",
+                out=self.folder / CUTOUTS / f"{name}.parquet",
                 camera=camera,
                 plane=plane,
                 settings=self.settings.cutouts,
             )
-            for number, first in enumerate(range(0, len(ids), _FRAMES_PER_PART))
+            for name, ids in self._blocks().items()
         ]
 
 

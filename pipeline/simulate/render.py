@@ -6,7 +6,7 @@ buffer over all samples says what is visible.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -24,9 +24,9 @@ from pipeline.simulate.stage import (
     View,
     blocked,
     cast,
+    dot,
     fresnel,
     lamp_light,
-    dot,
     reflected,
     scene_of,
     surface,
@@ -99,15 +99,26 @@ class Renderer:
         self.lamp_heads = lamp_heads(layout)
         self._scenes: dict[int, o3d.t.geometry.RaycastingScene] = {}
         self._hulls: dict[int, Mesh] = {}
+        self._drawn: dict[int, tuple[tuple, Drawn | None]] = {}
 
     def draw(self, states: list[State]) -> list[Drawn]:
         """The silhouettes of all actors in sight, with what is seen of each."""
-        drawn = [d for d in map(self._draw_one, states) if d is not None]
+        drawn = [d for d in map(self._draw_once, states) if d is not None]
         owner = self._owners(drawn)
         for index, one in enumerate(drawn):
             fy, fx, wy, wx = one.shared(owner.shape[:2])
             one.seen[wy, wx] = owner[fy, fx] == index
         return drawn
+
+    def _draw_once(self, state: State) -> Drawn | None:
+        """What stands as it stood in the frame before is not cast again."""
+        known = self._drawn.get(state.actor_id)
+        pose = (state.xy, state.yaw, state.motion, state.phase)
+        if known is None or known[0] != pose:
+            known = (pose, self._draw_one(state))
+            self._drawn[state.actor_id] = known
+        one = known[1]
+        return replace(one, state=state, seen=np.zeros(one.depth.shape, bool)) if one else None
 
     def _draw_one(self, state: State) -> Drawn | None:
         R, t = world_pose(self.layout, state)

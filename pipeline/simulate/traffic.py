@@ -16,7 +16,7 @@ from pipeline.simulate.layout import LANE_M, STOP_GAP_M, WALK_BANDS_M, Layout
 from pipeline.simulate.people import Person, make_person, stride_length_m
 
 STEP_S, WARM_UP_STEP_S = 0.1, 0.2
-WARM_UP_S = 70.0
+WARM_UP_S = 45.0
 GREEN_S, CLEAR_S, WALK_S = 9.0, 3.0, 15.0
 DEFAULT_MIX = {
     "hatchback": 0.26, "sedan": 0.18, "wagon": 0.11, "suv": 0.17, "pickup": 0.04,
@@ -136,17 +136,18 @@ def simulate(
     return result
 
 
-def signal(clock: float, arms: tuple[str, ...]) -> tuple[str, float]:
-    """Which arm has green ("walk" for people, "" for none) and for how many seconds still."""
-    cycle = [(arm, GREEN_S) for arm in arms] + [("walk", WALK_S)]
+def signal(clock: float, arms: tuple[str, ...]) -> tuple[tuple[str, ...], float]:
+    """Who has green, opposite arms together or ("walk",) for people, and for how many seconds still; () in between."""
+    axes = [tuple(arm for arm in pair if arm in arms) for pair in (("east", "west"), ("north", "south"))]
+    cycle = [(axis, GREEN_S) for axis in axes if axis] + [(("walk",), WALK_S)]
     at = clock % sum(seconds + CLEAR_S for _, seconds in cycle)
-    for name, seconds in cycle:
+    for names, seconds in cycle:
         if at < seconds:
-            return name, seconds - at
+            return names, seconds - at
         if at < seconds + CLEAR_S:
-            return "", 0.0
+            return (), 0.0
         at -= seconds + CLEAR_S
-    return "", 0.0
+    return (), 0.0
 
 
 def lane_path(layout: Layout, origin: str, target: str) -> tuple[Path, float]:
@@ -226,23 +227,24 @@ def _step(street: Street, dt: float) -> None:
 
 
 def _arrivals(street: Street, dt: float) -> None:
-    for arm in street.layout.arms:
-        street.queue.setdefault(
-            arm, float(street.rng.exponential(60 * len(street.layout.arms) / street.vehicles_per_minute))
-        )
-        street.queue[arm] -= dt
-        if street.queue[arm] <= 0 and _entry_is_free(street, arm):
-            _add_vehicle(street, arm)
-            street.queue[arm] = float(street.rng.exponential(60 * len(street.layout.arms) / street.vehicles_per_minute))
+    if street.vehicles_per_minute > 0:
+        mean_s = 60 * len(street.layout.arms) / street.vehicles_per_minute
+        for arm in street.layout.arms:
+            street.queue.setdefault(arm, float(street.rng.exponential(mean_s)))
+            street.queue[arm] -= dt
+            if street.queue[arm] <= 0 and _entry_gap(street, arm) > 9.0:
+                _add_vehicle(street, arm)
+                street.queue[arm] = float(street.rng.exponential(mean_s))
     if street.rng.random() < street.people_per_minute / 60 * dt:
         _add_walkers(street)
     standing = sum(a.waits and a.stop_at is None for a in street.actors)
-    if standing < 2 and street.rng.random() < 0.02 * dt:
+    if standing < 2 and street.people_per_minute > 0 and street.rng.random() < 0.02 * dt:
         _add_stander(street)
 
 
-def _entry_is_free(street: Street, arm: str) -> bool:
-    return all(a.s - a.half[0] > 9.0 for a in street.actors if a.vehicle and a.arm == arm)
+def _entry_gap(street: Street, arm: str) -> float:
+    """Metres from the edge of the street to the last vehicle that came in by an arm."""
+    return min((a.s - a.half[0] for a in street.actors if a.vehicle and a.arm == arm), default=np.inf)
 
 
 def _add_vehicle(street: Street, arm: str) -> None:
@@ -251,19 +253,36 @@ def _add_vehicle(street: Street, arm: str) -> None:
     weights = np.array([street.mix[b] for b in bodies])
     seed = int(rng.integers(1 << 31))
     vehicle = make_vehicle(str(rng.choice(bodies, p=weights / weights.sum())), seed)
-    others = [a for a in layout.arms if a != arm]
     straight = _opposite(arm)
+    # Opposite arms share their green: nobody turns left across the other's way.
+    others = [a for a in layout.arms if a != arm and not (straight in layout.arms and _turn(arm, a) > 0)]
     chances = np.array([2.2 if a == straight else 1.0 for a in others])
     target = str(rng.choice(others, p=chances / chances.sum()))
     path, stop = lane_path(layout, arm, target)
-    cross = np.cross(np.r_[_ARMS[arm], 0], np.r_[_ARMS[target], 0])[2]
     length, width, _ = vehicle.dims_lwh_m
     wanted = float(rng.uniform(9.5, 13.5)) * (0.85 if vehicle.body in ("bus", "lorry") else 1.0)
+    speed = min(wanted, float(np.sqrt(2 * 2.5 * max(_entry_gap(street, arm) - 4.0, 0.0))))
     street.actors.append(
-        Actor(street.first_id + street.made, path, -length / 2, wanted, wanted, (length / 2, width / 2), vehicle=vehicle,
-              stop_at=stop, arm=arm, turn=int(np.sign(cross)) if target != straight else 0)
-    )  # fmt: skip
+        Actor(
+            street.first_id + street.made,
+            path,
+            -length / 2,
+            speed,
+            wanted,
+            (length / 2, width / 2),
+            vehicle=vehicle,
+            stop_at=stop,
+            arm=arm,
+            turn=_turn(arm, target),
+        )
+    )
     street.made += 1
+
+
+def _turn(arm: str, target: str) -> int:
+    """1 to the left, -1 to the right, 0 straight on, for who comes in by one arm and leaves by another."""
+    (u, v), (u_to, v_to) = _ARMS[arm], _ARMS[target]
+    return -int(np.sign(u * v_to - v * u_to))
 
 
 def _walk_lines(layout: Layout) -> list[tuple[np.ndarray, bool]]:
@@ -319,8 +338,9 @@ def _add_walkers(street: Street, *, anywhere: bool = False) -> None:
     s0 = float(rng.uniform(0, path.length)) if anywhere and not crosses else 0.0
     for number in range(group):
         person = make_person(int(rng.integers(1 << 31)))
-        shifted = Path.through(_beside(path.points, 0.78 * number if crosses else 0.0))
-        s = s0 - (0.15 * number if crosses else 1.0 * number)
+        # Two walk abreast over a crossing, a third behind them; on the pavement all in a line.
+        shifted = Path.through(_beside(path.points, 0.78 * (number % 2) if crosses else 0.0))
+        s = s0 - (0.15 * number + 0.8 * (number // 2) if crosses else 1.0 * number)
         _add_person(street, person, shifted, s, speed, stop, float(rng.random()))
 
 
@@ -347,14 +367,24 @@ def _pavement_path(layout: Layout, line: np.ndarray, rng: np.random.Generator) -
     for _ in range(3):  # a rounded kerb is nearer than its straight continuation
         short = band - layout.road_distance(moved)
         moved = moved + inward * np.clip(short, 0, 3)[:, None]
-    return Path.through(_rounded(moved[::4], 1.0))
+    walked = _rounded(moved[::4], 1.0)
+    for _ in range(3):  # rounding has cut the corners again
+        walked = walked + _uphill(layout, walked) * np.clip(band - layout.road_distance(walked), 0, 3)[:, None]
+    return Path.through(walked)
+
+
+def _uphill(layout: Layout, points: np.ndarray) -> np.ndarray:
+    """(N, 2) unit directions in which the kerb falls behind fastest."""
+    step = 0.05
+    slope = [layout.road_distance(points + d) - layout.road_distance(points - d) for d in ([step, 0.0], [0.0, step])]
+    return np.stack(slope, axis=1) / np.maximum(np.hypot(*slope), 1e-9)[:, None]
 
 
 def _crossing_path(layout: Layout, line: np.ndarray, rng: np.random.Generator) -> tuple[Path, float]:
     """From the back of the pavement over a zebra and on; the stop is before the kerb."""
     along = (line[1] - line[0]) / np.linalg.norm(line[1] - line[0])
     right = np.array([along[1], -along[0]])
-    offset = right * rng.uniform(0.3, 1.2)
+    offset = right * rng.uniform(0.3, 0.6)
     points = np.array([line[0] - along * 4.2, line[0], line[1], line[1] + along * 4.2]) + offset
     return Path.through(_rounded(points, 0.5)), 3.75
 
@@ -424,7 +454,7 @@ def _room_ahead(actor: Actor, boxes: tuple[np.ndarray, np.ndarray], reach: float
     return float(distances[hit.argmax()]) if hit.any() else reach
 
 
-def _advance(street: Street, actor: Actor, green: str, left_s: float, boxes, dt: float) -> None:
+def _advance(street: Street, actor: Actor, green: tuple[str, ...], left_s: float, boxes, dt: float) -> None:
     if actor.waits and actor.stop_at is None:
         actor.phase += dt * 0.12
         return
@@ -434,11 +464,11 @@ def _advance(street: Street, actor: Actor, green: str, left_s: float, boxes, dt:
         _walk(street, actor, green, left_s, boxes, dt)
 
 
-def _drive(street: Street, actor: Actor, green: str, left_s: float, boxes, dt: float) -> None:
+def _drive(street: Street, actor: Actor, green: tuple[str, ...], left_s: float, boxes, dt: float) -> None:
     room = _room_ahead(actor, boxes, 28.0) - 1.6
     line = actor.stop_at - actor.s - actor.half[0]
     braking_room = actor.speed**2 / (2 * 3.5)
-    must_stop = green != actor.arm or left_s < 1.0
+    must_stop = actor.arm not in green or left_s < 1.0
     if must_stop and line > braking_room - 1.0 and line > -0.3:
         room = min(room, line)
     bend = _bend_speed(actor)
@@ -462,11 +492,11 @@ def _bend_speed(actor: Actor) -> float:
     return float(np.sqrt(2.2 / max(curvature, 0.01)))
 
 
-def _walk(street: Street, actor: Actor, green: str, left_s: float, boxes, dt: float) -> None:
+def _walk(street: Street, actor: Actor, green: tuple[str, ...], left_s: float, boxes, dt: float) -> None:
     room = _room_ahead(actor, boxes, 1.4) - 0.15
     if actor.stop_at is not None and actor.s < actor.stop_at:
         across = actor.path.length - actor.stop_at
-        if not (green == "walk" and left_s > min(0.75 * across / actor.wanted, WALK_S - 2)):
+        if not ("walk" in green and left_s > min(0.75 * across / actor.wanted, WALK_S - 2)):
             room = min(room, actor.stop_at - actor.s)
     actor.waits = room < 0.05
     actor.speed = 0.0 if actor.waits else min(actor.wanted, 0.2 + 2.0 * room)

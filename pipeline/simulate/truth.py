@@ -5,6 +5,7 @@ A pixel belongs to a mask when at least half of its four samples do. The pipelin
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from calibration.camera import pixel_to_edge
 from pipeline import masks
-from pipeline.simulate.people import coco17_keypoints
+from pipeline.simulate.people import Person, coco17_keypoints, person_mesh
 from pipeline.simulate.render import Drawn, Renderer, inside
 from pipeline.simulate.stage import cast
 from pipeline.storage import read_parts
@@ -80,11 +81,12 @@ def _row(
     fy, fx, wy, wx = one.shared(size_hw)
     hit = np.isfinite(one.depth)
     whole = hit.sum(axis=2) >= 2
-    amodal, visible = whole[wy, wx], one.seen[wy, wx].sum(axis=2) >= 2
+    amodal = whole[wy, wx]
+    visible, yielded = _visible(one.seen[wy, wx], nearest[fy, fx])
     if not amodal.any():
         return None
     hidden = amodal & ~visible
-    others = nearest[fy, fx][hit[wy, wx] & ~one.seen[wy, wx]]
+    others = np.r_[nearest[fy, fx][hit[wy, wx] & ~one.seen[wy, wx]], nearest[fy, fx, 0][yielded]]
     static = hidden & ((nearest[fy, fx] == -1) & hit[wy, wx]).sum(axis=2).astype(bool)
     xy = (fx.start, fy.start)
     mask = masks.encode(amodal, xy, size_hw)
@@ -119,10 +121,27 @@ def _row(
     }
 
 
+def _visible(seen: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w) pixels of which at least half the samples are seen, and those yielded to another actor with as many.
+
+    Between two actors with two samples each, whoever has the first one keeps the pixel.
+    """
+    count, first = seen.sum(axis=2), nearest[..., :1]
+    tie = (count == 2) & ~seen[..., 0] & (first[..., 0] >= 0) & ((nearest == first).sum(axis=2) == 2)
+    return (count >= 2) & ~tie, tie
+
+
 def _dims(one: Drawn) -> list[float]:
     if one.state.vehicle:
         return list(map(float, one.state.vehicle.dims_lwh_m))
-    return np.ptp(one.mesh.vertices, axis=0).astype(float).tolist()
+    return list(_standing_box(one.state.person))
+
+
+@lru_cache(maxsize=512)
+def _standing_box(person: Person) -> tuple[float, float, float]:
+    """Length, width and height of a box around the pelvis's ground point that holds the person standing."""
+    reach = np.abs(person_mesh(person, "stand", 0.0).vertices).max(axis=0)
+    return float(2 * reach[0]), float(2 * reach[1]), float(reach[2])
 
 
 def _keypoints(one: Drawn) -> np.ndarray:
@@ -140,9 +159,7 @@ def _keypoint_states(
     eye = (renderer.view.eye - one.t) @ one.R
     towards = keypoints - eye
     hits = cast(renderer.scene_for(one), eye, towards, renderer.threads)
-    # Joints lie within the flesh, wheel and lamp points on the surface: allow each its depth below it.
-    slack = (0.10 if one.state.vehicle else 0.22) / np.linalg.norm(towards, axis=1)
-    behind_self = hits["t_hit"] < 1 - slack
+    behind_self = hits["t_hit"] < 1 - _depth_in_flesh(one) / np.linalg.norm(towards, axis=1)
     states = []
     for pixel, self_hidden in zip(pixels, behind_self, strict=True):
         if not inside(pixel, size_hw):
@@ -153,6 +170,11 @@ def _keypoint_states(
             x, y = np.floor(pixel_to_edge(pixel)).astype(int)
             states.append("visible" if _mine(one, index, nearest, x, y) else "occluded")
     return states
+
+
+def _depth_in_flesh(one: Drawn) -> np.ndarray:
+    """(N,) metres below the surface at which a visible keypoint may lie: joints do, lamps, wheels and eyes hardly."""
+    return np.full(12, 0.10) if one.state.vehicle else np.repeat([0.05, 0.22], [5, 12])
 
 
 def _mine(one: Drawn, index: int, nearest: np.ndarray, x: int, y: int) -> bool:

@@ -21,9 +21,8 @@ def test_no_two_footprints_meet_at_any_moment(burst):
         assert not clashes(moment)
 
 
-@pytest.mark.xfail(strict=True, reason="newcomers may enter at full speed 9 m behind a standing queue")
 def test_a_queue_back_to_the_edge_of_the_street_is_joined_without_a_crash(monkeypatch):
-    monkeypatch.setattr(traffic, "signal", lambda clock, arms: ("walk", 9.0))  # red for good
+    monkeypatch.setattr(traffic, "signal", lambda clock, arms: (("walk",), 9.0))  # red for good
     short = replace(LAYOUTS["crossroads"], reach_m=40.0)
     for seed in (0, 6):
         _, states, _ = run(short, seed, warm_up=18.0, seconds=4.0, vehicles=160.0, people=0.0)
@@ -91,8 +90,8 @@ def test_cars_stop_for_red():
                 if far > line >= near:
                     crossed += 1
                     # Green, or the amber that follows it: never while another's turn has begun.
-                    recent = {signal(clock[before] - dt, layout.arms)[0] for dt in np.arange(-STEP_S, 2.5, 0.1)}
-                    assert arm in recent
+                    recent = [signal(clock[before] - dt, layout.arms)[0] for dt in np.arange(-STEP_S, 2.5, 0.1)]
+                    assert any(arm in green for green in recent)
     assert crossed >= 3
 
 
@@ -131,11 +130,11 @@ def test_parked_cars_stand_in_their_strips_all_day(layout_name):
 def test_the_lights_give_everyone_a_turn_and_never_two():
     arms = ("east", "north", "west")
     turns = [signal(t, arms) for t in np.arange(0, 200, 0.1)]
-    assert {name for name, _ in turns} == {*arms, "walk", ""}
+    assert {name for name, _ in turns} == {("east", "west"), ("north",), ("walk",), ()}
     for (name, left), (after, _) in pairwise(turns):
         if name:
             assert left > 0
-            assert after in (name, "")  # everyone's red lies between two turns
+            assert after in (name, ())  # everyone's red lies between two turns
             assert (after == name) == (left > 0.1 + 1e-6) or left == pytest.approx(0.1)
 
 
@@ -174,7 +173,6 @@ def test_only_bodies_of_the_mix_drive():
     assert not any(state.person and state.motion == "walk" for state in states[0])
 
 
-@pytest.mark.xfail(strict=True, raises=ZeroDivisionError, reason="the manifest allows a rate of 0")
 def test_a_street_without_traffic_has_parked_cars_only():
     _, states, _ = run("junction", 1, warm_up=1.0, seconds=0.5, vehicles=0.0, people=0.0)
     assert not any(state.moving and state.vehicle for state in states[0])

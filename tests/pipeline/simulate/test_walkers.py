@@ -42,9 +42,6 @@ def test_a_crowd_walks_without_bumping_into_each_other(crowd):
         assert not clashes(moment)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a second companion on a crossing, and a band at a rounded corner, leave the zebra"
-)
 def test_people_cross_the_road_on_zebras_only(crowd):
     layout, states, _ = crowd
     for seen in tracks(states, "person").values():
@@ -53,7 +50,6 @@ def test_people_cross_the_road_on_zebras_only(crowd):
             assert not on_road or on_zebra(layout, np.array(state.xy))
 
 
-@pytest.mark.xfail(strict=True, reason="walkers know nothing of trees and bins: trunks and bins stand in their bands")
 def test_people_walk_around_trunks_posts_and_bins(crowd):
     layout, states, _ = crowd
     solid = [(u, v, 0.14) for u, v, _ in layout.trees] + [(u, v, 0.05) for u, v in layout.lamps]
