@@ -6,6 +6,7 @@ its own from its own seed, so that workers may share the bursts in any way.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -77,7 +78,7 @@ class Burst:
 def plan_bursts(sim: Simulation, zone: tzinfo) -> list[Burst]:
     """All bursts of the day, in time order."""
     count = round(sim.burst_s * sim.fps)
-    bursts = []
+    bursts: list[Burst] = []
     for bucket in sorted(sim.buckets, key=lambda b: b.start):
         first = datetime.combine(sim.date, bucket.start, zone)
         for number in range(sim.bursts_per_bucket):
@@ -95,7 +96,7 @@ def render_burst(
     """Write frames_dir/<frame_id>.jpg of a burst, then its truth; the same bytes for the same arguments."""
     layout, view = LAYOUTS[sim.layout], View(camera, plane)
     light = _light(sim, burst)
-    stage = _stage(sim.layout, _Hashed(view), _Hashed(light), threads)
+    view, stage = _stage(sim.layout, _Keyed((view, light)), threads)
     parked = parked_cars(layout, sim.seed, first_id=1)
     times_s = np.arange(len(burst.frame_ids)) / sim.fps
     states = simulate(
@@ -128,20 +129,22 @@ def _light(sim: Simulation, burst: Burst) -> Light:
     return light_at(moment, sim.latitude_deg, LAYOUTS[sim.layout].north_deg, burst.bucket.cloud)
 
 
-class _Hashed:
-    """A value whose arrays make it equal to another of the same content: a key for the stage cache."""
+class _Keyed:
+    """View and light under a key of all their numbers: arrays cannot be compared in one word."""
 
-    def __init__(self, value: View | Light) -> None:
+    def __init__(self, value: tuple[View, Light]) -> None:
         self.value = value
-        self.key = crc32(repr(value).encode())
+        self.key = pickle.dumps(value)
 
     def __hash__(self) -> int:
-        return self.key
+        return crc32(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Hashed) and repr(self.value) == repr(other.value)
+        return isinstance(other, _Keyed) and self.key == other.key
 
 
 @lru_cache(maxsize=1)
-def _stage(layout: str, view: _Hashed, light: _Hashed, threads: int) -> Stage:
-    return build_stage(LAYOUTS[layout], view.value, light.value, threads)
+def _stage(layout: str, seen: _Keyed, threads: int) -> tuple[View, Stage]:
+    """The stage of a bucket, and the view with what it has worked out: bursts of one bucket share both."""
+    view, light = seen.value
+    return view, build_stage(LAYOUTS[layout], view, light, threads)

@@ -60,7 +60,7 @@ def light_at(moment: datetime, latitude_deg: float, north_deg: float, cloud: flo
     bounce = 0.22 * sun * max(height, 0) + 0.35 * sky * np.array([1.0, 0.95, 0.88])
     level = 0.45 * float(sun.mean()) * max(height, 0.2) + float(sky.mean())
     white = np.array([1.0 + 0.06 * (low - 0.5), 1.0, 1.0 - 0.08 * (low - 0.5)])
-    direction, sun, sky, bounce, white = (np.float32(v) for v in (direction, sun, sky, bounce, white))
+    direction, sun, sky, bounce, white = np.array([direction, sun, sky, bounce, white], np.float32)
     return Light(direction, sun, sky, bounce, 0.80 / level**0.82, white, day < 0.5, 0.004 + 0.010 * (1 - day))
 
 

@@ -29,7 +29,7 @@ def static_mesh(layout: Layout) -> Mesh:
     parts += [_railing(*ends) for ends in layout.railings]
     R = np.eye(3)
     R[:2, :2] = layout.R
-    return Mesh.concat(parts).moved(R, [*layout.centre, 0.0])
+    return Mesh.concat(parts).moved(R, np.array([*layout.centre, 0.0]))
 
 
 def lamp_heads(layout: Layout) -> np.ndarray:
@@ -51,7 +51,12 @@ def _towards_road(u: float, v: float, layout: Layout) -> np.ndarray:
 
 
 def box(
-    low: Sequence[float], high: Sequence[float], colour: Sequence[float], *, gloss: float = 0.0, lamp: int = 0
+    low: Sequence[float],
+    high: Sequence[float],
+    colour: Sequence[float] | np.ndarray,
+    *,
+    gloss: float = 0.0,
+    lamp: int = 0,
 ) -> Mesh:
     """An axis-aligned box without its underside."""
     (x0, y0, z0), (x1, y1, z1) = low, high

@@ -22,6 +22,7 @@ from pipeline.simulate.stage import (
     OFFSETS,
     Stage,
     View,
+    add_mesh,
     blocked,
     cast,
     dot,
@@ -124,7 +125,7 @@ class Renderer:
         R, t = world_pose(self.layout, state)
         if not self._near_view(t, 0.55 * max(state.vehicle.dims_lwh_m) if state.vehicle else 1.3):
             return None
-        mesh = state.vehicle.mesh if state.vehicle else person_mesh(state.person, state.motion, state.phase)
+        mesh = state.vehicle.mesh if state.vehicle else person_mesh(state.walker, state.motion, state.phase)
         pixels = self.view.project(mesh.vertices @ R.T + t)
         window = self._window(pixels)
         if window is None:
@@ -138,11 +139,10 @@ class Renderer:
         hit = np.flatnonzero(np.isfinite(hits["t_hit"]))
         if not len(hit):
             return None
-        depth = np.full((h * w, len(OFFSETS)), np.inf, np.float32)
-        depth[todo] = hits["t_hit"].reshape(-1, len(OFFSETS))
+        depth = np.full((h, w, len(OFFSETS)), np.inf, np.float32)
+        depth.reshape(h * w, -1)[todo] = hits["t_hit"].reshape(-1, len(OFFSETS))
         rows = (todo[:, None] * len(OFFSETS) + np.arange(len(OFFSETS))).reshape(-1)[hit]
         hits = {name: values[hit] for name, values in hits.items()}
-        depth = depth.reshape(h, w, -1)
         return Drawn(state, mesh, R, t, (x, y), depth, hits, rows, np.zeros(depth.shape, bool))
 
     def _near_view(self, t: np.ndarray, radius_m: float) -> bool:
@@ -210,8 +210,7 @@ class Renderer:
         scene = o3d.t.geometry.RaycastingScene(nthreads=self.threads)
         for one in drawn:
             mesh = self._hull(one) if one.state.vehicle else one.mesh
-            vertices = (mesh.vertices @ one.R.T + one.t).astype(np.float32)
-            scene.add_triangles(np.ascontiguousarray(vertices), mesh.triangles.astype(np.uint32))
+            add_mesh(scene, mesh.vertices @ one.R.T + one.t, mesh.triangles)
         return scene
 
     def _hull(self, one: Drawn) -> Mesh:
@@ -237,10 +236,10 @@ class Renderer:
             if self.light.lamps and one.state.vehicle and one.state.moving:
                 self._headlight_pool(one, pools)
         # The sun is half a degree wide and cloud spreads it: a shadow's edge is soft.
-        free = cv2.GaussianBlur(free, (0, 0), 1.0)
+        soft = cv2.GaussianBlur(free, (0, 0), 1.0)
         warm = np.array([1.0, 0.93, 0.80], np.float32)
         lamps = stage.albedo * pools[..., None] * warm
-        return stage.sunlit * (free * sun_share)[..., None] + stage.unlit * ambient[..., None] + lamps
+        return stage.sunlit * (soft * sun_share)[..., None] + stage.unlit * ambient[..., None] + lamps
 
     def _ground_window(self, points: np.ndarray) -> tuple[slice, slice] | None:
         """The frame's rows and columns around the projections of world points (N, 3)."""
@@ -369,7 +368,7 @@ def noise_tile(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray
 def sensor(picture: np.ndarray, light: Light, tile: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """BGR uint8 (H, W, 3) of linear RGB: lens softness, glare, vignette, noise, white balance, tone curve."""
     height, width = picture.shape[:2]
-    image = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.62)
+    image = np.asarray(cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.62), np.float32)
     bright = np.maximum(image - 1.3 / light.exposure, 0)
     if light.lamps and bright.any():
         image += 0.35 * cv2.GaussianBlur(bright, (0, 0), 3.0) + 0.12 * cv2.GaussianBlur(bright, (0, 0), 11.0)

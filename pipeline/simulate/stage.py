@@ -94,15 +94,25 @@ class Stage:
 def scene_of(mesh: Mesh, threads: int) -> o3d.t.geometry.RaycastingScene:
     """A ray casting scene of one mesh."""
     scene = o3d.t.geometry.RaycastingScene(nthreads=threads)
-    scene.add_triangles(np.ascontiguousarray(mesh.vertices, np.float32), mesh.triangles.astype(np.uint32))
+    add_mesh(scene, mesh.vertices, mesh.triangles)
     return scene
+
+
+def add_mesh(scene: o3d.t.geometry.RaycastingScene, vertices: np.ndarray, triangles: np.ndarray) -> None:
+    """Add vertices (V, 3) and triangles (T, 3)."""
+    scene.add_triangles(tensor(vertices.astype(np.float32)), tensor(triangles.astype(np.uint32)))
+
+
+def tensor(array: np.ndarray) -> o3d.core.Tensor:
+    """An array as open3d takes it."""
+    return o3d.core.Tensor.from_numpy(np.ascontiguousarray(array))
 
 
 def cast(scene: o3d.t.geometry.RaycastingScene, origins: np.ndarray, directions: np.ndarray, threads: int) -> dict:
     """t_hit (N,), primitive_ids (N,), primitive_uvs (N, 2) of rays from origins (3,) or (N, 3)."""
     rays = np.empty((len(directions), 6), np.float32)
     rays[:, :3], rays[:, 3:] = origins, directions
-    result = scene.cast_rays(o3d.core.Tensor(rays), nthreads=threads)
+    result = scene.cast_rays(tensor(rays), nthreads=threads)
     return {name: result[name].numpy() for name in ("t_hit", "primitive_ids", "primitive_uvs")}
 
 
@@ -117,7 +127,7 @@ def blocked(
     rays = np.empty((len(points), 6), np.float32)
     rays[:, :3], rays[:, 3:] = points, direction
     tfar = float(reach) if np.isfinite(reach) else float("inf")
-    return scene.test_occlusions(o3d.core.Tensor(rays), tnear=0.01, tfar=tfar, nthreads=threads).numpy()
+    return scene.test_occlusions(tensor(rays), tnear=0.01, tfar=tfar, nthreads=threads).numpy()
 
 
 def surface(mesh: Mesh, hits: dict) -> tuple[np.ndarray, np.ndarray]:
@@ -184,15 +194,15 @@ def _shade_sample(
     mottle = 0.86 + 0.28 * fractal(points[rows, :2] + points[rows, 2:] * (0.7, 1.3), 1.7, 51, 3)
     albedo[rows] = mesh.albedo[triangle] * mottle[:, None]
     gloss[rows] = mesh.gloss[triangle]
-    lit = light.lamps * np.isin(mesh.lamp[triangle], (Lamp.WINDOW, Lamp.STREET_LAMP))
+    glowing = light.lamps * np.isin(mesh.lamp[triangle], (Lamp.WINDOW, Lamp.STREET_LAMP))
     bright = np.where(mesh.lamp[triangle] == Lamp.STREET_LAMP, 2.2, 0.16)
-    glow[rows] = (lit * bright)[:, None] * np.array([1.0, 0.80, 0.52])
+    glow[rows] = (glowing * bright)[:, None] * np.array([1.0, 0.80, 0.52])
     seen = on_ground | on_prop
     if open_sky is None:
         open_sky = np.ones(count, np.float32)
         open_sky[seen] = _openness(scene, points[seen] + 0.02 * normal[seen], normal[seen], threads)
-    lit = _lit(layout, scene, light, points, normal, albedo, gloss, glow, directions, seen, open_sky, threads)
-    return {"depth": depth, "open_sky": open_sky, **lit}
+    shaded = _lit(layout, scene, light, points, normal, albedo, gloss, glow, directions, seen, open_sky, threads)
+    return {"depth": depth, "open_sky": open_sky, **shaded}
 
 
 def _lit(

@@ -8,6 +8,7 @@ Plan coordinates of `layout` throughout; yaw is counter-clockwise from u.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,6 +27,7 @@ _ARMS = {"east": (1.0, 0.0), "north": (0.0, 1.0), "west": (-1.0, 0.0), "south": 
 
 
 _PATH_STEP_M = 0.25
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class State:
     braking: bool
     turn: int
 
+    @property
+    def walker(self) -> Person:
+        """The person; of vehicles there is none to ask for."""
+        return _there(self.person)
+
 
 @dataclass
 class Street:
@@ -114,6 +121,13 @@ class Street:
     clock: float = 0.0
     made: int = 0
     queue: dict[str, float] = field(default_factory=dict)
+
+
+def _there(value: T | None) -> T:
+    """What an actor of its kind always has."""
+    if value is None:
+        raise ValueError("a vehicle was taken for a person, or a person for a vehicle")
+    return value
 
 
 def simulate(
@@ -428,7 +442,7 @@ def _boxes(street: Street) -> tuple[np.ndarray, np.ndarray]:
         rows.append((u, v, yaw, *actor.half))
         ids.append(actor.actor_id)
     for state in street.parked:
-        length, width, _ = state.vehicle.dims_lwh_m
+        length, width, _ = _there(state.vehicle).dims_lwh_m
         rows.append((*state.xy, state.yaw, length / 2, width / 2))
         ids.append(state.actor_id)
     return np.array(rows).reshape(-1, 5), np.array(ids)
@@ -466,7 +480,7 @@ def _advance(street: Street, actor: Actor, green: tuple[str, ...], left_s: float
 
 def _drive(street: Street, actor: Actor, green: tuple[str, ...], left_s: float, boxes, dt: float) -> None:
     room = _room_ahead(actor, boxes, 28.0) - 1.6
-    line = actor.stop_at - actor.s - actor.half[0]
+    line = _there(actor.stop_at) - actor.s - actor.half[0]
     braking_room = actor.speed**2 / (2 * 3.5)
     must_stop = actor.arm not in green or left_s < 1.0
     if must_stop and line > braking_room - 1.0 and line > -0.3:
@@ -501,7 +515,7 @@ def _walk(street: Street, actor: Actor, green: tuple[str, ...], left_s: float, b
     actor.waits = room < 0.05
     actor.speed = 0.0 if actor.waits else min(actor.wanted, 0.2 + 2.0 * room)
     actor.s += min(actor.speed * dt, max(room, 0.0))
-    actor.phase += actor.speed * dt / stride_length_m(actor.person) if actor.speed else dt * 0.12
+    actor.phase += actor.speed * dt / stride_length_m(_there(actor.person)) if actor.speed else dt * 0.12
     actor.gone = actor.s > actor.path.length
 
 
@@ -509,5 +523,15 @@ def _state(actor: Actor) -> State:
     (u, v), yaw = actor.pose
     standing = actor.speed < 0.05
     motion = "drive" if actor.vehicle else ("stand" if standing else "walk")
-    return State(actor.actor_id, (float(u), float(v)), yaw, actor.vehicle, actor.person, motion, actor.phase % 1.0, True,
-                 actor.braking, actor.turn)  # fmt: skip
+    return State(
+        actor_id=actor.actor_id,
+        xy=(float(u), float(v)),
+        yaw=yaw,
+        vehicle=actor.vehicle,
+        person=actor.person,
+        motion=motion,
+        phase=actor.phase % 1.0,
+        moving=True,
+        braking=actor.braking,
+        turn=actor.turn,
+    )

@@ -67,9 +67,10 @@ def rows_of(renderer: Renderer, drawn: list[Drawn], frame_id: int) -> list[dict]
 
 def _nearest(renderer: Renderer, drawn: list[Drawn]) -> np.ndarray:
     """(H, W, 4) index into drawn of the owner of each sample, -1 for what never moves."""
-    owner = np.full(renderer.stage.depth.shape, -1, np.int16)
+    size_hw = renderer.view.camera.size_hw
+    owner = np.full((*size_hw, 4), -1, np.int16)
     for index, one in enumerate(drawn):
-        fy, fx, wy, wx = one.shared(owner.shape[:2])
+        fy, fx, wy, wx = one.shared(size_hw)
         owner[fy, fx][one.seen[wy, wx]] = index
     return owner
 
@@ -134,7 +135,7 @@ def _visible(seen: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _dims(one: Drawn) -> list[float]:
     if one.state.vehicle:
         return list(map(float, one.state.vehicle.dims_lwh_m))
-    return list(_standing_box(one.state.person))
+    return list(_standing_box(one.state.walker))
 
 
 @lru_cache(maxsize=512)
@@ -148,7 +149,7 @@ def _keypoints(one: Drawn) -> np.ndarray:
     """(N, 3) keypoints in the actor's own frame."""
     if one.state.vehicle:
         return np.asarray(one.state.vehicle.keypoints, float)
-    return coco17_keypoints(one.state.person, one.state.motion, one.state.phase)
+    return coco17_keypoints(one.state.walker, one.state.motion, one.state.phase)
 
 
 def _keypoint_states(
