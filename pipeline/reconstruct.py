@@ -53,7 +53,7 @@ class ReconstructSettings:
         default=0.75, metadata={"help": "vehicles that fill less of their convex hull are two, or cut; share"}
     )
     max_position_sigma_m: float = field(
-        default=1.5, metadata={"help": "places less sure than this are marked not fit_ok, metres"}
+        default=0.35, metadata={"help": "what stands less surely is refused: errors come to three times this, metres"}
     )
     max_range_m: float = field(default=150.0, metadata={"help": "farther than this nothing is placed, metres"})
     min_person_m: float = field(default=0.8, metadata={"help": "smaller people are refused, metres"})
@@ -217,6 +217,7 @@ class _Fitter:
             "outline": fit.distance_px > worst * self.size_px + s.outline_noise_px,
             "height": person & ((height < s.min_person_m) | (height > s.max_person_m)),
             "behind_camera": fit.parameters[:, 1] < 0.5,
+            "unsure": ~(np.hypot(fit.sigma[:, 0], fit.sigma[:, 1]) <= s.max_position_sigma_m),
             "too_far": np.hypot(*fit.parameters[:, :2].T) > s.max_range_m,
         }
         return [next((name for name, bad in reasons.items() if bad[i]), None) for i in range(len(height))]
@@ -242,7 +243,6 @@ def _table(cutouts: pa.Table, fitter: _Fitter, kind: np.ndarray, fit: Fit, headi
     # A keypoint of typical proportions is as good as the outline fits, and no better than the heading.
     score = np.exp(-fit.distance_px / fitter.size_px / 0.05) * np.where(np.isfinite(heading.yaw), 1.0, 0.5)
     refusals = fitter.refusals(fit)
-    sure = np.hypot(fit.sigma[:, 0], fit.sigma[:, 1]) <= fitter.settings.max_position_sigma_m
     values = {name: cutouts[name] for name in ("cutout_id", "track_id", "frame_id", "bucket", "category")}
     values |= {
         "z_m": t[:, 2],
@@ -254,7 +254,7 @@ def _table(cutouts: pa.Table, fitter: _Fitter, kind: np.ndarray, fit: Fit, headi
         "t": t.tolist(),
         "dims_lwh_m": dims.tolist(),
         "fit_residual_px": fit.distance_px,
-        "fit_ok": [reason is None and bool(good) for reason, good in zip(refusals, sure, strict=True)],
+        "fit_ok": [reason is None for reason in refusals],
         "refusal": refusals,
     }
     columns = [values.get(f.name, [None] * count) for f in RECONSTRUCTED]

@@ -105,6 +105,8 @@ class Renderer:
     def draw(self, states: list[State]) -> list[Drawn]:
         """The silhouettes of all actors in sight, with what is seen of each."""
         drawn = [d for d in map(self._draw_once, states) if d is not None]
+        there = {state.actor_id for state in states}
+        self._drawn = {actor_id: known for actor_id, known in self._drawn.items() if actor_id in there}
         owner = self._owners(drawn)
         for index, one in enumerate(drawn):
             fy, fx, wy, wx = one.shared(owner.shape[:2])

@@ -120,6 +120,21 @@ def test_a_giant_is_refused():
     assert table["refusal"].to_pylist()[0] in ("height", "outline")
 
 
+def test_a_place_that_the_outline_does_not_tell_is_refused():
+    table = reconstruct([cutout(0, PERSON, (3.0, 90.0), 1.2, PERSON.size_m, speed=1.3)], reconstruct_people)
+    assert table["refusal"].to_pylist() == ["unsure"] and table["fit_ok"].to_pylist() == [False]
+
+
+def test_lost_feet_move_a_person_less_than_the_foot_point_says():
+    def lose(mask):
+        top, bottom = np.flatnonzero(mask.any(axis=1))[[0, -1]]
+        return mask & (np.arange(len(mask)) < bottom - 0.2 * (bottom - top))[:, None]
+
+    row = cutout(0, PERSON, (3.0, 20.0), 1.2, PERSON.size_m, speed=1.3, change=lose)
+    fitted = np.linalg.norm(placed(reconstruct([row], reconstruct_people))[0][0] - [3, 20])
+    assert fitted < 0.5 * np.linalg.norm(np.array(row["foot_xy_m"]) - [3, 20])
+
+
 def test_each_function_takes_its_category_and_nothing_gives_an_empty_table():
     rows = [cutout(0, PERSON, (3, 16), 0, PERSON.size_m), cutout(1, KINDS[0], (0, 20), 0, KINDS[0].size_m, track=1)]
     assert reconstruct(rows)["cutout_id"].to_pylist() == [1]
