@@ -48,7 +48,11 @@ class MiningSettings:
     )
     min_track: int = field(default=3, metadata={"help": "frames of a track, at least"})
     border_px: int = field(default=3, metadata={"help": "closer to the frame's border counts as truncated, pixels"})
-    min_area_px: int = field(default=200, metadata={"help": "mask area, at least, pixels"})
+    min_area_px: int = field(default=300, metadata={"help": "mask area, at least, pixels"})
+    min_vehicle_share: float = field(
+        default=0.0015,
+        metadata={"help": "mask area of a vehicle, at least, share of the frame: far ones do not show what hides them"},
+    )
     min_side_px: int = field(default=8, metadata={"help": "shorter side of the box, at least, pixels"})
     mode: str = field(
         default="mask", metadata={"help": "how occlusion by others is told: mask (contact) or box (overlap)"}
@@ -77,10 +81,13 @@ class MiningSettings:
         default=0.04, metadata={"help": "share of the ring around the outline on static occluders"}
     )
     max_edges: float = field(
-        default=0.45, metadata={"help": "share of a vehicle's outline that follows edges of the background"}
+        default=0.33, metadata={"help": "share of a vehicle's outline that follows edges of the background"}
     )
     max_edges_person: float = field(
-        default=0.35, metadata={"help": "share of a person's outline that follows edges of the background"}
+        default=0.28, metadata={"help": "share of a person's outline that follows edges of the background"}
+    )
+    max_bare: float = field(
+        default=0.06, metadata={"help": "share of a vehicle's mask that shows the empty street: poles, branches"}
     )
     outline: OutlineSettings = field(default_factory=OutlineSettings)
     occluders: OccluderSettings = field(default_factory=OccluderSettings)
@@ -132,7 +139,9 @@ def judge(
     verdict.refuse("low_score", seen.score < settings.min_score)
     verdict.refuse("untracked", _track_length(seen.track_id) < settings.min_track)
     verdict.refuse("border", cut)
-    small = (seen.area_px < settings.min_area_px) | (seen.box_xywh[:, 2:].min(axis=1) < settings.min_side_px)
+    least_px = np.where(seen.is_person, 0, settings.min_vehicle_share * np.prod(camera.size_hw))
+    small = seen.area_px < np.maximum(settings.min_area_px, least_px)
+    small |= seen.box_xywh[:, 2:].min(axis=1) < settings.min_side_px
     verdict.refuse("too_small", small)
     verdict.refuse("no_ground", ~np.isfinite(seen.foot_xy_m).all(axis=1) | ~np.isfinite(seen.scale_px).all(axis=1))
     verdict.refuse("implausible_size", implausible(seen))
@@ -143,6 +152,7 @@ def judge(
     verdict.refuse("merged", (shape.extra > settings.max_extra) | (shape.growth > settings.max_area_change))
     static, ring = _static_shares(seen, shape)
     hidden = (static > settings.max_static) | (ring > settings.max_static_contact)
+    hidden |= ~seen.is_person & (_bare_share(seen, bare_of, camera.size_hw) > settings.max_bare)
     verdict.refuse("static_occluder", hidden | behind_poles(seen, bare_of, camera.size_hw))
     most_edges = np.where(seen.is_person, settings.max_edges_person, settings.max_edges)
     verdict.refuse("background_outline", edges > most_edges)
@@ -232,6 +242,12 @@ def _backdrop(backdrop: pa.Table | None, seen: Observations) -> tuple[dict[int, 
     share_of = dict(zip(ids, shares, strict=True))
     bare = {i: rle for i, rle in zip(ids, rles, strict=True) if rle is not None}
     return bare, np.array([share_of.get(i, 0.0) for i in seen.detection_id.tolist()], float)
+
+
+def _bare_share(seen: Observations, bare_of: dict[int, str], size_hw: tuple[int, int]) -> np.ndarray:
+    """(N,) share of each mask that shows the background."""
+    bare = [masks.area(bare_of[i], size_hw) if i in bare_of else 0 for i in seen.detection_id.tolist()]
+    return np.array(bare) / np.maximum(seen.area_px, 1)
 
 
 def _with_bare(outline: Outline | None, rle: str | None, size_hw: tuple[int, int]) -> Outline | None:

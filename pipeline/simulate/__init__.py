@@ -29,7 +29,7 @@ from pipeline.tables import to_table
 
 __all__ = ["BucketPlan", "Burst", "Simulation", "plan_bursts", "read_truth", "render_burst"]
 
-_PAUSE_S = 420.0  # between the starts of two bursts of a bucket
+_PAUSE_S = 240.0  # between the starts of two bursts of a bucket
 _IDS_PER_BURST = 1000
 
 
