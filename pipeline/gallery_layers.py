@@ -16,45 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.painting import blend, decode_sprite
+
 Rect = tuple[int, int, int, int]
-_SPRITE_COLUMNS = ["cutout_id", "sprite", "sprite_xy", "shadow", "shadow_xy"]
-
-
-@dataclass(frozen=True)
-class Sprite:
-    """Pixels of a cutout: bgra (h, w, 4) at xy; light (h, w) uint8 left in its shadow at light_xy, or None."""
-
-    bgra: np.ndarray
-    xy: tuple[int, int]
-    light: np.ndarray | None
-    light_xy: tuple[int, int]
-
-    @staticmethod
-    def from_row(row: Mapping) -> Sprite:
-        """The sprite of a row of CUTOUTS."""
-        light = None if row["shadow"] is None else _decode(row["shadow"], cv2.IMREAD_GRAYSCALE)
-        x, y = row["sprite_xy"]
-        light_x, light_y = row["shadow_xy"] or (0, 0)
-        return Sprite(_decode(row["sprite"], cv2.IMREAD_UNCHANGED), (x, y), light, (light_x, light_y))
-
-    def rect(self, size_hw: tuple[int, int]) -> Rect:
-        """x0, y0, x1, y1 of everything this sprite changes, inside the frame."""
-        rects = [_rect(self.bgra, self.xy, size_hw)]
-        if self.light is not None:
-            rects.append(_rect(self.light, self.light_xy, size_hw))
-        corners = np.array(rects)
-        x0, y0 = corners[:, :2].min(axis=0)
-        x1, y1 = corners[:, 2:].max(axis=0)
-        return int(x0), int(y0), int(x1), int(y1)
-
-    def paint(self, picture: np.ndarray) -> None:
-        """Darken the picture by the shadow, then blend the sprite over it, in place."""
-        if self.light is not None:
-            under, light = _overlap(picture, self.light, self.light_xy)
-            under[:] = np.rint(under * (light[..., None] / 255.0))
-        under, bgra = _overlap(picture, self.bgra, self.xy)
-        alpha = bgra[..., 3:] / 255.0
-        under[:] = np.rint(bgra[..., :3] * alpha + under * (1 - alpha))
+_SPRITE_COLUMNS = ["cutout_id", "mask_rle", "sprite", "sprite_xy", "shadow", "shadow_xy"]
 
 
 @dataclass(frozen=True)
@@ -72,9 +37,9 @@ class Layers:
         picture = self.backgrounds[bucket].copy()
         patches = []
         for cutout_id in reversed(list(cutout_ids)):
-            sprite = Sprite.from_row(self.cutouts[cutout_id])
-            patches.append(_scaled_patch(picture, sprite.rect(picture.shape[:2]), scale))
-            sprite.paint(picture)
+            sprite = decode_sprite(self.cutouts[cutout_id], (picture.shape[0], picture.shape[1]))
+            patches.append(_scaled_patch(picture, sprite.extent, scale))
+            blend(picture, sprite)
         return patches[::-1]
 
 
@@ -111,23 +76,6 @@ def _background(path: Path) -> np.ndarray:
     if picture is None:
         raise FileNotFoundError(f"{path}: expected the bucket's background picture; run MedianBackground")
     return picture
-
-
-def _decode(data: bytes, flags: int) -> np.ndarray:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if picture is None:
-        raise ValueError("cutout: its sprite or shadow is not a readable PNG; run MineUnoccluded again")
-    return picture
-
-
-def _rect(layer: np.ndarray, xy: tuple[int, int], size_hw: tuple[int, int]) -> Rect:
-    (x, y), (h, w), (height, width) = xy, layer.shape[:2], size_hw
-    return max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
-
-
-def _overlap(picture: np.ndarray, layer: np.ndarray, xy: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    x0, y0, x1, y1 = _rect(layer, xy, (picture.shape[0], picture.shape[1]))
-    return picture[y0:y1, x0:x1], layer[y0 - xy[1] : y1 - xy[1], x0 - xy[0] : x1 - xy[0]]
 
 
 def _scaled_patch(picture: np.ndarray, rect: Rect, scale: float) -> tuple[Rect, np.ndarray]:

@@ -36,6 +36,14 @@ class Sprite:
     light: Layer | None
 
     @property
+    def extent(self) -> tuple[int, int, int, int]:
+        """x0, y0, x1, y1 of everything it changes in the frame."""
+        places = [self.colour[1], *([self.light[1]] if self.light else [])]
+        rows, columns = [p[0] for p in places], [p[1] for p in places]
+        low = min(c.start for c in columns), min(r.start for r in rows)
+        return *low, max(c.stop for c in columns), max(r.stop for r in rows)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all layers."""
         light = self.light[0].nbytes if self.light else 0
@@ -90,17 +98,22 @@ class SpriteCache:
         return sprite
 
 
+def blend(picture: np.ndarray, sprite: Sprite) -> None:
+    """Darken the picture by the sprite's shadow, then lay the sprite over it, in place."""
+    if sprite.light is not None:
+        light, place = sprite.light
+        picture[place] = cv2.multiply(picture[place], light, scale=1 / 255)
+    colour, place = sprite.colour
+    # colour + picture * (1 - alpha): whole numbers, at most one grey level off the exact blend.
+    picture[place] = cv2.add(cv2.multiply(picture[place], sprite.through, scale=1 / 255), colour)
+
+
 def paint(background: np.ndarray, far_to_near: Sequence[Sprite]) -> tuple[np.ndarray, np.ndarray]:
     """The picture, and the label map, in which the first sprite is 1."""
     picture = background.copy()
     label = np.zeros(background.shape[:2], np.uint8)
     for number, sprite in enumerate(far_to_near, 1):
-        if sprite.light is not None:
-            light, place = sprite.light
-            picture[place] = cv2.multiply(picture[place], light, scale=1 / 255)
-        colour, place = sprite.colour
-        # colour + picture * (1 - alpha): whole numbers, at most one grey level off the exact blend.
-        picture[place] = cv2.add(cv2.multiply(picture[place], sprite.through, scale=1 / 255), colour)
+        blend(picture, sprite)
         mask, place = sprite.mask
         # Numbers grow towards the camera, so the larger label is the nearer object.
         label[place] = cv2.max(label[place], mask & np.uint8(number))

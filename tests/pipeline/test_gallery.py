@@ -46,6 +46,7 @@ def sprite_png(box, colour):
 def cutout_row(cutout_id):
     box, colour, category, _ = THINGS[cutout_id]
     row = {"cutout_id": cutout_id, "category": category, "sprite": sprite_png(box, colour), "sprite_xy": box[:2]}
+    row["mask_rle"] = masks.encode(np.ones((box[3], box[2]), bool), box[:2], SIZE_HW)
     if cutout_id == 1:  # a shadow that reaches 10 px below the red vehicle and takes half of the light
         light = np.full((10, box[2]), 128, np.uint8)
         row |= {"shadow": cv2.imencode(".png", light)[1].tobytes(), "shadow_xy": [box[0], box[1] + box[3]]}
