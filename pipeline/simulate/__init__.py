@@ -18,11 +18,12 @@ import numpy as np
 import simplejpeg
 
 from calibration.camera import Camera, GroundPlane
+from pipeline.simulate.arrivals import parked_cars
 from pipeline.simulate.layout import LAYOUTS
 from pipeline.simulate.light import Light, drift, light_at
 from pipeline.simulate.render import Renderer, noise_tile, sensor
 from pipeline.simulate.stage import Stage, View, build_stage
-from pipeline.simulate.traffic import parked_cars, simulate
+from pipeline.simulate.traffic import simulate
 from pipeline.simulate.truth import TRUTH, read_truth, rows_of
 from pipeline.storage import write_bytes, write_table
 from pipeline.tables import to_table

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import open3d as o3d
 
+from pipeline.simulate.actors import State
 from pipeline.simulate.layout import Layout
 from pipeline.simulate.light import Light
 from pipeline.simulate.mesh import Lamp, Mesh
@@ -33,7 +34,6 @@ from pipeline.simulate.stage import (
     surface,
     unit,
 )
-from pipeline.simulate.traffic import State
 
 STATIC = -1
 _LAMP_COLOURS = {

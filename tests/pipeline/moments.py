@@ -10,8 +10,9 @@ from shapely import box as rectangle
 from shapely.affinity import rotate, translate
 
 from pipeline.simulate import traffic
+from pipeline.simulate.arrivals import parked_cars
 from pipeline.simulate.layout import LAYOUTS
-from pipeline.simulate.traffic import parked_cars, simulate
+from pipeline.simulate.traffic import simulate
 
 ARMS = {"east": (1.0, 0.0), "north": (0.0, 1.0), "west": (-1.0, 0.0), "south": (0.0, -1.0)}
 STEP_S = 0.25

@@ -6,8 +6,10 @@ import pytest
 from moments import ARMS, STEP_S, clashes, corners, half_size, parked, run, states_equal, tracks
 
 from pipeline.simulate import traffic
+from pipeline.simulate.arrivals import parked_cars
 from pipeline.simulate.layout import LAYOUTS
-from pipeline.simulate.traffic import lane_path, parked_cars, signal
+from pipeline.simulate.paths import lane_path
+from pipeline.simulate.traffic import signal
 
 
 @pytest.fixture(scope="module", params=[("crossroads", 1), ("junction", 3)], ids=lambda run: run[0])

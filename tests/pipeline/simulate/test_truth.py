@@ -7,9 +7,9 @@ from shapely import Polygon
 from shapely import box as rectangle
 
 from pipeline import masks
+from pipeline.simulate.actors import State
 from pipeline.simulate.fleet import make_vehicle
 from pipeline.simulate.people import make_person
-from pipeline.simulate.traffic import State
 from pipeline.simulate.truth import TRUTH, read_truth, rows_of
 from pipeline.storage import write_table
 from pipeline.tables import to_table
