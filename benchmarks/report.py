@@ -32,7 +32,7 @@ class Bar:
         """NaN meets nothing."""
         low = self.at_least is None or self.value >= self.at_least
         high = self.at_most is None or self.value <= self.at_most
-        return low and high and self.value == self.value
+        return bool(low and high and self.value == self.value)
 
     @property
     def limit(self) -> str:
@@ -65,9 +65,7 @@ def main(name: str, about: str | None, measure: Callable[[bool, Path], Report]) 
     report = measure(options.quick, options.data)
     print(table(report.rows))
     print("\n".join(str(bar) for bar in report.bars))
-    bars = [
-        {"name": b.name, "value": b.value, "limit": str(b).split("bar ")[1][:12], "met": b.met} for b in report.bars
-    ]
+    bars = [{"name": b.name, "value": float(b.value), "limit": b.limit, "met": b.met} for b in report.bars]
     about_run = {"commit": commit(), "machine": machine(), "wall_s": round(time.monotonic() - begun, 1)}
     path = OUT / f"{name}{'.quick' if options.quick else ''}.json"
     write_json(path, {"name": name, **about_run, "rows": report.rows, "bars": bars, "notes": report.notes})

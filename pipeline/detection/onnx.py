@@ -35,7 +35,7 @@ class OnnxSettings:
         default="2,3,5,7",
         metadata={"help": "class numbers that are a vehicle; by default COCO's car, motorcycle, bus and truck"},
     )
-    threads: int = field(default=1, metadata={"help": "threads inside one worker"})
+    threads: int = field(default=1, metadata={"help": "threads inside one worker", "speed": True})
     min_area_px: int = field(default=40, metadata={"help": "smallest mask, pixels"})
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from pipeline.detection import blobs
 from pipeline.detection.light import OFFSET, largest, log_ratio, mean
 
-_MOST_TINT = 0.15  # ln ratio between a channel and the mean: the sky is no bluer
 _TRUST = 4.0  # standard errors from which the texture test decides
 _MOST_TINT = 0.15  # ln ratio between a channel and the mean: no sky is bluer
 _MOST_GREEN = 0.03  # ln ratio: between sun and sky the green hardly changes
