@@ -21,7 +21,8 @@ from calibration.camera import Camera, GroundPlane
 from pipeline.simulate.arrivals import parked_cars
 from pipeline.simulate.layout import LAYOUTS
 from pipeline.simulate.light import Light, drift, light_at
-from pipeline.simulate.render import Renderer, noise_tile, sensor
+from pipeline.simulate.render import Renderer
+from pipeline.simulate.sensor import noise_tile, sensor
 from pipeline.simulate.stage import Stage, View, build_stage
 from pipeline.simulate.traffic import simulate
 from pipeline.simulate.truth import TRUTH, read_truth, rows_of

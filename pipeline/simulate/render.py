@@ -1,4 +1,4 @@
-"""One frame of the simulated camera: actors over the stage, their shadows and lamps, and what the sensor makes of it.
+"""One frame of the simulated camera: actors over the stage, their shadows and lamps.
 
 Each actor is cast alone, 2 x 2 samples a pixel in its own box, so its whole (amodal) silhouette is exact; a depth
 buffer over all samples says what is visible.
@@ -360,34 +360,3 @@ class Renderer:
             if lit:
                 glow[kinds == lamp] = power * np.array(_LAMP_COLOURS[lamp])
         return glow
-
-
-def noise_tile(size_hw: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """(H + 64, W + 64, 3) float32 of unit noise: each frame takes another window of it."""
-    return rng.standard_normal((size_hw[0] + 64, size_hw[1] + 64, 3), np.float32)
-
-
-def sensor(picture: np.ndarray, light: Light, tile: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """BGR uint8 (H, W, 3) of linear RGB: lens softness, glare, vignette, noise, white balance, tone curve."""
-    height, width = picture.shape[:2]
-    image = np.asarray(cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 0.62), np.float32)
-    bright = np.maximum(image - 1.3 / light.exposure, 0)
-    if light.lamps and bright.any():
-        image += 0.35 * cv2.GaussianBlur(bright, (0, 0), 3.0) + 0.12 * cv2.GaussianBlur(bright, (0, 0), 11.0)
-    ys, xs = np.ogrid[:height, :width]
-    radius = ((xs - width / 2) ** 2 + (ys - height / 2) ** 2) / (width**2 / 4 + height**2 / 4)
-    image *= light.exposure * (1 - 0.16 * radius.astype(np.float32))[..., None] * light.white.astype(np.float32)
-    y, x = rng.integers(65, size=2)
-    grain = tile[y : y + height, x : x + width]
-    image += grain * np.sqrt(light.noise**2 + 0.00025 * np.maximum(image, 0))
-    return _TONE[np.clip(image * _TONE_SCALE, 0, len(_TONE) - 1).astype(np.uint16)][..., ::-1]
-
-
-def _tone_curve(linear: np.ndarray) -> np.ndarray:
-    """Display values of linear light: a shoulder keeps highlights, below it the curve is nearly the display's own."""
-    toned = np.clip(linear * (1 + linear / 3.2) / (1 + linear), 0, 1) * 1.18
-    return np.round(255 * np.clip(toned, 0, 1) ** (1 / 2.2)).astype(np.uint8)
-
-
-_TONE_SCALE = 4096.0
-_TONE = _tone_curve(np.arange(16 * 4096) / _TONE_SCALE)

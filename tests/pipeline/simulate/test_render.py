@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial import ConvexHull
 
 from pipeline.simulate.mesh import Lamp
-from pipeline.simulate.render import noise_tile, sensor
+from pipeline.simulate.sensor import noise_tile, sensor
 from pipeline.simulate.stage import OFFSETS, cast, scene_of
 
 VIEWS = {
