@@ -16,7 +16,10 @@ from pipeline.observations import Observations
 _SIZES_M = {True: ((0.25, 1.2), (1.1, 2.15)), False: ((1.2, 1.2), (20.0, 12.0))}
 _AREA_M2 = {True: (0.25, 0.9), False: (2.2, 90.0)}
 # Share of its convex hull that a silhouette fills: cars are nearly convex, people with their legs apart less so.
-_SOLIDITY = {True: 0.45, False: 0.75}
+_SOLIDITY = {True: 0.45, False: 0.80}
+# Depth of a vehicle's deepest notch, share of its size (the root of its area): a pick-up's bed is shallower than what a
+# sign or a second car cuts.
+_NOTCH = 0.20
 _HOLES = 0.04  # more than an arm on the hip leaves
 
 
@@ -34,15 +37,28 @@ def implausible(seen: Observations) -> np.ndarray:
 
 def hollow(seen: Observations, size_hw: tuple[int, int]) -> np.ndarray:
     """(N,) bool: the mask fills too little of its convex hull: notched, torn, or several objects in one."""
-    return np.array(
-        [
-            shape[0] < _SOLIDITY[bool(person)] or shape[1] > _HOLES
-            for shape, person in zip(
-                (fullness(masks.decode(rle, size_hw)[0]) for rle in seen.rle), seen.is_person, strict=True
-            )
-        ],
-        bool,
-    )
+    bad = np.zeros(len(seen), bool)
+    for i, (rle, person) in enumerate(zip(seen.rle, seen.is_person.tolist(), strict=True)):
+        crop, _ = masks.decode(rle, size_hw)
+        solid, holes = fullness(crop)
+        bad[i] = solid < _SOLIDITY[person] or holes > _HOLES or (not person and notch(crop) > _NOTCH)
+    return bad
+
+
+def notch(crop: np.ndarray) -> float:
+    """Depth of the deepest notch in a mask's (h, w) largest part, below its convex hull, over the root of its area."""
+    contours, _ = cv2.findContours(crop.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return 0.0
+    outline = max(contours, key=cv2.contourArea)
+    if len(outline) < 4 or cv2.contourArea(outline) < 4:
+        return 0.0
+    try:
+        defects = cv2.convexityDefects(outline, cv2.convexHull(outline, returnPoints=False))
+    except cv2.error:  # an outline that touches itself has no ordered hull
+        return 0.0
+    # OpenCV gives depths in 1/256 pixel.
+    return 0.0 if defects is None else float(defects[:, 0, 3].max()) / 256 / float(np.sqrt(crop.sum()))
 
 
 def fullness(crop: np.ndarray) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from calibration.camera import Camera, GroundPlane
 from pipeline import masks
 from pipeline.mining import REASONS, Judgement, MiningSettings, judge
 from pipeline.observations import meeting_pairs
-from pipeline.plausible import fullness
+from pipeline.plausible import fullness, notch
 from pipeline.tables import TRACKS, to_table
 
 HW = (360, 640)
@@ -311,3 +311,10 @@ def test_hollows_and_holes_are_measured() -> None:
     ring[5:15, 10:30] = False
     assert fullness(ring)[1] == pytest.approx(0.25, abs=0.01)
     assert fullness(np.zeros((3, 3), bool)) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("depth", "expected"), [(0, 0.0), (10, 0.25), (20, 0.5)])
+def test_a_notch_is_measured_against_the_size(depth: int, expected: float) -> None:
+    crop = np.ones((40, 40), bool)
+    crop[:depth, 18:22] = False
+    assert notch(crop) == pytest.approx(expected, abs=0.04)
