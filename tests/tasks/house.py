@@ -42,7 +42,7 @@ class House:
             env=clean_environment() | environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         return done.returncode, done.stdout, done.stderr.splitlines()
 
