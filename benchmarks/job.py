@@ -6,9 +6,11 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pyarrow.parquet as pq
@@ -31,28 +33,31 @@ class Run:
     output: str
 
 
-def start(task: str, root: Path, *options: str, log: Path | None = None) -> subprocess.Popen:
+def start(task: str, root: Path, *options: str, log: IO[bytes] | None = None) -> subprocess.Popen:
     """Start `luigi --module tasks TASK OPTIONS` with its data below root, in a process group of its own."""
     command = [str(Path(sys.executable).with_name("luigi")), "--module", "tasks", task, *options]
     environment = {**os.environ, "WALT3D_DATA": str(root)}
-    out = log.open("wb") if log else subprocess.DEVNULL
     return subprocess.Popen(
-        command, cwd=root, env=environment, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        command,
+        cwd=root,
+        env=environment,
+        stdout=log or subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
 
 
 def run(task: str, root: Path, *options: str) -> Run:
     """Run it to its end, sampling memory ten times a second."""
     root.mkdir(parents=True, exist_ok=True)
-    log = root / "luigi.log"
-    begun = time.monotonic()
-    process = start(task, root, *options, log=log)
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, resident_bytes(process.pid))
-        time.sleep(0.1)
-    output = log.read_text(errors="replace")
-    log.unlink()
+    begun, peak = time.monotonic(), 0
+    with tempfile.TemporaryFile() as log:
+        process = start(task, root, *options, log=log)
+        while process.poll() is None:
+            peak = max(peak, resident_bytes(process.pid))
+            time.sleep(0.1)
+        log.seek(0)
+        output = log.read().decode(errors="replace")
     return Run(process.returncode, time.monotonic() - begun, peak, output)
 
 

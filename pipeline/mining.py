@@ -61,14 +61,14 @@ class MiningSettings:
         default=0.05, metadata={"help": "WALT's threshold: box overlap and horizontal overlap that occlude"}
     )
     contact_share: float = field(
-        default=0.02, metadata={"help": "share of a mask's outline that a nearer mask touches to occlude it"}
+        default=0.01, metadata={"help": "share of a mask's outline that a nearer mask touches to occlude it"}
     )
     gap_px: int = field(default=3, metadata={"help": "masks this close to each other touch, pixels"})
     max_missing: float = field(
         default=0.08, metadata={"help": "share of a vehicle's expected outline that may be missing"}
     )
     max_missing_person: float = field(
-        default=0.15, metadata={"help": "share of a person's expected outline that may be missing: legs swing"}
+        default=0.12, metadata={"help": "share of a person's expected outline that may be missing: legs swing"}
     )
     max_extra: float = field(
         default=0.12, metadata={"help": "share beyond the expected outline that tells two objects"}
@@ -78,7 +78,7 @@ class MiningSettings:
     )
     max_static: float = field(default=0.01, metadata={"help": "share of the outline's area on static occluders"})
     max_static_contact: float = field(
-        default=0.04, metadata={"help": "share of the ring around the outline on static occluders"}
+        default=0.03, metadata={"help": "share of the ring around the outline on static occluders"}
     )
     max_edges: float = field(
         default=0.33, metadata={"help": "share of a vehicle's outline that follows edges of the background"}
