@@ -31,7 +31,7 @@ class ComposeSettings:
     objects_max: int = field(default=16, metadata={"help": f"objects in a scene, at most (to {MAX_OBJECTS})"})
     objects_mean: float = field(default=8.0, metadata={"help": "objects in a scene on average, where there is room"})
     clearance_m: float = field(
-        default=0.5, metadata={"help": "free ground between two footprints, which are estimates, metres"}
+        default=0.8, metadata={"help": "free ground between two footprints, which are estimates, metres"}
     )
     clearance_share: float = field(
         default=0.03, metadata={"help": "and so much more with distance from the camera, metres a metre"}
