@@ -33,7 +33,7 @@ def test_the_worked_examples_run_as_they_stand(job):
     objects = pd.read_parquet(job / "clipart" / "objects")
     printed = [int(line.split()[-1]) for line in ended.stdout.splitlines() if line.startswith("(")]
     assert sum(printed) == len(objects)
-    assert cv2.imread(str(job.parent.parent / "half_hidden.png")) is not None
+    assert cv2.imread(str(job.parent.parent / "hidden_most.png")) is not None
     assert "mean_depth_m" in ended.stdout
 
 
