@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.storage import write_json
+from pipeline.storage import write_bytes
 
 HERE = Path(__file__).parent
 OUT = HERE / "out"
@@ -68,7 +69,8 @@ def main(name: str, about: str | None, measure: Callable[[bool, Path], Report]) 
     bars = [{"name": b.name, "value": float(b.value), "limit": b.limit, "met": b.met} for b in report.bars]
     about_run = {"commit": commit(), "machine": machine(), "wall_s": round(time.monotonic() - begun, 1)}
     path = OUT / f"{name}{'.quick' if options.quick else ''}.json"
-    write_json(path, {"name": name, **about_run, "rows": report.rows, "bars": bars, "notes": report.notes})
+    run = {"name": name, **about_run, "rows": report.rows, "bars": bars, "notes": report.notes}
+    write_bytes(path, (json.dumps(run, indent=2) + "\n").encode())  # in the table's order
     short = [bar.name for bar in report.bars if not bar.met]
     if options.check and short:
         sys.exit(f"benchmarks.{name}: fell short: {', '.join(short)}")
