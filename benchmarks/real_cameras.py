@@ -101,7 +101,7 @@ def against_annotations(camera_dir: Path, boxes: pd.DataFrame) -> dict:
                 continue
             true = there.iloc[best]
             covered.add(int(true["person"]))
-            if row.refusal is None:
+            if pd.isna(row.refusal):
                 foot = np.array([true["x"] + true["w"] / 2, true["y"] + true["h"]]) - 0.5
                 gap = plane.to_world(plane.intersect(camera, foot)) - plane.to_world(np.array(row.t))
                 errors.append(float(np.hypot(*gap[:2])))
