@@ -58,11 +58,12 @@ def box_lines(row: dict, camera: Camera) -> list[tuple[tuple[int, int], tuple[in
     return [((ends[a][0], ends[a][1]), (ends[b][0], ends[b][1])) for a, b in _EDGES]
 
 
-def draw(clipart: Path) -> np.ndarray:
-    """Both pictures side by side, half size."""
+def draw(clipart: Path, background: str) -> np.ndarray:
+    """Both pictures side by side, half size, of a scene on that time bucket's background."""
     objects = pd.read_parquet(clipart / "objects")
     images = pd.read_parquet(clipart / "images")
-    chosen = scene_with_most_hidden(objects)
+    images = images[images["background"] == background]
+    chosen = scene_with_most_hidden(objects[objects["scene_id"].isin(images["scene_id"])])
     scene = images[images["scene_id"] == chosen].to_dict("records")[0]
     picture = cv2.imdecode(np.frombuffer(scene["image"]["bytes"], np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
@@ -74,5 +75,8 @@ def draw(clipart: Path) -> np.ndarray:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=OUT / "data", help="data root (default: %(default)s)")
-    cv2.imwrite(str(PICTURE), draw(parser.parse_args().data / CAMERA / "clipart"), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    parser.add_argument("--background", default="morning", help="time bucket (default: %(default)s)")
+    options = parser.parse_args()
+    picture = draw(options.data / CAMERA / "clipart", options.background)
+    cv2.imwrite(str(PICTURE), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
     print(PICTURE)
