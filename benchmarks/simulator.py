@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -50,6 +51,7 @@ def cpu_s_a_frame(camera: str, manifests: Path) -> float:
         raise ValueError(f"{camera}: expected a simulated camera")
     simulation, (lens, plane) = simulation_of(source), entry.calibrated((source.size_wh[1], source.size_wh[0]))
     bursts = plan_bursts(simulation, entry.zone)
+    cv2.setNumThreads(1)  # as in the job's workers
     with tempfile.TemporaryDirectory() as folder:
         for burst in bursts[:2]:
             begun = time.process_time()
