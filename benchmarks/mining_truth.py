@@ -2,7 +2,7 @@
 
     python -m benchmarks.mining_truth [--check] [--quick] [--data DIR]
 
-Runs (or resumes) the main job of cam07 and of cam11, which was never tuned on.
+Runs (or resumes) the main job of cam07, on which thresholds are chosen, and of cam11, which chooses none.
 """
 
 from __future__ import annotations
