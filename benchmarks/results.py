@@ -16,7 +16,7 @@ limits that the command's `--check` holds it to. Written by `python -m benchmark
 
 How far to trust them: thresholds were chosen on cam07, so its numbers are not held out. cam11 chose no value, but its
 precision was read three times (0.873, 0.896, 0.902) while mining was made stricter until it met its bar, so that one is
-not a clean check. The free ground between footprints was raised three times, each after cam07 had shown three true
+not a clean check. The free ground between footprints was raised twice, each time after cam07 had shown three true
 crossings under one set of cutouts; zero crossings is what the last value gives on these two cameras, not a guarantee.
 main_job was run before the last mining limits, which leave 492 cutouts of its 536.
 """
