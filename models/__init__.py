@@ -1,1 +1,1 @@
-"""Networks, and the metrics and geometry they share."""
+"""The networks that learn from the shards; the main job needs none, and none is here yet."""

@@ -17,7 +17,7 @@ from pipeline import masks
 from pipeline.observations import Observations, by_track, from_tracks, meeting_pairs
 from pipeline.occluded import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
 from pipeline.occluders import OccluderMap, OccluderSettings
-from pipeline.outlines import Outline, OutlineSettings, expected_outlines, reference_area
+from pipeline.outlines import OutlineSettings, expected_outlines, reference_area
 from pipeline.plausible import hollow, implausible
 from pipeline.selection import SelectionSettings, repeated_stays, spread, stays
 
@@ -148,7 +148,7 @@ def judge(
     verdict.refuse("implausible_shape", hollow(seen, camera.size_hw))
     verdict.refuse("occluded_by", _occluded(seen, camera.size_hw, settings))
     bare_of, edges = _backdrop(backdrop, seen)
-    shape = _shapes(seen, ~cut, bare_of, camera, plane, settings, progress)
+    shape = _shapes(seen, ~cut, camera, plane, settings, progress)
     verdict.refuse("merged", (shape.extra > settings.max_extra) | (shape.growth > settings.max_area_change))
     static, ring = _static_shares(seen, shape)
     hidden = (static > settings.max_static) | (ring > settings.max_static_contact)
@@ -204,7 +204,6 @@ class _Shapes:
 def _shapes(
     seen: Observations,
     whole: np.ndarray,
-    bare: dict[int, str],
     camera: Camera,
     plane: GroundPlane,
     settings: MiningSettings,
@@ -248,13 +247,6 @@ def _bare_share(seen: Observations, bare_of: dict[int, str], size_hw: tuple[int,
     """(N,) share of each mask that shows the background."""
     bare = [masks.area(bare_of[i], size_hw) if i in bare_of else 0 for i in seen.detection_id.tolist()]
     return np.array(bare) / np.maximum(seen.area_px, 1)
-
-
-def _with_bare(outline: Outline | None, rle: str | None, size_hw: tuple[int, int]) -> Outline | None:
-    if outline is None or rle is None:
-        return outline
-    crop, (x, y, _, _) = masks.decode(rle, size_hw)
-    return outline.with_bare(crop, (x, y))
 
 
 def _neighbours(seen: Observations) -> list[np.ndarray]:

@@ -56,15 +56,6 @@ class Outline:
             missing[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)] = False
         return replace(self, missing=missing)
 
-    def with_bare(self, bare: np.ndarray, xy: tuple[int, int]) -> Outline:
-        """The same, where pixels (h, w) bool at xy within the mask turned out to show the empty street."""
-        missing, shown = self.missing.copy(), self.shown.copy()
-        x, y = xy[0] - self.xy[0], xy[1] - self.xy[1]
-        place = np.s_[y : y + bare.shape[0], x : x + bare.shape[1]]
-        missing[place] |= bare & self.mask[place]
-        shown[place] &= ~bare
-        return replace(self, missing=missing, shown=shown)
-
 
 def reference_area(track: Observations, whole: np.ndarray, settings: OutlineSettings) -> np.ndarray:
     """(N,) area in square metres that the whole object shows about each frame: an upper quantile of its neighbours'.

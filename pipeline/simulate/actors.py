@@ -30,7 +30,6 @@ class Actor:
     half: tuple[float, float]
     vehicle: Vehicle | None = None
     person: Person | None = None
-    look_s: int = 0  # seed of the model
     stop_at: float | None = None  # path distance of the stop line or the kerb
     arm: str = ""
     phase: float = 0.0

@@ -80,7 +80,8 @@ class Stage:
     """Per-pixel layers of the unmoving scene.
 
     depth (H, W, 4) float32 of each sample; point (H, W, 3) world position of the pixel's middle; sunlit and unlit
-    (H, W, 3): light that comes from the sun, and all other light; flat (H, W) bool: ground, where lights pool.
+    (H, W, 3): light that comes from the sun, and all other light; albedo (H, W, 3): what lamps of
+    vehicles fall on; scene: everything but the ground, for shadow rays.
     """
 
     depth: np.ndarray
