@@ -318,3 +318,42 @@ def test_a_notch_is_measured_against_the_size(depth: int, expected: float) -> No
     crop = np.ones((40, 40), bool)
     crop[:depth, 18:22] = False
     assert notch(crop) == pytest.approx(expected, abs=0.04)
+
+
+def test_a_vehicle_too_small_in_the_picture_is_refused_and_a_person_of_that_size_is_not() -> None:
+    for size, expected in ((CAR, False), (MAN, True)):
+        table, _ = watch(cars(1, speed=1.3 if size == MAN else 6.0, size=size), [], 40)
+        assert kept(verdict(table)).any()
+        result = verdict(table, replace(SETTINGS, min_vehicle_share=0.5))
+        assert kept(result).any() == expected
+        assert ("too_small" in set(result.reason)) != expected
+
+
+def test_a_vehicle_that_shows_much_of_the_empty_street_is_refused() -> None:
+    """The bare patch travels with the car, so no pole is found: the share alone must decide."""
+    table, _ = watch(cars(1), [], 40)
+    inside = kept(verdict(table)) | (verdict(table).reason == "too_similar")
+    patches = []
+    for rle in table["mask_rle"].to_pylist():
+        crop, (x, y, _, h) = masks.decode(rle, HW)
+        part = np.zeros_like(crop)
+        part[: max(round(0.2 * h), 1)] = crop[: max(round(0.2 * h), 1)]
+        patches.append(masks.encode(part, (x, y), HW))
+    backdrop = pa.table(
+        {"detection_id": table["detection_id"], "bare_rle": patches, "edge_share": [0.0] * table.num_rows}
+    )
+    for limit, refused in ((0.05, True), (0.9, False)):
+        result = verdict(table, replace(SETTINGS, max_bare=limit), backdrop=backdrop)
+        assert (result.reason[inside] == "static_occluder").all() == refused
+
+
+def test_a_car_with_a_sign_cut_out_of_it_is_refused_for_its_shape() -> None:
+    table, _ = watch(cars(1), [], 40)
+    inside = np.flatnonzero(kept(verdict(table)))
+    rles = table["mask_rle"].to_pylist()
+    for i in inside:
+        crop, (x, y, w, h) = masks.decode(rles[i], HW)
+        crop[: int(0.6 * h), int(0.45 * w) : int(0.55 * w)] = False
+        rles[i] = masks.encode(crop, (x, y), HW)
+    cut = table.set_column(table.schema.get_field_index("mask_rle"), table.schema.field("mask_rle"), pa.array(rles))
+    assert set(verdict(cut).reason[inside]) == {"implausible_shape"}
