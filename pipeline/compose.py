@@ -44,6 +44,9 @@ class ComposeSettings:
     )
     max_hidden: float = field(default=0.9, metadata={"help": "no object is hidden by more than this share, 0 to 1"})
     jpeg_quality: int = field(default=92, metadata={"help": "of the scenes' pictures, 1 to 100"})
+    geometry: bool = field(
+        default=False, metadata={"help": "also write depth and normals of each scene, rendered from the fitted shapes"}
+    )
     sprite_cache_mb: int = field(
         default=256, metadata={"help": "memory for decoded cutouts in each worker, MB", "speed": True}
     )

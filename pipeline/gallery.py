@@ -7,6 +7,7 @@ down by the scene's `scale`. The page asks the network for nothing.
 from __future__ import annotations
 
 import base64
+import gzip
 import html
 import json
 import math
@@ -20,6 +21,7 @@ import numpy as np
 import simplejpeg
 
 from pipeline import gallery_statistics, masks, storage, tables
+from pipeline.gallery_3d import COLOURS, GRID_M, scene_glb, viewer
 from pipeline.gallery_layers import Layers, load_layers, scaled, selected_rows
 
 Progress = Callable[[int, int], None]
@@ -84,6 +86,9 @@ def build_gallery(
         "seeds": sorted(set(images["seed"].to_pylist())),
         "total": len(images),
         "states": tables.KEYPOINT_STATES,
+        "colours": COLOURS,
+        "gridM": GRID_M,
+        "viewer": viewer(),
         "facts": gallery_statistics.facts(images, objects),
         "charts": gallery_statistics.charts(images, objects),
         "scenes": _scenes(clipart_dir, chosen, settings, layers, progress),
@@ -176,6 +181,7 @@ def _scene(row: Mapping, nearest_first: list[dict], settings: GallerySettings, l
         "distortion": row["distortion"],
         "jpeg": _jpeg(shown, settings.jpeg_quality),
         "thumb": _jpeg(scaled(picture, min(1.0, _THUMBNAIL_WIDTH / row["width"])), 70),
+        "glb": _compressed(scene_glb(row, nearest_first)),
         "objects": objects,
     }
     return _plain(scene)
@@ -194,6 +200,11 @@ def _jpeg(picture: np.ndarray, quality: int) -> str:
     """Base64 of a JPEG of a BGR picture."""
     data = simplejpeg.encode_jpeg(np.ascontiguousarray(picture), quality, colorspace="BGR", colorsubsampling="420")
     return base64.b64encode(data).decode("ascii")
+
+
+def _compressed(data: bytes | None) -> str | None:
+    """Base64 of the gzipped data; the same data give the same text."""
+    return None if data is None else base64.b64encode(gzip.compress(data, mtime=0)).decode("ascii")
 
 
 def _plain(value: Any) -> Any:

@@ -11,11 +11,12 @@ from pipeline.storage import atomic_path
 
 # The Hub's convention for rows with pictures, so that a viewer fetches little; labels are small.
 IMAGE_ROWS, OBJECT_ROWS = 100, 5000
+_PICTURES = ("image.", "depth.", "normals.")
 
 
 def write_images(path: Path, table: pa.Table) -> None:
-    """Pictures as they are: a JPEG grows smaller by no general compression."""
-    codecs = {name: "NONE" if name.startswith("image.") else "ZSTD" for name in _leaves(table.schema)}
+    """Pictures as they are: a JPEG or PNG grows smaller by no general compression."""
+    codecs = {name: "NONE" if name.startswith(_PICTURES) else "ZSTD" for name in _leaves(table.schema)}
     with atomic_path(path) as part:
         pq.write_table(
             table, part, row_group_size=IMAGE_ROWS, compression=codecs, use_dictionary=_repeating(table.schema),
@@ -45,6 +46,5 @@ def _leaves(schema: pa.Schema) -> list[str]:
 
 def _repeating(schema: pa.Schema) -> list[str]:
     """Columns of short texts, which a dictionary shrinks; pictures and masks never repeat."""
-    unique = ("mask_", "image.")
     texts = {f.name for f in schema if pa.types.is_string(f.type)} | {"keypoint_state"}
-    return [name for name in _leaves(schema) if name.split(".")[0] in texts and not name.startswith(unique)]
+    return [name for name in _leaves(schema) if name.split(".")[0] in texts and not name.startswith("mask_")]

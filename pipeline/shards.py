@@ -25,12 +25,14 @@ from calibration.camera import Camera, GroundPlane
 from pipeline import masks
 from pipeline.compose import ComposeSettings, Pool, make_pool, sample
 from pipeline.painting import Sprite, SpriteCache, Visible, decode_sprite, keypoint_states, paint, visible_part
+from pipeline.scene_geometry import SceneGeometry, depth_png, normals_png
 from pipeline.shard_files import write_images, write_objects
 from pipeline.storage import read_parts
 from pipeline.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS
+from pipeline.vehicle_mesh import solids
 
-# Raised when the meaning of a column changes.
-COLUMNS_VERSION = 1
+# Raised when the columns or the meaning of one change.
+COLUMNS_VERSION = 2
 _PIXELS = ("sprite", "sprite_xy", "shadow", "shadow_xy")
 
 
@@ -96,6 +98,7 @@ class _Source:
         self._raw: dict[int, dict] = {}
         self._cache = _sprite_cache(job.settings.sprite_cache_mb)
         self._backgrounds: dict[str, np.ndarray] = {}
+        self._geometry = SceneGeometry(job.camera, job.plane) if job.settings.geometry else None
 
     def fetch(self, rows: np.ndarray) -> None:
         """Read the pixels of the given rows of the pool, from the row groups that hold them."""
@@ -127,6 +130,17 @@ class _Source:
             self._backgrounds[bucket] = picture
         return self._backgrounds[bucket]
 
+    def geometry(self, rows: np.ndarray, stem: str) -> dict[str, dict | None]:
+        """The depth and normals columns of a scene of rows of the pool; null unless the settings ask for them."""
+        if self._geometry is None:
+            return {"depth": None, "normals": None}
+        bodies = [body for body in solids(self.pool.table.take(pa.array(rows))) if body is not None]
+        depth, normals = self._geometry.render(bodies)
+        return {
+            "depth": {"bytes": depth_png(depth), "path": f"{stem}_depth.png"},
+            "normals": {"bytes": normals_png(normals), "path": f"{stem}_normals.png"},
+        }
+
 
 @lru_cache(maxsize=1)
 def _sprite_cache(megabytes: int) -> SpriteCache:
@@ -155,6 +169,7 @@ def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> t
     sprites = [source.sprite(row) for row in rows]
     picture, label = paint(source.background(bucket), sprites[::-1])
     scene_id = f"{job.camera_id}/{job.mode}/{job.shard:05d}/{number:05d}"
+    stem = scene_id.replace("/", "_")
     image = {
         "scene_id": scene_id,
         "camera_id": job.camera_id,
@@ -168,8 +183,9 @@ def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> t
         "K": job.camera.K.ravel().tolist(),
         "distortion": job.camera.distortion.tolist(),
         "ground_plane": [*job.plane.n.tolist(), job.plane.d],
-        "image": {"bytes": _jpeg(picture, job.settings.jpeg_quality), "path": f"{scene_id.replace('/', '_')}.jpg"},
+        "image": {"bytes": _jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
         "n_objects": len(rows),
+        **source.geometry(rows, stem),
     }
     return image, _labels(scene_id, rows, sprites, label, source)
 

@@ -146,7 +146,7 @@ RECONSTRUCTED = pa.schema(
     ]
 )
 
-_HUGGINGFACE = {"info": {"features": {"image": {"_type": "Image"}}}}
+_HUGGINGFACE = {"info": {"features": {name: {"_type": "Image"} for name in ("image", "depth", "normals")}}}
 
 IMAGES = pa.schema(
     [
@@ -170,6 +170,19 @@ IMAGES = pa.schema(
         ),
         column("image", _IMAGE, "the composed picture, a JPEG", source="compose"),
         column("n_objects", pa.int64(), "objects in the scene", source="compose"),
+        column(
+            "depth",
+            _IMAGE,
+            "16-bit PNG along z, 0 none, of the objects' solids and the ground; null unless asked for",
+            unit="cm",
+            source="compose",
+        ),
+        column(
+            "normals",
+            _IMAGE,
+            "RGB PNG, n * 127.5 + 127.5 in the camera frame, 0 0 0 none; null unless asked for",
+            source="compose",
+        ),
     ],
     metadata={"huggingface": json.dumps(_HUGGINGFACE)},
 )

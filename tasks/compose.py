@@ -26,6 +26,7 @@ MANIFEST, GALLERY = "clipart_manifest.json", "gallery.html"
 class ClipArt(Stage):
     """What the two have in common: which data set it is."""
 
+    version = 2
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")

@@ -8,6 +8,7 @@ import dataclasses
 import datetime as dt
 import json
 import shutil
+import time
 from pathlib import Path
 
 import cv2
@@ -35,6 +36,7 @@ OVERLAP, RED_ONLY = (60, 60), (30, 70)
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+    " --use-angle=swiftshader --enable-unsafe-swiftshader"
 )
 
 
@@ -92,7 +94,7 @@ def image_row(scene, cutout_ids):
     row |= {"width": SIZE_HW[1], "height": SIZE_HW[0], "K": [100, 0, 79.5, 0, 100, 59.5, 0, 0, 1]}
     row |= {"distortion": [0.0] * 5, "ground_plane": [0.0, -1.0, 0.0, 2.0]}
     jpeg = cv2.imencode(".jpg", picture_of(cutout_ids), [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
-    return row | {"image": {"bytes": jpeg, "path": None}}
+    return dict.fromkeys(tables.IMAGES.names) | row | {"image": {"bytes": jpeg, "path": None}}
 
 
 def write_shards(camera, scenes):
@@ -421,6 +423,81 @@ def test_a_3d_box_stands_where_its_pose_says(viewer):
         assert found == pytest.approx(place)
     corners = viewer.page.evaluate("corners(scene().objects[0])")
     np.testing.assert_allclose(corners[:2], [[t_x - 1, 2, 10], [t_x + 1, 2, 10]], atol=1e-3)
+
+
+def in_3d(viewer):
+    """The frame of the 3D view, its scene loaded."""
+    viewer.page.wait_for_selector("#space iframe")
+    frame = viewer.page.frames[-1]
+    until(frame, "typeof controls !== 'undefined' && Boolean(controls)")
+    return frame
+
+
+def until(frame, condition, seconds=20.0):
+    """Wait; playwright's own waiting needs eval in the page, which the page forbids."""
+    end = time.monotonic() + seconds
+    while not frame.evaluate(condition):
+        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
+        frame.page.wait_for_timeout(20)
+
+
+def solids_shown(frame):
+    script = "() => { const n = []; scene.traverse((o) => o.isMesh && o.visible && n.push(o.name)); return n.sort(); }"
+    return frame.evaluate(script)
+
+
+def test_the_3d_view_has_every_object_in_its_colour_and_turns_when_dragged(viewer):
+    viewer.page.locator("#view3d").click()
+    frame = in_3d(viewer)
+    assert solids_shown(frame) == ["object-0", "object-1", "object-2"]
+    tint = frame.evaluate("scene.getObjectByName('object-1').material.color.toArray()")
+    expected = [int(gallery.COLOURS[1][i : i + 2], 16) for i in (1, 3, 5)]
+    np.testing.assert_allclose(np.divide(tint, max(tint)), np.divide(expected, max(expected)), atol=0.01)
+    before, box = frame.evaluate("camera.position.toArray()"), viewer.page.locator("#space iframe").bounding_box()
+    viewer.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    viewer.page.mouse.down()
+    viewer.page.mouse.move(box["x"] + box["width"] / 2 + 120, box["y"] + box["height"] / 2, steps=4)
+    viewer.page.mouse.up()
+    until(frame, f"camera.position.distanceTo(new THREE.Vector3(...{before})) > 1")
+    after, middle = frame.evaluate("camera.position.toArray()"), frame.evaluate("controls.target.toArray()")
+    assert np.linalg.norm(np.subtract(after, middle)) == pytest.approx(np.linalg.norm(np.subtract(before, middle)))
+
+
+def test_the_3d_view_follows_scenes_peeling_and_filters(viewer):
+    viewer.press("3")
+    frame = in_3d(viewer)
+    viewer.hover(RED_ONLY)
+    until(frame, "scene.getObjectByName('object-0').material.emissive.r > 0")
+    viewer.press("Shift+ArrowRight")
+    until(frame, "!scene.getObjectByName('object-0').visible")
+    assert solids_shown(frame) == ["object-1", "object-2"]
+    viewer.page.locator("#classes input[value=person]").uncheck()
+    until(frame, "!scene.getObjectByName('object-2').visible")
+    viewer.page.locator("#classes input[value=person]").check()
+    viewer.press("ArrowRight")
+    assert solids_shown(in_3d(viewer)) == ["object-0"]
+    viewer.press("3")
+    assert viewer.page.locator("#space").is_hidden() and len(viewer.page.frames) == 1
+
+
+def test_the_3d_view_can_reach_neither_the_page_nor_the_network(viewer):
+    viewer.press("3")
+    frame = in_3d(viewer)
+    assert (
+        frame.evaluate("(() => { try { return parent.document.title } catch (e) { return e.name } })()")
+        == "SecurityError"
+    )
+    policy = viewer.page.locator("meta[http-equiv]").get_attribute("content")
+    assert "default-src 'none'" in policy and "connect-src data:" in policy
+    assert viewer.page.locator("#space iframe").get_attribute("sandbox") == "allow-scripts"
+
+
+def test_a_scene_without_known_places_says_so(viewer):
+    viewer.press("3", "ArrowRight", "ArrowRight")
+    assert viewer.page.locator("#space p").inner_text() == "No object's place in this scene is known"
+    assert viewer.page.locator("#space iframe").count() == 0
+    viewer.press("3")
+    assert viewer.page.locator("#view3d").is_disabled()
 
 
 def test_hostile_text_is_shown_and_never_run(viewer):

@@ -46,7 +46,7 @@ def test_the_tables_have_their_columns_and_what_viewers_need(shard):
         for name in schema.names:
             assert schema.field(name).metadata.items() <= written.field(name).metadata.items()
     huggingface = json.loads(pq.read_schema(shard.paths[0]).metadata[b"huggingface"])
-    assert huggingface["info"]["features"]["image"] == {"_type": "Image"}
+    assert huggingface["info"]["features"] == {name: {"_type": "Image"} for name in ("image", "depth", "normals")}
 
 
 def test_pictures_are_jpegs_of_the_frame_and_count_their_objects(tables):
@@ -90,6 +90,31 @@ def test_keypoints_of_hidden_points_are_occluded(tables):
             covered = any(masks.full(rle, boxes.SIZE_HW)[y, x] for rle in in_front["mask_amodal_rle"])
             assert set(thing["keypoint_state"][:6]) == {"occluded" if covered else "visible"}
             assert set(thing["keypoint_state"][6:]) == {"self_occluded"}
+
+
+def test_depth_and_normals_are_there_when_asked_for_and_change_nothing_else(camera, tables, shard, tmp_path):
+    job = job_for(camera, tmp_path, settings=replace(shard.settings, geometry=True))
+    compose_shard(job)
+    images = pd.read_parquet(job.paths[0])
+    assert job.paths[1].read_bytes() == shard.paths[1].read_bytes()
+    assert tables[0]["depth"].isna().all() and tables[0]["normals"].isna().all()
+    pd.testing.assert_frame_equal(
+        images.drop(columns=["depth", "normals"]), tables[0].drop(columns=["depth", "normals"])
+    )
+    for _, image in images.iterrows():
+        depth = cv2.imdecode(np.frombuffer(image["depth"]["bytes"], np.uint8), cv2.IMREAD_UNCHANGED)
+        normals = cv2.imdecode(np.frombuffer(image["normals"]["bytes"], np.uint8), cv2.IMREAD_UNCHANGED)
+        assert (depth.shape, depth.dtype) == (boxes.SIZE_HW, np.uint16)
+        assert (normals.shape, normals.dtype) == ((*boxes.SIZE_HW, 3), np.uint8)
+        for _, thing in tables[1][tables[1]["scene_id"] == image["scene_id"]].iterrows():
+            seen = masks.full(thing["mask_visible_rle"], boxes.SIZE_HW)
+            if seen.any():  # a box's middle pixel shows it between its near and its far end
+                assert abs(np.median(depth[seen]) / 100 - thing["z_m"]) < 3
+
+
+def test_asking_for_geometry_makes_another_data_set(shard):
+    asked = replace(shard, settings=replace(shard.settings, geometry=True))
+    assert build_manifest([asked])["hash"] != build_manifest([shard])["hash"]
 
 
 def test_the_same_job_gives_the_same_bytes_and_another_seed_others(camera, shard, tmp_path):
