@@ -1,7 +1,11 @@
 # The project's commands. `make` lists them.
 #   PYTHON=python3.12   the interpreter to build .venv with (3.11 or 3.12)
+#   TORCH=torch==2.14.1 the build of torch, for a GPU's driver say; the last bits of results differ between builds
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+TORCH ?= torch==2.13.0
 CAMERA ?= cam07
+MODEL ?= vehicle_keypoints
+PRESET ?= tiny
 SCHEDULER ?=
 EXTRAS ?=
 ARGS ?=
@@ -11,13 +15,14 @@ CORE := .venv/.core-installed
 TESTING := .venv/.testing-installed
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 
-.PHONY: help setup clipart test lint bench schema clean
+.PHONY: help setup clipart train test lint bench schema clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make clipart CAMERA=cam07   frames to clip-art shards and a gallery; installs what it needs first"
 	@echo "     SCHEDULER=host:port    show the run on a luigid's page"
 	@echo "     ARGS='--scenes 500'    more of the luigi line"
+	@echo "make train MODEL=vehicle_keypoints PRESET=tiny   a network, tiny for two CPU cores, base for a GPU; resumes"
 	@echo "make test                   install what the tests need, check style and types, run the tests"
 	@echo "make lint                   style and types only"
 	@echo "make bench                  every benchmark with its bars"
@@ -30,12 +35,13 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(CORE): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	.ci/system-libraries $(BIN)/python
 	touch $@
 
 $(TESTING): pyproject.toml | $(CORE)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,onnx]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,onnx,train]'
 	touch $@
 
 setup: $(CORE)
@@ -43,6 +49,10 @@ setup: $(CORE)
 
 clipart: $(CORE)
 	$(BIN)/luigi --module tasks GenerateClipArt --camera $(CAMERA) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
+
+train: $(CORE)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
+	$(BIN)/luigi --module tasks Train --model $(MODEL) --preset $(PRESET) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
 lint: $(TESTING)
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Cut accepted detections out of their frames: colour with a soft edge, and the shadow they cast.
+"""Cut accepted detections out of their frames: an exact mask, colour with a soft edge, and the shadow they cast.
 
 A sprite is BGRA; its alpha is at least one half exactly where the mask is set. Colours are in the light of the
 bucket's background and free of it at the edge, so that a sprite pasted back gives the frame again.
@@ -15,14 +15,19 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
+from models.matting.predict import MARGIN_PX, refined
+from pipeline import masks
 from pipeline.cast_shadows import CastShadow, ShadowSettings, cast_shadow
+from pipeline.detection.blobs import components
 from pipeline.detection.metric import pixels_per_metre
 from pipeline.observations import foot_px
 from pipeline.relight import Box, Placed, Relit, padded, relit_frames
 from pipeline.storage import write_table
 from pipeline.tables import CUTOUTS, to_table
 
-MARGIN_PX = 2
+EDGE_PX = 2  # room around the mask for its soft edge
+_LEAST_AGREEMENT = 0.5  # overlap of rough and exact mask below which something else was found
+_LEAST_PART = 0.1  # of the largest part: smaller ones apart from it are specks of shadow
 _SOFT_PX = 0.7  # standard deviation of the edge where the colours do not tell
 _UNSURE = 35.0  # grey levels, over three channels, between object and background below which they do not
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
@@ -32,6 +37,7 @@ _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 class CutoutSettings:
     """What a cutout keeps."""
 
+    refine: bool = field(default=True, metadata={"help": "make the detector's mask exact with the matting network"})
     keep_shadow: bool = field(default=True, metadata={"help": "keep the cast shadow of the source frame as a layer"})
     shadow: ShadowSettings = field(default_factory=ShadowSettings)
 
@@ -70,6 +76,10 @@ def cut_shard(job: CutJob) -> int:
 
 
 def _cutout(relit: Relit, mask: Placed, row: dict, stationary: bool, job: CutJob) -> dict:
+    if job.settings.refine:
+        mask = exact(relit, mask)
+        row["mask_rle"] = masks.encode(mask.crop, mask.xy, relit.frame.shape[:2])
+        row["bbox_xywh"] = [*mask.xy, *mask.crop.shape[::-1]]
     scale = pixels_per_metre(job.camera, job.plane, foot_px(np.array([row["bbox_xywh"]])))[0]
     shadow = cast_shadow(relit, mask, scale, job.settings.shadow)
     image, (x, y, _, _) = sprite(relit, mask, shadow)
@@ -80,17 +90,43 @@ def _cutout(relit: Relit, mask: Placed, row: dict, stationary: bool, job: CutJob
     return row
 
 
+def exact(relit: Relit, mask: Placed) -> Placed:
+    """The mask as the matting network sees it; the detector's own where the two hardly agree.
+
+    What other detections own stays theirs.
+    """
+    rough, box = padded(mask, (MARGIN_PX, MARGIN_PX), relit.frame.shape[:2])
+    x, y, w, h = box
+    owner = relit.owner[y : y + h, x : x + w]
+    found = (refined(*relit.crop(box), rough) > 0.5) & ((owner == 0) | (owner == mask.number))
+    found = _main_parts(found)
+    if (found & rough).sum() < _LEAST_AGREEMENT * (found | rough).sum():
+        return mask
+    left, top, width, height = cv2.boundingRect(found.astype(np.uint8))
+    return Placed(found[top : top + height, left : left + width], (x + left, y + top), mask.number)
+
+
+def _main_parts(mask: np.ndarray) -> np.ndarray:
+    """The mask (h, w) without what is apart from its largest part and much smaller."""
+    parts, kept = components(mask, 1), np.zeros_like(mask)
+    least = _LEAST_PART * max((np.count_nonzero(part) for part, _ in parts), default=0)
+    for part, (x, y, w, h) in parts:
+        if np.count_nonzero(part) >= least:
+            kept[y : y + h, x : x + w] |= part
+    return kept
+
+
 def png(image: np.ndarray) -> bytes:
     """An image uint8 as a PNG, packed for speed."""
     return cv2.imencode(".png", image, _PNG)[1].tobytes()
 
 
 def sprite(relit: Relit, mask: Placed, shadow: CastShadow | None) -> tuple[np.ndarray, Box]:
-    """BGRA uint8 (h, w, 4) of a mask with a margin of MARGIN_PX, and its box in the frame.
+    """BGRA uint8 (h, w, 4) of a mask with a margin of EDGE_PX, and its box in the frame.
 
     At its edge the object lies over ground that its own shadow darkens, hence the shadow is needed first.
     """
-    crop, box = padded(mask, (MARGIN_PX, MARGIN_PX), relit.frame.shape[:2])
+    crop, box = padded(mask, (EDGE_PX, EDGE_PX), relit.frame.shape[:2])
     frame, background = relit.crop(box)
     if shadow is not None:
         background *= shadow.over(box)[..., None]

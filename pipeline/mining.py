@@ -48,7 +48,7 @@ class MiningSettings:
     )
     min_track: int = field(default=3, metadata={"help": "frames of a track, at least"})
     border_px: int = field(default=3, metadata={"help": "closer to the frame's border counts as truncated, pixels"})
-    min_area_px: int = field(default=300, metadata={"help": "mask area, at least, pixels"})
+    min_area_px: int = field(default=200, metadata={"help": "mask area, at least, pixels"})
     min_vehicle_share: float = field(
         default=0.0015,
         metadata={"help": "mask area of a vehicle, at least, share of the frame: far ones do not show what hides them"},

@@ -68,10 +68,14 @@ def reconstruct_vehicles(
     plane: GroundPlane,
     settings: ReconstructSettings,
     progress: Progress | None = None,
-) -> pa.Table:
-    """RECONSTRUCTED of the vehicles among CUTOUTS (pixels not needed), in their order."""
-    cutouts = cutouts.filter(pc.equal(cutouts["category"], "vehicle"))
-    return _reconstruct(cutouts, tracks, camera, plane, settings, KINDS, progress)
+) -> tuple[pa.Table, Headings]:
+    """RECONSTRUCTED of the vehicles among CUTOUTS (pixels not needed), in order, and what motion tells of them."""
+    return _reconstruct(vehicles_of(cutouts), tracks, camera, plane, settings, KINDS, progress)
+
+
+def vehicles_of(cutouts: pa.Table) -> pa.Table:
+    """The vehicles among CUTOUTS."""
+    return cutouts.filter(pc.equal(cutouts["category"], "vehicle"))
 
 
 def reconstruct_people(
@@ -84,7 +88,7 @@ def reconstruct_people(
 ) -> pa.Table:
     """RECONSTRUCTED of the people among CUTOUTS (pixels not needed), in their order."""
     cutouts = cutouts.filter(pc.equal(cutouts["category"], "person"))
-    return _reconstruct(cutouts, tracks, camera, plane, settings, (PERSON,), progress)
+    return _reconstruct(cutouts, tracks, camera, plane, settings, (PERSON,), progress)[0]
 
 
 def _reconstruct(
@@ -95,14 +99,14 @@ def _reconstruct(
     settings: ReconstructSettings,
     kinds: Sequence[Kind],
     progress: Progress | None,
-) -> pa.Table:
+) -> tuple[pa.Table, Headings]:
     if not len(cutouts):
-        return RECONSTRUCTED.empty_table()
+        return RECONSTRUCTED.empty_table(), Headings(np.empty(0), np.empty(0), np.empty(0, bool))
     fitter = _Fitter(cutouts, camera, plane, settings, kinds)
     heading = find_headings(cutouts, tracks, camera, plane, settings.heading)
     kind, sigma_rad, fit = fitter.fit_kinds(heading, progress)
     fit = fitter.fit_tracks(kind, sigma_rad, fit)
-    return _table(cutouts, fitter, kind, fit, heading)
+    return _table(cutouts, fitter, kind, fit, heading), heading
 
 
 class _Fitter:

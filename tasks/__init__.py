@@ -15,22 +15,29 @@ from tasks.calibration import ShowCalibration  # noqa: E402  settings are read f
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
 from tasks.detect import DetectObjects  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
+from tasks.matting import MattingSamples  # noqa: E402
 from tasks.mine import MineUnoccluded  # noqa: E402
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles  # noqa: E402
+from tasks.shape_basis import BuildShapeBasis  # noqa: E402
 from tasks.track import TrackObjects  # noqa: E402
+from tasks.train import RenderVehicleCrops, Train  # noqa: E402
 
 configuration.check()
 configuration.choose_scheduler()
 
 __all__ = [
+    "BuildShapeBasis",
     "ComposeShards",
     "DetectObjects",
     "GenerateClipArt",
     "IngestFrames",
+    "MattingSamples",
     "MedianBackground",
     "MineUnoccluded",
     "ReconstructPeople",
     "ReconstructVehicles",
+    "RenderVehicleCrops",
     "ShowCalibration",
     "TrackObjects",
+    "Train",
 ]

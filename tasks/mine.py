@@ -10,6 +10,7 @@ import cv2
 import luigi
 import pyarrow.parquet as pq
 
+from models.matting.predict import WEIGHTS
 from pipeline.backdrop import BackdropJob, backdrop_shard
 from pipeline.background import read_backgrounds
 from pipeline.cutouts import CutJob, CutoutSettings, cut_shard
@@ -18,7 +19,7 @@ from pipeline.storage import read_parts, write_bytes, write_json, write_table
 from tasks.console import Report
 from tasks.frames import INDEX
 from tasks.settings import collect, declare
-from tasks.stage import Stage
+from tasks.stage import Stage, digest
 from tasks.track import TRACKS, TrackObjects
 
 CUTOUTS = "cutouts"
@@ -52,9 +53,9 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         return MineSettings(collect(self, MiningSettings), collect(self, CutoutSettings))
 
     def depends_on(self) -> Any:
-        """The calibration, and where an object counts as cut off."""
+        """The calibration, where an object counts as cut off, and the network that makes masks exact."""
         manifest = self.entry.manifest.model_dump(mode="json")
-        return {key: manifest[key] for key in ("calibration", "roi", "ignore")}
+        return {key: manifest[key] for key in ("calibration", "roi", "ignore")} | {"matting": digest(WEIGHTS)}
 
     def work(self, report: Report) -> str:
         """What the background tells of every mask, the judgement on all of them, then the cutting."""

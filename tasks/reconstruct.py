@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import luigi
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.reconstruct import ReconstructSettings, reconstruct_people, reconstruct_vehicles
+from calibration.camera import Camera, GroundPlane
+from models.shape_basis import load_bases
+from models.vehicle_keypoints import load
+from models.vehicle_keypoints.predict import WEIGHTS
+from pipeline.metric_vehicles import MetricSettings, fit_rows, predict_keypoints
+from pipeline.reconstruct import ReconstructSettings, reconstruct_people, reconstruct_vehicles, vehicles_of
 from pipeline.storage import read_parts, write_table
 from pipeline.tables import CUTOUTS
 from tasks.console import Report
 from tasks.frames import INDEX
 from tasks.mine import CUTOUTS as CUTOUTS_FOLDER
 from tasks.mine import MineUnoccluded
-from tasks.stage import Stage
+from tasks.settings import collect, declare
+from tasks.stage import Stage, digest
 from tasks.track import TRACKS
 
 RECONSTRUCTED = "reconstructed"
@@ -24,10 +31,9 @@ _PIXELS = {"sprite", "sprite_xy", "shadow", "shadow_xy"}
 
 
 class _Reconstruct(Stage):
-    """What the two have in common; `fit` takes the cutouts of its category."""
+    """What the two have in common; `place` takes the cutouts."""
 
     unit = "cutouts"
-    fit: ClassVar[Callable[..., pa.Table]]
 
     def requires(self) -> luigi.Task:
         """The cutouts."""
@@ -39,24 +45,72 @@ class _Reconstruct(Stage):
 
     def work(self, report: Report) -> str:
         """All cutouts of the category."""
-        camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
+        frames = pq.read_table(self.folder / INDEX)
         columns = [name for name in CUTOUTS.names if name not in _PIXELS]
         cutouts = read_parts(self.folder / CUTOUTS_FOLDER, columns)
-        tracks = pq.read_table(self.folder / TRACKS)
-        table = type(self).fit(cutouts, tracks, camera, plane, self.settings, report)
+        table, done = self.place(cutouts, frames, *self.calibrated(frames), report)
         write_table(self.folder / self.outputs[0], table)
-        return f"{table['refusal'].null_count} of {table.num_rows} placed"
+        return f"{table['refusal'].null_count} of {table.num_rows} placed{done}"
+
+    def place(
+        self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
+    ) -> tuple[pa.Table, str]:
+        """RECONSTRUCTED, and what else there is to say."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class VehicleSettings:
+    """The outline's fit, and the keypoints' that takes its place."""
+
+    outline: ReconstructSettings
+    metric: MetricSettings
 
 
 class ReconstructVehicles(_Reconstruct, settings=ReconstructSettings):
-    """Vehicles as boxes with a heading."""
+    """Vehicles as deformable shapes that stand on the ground, fitted to their keypoints; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/vehicles-00000.parquet",)
-    fit = staticmethod(reconstruct_vehicles)
+
+    def configure(self) -> VehicleSettings:
+        """Both fits' settings under one section."""
+        return VehicleSettings(collect(self, ReconstructSettings), collect(self, MetricSettings))
+
+    @property
+    def weights(self) -> Path:
+        """Of the keypoint network."""
+        given = self.settings.metric.keypoint_weights
+        return Path(given).expanduser().resolve() if given else WEIGHTS
+
+    def depends_on(self) -> Any:
+        """The calibration, and the network."""
+        return [super().depends_on(), digest(self.weights) if self.settings.metric.keypoints else None]
+
+    def place(
+        self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
+    ) -> tuple[pa.Table, str]:
+        """By outline first; then by keypoints, where they hold."""
+        settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
+        table, headings = reconstruct_vehicles(cutouts, tracks, camera, plane, settings.outline, report)
+        if not settings.metric.keypoints or not len(table):
+            return table, ""
+        vehicles = vehicles_of(cutouts)
+        points = predict_keypoints(vehicles, frames, self.folder, load(self.weights))
+        table = fit_rows(table, points, vehicles, headings, camera, plane, load_bases(), settings.metric)
+        return table, f", {len(table) - table['shape'].null_count} by their keypoints"
 
 
 class ReconstructPeople(_Reconstruct, settings=ReconstructSettings):
     """People by foot point and height."""
 
     outputs = (f"{RECONSTRUCTED}/people-00000.parquet",)
-    fit = staticmethod(reconstruct_people)
+
+    def place(
+        self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
+    ) -> tuple[pa.Table, str]:
+        """By outline."""
+        tracks = pq.read_table(self.folder / TRACKS)
+        return reconstruct_people(cutouts, tracks, camera, plane, self.settings, report), ""
+
+
+declare(ReconstructVehicles, MetricSettings)

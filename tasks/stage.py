@@ -74,8 +74,7 @@ class Stage(luigi.Task):
     @cached_property
     def folder(self) -> Path:
         """The camera's folder."""
-        root = self.data_root or os.environ.get("WALT3D_DATA") or walt3d().data_root or REPOSITORY / "data"
-        return Path(root).expanduser().resolve() / self.camera
+        return data_root_of(self.data_root) / self.camera
 
     @property
     def engine(self) -> str:
@@ -196,7 +195,18 @@ def _load(camera: str, manifests: str) -> CameraEntry:
     return load_camera(camera, Path(manifests).expanduser().resolve() if manifests else CAMERAS)
 
 
+def data_root_of(given: str) -> Path:
+    """The folder of all results: the given one, else WALT3D_DATA, else luigi.cfg's, else data/."""
+    root = given or os.environ.get("WALT3D_DATA") or walt3d().data_root or REPOSITORY / "data"
+    return Path(root).expanduser().resolve()
+
+
 def stamp(path: Path) -> list[Any]:
     """Name, size and time of a file that a stage reads from outside: another file there makes other results."""
     stat = path.stat()
     return [path.name, stat.st_size, stat.st_mtime_ns]
+
+
+def digest(path: Path) -> str:
+    """Of what a file holds, for files that ship with the project: the same in every checkout."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from calibration.camera import Camera, GroundPlane
-from pipeline import masks
+from pipeline import cutouts, masks
 from pipeline.backdrop import BackdropJob, backdrop_shard, bare_pixels, edge_share
 from pipeline.cast_shadows import ShadowSettings, cast_shadow
-from pipeline.cutouts import MARGIN_PX, CutJob, CutoutSettings, cut_shard, matte, sprite
-from pipeline.relight import Relit
+from pipeline.cutouts import EDGE_PX, CutJob, CutoutSettings, cut_shard, exact, matte, sprite
+from pipeline.relight import Placed, Relit
 from pipeline.storage import write_table
 from pipeline.tables import FRAMES, TRACKS, to_table
 
@@ -76,7 +76,7 @@ def test_alpha_is_one_half_or_more_exactly_where_the_mask_is() -> None:
     scene = relit(paint(background, truth), background, truth >= 0.5)
     image, (x, y, w, h) = sprite(scene, scene.placed[0], None)
     assert ((image[..., 3] >= 128) == (truth >= 0.5)[y : y + h, x : x + w]).all()
-    assert (w, h) == (2 * int(RADIUS) + 1 + 2 * MARGIN_PX,) * 2
+    assert (w, h) == (2 * int(RADIUS) + 1 + 2 * EDGE_PX,) * 2
 
 
 def test_a_sprite_pasted_back_gives_the_frame_and_on_another_street_shows_nothing_of_the_first() -> None:
@@ -156,6 +156,44 @@ def test_a_pole_that_the_mask_bridges_is_bare() -> None:
     pole[:, 159 - x : 162 - x] = mask.crop[:, 159 - x : 162 - x]
     assert bare[pole].mean() > 0.9
     assert bare[mask.crop & ~cv2.dilate(pole.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)].mean() < 0.02
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    return float((first & second).sum() / (first | second).sum())
+
+
+def whole(placed: Placed) -> np.ndarray:
+    """The mask in its frame (H, W)."""
+    result, (x, y), (h, w) = np.zeros(HW, bool), placed.xy, placed.crop.shape
+    result[y : y + h, x : x + w] = placed.crop
+    return result
+
+
+def test_an_exact_mask_is_closer_to_the_truth_than_a_rough_one_with_a_shadow() -> None:
+    background = street()
+    frame, truth, shade = sunny(background)
+    rough = cv2.dilate((truth >= 0.5).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) | shade
+    scene = relit(frame, background, rough)
+    found = whole(exact(scene, scene.placed[0]))
+    assert overlap(found, truth >= 0.5) > max(0.88, overlap(rough, truth >= 0.5) + 0.25)
+
+
+def test_an_exact_mask_takes_nothing_that_another_detection_owns() -> None:
+    background, truth = street(), coverage() >= 0.5
+    left, right = truth.copy(), truth.copy()
+    left[:, 160:], right[:, :160] = False, False
+    scene = relit(paint(background, coverage()), background, left, right)
+    for placed, other in zip(scene.placed, (right, left), strict=True):
+        assert not (whole(exact(scene, placed)) & other).any()
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_a_rough_mask_stays_where_the_network_disagrees_with_it(chance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    background, truth = street(), coverage() >= 0.5
+    scene = relit(background, background, truth)
+    monkeypatch.setattr(cutouts, "MARGIN_PX", 40)
+    monkeypatch.setattr(cutouts, "refined", lambda frame, *_: np.full(frame.shape[:2], chance, np.float32))
+    assert (whole(exact(scene, scene.placed[0])) == truth).all()
 
 
 def camera_folder(root: Path) -> CutJob:

@@ -33,7 +33,11 @@ def cutout(number, kind, xy_m, yaw, size_m, *, speed=5.0, track=0, change=lambda
     }  # fmt: skip
 
 
-def reconstruct(rows, fit=reconstruct_vehicles):
+def vehicles(*given):
+    return reconstruct_vehicles(*given)[0]
+
+
+def reconstruct(rows, fit=vehicles):
     cutouts = to_table(rows, CUTOUTS)
     names = ["detection_id" if n == "cutout_id" else n for n in cutouts.column_names]
     return fit(cutouts, cutouts.rename_columns(names).select(TRACKS.names), CAMERA, PLANE, SETTINGS)

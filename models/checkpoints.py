@@ -1,0 +1,86 @@
+"""Files of a training run, whole or absent: checkpoints, and weights as safetensors with what rebuilds the network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON."""
+    _moved_in(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
+
+
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values that `read_checkpoint` loads without running any code."""
+    _moved_in(path, lambda part: torch.save(state, part))
+
+
+def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """What `write_checkpoint` wrote.
+
+    Raises ValueError where the file is damaged or holds more than tensors and plain values.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path}: not a checkpoint of tensors and plain values ({reason}); remove it") from None
+
+
+def write_weights(path: Path, network: nn.Module, config: dict[str, Any]) -> None:
+    """Write a network's weights as float16, which shipped files are, with the plain values that rebuild it."""
+    state = {
+        name: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    _moved_in(path, lambda part: save_file(state, part, {"config": json.dumps(config, sort_keys=True)}))
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and config of `write_weights`, floating point as float32.
+
+    Raises FileNotFoundError, or ValueError for a file that is none of ours.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no weights there")
+    try:
+        with safe_open(path, "pt") as file:
+            config = json.loads((file.metadata() or {}).get("config", "null"))
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+    if config is None:
+        raise ValueError(f"{path}: safetensors without this project's config; expected weights that training wrote")
+    return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, config
+
+
+def load_into(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Give a network its weights.
+
+    Raises ValueError, one line, where they belong to another architecture.
+    """
+    ours = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    theirs = {name: tuple(value.shape) for name, value in state.items()}
+    wrong = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
+    if wrong:
+        name = wrong[0]
+        raise ValueError(
+            f"{path}: weights of another architecture: {len(wrong)} tensors differ, first {name}: expected "
+            f"{ours.get(name, 'none')}, got {theirs.get(name, 'none')}"
+        )
+    network.load_state_dict(state)
+
+
+def _moved_in(path: Path, write: Any) -> None:
+    """Write beside the place and move in at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    write(part)
+    part.replace(path)

@@ -1,0 +1,44 @@
+"""Make a rough mask exact, given the frame and the empty street behind it.
+
+A network of a few dozen thousand weights (card.md) looks at the frame's own
+pixels; OpenCV runs it, so that the workers need no torch. Images are BGR, float32 grey levels.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+WEIGHTS = Path(__file__).with_name("matting.onnx")
+CHANNELS = 10
+STRIDE = 8  # the network halves its input three times
+# Room around the rough mask: limbs that it lost, and enough street to compare with.
+MARGIN_PX = 12
+_OFFSET = 6.0  # grey levels added before a logarithm: below them a ratio is noise
+
+
+def inputs(frame: np.ndarray, background: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(10, h, w) float32 of what the network sees: frame and background (h, w, 3) in the same light, the logarithm of
+    their ratio, the rough mask (h, w)."""
+    ratio = np.log((frame + _OFFSET) / (background + _OFFSET))
+    layers = [frame / 127.5 - 1, background / 127.5 - 1, ratio, mask[..., None] * 2.0 - 1]
+    return np.concatenate(layers, axis=2, dtype=np.float32).transpose(2, 0, 1)
+
+
+def refined(frame: np.ndarray, background: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(h, w) float32 chance, 0 to 1, that a pixel is the object's."""
+    h, w = mask.shape
+    stack = inputs(np.asarray(frame, np.float32), np.asarray(background, np.float32), mask)
+    padded = np.pad(stack, ((0, 0), (0, -h % STRIDE), (0, -w % STRIDE)), mode="edge")
+    network = _network()
+    network.setInput(padded[None])
+    logits = network.forward()[0, 0, :h, :w]
+    return 1 / (1 + np.exp(-logits))
+
+
+@lru_cache(maxsize=1)
+def _network() -> cv2.dnn.Net:
+    return cv2.dnn.readNetFromONNX(str(WEIGHTS))

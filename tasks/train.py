@@ -1,0 +1,125 @@
+"""Train: a network of models/ in a run folder. RenderVehicleCrops: the rendered pictures its keypoint network needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import luigi
+
+from models.vehicle_keypoints.plan import CropSettings, plan_shards
+from pipeline.engine import map_shards
+from pipeline.storage import write_json
+from tasks.configuration import walt3d
+from tasks.console import Report
+from tasks.matting import MattingSamples
+from tasks.settings import collect, declare, identity
+from tasks.stage import data_root_of
+
+
+class RenderVehicleCrops(luigi.Task):
+    """Vehicles and people drawn one by one under any light, and backdrops: what training crops are composed of."""
+
+    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
+    cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
+    version = 1  # raised when the code makes other bytes
+
+    @property
+    def settings(self) -> CropSettings:
+        """How many of them."""
+        return collect(self, CropSettings)
+
+    @property
+    def folder(self) -> Path:
+        """What changes the pictures changes their folder."""
+        content = json.dumps([self.version, identity(self.settings)], sort_keys=True)
+        mark = hashlib.sha256(content.encode()).hexdigest()[:8]
+        return data_root_of(self.data_root) / "training" / f"vehicle_crops-{mark}"
+
+    def output(self) -> luigi.LocalTarget:
+        """Written last: the settings and the number of shards."""
+        return luigi.LocalTarget(str(self.folder / "manifest.json"))
+
+    def run(self) -> None:
+        """Draw the shards that are not there yet."""
+        from models.vehicle_keypoints.shards import draw_shard  # its ray caster loads for a second
+
+        jobs = plan_shards(self.settings, self.folder)
+        todo = [job for job in jobs if not job.out.exists()]
+        report, before = Report(self, "RenderVehicleCrops", "shards"), len(jobs) - len(todo)
+        map_shards(
+            draw_shard, todo, engine=walt3d().engine, cpus=self.cpus or walt3d().cpus,
+            on_done=lambda done, _: report(before + done, len(jobs)),
+        )  # fmt: skip
+        write_json(self.folder / "manifest.json", {"settings": identity(self.settings), "shards": len(jobs)})
+        report.close(f"{len(jobs)} shards in {self.folder}")
+
+
+declare(RenderVehicleCrops, CropSettings)
+
+
+# The task that makes each model's training data.
+_DATA: dict[str, Callable[..., Any]] = {"vehicle_keypoints": RenderVehicleCrops, "matting": MattingSamples}
+
+
+class Train(luigi.Task):
+    """Train a network, or go on where a stopped run was; the run's folder is <data root>/runs/<run>."""
+
+    model = luigi.Parameter(default="vehicle_keypoints", description="a network with a recipe in models/")
+    preset = luigi.Parameter(default="tiny", description="tiny for two CPU cores, base for a GPU")
+    run_name = luigi.Parameter(default="", description="name of the run, <model>-<preset> by default")
+    steps = luigi.IntParameter(default=0, description="optimiser steps, else the preset's")
+    init_from = luigi.Parameter(default="", description="weights to start from")
+    labels = luigi.Parameter(default="", description="human labels to train on: DeepLabCut CSV or COCO JSON")
+    images = luigi.Parameter(default="", description="folder of the labelled pictures, else the labels'")
+    backdrops = luigi.Parameter(default="", description="folder of your own pictures to render vehicles before")
+    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._recipe()  # an unknown model or preset is told before anything is drawn
+
+    def requires(self) -> list[Any]:
+        """The model's data, unless human labels are given."""
+        return [] if self.labels else [_DATA[self.model](data_root=self.data_root)]
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return data_root_of(self.data_root) / "runs" / (self.run_name or f"{self.model}-{self.preset}")
+
+    def output(self) -> luigi.LocalTarget:
+        """The weights, written when the last step is done."""
+        return luigi.LocalTarget(str(self.folder / "weights.safetensors"))
+
+    def run(self) -> None:
+        """Train, or go on."""
+        from models.train import train  # torch loads for seconds, other stages do without it
+
+        recipe_of = self._recipe()
+        network, settings = recipe_of.PRESETS[self.preset]
+        if self.steps:
+            settings = dataclasses.replace(settings, steps=self.steps)
+        crops = self.requires()[0].folder if self.requires() else Path()
+        given = {name: Path(value).expanduser().resolve() if value else None for name, value in self._files().items()}
+        recipe = recipe_of.build(network, settings.seed, crops, **given)
+        report = Report(self, f"Train {self.model}", "steps")
+        last = train(recipe, settings, self.folder, progress=report)
+        report.close(", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step"))
+
+    def _files(self) -> dict[str, str]:
+        names = ("init_from", "labels", "images", "backdrops")
+        return {name: getattr(self, name) for name in names}
+
+    def _recipe(self) -> Any:
+        if self.model not in _DATA:
+            raise ValueError(f"Train: expected --model of {', '.join(_DATA)}, got {self.model!r}")
+        recipe = importlib.import_module(f"models.{self.model}.recipe")
+        if self.preset not in recipe.PRESETS:
+            raise ValueError(f"Train: expected --preset of {', '.join(recipe.PRESETS)}, got {self.preset!r}")
+        return recipe

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models.checkpoints import write_weights
+from models.vehicle_keypoints import Keypoints, load, load_default
+from models.vehicle_keypoints.network import KeypointNetwork, NetworkSettings, config_of
+from models.vehicle_keypoints.predict import WEIGHTS, HeatmapKeypoints, decode
+from models.vehicle_keypoints.window import MAP_CELLS, to_cells, windows_of
+
+BOXES = np.array([[100.0, 50, 60, 40], [300.5, 200.25, 33, 90], [-20, -10, 80, 60], [600, 400, 200, 80]])
+
+
+def gaussian_logits(cells):
+    axis = torch.arange(MAP_CELLS, dtype=torch.float32)
+    along = -((torch.as_tensor(cells, dtype=torch.float32)[..., None] - axis) ** 2) / 2
+    return along[..., 1, :, None] + along[..., 0, None, :]
+
+
+class Given(nn.Module):
+    """Answers with prepared heatmaps."""
+
+    def __init__(self, heat):
+        super().__init__()
+        self.heat = heat
+
+    def forward(self, image):
+        return self.heat[: len(image)], torch.zeros(len(image), 12, 4)
+
+
+def test_a_map_around_a_point_gives_that_point_of_the_image(rng):
+    windows = windows_of(BOXES)
+    xy = BOXES[:, None, :2] + rng.uniform(-0.05, 1.05, (4, 12, 2)) * BOXES[:, None, 2:] - 0.5
+    found = HeatmapKeypoints(Given(gaussian_logits(to_cells(xy, windows)))).predict(
+        [np.zeros((720, 1280, 3), np.uint8)] * 4, BOXES
+    )
+    side = BOXES[:, None, 2:].max(axis=2)
+    assert (np.linalg.norm(found.xy - xy, axis=2) < 1e-3 * side).all()
+    assert (found.score > 0.9).all() and (found.sigma_px < 0.02 * side).all()
+
+
+def test_twice_the_box_is_twice_the_error(rng):
+    heat, state = gaussian_logits(rng.uniform(8, 30, (1, 12, 2))), torch.zeros(1, 12, 4)
+    xy, score, sigma, _ = decode(heat, state, np.array([[10.0, 20, 100]]))
+    xy2, score2, sigma2, _ = decode(heat, state, np.array([[20.0, 40, 200]]))
+    assert xy2 + 0.5 == pytest.approx(2 * (xy + 0.5)) and sigma2 == pytest.approx(2 * sigma)
+    assert score2 == pytest.approx(score)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(3)
+    return HeatmapKeypoints(KeypointNetwork(NetworkSettings(width=8, blocks=1)))
+
+
+def test_the_order_of_boxes_does_not_matter(network, rng):
+    image = rng.integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    boxes = np.column_stack([rng.uniform(0, 250, (40, 2)), rng.uniform(30, 120, (40, 2))])
+    order = rng.permutation(40)
+    said = []
+    found = network.predict([image] * 40, boxes, progress=lambda done, of: said.append((done, of)))
+    turned = network.predict([image] * 40, boxes[order])
+    assert found.xy[order] == pytest.approx(turned.xy, abs=1e-2)
+    assert (found.state[order] == turned.state).all()
+    assert said == [(32, 40), (40, 40)]
+
+
+def test_a_crop_with_an_offset_gives_the_frames_answer_moved(network, rng):
+    frame = rng.integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    box = np.array([[120.0, 90, 70, 50]])
+    whole = network.predict([frame], box)
+    part = network.predict([frame[40:250, 60:350]], box - [60, 40, 0, 0])
+    assert part.xy + [60, 40] == pytest.approx(whole.xy, abs=1e-2)
+
+
+def test_no_boxes_give_no_keypoints(network):
+    found = network.predict([], np.zeros((0, 4)))
+    assert found.xy.shape == (0, 12, 2) and found.state.shape == (0, 12)
+
+
+def test_bad_input_is_told_in_one_line(network, tmp_path):
+    frame = np.zeros((50, 50, 3), np.uint8)
+    with pytest.raises(ValueError, match="expected one image for each of 2 boxes, got 1"):
+        network.predict([frame], BOXES[:2])
+    with pytest.raises(ValueError, match=r"image 1: expected \(H, W, 3\) uint8 BGR, got \(50, 50\)"):
+        network.predict([frame, frame[..., 0]], BOXES[:2])
+    with pytest.raises(ValueError, match=r"keypoints score: expected \(2, 12\), got \(2, 11\)"):
+        Keypoints(np.zeros((2, 12, 2)), np.zeros((2, 11)), np.zeros((2, 12)), np.zeros((2, 12)))
+    path = tmp_path / "weights.safetensors"
+    small = NetworkSettings(width=8)
+    write_weights(path, KeypointNetwork(small), config_of(NetworkSettings(width=16)))
+    with pytest.raises(ValueError, match="weights of another architecture"):
+        load(path)
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason="no trained weights beside the code")
+def test_the_shipped_network_finds_visible_points_of_vehicles_it_never_saw(crops_folder):
+    from models.vehicle_keypoints.evaluate import score, tables
+    from models.vehicle_keypoints.shards import read_library
+
+    assert WEIGHTS.stat().st_size <= 10e6
+    scored = score(load_default("cpu"), read_library(crops_folder / "val"), 60, seed=5)
+    visible = (scored.state == 0) & (scored.size_px > 50)[:, None]
+    assert scored.pck(visible) > 0.85
+    assert any("all sizes" in line for line in tables(scored))
