@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from models.shape_basis import load_bases
-from models.vehicle_keypoints import load
+from models.vehicle_keypoints import check_weights, load
 from models.vehicle_keypoints.predict import WEIGHTS
 from pipeline.metric_vehicles import MetricSettings, fit_rows, predict_keypoints
 from pipeline.reconstruct import ReconstructSettings, reconstruct_people, reconstruct_vehicles, vehicles_of
@@ -83,8 +83,11 @@ class ReconstructVehicles(_Reconstruct, settings=ReconstructSettings):
         return Path(given).expanduser().resolve() if given else WEIGHTS
 
     def depends_on(self) -> Any:
-        """The calibration, and the network."""
-        return [super().depends_on(), digest(self.weights) if self.settings.metric.keypoints else None]
+        """The calibration, and the network, which is looked at before anything is made anew."""
+        if not self.settings.metric.keypoints:
+            return super().depends_on()
+        check_weights(self.weights)
+        return [super().depends_on(), digest(self.weights)]
 
     def place(
         self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report

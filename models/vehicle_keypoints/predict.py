@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -128,6 +129,21 @@ def _checked(number: int, image: np.ndarray) -> np.ndarray:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(f"image {number}: expected (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
     return image
+
+
+def check_weights(path: Path) -> None:
+    """Raise ValueError, one line, unless the file says that it holds this network's weights; costs no torch."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "np") as file:
+            config = json.loads((file.metadata() or {}).get("config", "null"))
+    except OSError:
+        raise ValueError(f"{path}: no such weights file; `make train MODEL=vehicle_keypoints` writes one") from None
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+    if not isinstance(config, dict) or config.get("model") != "vehicle_keypoints":
+        raise ValueError(f"{path}: expected weights of vehicle_keypoints that `make train` wrote")
 
 
 def load(path: Path, device: str | None = None) -> HeatmapKeypoints:

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from models.checkpoints import write_weights
-from models.vehicle_keypoints import Keypoints, load, load_default
+from models.vehicle_keypoints import Keypoints, check_weights, load, load_default
 from models.vehicle_keypoints.network import KeypointNetwork, NetworkSettings, config_of
 from models.vehicle_keypoints.predict import WEIGHTS, HeatmapKeypoints, decode
 from models.vehicle_keypoints.window import MAP_CELLS, to_cells, windows_of
@@ -104,3 +104,19 @@ def test_the_shipped_network_finds_visible_points_of_vehicles_it_never_saw(crops
     visible = (scored.state == 0) & (scored.size_px > 50)[:, None]
     assert scored.pck(visible) > 0.85
     assert any("all sizes" in line for line in tables(scored))
+
+
+def test_a_weights_file_is_known_before_it_is_loaded(tmp_path):
+    check_weights(WEIGHTS)
+    text = tmp_path / "notes.safetensors"
+    text.write_text("not weights")
+    write_weights(tmp_path / "other.safetensors", torch.nn.Linear(2, 2), {"model": "other"})
+    lines = {
+        tmp_path / "none": "no such weights file",
+        tmp_path: "no such weights file",
+        text: "not a safetensors file",
+        tmp_path / "other.safetensors": "expected weights of",
+    }
+    for path, line in lines.items():
+        with pytest.raises(ValueError, match=line):
+            check_weights(path)
