@@ -127,8 +127,10 @@ def report(quick: bool, data: Path) -> Report:
     floor = float(np.median(np.abs(cars.dims[enough, 0] / car.dims_mean[0] - 1)))
     rows = {name: row for name, (row, _) in found.items()}
     bars = [
+        Bar("rotation, degrees: size unknown, ours", rows["size unknown, ours"]["rotation_error_deg"], at_most=4),
         Bar("rotation, degrees: size unknown, theirs", rows["size unknown, theirs"]["rotation_error_deg"], at_most=4),
         Bar("rotation, degrees: size given, theirs", rows["size given, theirs"]["rotation_error_deg"], at_most=4),
+        Bar("translation: size given, theirs", rows["size given, theirs"]["translation_error"], at_most=0.02),
         Bar("translation: keypoints given", rows["keypoints given"]["translation_error"], at_most=0.02),
     ]
     notes = {"size only, median": floor, "refused": {name: words for name, (_, words) in found.items()}}
