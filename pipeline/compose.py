@@ -34,7 +34,7 @@ class ComposeSettings:
         default=0.8, metadata={"help": "free ground between two footprints, which are estimates, metres"}
     )
     clearance_share: float = field(
-        default=0.03, metadata={"help": "and so much more with distance from the camera, metres a metre"}
+        default=0.05, metadata={"help": "and so much more with distance from the camera, metres a metre"}
     )
     occlusion_share: float = field(
         default=0.45, metadata={"help": "share of the objects that others partly hide, aimed at, 0 to 1"}
