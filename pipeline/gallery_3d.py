@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.vehicle_mesh import Solid, solid
+from pipeline.vehicle_mesh import Solid, solid_of
 
 # An object's colour is that of its rank, in the picture as in the 3D view.
 COLOURS = (
@@ -60,19 +60,13 @@ def viewer() -> str:
 
 def scene_glb(image: Mapping[str, Any], nearest_first: Sequence[Mapping[str, Any]]) -> bytes | None:
     """Binary glTF of a row of IMAGES and its rows of OBJECTS; None where no object's place is known."""
-    bodies = {rank: _solid(row) for rank, row in enumerate(nearest_first)}
+    bodies = {rank: solid_of(row) for rank, row in enumerate(nearest_first)}
     placed = {rank: body for rank, body in bodies.items() if body is not None}
     if not placed:
         return None
     camera = Camera(np.reshape(image["K"], (3, 3)), (image["height"], image["width"]), np.array(image["distortion"]))
     plane = GroundPlane(np.array(image["ground_plane"][:3]), image["ground_plane"][3])
     return _export(placed, camera, plane)
-
-
-def _solid(row: Mapping[str, Any]) -> Solid | None:
-    names = ("category", "R", "t", "dims_lwh_m", "shape", "shape_basis")
-    known = all(row[name] is not None for name in ("R", "t", "dims_lwh_m"))
-    return solid(**{name: row[name] for name in names}) if known else None
 
 
 def _export(placed: Mapping[int, Solid], camera: Camera, plane: GroundPlane) -> bytes:

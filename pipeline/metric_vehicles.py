@@ -18,9 +18,9 @@ from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.shape_basis import ShapeBasis
 from models.vehicle_keypoints import Keypoints, VehicleKeypoints
 from pipeline import vehicle_fit
-from pipeline.bodies import vehicle_states
 from pipeline.frames import FrameReader
 from pipeline.headings import Headings
+from pipeline.reconstruct import states_alone
 from pipeline.silhouette import outline
 from pipeline.tables import KEYPOINT_STATES, RECONSTRUCTED
 
@@ -106,9 +106,7 @@ def _row(fits: vehicle_fit.VehicleFits, points: Keypoints, i: int, camera: Camer
     """The columns that the fit of observation i fills."""
     R, t, points_cam = fits.R[i], fits.t[i], fits.keypoints_3d[i]
     pixels = camera.project(points_cam)
-    inside = ((pixels >= -0.5) & (pixels < np.array(camera.size_hw[::-1]) - 0.5)).all(axis=1)
-    states = vehicle_states(((points_cam - t) @ R)[None], (-R.T @ t)[None])[0]
-    states = np.where(inside, states, KEYPOINT_STATES.index("truncated"))
+    states = states_alone(((points_cam - t) @ R)[None], (-R.T @ t)[None], pixels[None], camera.size_hw)[0]
     return {
         "z_m": float(t[2]),
         "keypoints_2d": pixels.ravel().tolist(),

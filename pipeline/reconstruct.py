@@ -243,7 +243,7 @@ def _table(cutouts: pa.Table, fitter: _Fitter, kind: np.ndarray, fit: Fit, headi
     points = np.stack([fitter.kinds[k].keypoints for k in kind]) * dims[:, None]
     points_cam = np.einsum("nij,nkj->nki", R, points) + t[:, None]
     pixels = camera.project(points_cam)
-    states = _states(points, -np.einsum("nji,nj->ni", R, t), pixels, camera.size_hw)
+    states = states_alone(points, -np.einsum("nji,nj->ni", R, t), pixels, camera.size_hw)
     # A keypoint of typical proportions is as good as the outline fits, and no better than the heading.
     score = np.exp(-fit.distance_px / fitter.size_px / 0.05) * np.where(np.isfinite(heading.yaw), 1.0, 0.5)
     refusals = fitter.refusals(fit)
@@ -269,7 +269,7 @@ def _table(cutouts: pa.Table, fitter: _Fitter, kind: np.ndarray, fit: Fit, headi
     return pa.table(arrays, schema=RECONSTRUCTED)
 
 
-def _states(
+def states_alone(
     points: np.ndarray, camera_in_object: np.ndarray, pixels: np.ndarray, size_hw: tuple[int, int]
 ) -> np.ndarray:
     """(N, K) indices of KEYPOINT_STATES of an object alone: seen, on its far side, or outside the frame."""

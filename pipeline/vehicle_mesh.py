@@ -6,9 +6,10 @@ through a projected vertex meets that vertex.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -57,9 +58,13 @@ def solid(
 
 def solids(placed: pa.Table) -> list[Solid | None]:
     """The solid of each row of a table with COLUMNS; None where its place or size is not known."""
-    rows = placed.select(COLUMNS).to_pylist()
-    known = [all(row[name] is not None for name in ("R", "t", "dims_lwh_m")) for row in rows]
-    return [solid(**row) if there else None for row, there in zip(rows, known, strict=True)]
+    return [solid_of(row) for row in placed.select(COLUMNS).to_pylist()]
+
+
+def solid_of(row: Mapping[str, Any]) -> Solid | None:
+    """The solid of one row with COLUMNS; None where its place or size is not known."""
+    known = all(row[name] is not None for name in ("R", "t", "dims_lwh_m"))
+    return solid(**{name: row[name] for name in COLUMNS}) if known else None
 
 
 def nearest_kind(dims_lwh_m: Sequence[float] | np.ndarray) -> Kind:
