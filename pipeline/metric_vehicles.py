@@ -21,11 +21,14 @@ from pipeline import vehicle_fit
 from pipeline.frames import FrameReader
 from pipeline.headings import Headings
 from pipeline.reconstruct import states_alone
+from pipeline.selection import box_iou
 from pipeline.silhouette import outline
 from pipeline.tables import KEYPOINT_STATES, RECONSTRUCTED
 
 Progress = Callable[[int, int], None]
-_FRAMES_AT_ONCE = 64  # decoded pictures held at a time
+_FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
+# What keypoints may know better than an outline; other refusals say that the mask shows two, or nothing that stands.
+_LIFTED = ("outline", "unsure")
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ def fit_rows(
     )
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
     boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float)
-    held = fits.ok & (_box_overlap(fits, boxes, camera, bases) > settings.min_box_overlap)
+    lifted = np.array([reason in (None, *_LIFTED) for reason in outlined["refusal"].to_pylist()], bool)
+    held = fits.ok & lifted & (_box_overlap(fits, boxes, camera, bases) > settings.min_box_overlap)
     rows = outlined.to_pylist()
     for i in np.flatnonzero(held).tolist():
         rows[i] |= _row(fits, points, i, camera)
@@ -134,12 +138,6 @@ def _box_overlap(
         if len(rows):
             mesh = basis.mesh(fits.shape[rows]) @ fits.R[rows].transpose(0, 2, 1) + fits.t[rows, None]
             pixels = pixel_to_edge(camera.project(mesh))
-            overlap[rows] = _iou(pixels.min(axis=1), pixels.max(axis=1), boxes_xywh[rows])
+            fitted = np.concatenate([pixels.min(axis=1), np.ptp(pixels, axis=1)], axis=1)
+            overlap[rows] = box_iou(fitted, boxes_xywh[rows])
     return overlap
-
-
-def _iou(low: np.ndarray, high: np.ndarray, boxes_xywh: np.ndarray) -> np.ndarray:
-    """(N,) of boxes from low to high (N, 2) and boxes (N, 4)."""
-    left, right = np.maximum(low, boxes_xywh[:, :2]), np.minimum(high, boxes_xywh[:, :2] + boxes_xywh[:, 2:])
-    both = np.prod(np.maximum(right - left, 0), axis=1)
-    return both / (np.prod(high - low, axis=1) + np.prod(boxes_xywh[:, 2:], axis=1) - both)

@@ -30,15 +30,15 @@ def drawn(xy_m, yaw_rad, group="car"):
     return points, box, rle, R, t
 
 
-def outlined(count):
-    """RECONSTRUCTED rows that the outline could not place."""
+def outlined(count, refusal):
+    """RECONSTRUCTED rows that the outline refused."""
     blank = {name: None for name in RECONSTRUCTED.names}
     rows = [blank | {"cutout_id": i, "track_id": 3, "frame_id": i, "bucket": "noon", "category": "vehicle",
-                     "fit_ok": False, "refusal": "outline"} for i in range(count)]  # fmt: skip
+                     "fit_ok": False, "refusal": refusal} for i in range(count)]  # fmt: skip
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 
 
-def fitted(scenes, *, score=0.95, boxes_xywh=None):
+def fitted(scenes, *, score=0.95, boxes_xywh=None, refusal="outline"):
     points = np.stack([scene[0] for scene in scenes])
     count = len(points)
     known = Keypoints(points, np.full((count, 12), score), np.ones((count, 12)), np.zeros((count, 12), np.int64))
@@ -46,7 +46,9 @@ def fitted(scenes, *, score=0.95, boxes_xywh=None):
         {"bbox_xywh": boxes_xywh or [scene[1] for scene in scenes], "mask_rle": [scene[2] for scene in scenes]}
     )
     headings = Headings(np.full(count, np.nan), np.full(count, np.inf), np.zeros(count, bool))
-    return fit_rows(outlined(count), known, cutouts, headings, CAMERA, PLANE, BASES, MetricSettings()).to_pylist()
+    return fit_rows(
+        outlined(count, refusal), known, cutouts, headings, CAMERA, PLANE, BASES, MetricSettings()
+    ).to_pylist()
 
 
 def test_true_points_give_the_true_pose_and_one_shape_a_track():
@@ -72,6 +74,12 @@ def test_a_fit_that_is_not_where_the_mask_is_is_not_taken():
     x, y, w, h = scene[1]
     (row,) = fitted([scene], boxes_xywh=[[x + w, y, w, h]])
     assert row["refusal"] == "outline"
+
+
+@pytest.mark.parametrize("refusal", ["notched", "no_ground", "too_far"])
+def test_what_no_keypoint_can_mend_stays_refused(refusal):
+    (row,) = fitted([drawn((0, 20), 0.3)], refusal=refusal)
+    assert row["refusal"] == refusal and row["shape"] is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, 1e9])
