@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -132,11 +132,14 @@ def _light(sim: Simulation, burst: Burst) -> Light:
 
 
 class _Keyed:
-    """View and light under a key of all their numbers: arrays cannot be compared in one word."""
+    """View and light under a key of all their numbers: arrays cannot be compared in one word.
+
+    Of fields alone: what a view has worked out since must not make it another.
+    """
 
     def __init__(self, value: tuple[View, Light]) -> None:
         self.value = value
-        self.key = pickle.dumps(value)
+        self.key = pickle.dumps([asdict(part) for part in value])
 
     def __hash__(self) -> int:
         return crc32(self.key)

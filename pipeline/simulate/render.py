@@ -205,7 +205,9 @@ class Renderer:
             seen = one.seen[wy, wx]
             cover[fy, fx, 0] += seen.mean(axis=2, dtype=np.float32)
             actors[fy, fx] += self._colours(one, casters, sun_share)[wy, wx].sum(axis=2) / len(OFFSETS)
-        return background * (1 - cover) + actors
+        background *= 1 - cover
+        background += actors
+        return background
 
     def _shadow_casters(self, drawn: list[Drawn]) -> o3d.t.geometry.RaycastingScene:
         """Everyone's shape for shadow rays: people as they are, vehicles as convex hulls a hand's breadth up."""
@@ -239,9 +241,11 @@ class Renderer:
                 self._headlight_pool(one, pools)
         # The sun is half a degree wide and cloud spreads it: a shadow's edge is soft.
         soft = cv2.GaussianBlur(free, (0, 0), 1.0)
-        warm = np.array([1.0, 0.93, 0.80], np.float32)
-        lamps = stage.albedo * pools[..., None] * warm
-        return stage.sunlit * (soft * sun_share)[..., None] + stage.unlit * ambient[..., None] + lamps
+        picture = stage.sunlit * (soft * sun_share)[..., None]
+        picture += stage.unlit * ambient[..., None]
+        if pools.any():
+            picture += stage.albedo * pools[..., None] * np.array([1.0, 0.93, 0.80], np.float32)
+        return picture
 
     def _ground_window(self, points: np.ndarray) -> tuple[slice, slice] | None:
         """The frame's rows and columns around the projections of world points (N, 3)."""
@@ -321,12 +325,20 @@ class Renderer:
         low = np.clip(points[:, 2] / 0.55, 0, 1)
         around = light.ambient(normal) * (0.45 + 0.55 * low)[:, None]
         around += lamp_light(light, self._lamps_near(one), points, normal)
-        coat = gloss * fresnel(view_dir, normal)
+        result = albedo * (sun[:, None] * light.sun + around)
+        shiny = np.flatnonzero(gloss > 0)
+        if len(shiny):
+            result[shiny] += self._coat(gloss[shiny], view_dir[shiny], normal[shiny], sun[shiny])
+        colours[rows] = result + self._lamps(one, triangle)
+        return colours.reshape(*one.seen.shape, 3)
+
+    def _coat(self, gloss: np.ndarray, view_dir: np.ndarray, normal: np.ndarray, sun: np.ndarray) -> np.ndarray:
+        """(N, 3) what a clear coat mirrors of the street, and the sun's glint in it."""
+        light = self.light
+        mirrored = (gloss * fresnel(view_dir, normal))[:, None] * reflected(light, view_dir, normal)
         half = unit(light.sun_dir - view_dir)
         glint = gloss * np.clip(dot(half, normal), 0, 1) ** 220 * 3.0 * (sun > 0)
-        result = albedo * (sun[:, None] * light.sun + around) + coat[:, None] * reflected(light, view_dir, normal)
-        colours[rows] = result + glint[:, None] * light.sun + self._lamps(one, triangle)
-        return colours.reshape(*one.seen.shape, 3)
+        return mirrored + glint[:, None] * light.sun
 
     def _lamps_near(self, one: Drawn) -> np.ndarray:
         """(L, 3) street lamps whose light reaches the actor."""
