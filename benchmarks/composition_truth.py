@@ -101,13 +101,18 @@ def measure(camera_dir: Path, mode: str) -> dict:
         "scenes": objects["scene_id"].nunique(),
         "objects": len(objects),
         "pairs": int(total["pairs"]),
-        "order_right": float(total["right"] / max(total["pairs"], 1)),
+        "order_right": _share(total["right"], total["pairs"]),
         "bus_lorry_pairs": int(total["long_pairs"]),
-        "bus_lorry_right": float(total["long_right"] / max(total["long_pairs"], 1)),
+        "bus_lorry_right": _share(total["long_right"], total["long_pairs"]),
         "footprints_crossing": int(total["crossing"]),
         "true_footprints_crossing": int(total["true_crossing"]),
         "objects_without_actor": int(total["unknown"]),
     }
+
+
+def _share(part: float, whole: float) -> float:
+    """NaN of nothing: no pair is neither right nor wrong, and meets no bar."""
+    return float(part / whole) if whole else float("nan")
 
 
 def report(quick: bool, data: Path) -> Report:
