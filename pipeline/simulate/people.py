@@ -6,7 +6,7 @@ Joints are SMPL's 24, keypoints COCO's 17.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from pipeline.simulate.mesh import Mesh
 from pipeline.simulate.wardrobe import Outfit, Region
 
 MOTIONS = ("walk", "stand", "turn")
-_FILE = Path(__file__).with_name("people.npz")
+BAKED = Path(__file__).with_name("people.npz")
 _QUANTUM_M = 1e-4
 _TRUNK = [Region.CHEST, Region.WAIST, Region.SEAT, Region.THIGH]
 
@@ -27,7 +27,8 @@ _TRUNK = [Region.CHEST, Region.WAIST, Region.SEAT, Region.THIGH]
 class Person:
     """body indexes the baked bodies; height_m is without shoes, hair and hat.
 
-    arms are extra elbow bends (left, right) in radians; stride scales the swing of the legs, about 1.
+    arms are extra elbow bends (left, right) in radians; stride scales the swing of the legs, about 1. baked is the file
+    of bodies, in the format of people.npz.
     """
 
     body: int
@@ -35,6 +36,7 @@ class Person:
     height_m: float
     arms: tuple[float, float]
     stride: float
+    baked: Path = field(default=BAKED)
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,9 @@ class _Bodies:
     around: csr_matrix  # (V, T), 1 where a vertex is a corner of a triangle
 
 
-@lru_cache(maxsize=1)
-def _bodies() -> _Bodies:
-    with np.load(_FILE) as data:
+@lru_cache(maxsize=2)
+def _bodies(baked: Path = BAKED) -> _Bodies:
+    with np.load(baked) as data:
         triangles, region = data["triangles"].astype(np.int32), data["region"].astype(np.int64)
         weights = data["weights"].astype(np.float32)
         count = data["vertices"].shape[1]
@@ -74,9 +76,8 @@ def _bodies() -> _Bodies:
         )
 
 
-def _vertex_normals(vertices: np.ndarray) -> np.ndarray:
+def _vertex_normals(bodies: _Bodies, vertices: np.ndarray) -> np.ndarray:
     """(V, 3) unit normals of body vertices (V, 3), averaged by area."""
-    bodies = _bodies()
     a, b, c = (vertices[bodies.triangles[:, i]] for i in range(3))
     summed = bodies.around @ np.cross(b - a, c - a)
     return summed / np.maximum(np.linalg.norm(summed, axis=1, keepdims=True), 1e-12)
@@ -97,10 +98,28 @@ def make_person(seed: int) -> Person:
     return Person(body, outfit, height, arms, float(rng.uniform(0.92, 1.15)))
 
 
+def body_count(baked: Path) -> int:
+    """How many bodies a file holds."""
+    return len(_bodies(baked).sex)
+
+
+def rest_joints(body: int, baked: Path = BAKED) -> np.ndarray:
+    """(24, 3) joints of a body at rest, metres, person frame."""
+    return _bodies(baked).joints[body]
+
+
+def dress(body: int, baked: Path, rng: np.random.Generator) -> Person:
+    """A body of any file in an outfit; whoever is shorter than 1.5 m is dressed as a child."""
+    bodies = _bodies(baked)
+    height = float(bodies.vertices[body, :, 2].max())
+    outfit = wardrobe.draw_outfit(rng, woman=bool(bodies.sex[body] > 0.5), adult=height > 1.5)
+    return Person(body, outfit, height, (0.0, 0.0), 1.0, baked)
+
+
 @lru_cache(maxsize=256)
-def _walk_cycle(body: int, stride: float) -> tuple[float, np.ndarray]:
+def _walk_cycle(body: int, stride: float, baked: Path = BAKED) -> tuple[float, np.ndarray]:
     """Stride length, metres, and the pelvis's forward offset at 64 phases that keeps the planted foot in its place."""
-    joints = _bodies().joints[body]
+    joints = rest_joints(body, baked)
     phases = np.arange(65) / 64
     posed = np.stack([gait.placed(joints, gait.pose(joints, "walk", p, (0.0, 0.0), stride)) for p in phases])
     # A foot rolls over its ankle until mid-stance and over its ball from there to the other heel's strike.
@@ -114,25 +133,31 @@ def _walk_cycle(body: int, stride: float) -> tuple[float, np.ndarray]:
 
 def stride_length_m(person: Person) -> float:
     """Metres walked in one gait cycle."""
-    return _walk_cycle(person.body, person.stride)[0]
+    return _walk_cycle(person.body, person.stride, person.baked)[0]
 
 
 def _posed(person: Person, motion: str, phase: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """G (24, 3, 3), joints (24, 3) and skinned bare vertices (V, 3), standing on z = 0."""
-    joints = _bodies().joints[person.body]
-    G = gait.pose(joints, motion, phase, person.arms, person.stride)
-    posed = gait.placed(joints, G)
-    vertices = _skinned(_dressed(person), joints, G, posed)
-    shift = np.array([-posed[0, 0], -posed[0, 1], -vertices[:, 2].min()])
+    G = gait.pose(rest_joints(person.body, person.baked), motion, phase, person.arms, person.stride)
+    forward = 0.0
     if motion == "walk":
-        offset = _walk_cycle(person.body, person.stride)[1]
-        shift[0] += np.interp(phase % 1.0, np.arange(65) / 64, np.r_[offset, offset[0]])
-    return G, posed + shift, vertices + shift
+        offset = _walk_cycle(person.body, person.stride, person.baked)[1]
+        forward = np.interp(phase % 1.0, np.arange(65) / 64, np.r_[offset, offset[0]])
+    return G, *_standing(person, G, forward)
 
 
-def _skinned(rest: np.ndarray, joints: np.ndarray, G: np.ndarray, posed: np.ndarray) -> np.ndarray:
+def _standing(person: Person, G: np.ndarray, forward_m: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (24, 3) and skinned bare vertices (V, 3) in a pose G (24, 3, 3), the lowest vertex on z = 0."""
+    joints = rest_joints(person.body, person.baked)
+    posed = gait.placed(joints, G)
+    vertices = _skinned(_bodies(person.baked), _dressed(person), joints, G, posed)
+    shift = np.array([-posed[0, 0], -posed[0, 1], -vertices[:, 2].min()])
+    shift[0] += forward_m
+    return posed + shift, vertices + shift
+
+
+def _skinned(bodies: _Bodies, rest: np.ndarray, joints: np.ndarray, G: np.ndarray, posed: np.ndarray) -> np.ndarray:
     """Linear blend skinning of rest vertices (V, 3)."""
-    bodies = _bodies()
     t = posed - np.einsum("jik,jk->ji", G, joints)
     R_blend = np.einsum("vk,vkij->vij", bodies.weights, G[bodies.weight_joints])
     t_blend = np.einsum("vk,vki->vi", bodies.weights, t[bodies.weight_joints])
@@ -142,12 +167,12 @@ def _skinned(rest: np.ndarray, joints: np.ndarray, G: np.ndarray, posed: np.ndar
 @lru_cache(maxsize=512)
 def _dressed(person: Person) -> np.ndarray:
     """(V, 3) rest vertices moved out along their normals by the clothes over them."""
-    bodies = _bodies()
+    bodies = _bodies(person.baked)
     rest, joints = bodies.vertices[person.body], bodies.joints[person.body]
     # A hem belongs to the garment that stands off further, so it steps outwards.
     off = (bodies.touches * wardrobe.region_standoff(person.outfit)).max(axis=1) * person.height_m / 1.75
-    draped = _draped(rest)
-    dressed = draped + _vertex_normals(draped) * off[:, None]
+    draped = _draped(bodies, rest)
+    dressed = draped + _vertex_normals(bodies, draped) * off[:, None]
     if person.outfit.lower != "trousers":
         return dressed
     shank = bodies.touches[:, Region.SHANK]
@@ -155,9 +180,8 @@ def _dressed(person: Person) -> np.ndarray:
     return wardrobe.loose_legs(dressed, joints, np.stack([shank & left, shank & ~left]), person.outfit.fit)
 
 
-def _draped(rest: np.ndarray) -> np.ndarray:
+def _draped(bodies: _Bodies, rest: np.ndarray) -> np.ndarray:
     """Rest vertices (V, 3) with the trunk's hollows filled: cloth spans what skin follows."""
-    bodies = _bodies()
     trunk = bodies.touches[:, _TRUNK].any(axis=1) & ~np.delete(bodies.touches, _TRUNK, axis=1).any(axis=1)
     near = bodies.around @ bodies.around.T
     near.setdiag(0)
@@ -166,14 +190,14 @@ def _draped(rest: np.ndarray) -> np.ndarray:
     for _ in range(4):
         draped[trunk] += 0.5 * (near @ draped / share - draped)[trunk]
     # Only outwards or inwards: along the surface, hems would lose their level edge.
-    normals = _vertex_normals(rest)
+    normals = _vertex_normals(bodies, rest)
     return rest + normals * ((draped - rest) * normals).sum(axis=1, keepdims=True)
 
 
 @lru_cache(maxsize=512)
 def _seat(person: Person) -> np.ndarray:
     """(2, 3) low and high corner of the dressed seat, rest pose."""
-    seat = _dressed(person)[_bodies().touches[:, Region.SEAT]]
+    seat = _dressed(person)[_bodies(person.baked).touches[:, Region.SEAT]]
     return np.stack([seat.min(axis=0), seat.max(axis=0)])
 
 
@@ -184,8 +208,13 @@ def person_joints(person: Person, motion: str, phase: float) -> np.ndarray:
 
 def coco17_keypoints(person: Person, motion: str, phase: float) -> np.ndarray:
     """(17, 3) COCO keypoints, metres, person frame."""
-    bodies = _bodies()
     G, joints, _ = _posed(person, motion, phase)
+    return _coco17(person, G, joints)
+
+
+def _coco17(person: Person, G: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """(17, 3) COCO keypoints of a pose G (24, 3, 3) with joints (24, 3)."""
+    bodies = _bodies(person.baked)
     rest_head, rest_eyes = bodies.joints[person.body, 15], bodies.eyes[person.body]
     apart = rest_eyes[0, 1] - rest_eyes[1, 1]
     middle = rest_eyes.mean(axis=0)
@@ -198,14 +227,24 @@ def coco17_keypoints(person: Person, motion: str, phase: float) -> np.ndarray:
 
 def person_mesh(person: Person, motion: str, phase: float) -> Mesh:
     """The dressed person at a phase of a motion."""
-    bodies = _bodies()
-    G, joints, vertices = _posed(person, motion, phase)
+    return _mesh(person, *_posed(person, motion, phase))
+
+
+def in_pose(person: Person, G: np.ndarray) -> tuple[Mesh, np.ndarray, np.ndarray]:
+    """Mesh, joints (24, 3) and COCO keypoints (17, 3) of the dressed person in any pose G (24, 3, 3)."""
+    joints, vertices = _standing(person, G)
+    return _mesh(person, G, joints, vertices), joints, _coco17(person, G, joints)
+
+
+def _mesh(person: Person, G: np.ndarray, joints: np.ndarray, vertices: np.ndarray) -> Mesh:
+    """Skinned vertices (V, 3) with the outfit's colours, and what is worn over them."""
+    bodies = _bodies(person.baked)
     vertices = vertices.astype(np.float32)
     count = len(bodies.triangles)
     body = Mesh(
         vertices,
         bodies.triangles,
-        _vertex_normals(vertices)[bodies.triangles],
+        _vertex_normals(bodies, vertices)[bodies.triangles],
         wardrobe.region_colours(person.outfit).astype(np.float32)[bodies.region],
         np.zeros(count, np.float32),
         np.zeros(count, np.uint8),
