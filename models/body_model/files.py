@@ -25,7 +25,11 @@ _ALLOWED = {
     ("numpy", "ndarray"), ("numpy", "dtype"),
     ("scipy.sparse.csc", "csc_matrix"), ("scipy.sparse._csc", "csc_matrix"),
     ("scipy.sparse.csr", "csr_matrix"), ("scipy.sparse._csr", "csr_matrix"),
+    ("numpy.core.numeric", "_frombuffer"), ("numpy._core.numeric", "_frombuffer"),
     ("_codecs", "encode"),
+    # chumpy's objects hold a set; the oldest protocols make an object with the other two. Python 2 named them so.
+    ("builtins", "set"), ("__builtin__", "set"), ("builtins", "object"), ("__builtin__", "object"),
+    ("copyreg", "_reconstructor"), ("copy_reg", "_reconstructor"),
 }  # fmt: skip
 _MOVED = {"scipy.sparse.csc": "scipy.sparse", "scipy.sparse.csr": "scipy.sparse"}
 
@@ -91,11 +95,20 @@ def _plain(value: Any, key: str, path: Path) -> np.ndarray:
     if isinstance(value, _Plain):
         value = value.state.get("x") if isinstance(value.state, dict) else None
     if sparse.issparse(value):
-        value = value.toarray()
+        value = _dense(value, key, path)
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise ValueError(f"{path}: {key}: expected an array of numbers, got {array.dtype}")
     return array
+
+
+def _dense(value: Any, key: str, path: Path) -> np.ndarray:
+    """A sparse matrix whose indices were checked: a pickle's may point outside it, and toarray would write there."""
+    try:
+        value.check_format(full_check=True)
+        return value.toarray()
+    except Exception as error:  # a hostile file may leave out or mistype any part of the matrix
+        raise ValueError(f"{path}: {key}: not a sparse matrix: {' '.join(str(error).split())[:150]}") from None
 
 
 def _face(raw: Mapping[str, Any], vertices: int, path: Path) -> np.ndarray:

@@ -94,10 +94,10 @@ class _Ch:
     """Pickles as chumpy's arrays do: an object of chumpy.ch with its array in `x`."""
 
     def __init__(self, x):
-        self.x = x
+        self.x, self._dirty_vars, self._itr = x, {"x"}, None
 
 
-def as_pickle(arrays: dict, path) -> None:
+def as_pickle(arrays: dict, path, protocol: int = 2) -> None:
     """Write the arrays as the original files are: some of chumpy's, a sparse regressor."""
     _Ch.__module__, _Ch.__qualname__, _Ch.__name__ = "chumpy.ch", "Ch", "Ch"
     module = type(sys)("chumpy.ch")
@@ -105,7 +105,7 @@ def as_pickle(arrays: dict, path) -> None:
     sys.modules["chumpy"], sys.modules["chumpy.ch"] = type(sys)("chumpy"), module
     try:
         content = dict(arrays, shapedirs=_Ch(arrays["shapedirs"]), J_regressor=sparse.csc_matrix(arrays["J_regressor"]))
-        path.write_bytes(pickle.dumps(content, protocol=2))
+        path.write_bytes(pickle.dumps(content, protocol=protocol))
     finally:
         del sys.modules["chumpy"], sys.modules["chumpy.ch"]
 
@@ -115,9 +115,10 @@ def arrays() -> dict:
     return dict(np.load(SHIPPED))
 
 
-def test_an_original_pickle_is_read_without_chumpy(arrays, tmp_path):
+@pytest.mark.parametrize("protocol", range(6))
+def test_an_original_pickle_is_read_without_chumpy(arrays, tmp_path, protocol):
     path = tmp_path / "SMPL_NEUTRAL.pkl"
-    as_pickle(arrays, path)
+    as_pickle(arrays, path, protocol)
     body = load_body(path)
     assert body.name == "SMPL_NEUTRAL"
     torch.testing.assert_close(body(*rest()).vertices, load_body()(*rest()).vertices)
@@ -134,6 +135,15 @@ def test_a_pickle_that_would_run_code_is_refused_and_runs_none(tmp_path):
     with pytest.raises(ValueError, match=r"hostile\.pkl: not read: .*subprocess\.call") as caught:
         load_body(path)
     assert "\n" not in str(caught.value) and not marker.exists()
+
+
+def test_a_sparse_matrix_that_points_outside_itself_is_refused(arrays, tmp_path):
+    regressor = sparse.csc_matrix(arrays["J_regressor"])
+    regressor.indices[0] = 10**6
+    path = tmp_path / "outside.pkl"
+    path.write_bytes(pickle.dumps(arrays | {"J_regressor": regressor}))
+    with pytest.raises(ValueError, match=r"outside\.pkl: J_regressor: not a sparse matrix"):
+        load_body(path)
 
 
 def test_files_of_another_kind_are_refused_in_one_line(arrays, tmp_path):
