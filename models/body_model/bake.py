@@ -10,7 +10,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import nnls
 
 from models.body_model.rest import PARENTS, SMPL_FROM_PERSON, t_pose
 from pipeline.simulate import bake_people
@@ -20,7 +19,8 @@ OUT = Path(__file__).with_name("anny.npz")
 TRAINING_PEOPLE = Path(__file__).with_name("training_people.npz")
 SEED, SAMPLED, SHAPES = 20, 400, 10
 ADULTS, CHILDREN = 40, 5  # of the training people
-_NEAR = 80  # vertices that a joint may be regressed from
+_NEAR = 300  # vertices that a joint is regressed from
+_RIDGE, _SUM_WEIGHT = 0.003, 100.0
 
 
 def phenotypes(rng: np.random.Generator, adults: int, children: int) -> list[tuple[float, ...]]:
@@ -51,14 +51,18 @@ def face_points(eyes: np.ndarray) -> np.ndarray:
 
 
 def regressor(vertices: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """(P, V) non-negative rows that sum to 1: points (B, P, 3) of B bodies from their vertices (B, V, 3)."""
+    """(P, V) rows that sum to 1: points (B, P, 3) of B bodies from their vertices (B, V, 3), by ridge regression.
+
+    Weights may be negative: a knee lies ever further behind the kneecap the taller the body, outside of any average.
+    """
     rows = np.zeros((points.shape[1], vertices.shape[1]))
     for number, target in enumerate(points.transpose(1, 0, 2)):
-        near = np.argsort(np.linalg.norm(vertices.mean(axis=0) - target.mean(axis=0), axis=1))[:_NEAR]
         centre = target.mean(axis=0)
+        near = np.argsort(np.linalg.norm(vertices.mean(axis=0) - centre, axis=1))[:_NEAR]
         equations = (vertices[:, near] - centre).transpose(0, 2, 1).reshape(-1, _NEAR)
-        heavy = 100.0 * np.ones((1, _NEAR))
-        share, _ = nnls(np.vstack([equations, heavy]), np.r_[(target - centre).reshape(-1), 100.0])
+        sums = np.full((1, _NEAR), _SUM_WEIGHT)
+        A, b = np.vstack([equations, sums]), np.r_[(target - centre).reshape(-1), _SUM_WEIGHT]
+        share = np.linalg.solve(A.T @ A + _RIDGE * np.eye(_NEAR), A.T @ b)
         rows[number, near] = share / share.sum()
     return rows
 
