@@ -53,17 +53,22 @@ class Report:
     notes: dict = field(default_factory=dict)
 
 
-def main(name: str, about: str | None, measure: Callable[[bool, Path], Report]) -> None:
-    """Parse the options, call measure(quick, data folder), print, write the JSON; exit 1 if --check and a bar fell."""
+def main(name: str, about: str | None, measure: Callable[..., Report], **paths: str) -> None:
+    """Parse the options, call measure(quick, data folder), print, write the JSON; exit 1 if --check and a bar fell.
+
+    `paths` are options of the benchmark's own, files that need not be given, and their help; measure gets them by name.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="exit 1 and name the bars that fell short")
     parser.add_argument("--quick", action="store_true", help="a small run, under a minute; its bars are not binding")
     parser.add_argument("--data", type=Path, default=OUT / "data", help="data root (default: %(default)s)")
+    for key, meaning in paths.items():
+        parser.add_argument(f"--{key.replace('_', '-')}", type=Path, help=meaning)
     options = parser.parse_args()
     begun = time.monotonic()
-    report = measure(options.quick, options.data)
+    report = measure(options.quick, options.data, **{key: getattr(options, key) for key in paths})
     print(table(report.rows))
     print("\n".join(str(bar) for bar in report.bars))
     bars = [{"name": b.name, "value": float(b.value), "limit": b.limit, "met": b.met} for b in report.bars]

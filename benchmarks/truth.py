@@ -6,10 +6,17 @@ an instance of no actor counts as wrong in every share below.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from benchmarks.job import frame_size_hw
 from pipeline import masks
+from pipeline.simulate import read_truth
+from pipeline.storage import read_parts
+from pipeline.tables import CUTOUTS
 
 MATCH_IOU = 0.3
 UNOCCLUDED_FRACTION = 0.98
@@ -38,3 +45,17 @@ def match(instances: pd.DataFrame, truth: pd.DataFrame, size_hw: tuple[int, int]
         result.iloc[rows, 0] = np.where(value >= MATCH_IOU, truth.index[there[best]], -1)
         result.iloc[rows, 1] = np.where(value >= MATCH_IOU, value, 0.0)
     return result
+
+
+def matched(camera_dir: Path, category: str, farthest_m: float) -> tuple[pd.DataFrame, pa.Table]:
+    """Truth rows of a category's cutouts, by cutout_id, and all cutouts without their pixels."""
+    columns = [name for name in CUTOUTS.names if not name.startswith(("sprite", "shadow"))]
+    cutouts = read_parts(camera_dir / "cutouts", columns=columns)
+    truth = read_truth(camera_dir / "truth").to_pandas()
+    frame = cutouts.to_pandas()
+    frame = frame[frame["category"] == category].reset_index(drop=True)
+    found = match(frame[["frame_id", "mask_rle"]], truth, frame_size_hw(camera_dir))
+    rows = truth.loc[found.loc[found["truth_row"] >= 0, "truth_row"]].reset_index(drop=True)
+    rows["cutout_id"] = frame.loc[found["truth_row"] >= 0, "cutout_id"].to_numpy()
+    near = np.array([np.linalg.norm(t) <= farthest_m for t in rows["t"]], bool) & (rows["category"] == category)
+    return rows[near].set_index("cutout_id"), cutouts

@@ -18,15 +18,13 @@ import pyarrow.parquet as pq
 
 from benchmarks.job import CHECKED_CAMERAS, MANIFESTS, frame_size_hw, simulated_job
 from benchmarks.report import Bar, Report, main
-from benchmarks.truth import match
+from benchmarks.truth import matched
 from calibration.camera import Camera, GroundPlane
 from data_manifest import CAMERAS, load_camera
 from pipeline import masks
 from pipeline.reconstruct import ReconstructSettings, reconstruct_vehicles
-from pipeline.simulate import read_truth
+from pipeline.solids import silhouettes
 from pipeline.storage import read_parts
-from pipeline.tables import CUTOUTS
-from pipeline.vehicle_mesh import silhouettes
 
 FARTHEST_M = 60.0
 PCK_ALPHA = 0.1
@@ -43,20 +41,6 @@ BARS = {
     "fit_mask_iou": {"at_least": 0.80},
 }
 _GEOMETRY = ("R", "t", "dims_lwh_m", "keypoints_2d")
-
-
-def matched(camera_dir: Path) -> tuple[pd.DataFrame, pa.Table]:
-    """Truth rows of the vehicle cutouts, by cutout_id, and the cutouts without their pixels."""
-    columns = [name for name in CUTOUTS.names if not name.startswith(("sprite", "shadow"))]
-    cutouts = read_parts(camera_dir / "cutouts", columns=columns)
-    truth = read_truth(camera_dir / "truth").to_pandas()
-    frame = cutouts.to_pandas()
-    frame = frame[frame["category"] == "vehicle"].reset_index(drop=True)
-    found = match(frame[["frame_id", "mask_rle"]], truth, frame_size_hw(camera_dir))
-    rows = truth.loc[found.loc[found["truth_row"] >= 0, "truth_row"]].reset_index(drop=True)
-    rows["cutout_id"] = frame.loc[found["truth_row"] >= 0, "cutout_id"].to_numpy()
-    near = np.array([np.linalg.norm(t) <= FARTHEST_M for t in rows["t"]], bool) & (rows["category"] == "vehicle")
-    return rows[near].set_index("cutout_id"), cutouts
 
 
 def errors(placed: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +86,7 @@ def mask_iou(placed: pa.Table, truth: pd.DataFrame, camera: Camera) -> float:
 
 def measure(camera_dir: Path, camera: Camera, plane: GroundPlane) -> list[dict]:
     """The fit's row and the first version's."""
-    truth, cutouts = matched(camera_dir)
+    truth, cutouts = matched(camera_dir, "vehicle", FARTHEST_M)
     tracks = pq.read_table(camera_dir / "tracks.parquet")
     placed = read_parts(camera_dir / "reconstructed")
     placed = placed.filter(pc.equal(placed["category"], "vehicle"))

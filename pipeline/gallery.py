@@ -70,12 +70,14 @@ def build_gallery(
     settings: GallerySettings = GallerySettings(),
     *,
     layers: Path | None = None,
+    body_file: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write the page of the shards in clipart_dir to `out`.
 
     `layers` is the camera's folder with `background/` and `cutouts/`: with it, peeling an object off shows what is
-    behind it; without it, its place is left hatched. Raises FileNotFoundError where there is no shard.
+    behind it; without it, its place is left hatched. `body_file` is the user's body model, where it is not the one that
+    ships. Raises FileNotFoundError where there is no shard.
     """
     images = storage.read_parts(clipart_dir / "images", gallery_statistics.IMAGE_COLUMNS)
     objects = storage.read_parts(clipart_dir / "objects", gallery_statistics.OBJECT_COLUMNS)
@@ -91,7 +93,7 @@ def build_gallery(
         "viewer": viewer(),
         "facts": gallery_statistics.facts(images, objects),
         "charts": gallery_statistics.charts(images, objects),
-        "scenes": _scenes(clipart_dir, chosen, settings, layers, progress),
+        "scenes": _scenes(clipart_dir, chosen, settings, layers, body_file, progress),
     }
     storage.write_bytes(out, render(page).encode())
     return out
@@ -128,6 +130,7 @@ def _scenes(
     chosen: Mapping[str, int],
     settings: GallerySettings,
     camera_dir: Path | None,
+    body_file: Path | None,
     progress: Progress | None,
 ) -> list[dict]:
     """The chosen scenes (scene_id to place in the shards), as many as the page may hold, in the order of the shards."""
@@ -139,7 +142,7 @@ def _scenes(
     scenes: list[dict] = []
     room = settings.max_megabytes * 1e6
     for number, scene_id in enumerate(chosen, 1):
-        scene = _scene(rows[scene_id], objects[scene_id], settings, layers)
+        scene = _scene(rows[scene_id], objects[scene_id], settings, layers, body_file)
         room -= len(json.dumps(scene))
         if room < 0 and scenes:
             break
@@ -159,7 +162,9 @@ def _rows(folder: Path, scene_ids: Iterable[str]) -> Iterable[dict]:
     return selected_rows(parts, "scene_id", scene_ids)
 
 
-def _scene(row: Mapping, nearest_first: list[dict], settings: GallerySettings, layers: Layers | None) -> dict:
+def _scene(
+    row: Mapping, nearest_first: list[dict], settings: GallerySettings, layers: Layers | None, body_file: Path | None
+) -> dict:
     """A row of IMAGES with its objects, as the page reads it."""
     picture = cv2.imdecode(np.frombuffer(row["image"]["bytes"], np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
@@ -181,7 +186,7 @@ def _scene(row: Mapping, nearest_first: list[dict], settings: GallerySettings, l
         "distortion": row["distortion"],
         "jpeg": _jpeg(shown, settings.jpeg_quality),
         "thumb": _jpeg(scaled(picture, min(1.0, _THUMBNAIL_WIDTH / row["width"])), 70),
-        "glb": _compressed(scene_glb(row, nearest_first)),
+        "glb": _compressed(scene_glb(row, nearest_first, body_file)),
         "objects": objects,
     }
     return _plain(scene)

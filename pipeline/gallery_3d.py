@@ -12,12 +12,13 @@ import gzip
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.vehicle_mesh import Solid, solid_of
+from pipeline.solids import Solid, solid_of
 
 # An object's colour is that of its rank, in the picture as in the 3D view.
 COLOURS = (
@@ -58,9 +59,12 @@ def viewer() -> str:
     return base64.b64encode(gzip.compress((head + _ADDED + body).encode(), mtime=0)).decode("ascii")
 
 
-def scene_glb(image: Mapping[str, Any], nearest_first: Sequence[Mapping[str, Any]]) -> bytes | None:
-    """Binary glTF of a row of IMAGES and its rows of OBJECTS; None where no object's place is known."""
-    bodies = {rank: solid_of(row) for rank, row in enumerate(nearest_first)}
+def scene_glb(
+    image: Mapping[str, Any], nearest_first: Sequence[Mapping[str, Any]], body_file: Path | None = None
+) -> bytes | None:
+    """Binary glTF of a row of IMAGES and its rows of OBJECTS, people's bodies those that ship or of body_file; None
+    where no object's place is known."""
+    bodies = {rank: solid_of(row, body_file) for rank, row in enumerate(nearest_first)}
     placed = {rank: body for rank, body in bodies.items() if body is not None}
     if not placed:
         return None

@@ -87,8 +87,12 @@ def reconstruct_people(
     progress: Progress | None = None,
 ) -> pa.Table:
     """RECONSTRUCTED of the people among CUTOUTS (pixels not needed), in their order."""
-    cutouts = cutouts.filter(pc.equal(cutouts["category"], "person"))
-    return _reconstruct(cutouts, tracks, camera, plane, settings, (PERSON,), progress)[0]
+    return _reconstruct(people_of(cutouts), tracks, camera, plane, settings, (PERSON,), progress)[0]
+
+
+def people_of(cutouts: pa.Table) -> pa.Table:
+    """The people among CUTOUTS."""
+    return cutouts.filter(pc.equal(cutouts["category"], "person"))
 
 
 def _reconstruct(

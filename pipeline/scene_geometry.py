@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.vehicle_mesh import Caster, Solid, extent, pixel_grid
+from pipeline.solids import Caster, Solid, extent, pixel_grid
 
 _CM, _FARTHEST_CM = 100.0, 65535
 

@@ -27,12 +27,12 @@ from pipeline.compose import ComposeSettings, Pool, make_pool, sample
 from pipeline.painting import Sprite, SpriteCache, Visible, decode_sprite, keypoint_states, paint, visible_part
 from pipeline.scene_geometry import SceneGeometry, depth_png, normals_png
 from pipeline.shard_files import write_images, write_objects
+from pipeline.solids import solids
 from pipeline.storage import read_parts
 from pipeline.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS
-from pipeline.vehicle_mesh import solids
 
 # Raised when the columns or the meaning of one change.
-COLUMNS_VERSION = 2
+COLUMNS_VERSION = 3
 _PIXELS = ("sprite", "sprite_xy", "shadow", "shadow_xy")
 
 
@@ -52,6 +52,7 @@ class ShardJob:
     scenes: int
     mode: str = "walt3d"
     settings: ComposeSettings = field(default_factory=ComposeSettings)
+    body_file: Path | None = None  # of people's solids, where theirs is not the body that ships
 
     @property
     def name(self) -> str:
@@ -86,7 +87,7 @@ class _Source:
     """What a shard reads: the pool, the pixels of the cutouts it drew, the backgrounds of their buckets."""
 
     def __init__(self, job: ShardJob) -> None:
-        self.folder, self.size_hw = job.camera_dir, job.camera.size_hw
+        self.folder, self.size_hw, self.body_file = job.camera_dir, job.camera.size_hw, job.body_file
         columns = [name for name in CUTOUTS.names if name not in _PIXELS]
         cutouts = read_parts(self.folder / "cutouts", columns)
         self.pool = make_pool(cutouts, read_parts(self.folder / "reconstructed"), job.plane, self.size_hw)
@@ -134,7 +135,8 @@ class _Source:
         """The depth and normals columns of a scene of rows of the pool; null unless the settings ask for them."""
         if self._geometry is None:
             return {"depth": None, "normals": None}
-        bodies = [body for body in solids(self.pool.table.take(pa.array(rows))) if body is not None]
+        found = solids(self.pool.table.take(pa.array(rows)), self.body_file)
+        bodies = [body for body in found if body is not None]
         depth, normals = self._geometry.render(bodies)
         return {
             "depth": {"bytes": depth_png(depth), "path": f"{stem}_depth.png"},

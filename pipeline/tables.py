@@ -122,8 +122,16 @@ _GEOMETRY = [
     column("shape", _F64S, "shape basis coefficients; null without a basis", shape="K", source="reconstruct"),
     column("shape_basis", pa.string(), "name of the basis of `shape`", source="reconstruct"),
     column("body_model", pa.string(), "body model of smpl_*; null for vehicles", source="reconstruct"),
-    column("smpl_theta", _F64S, "SMPL pose, axis-angle", unit="rad", shape="24,3", source="reconstruct"),
+    column(
+        "smpl_theta",
+        _F64S,
+        "SMPL pose, axis-angle; the first is the orientation in the camera",
+        unit="rad",
+        shape="24,3",
+        source="reconstruct",
+    ),
     column("smpl_beta", _F64S, "SMPL shape", shape="10", source="reconstruct"),
+    column("smpl_transl", _F64S, "SMPL's transl, camera frame", unit="m", shape="3", source="reconstruct"),
     column(
         "fit_residual_px",
         pa.float64(),

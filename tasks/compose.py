@@ -26,7 +26,7 @@ MANIFEST, GALLERY = "clipart_manifest.json", "gallery.html"
 class ClipArt(Stage):
     """What the two have in common: which data set it is."""
 
-    version = 2
+    version = 3
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")
@@ -58,6 +58,12 @@ class ClipArt(Stage):
         }
 
     @property
+    def body_file(self) -> Path | None:
+        """The user's own body model, where people are of it."""
+        given = self.clone(ReconstructPeople).settings.metric.body_model
+        return Path(given).expanduser().resolve() if given else None
+
+    @property
     def sizes(self) -> list[int]:
         """Scenes of each shard."""
         whole, rest = divmod(self.scenes, self.scenes_per_shard)
@@ -79,6 +85,7 @@ class ClipArt(Stage):
                 scenes=scenes,
                 mode=self.mode,
                 settings=settings,
+                body_file=self.body_file,
             )
             for number, scenes in enumerate(self.sizes)
         ]
@@ -158,7 +165,9 @@ class GenerateClipArt(ClipArt, settings=GenerateSettings):
     def work(self, report: Report) -> str:
         """The gallery, then the manifest last: where it is, all the rest is."""
         out = self.folder / self.product
-        build_gallery(out, out / GALLERY, self.settings.gallery, layers=self.folder, progress=report)
+        build_gallery(
+            out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file, progress=report
+        )
         blocks: list[Any] = self.requires()
         write_json(out / MANIFEST, build_manifest(self.jobs(blocks[0].settings)))
         self.tell_where()

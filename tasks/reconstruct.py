@@ -11,11 +11,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
+from models import hmr
+from models.hmr.predict import WEIGHTS as BODY_WEIGHTS
 from models.shape_basis import load_bases
 from models.vehicle_keypoints import check_weights, load
 from models.vehicle_keypoints.predict import WEIGHTS
+from pipeline import metric_people
+from pipeline.headings import find_headings
+from pipeline.metric_people import MetricPeopleSettings
 from pipeline.metric_vehicles import MetricSettings, fit_rows, predict_keypoints
-from pipeline.reconstruct import ReconstructSettings, reconstruct_people, reconstruct_vehicles, vehicles_of
+from pipeline.pose import OnnxPose
+from pipeline.reconstruct import (
+    ReconstructSettings,
+    people_of,
+    reconstruct_people,
+    reconstruct_vehicles,
+    vehicles_of,
+)
 from pipeline.storage import read_parts, write_table
 from pipeline.tables import CUTOUTS
 from tasks.console import Report
@@ -27,6 +39,8 @@ from tasks.stage import Stage, digest
 from tasks.track import TRACKS
 
 RECONSTRUCTED = "reconstructed"
+# Not asked of models.body_model, which would load torch wherever tasks are listed.
+FREE_BODY = Path(hmr.__file__).parents[1] / "body_model" / "anny.npz"
 _PIXELS = {"sprite", "sprite_xy", "shadow", "shadow_xy"}
 
 
@@ -104,17 +118,63 @@ class ReconstructVehicles(_Reconstruct, settings=ReconstructSettings):
         return table, f", {len(table) - table['shape'].null_count} by their keypoints"
 
 
+@dataclass(frozen=True)
+class PeopleSettings:
+    """The outline's fit, and the body's that takes its place."""
+
+    outline: ReconstructSettings
+    metric: MetricPeopleSettings
+
+
 class ReconstructPeople(_Reconstruct, settings=ReconstructSettings):
-    """People by foot point and height."""
+    """People as bodies that stand on the ground, from a network's and refined to what is seen; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/people-00000.parquet",)
+    version = 2
+
+    def configure(self) -> PeopleSettings:
+        """Both fits' settings under one section."""
+        return PeopleSettings(collect(self, ReconstructSettings), collect(self, MetricPeopleSettings))
+
+    @property
+    def networks(self) -> dict[str, Path]:
+        """Of the mesh network, the body and, where one is named, the pose network."""
+        metric = self.settings.metric
+        named = {"weights": metric.body_weights, "body": metric.body_model, "pose": metric.pose_model}
+        given = {name: Path(path).expanduser().resolve() for name, path in named.items() if path}
+        return {"weights": BODY_WEIGHTS, "body": FREE_BODY} | given
+
+    def depends_on(self) -> Any:
+        """The calibration, and the networks and the body, which are looked at before anything is made anew."""
+        if not self.settings.metric.bodies:
+            return super().depends_on()
+        files = self.networks
+        hmr.check_weights(files["weights"])
+        for setting, path in (("body_model", files["body"]), ("pose_model", files.get("pose"))):
+            if path is not None and not path.is_file():
+                raise ValueError(f"[ReconstructPeople] {setting}: {path}: no such file")
+        return [super().depends_on(), *(digest(path) for path in files.values())]
 
     def place(
         self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
     ) -> tuple[pa.Table, str]:
-        """By outline."""
-        tracks = pq.read_table(self.folder / TRACKS)
-        return reconstruct_people(cutouts, tracks, camera, plane, self.settings, report), ""
+        """By outline first; then by bodies, where they fit."""
+        settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
+        table = reconstruct_people(cutouts, tracks, camera, plane, settings.outline, report)
+        if not settings.metric.bodies or not len(table):
+            return table, ""
+        # torch is looked for here and not where tasks are listed.
+        from models.body_model import load_body
+        from models.poses import load_prior
+
+        files, people = self.networks, people_of(cutouts)
+        pose = OnnxPose(files["pose"]) if "pose" in files else None
+        found = metric_people.regress(people, frames, self.folder, camera, hmr.load(files["weights"]), pose)
+        headings = find_headings(people, tracks, camera, plane, settings.outline.heading)
+        body, prior = load_body(files["body"] if settings.metric.body_model else None), load_prior()
+        table = metric_people.fit_rows(table, *found, people, headings, camera, plane, body, prior, settings.metric)
+        return table, f", {len(table) - table['smpl_theta'].null_count} by their bodies"
 
 
 declare(ReconstructVehicles, MetricSettings)
+declare(ReconstructPeople, MetricPeopleSettings)

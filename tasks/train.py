@@ -1,4 +1,4 @@
-"""Train: a network of models/ in a run folder. RenderVehicleCrops: the rendered pictures its keypoint network needs."""
+"""Train: a network of models/ in a run folder. RenderVehicleCrops, RenderPeopleCrops: rendered pictures to train on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import luigi
 
+from models.hmr.plan import PeopleSettings, plan_people, plan_vehicles
 from models.vehicle_keypoints.plan import CropSettings, plan_shards
 from pipeline.engine import map_shards
 from pipeline.storage import write_json
@@ -63,8 +64,58 @@ class RenderVehicleCrops(luigi.Task):
 declare(RenderVehicleCrops, CropSettings)
 
 
+class RenderPeopleCrops(luigi.Task):
+    """Dressed people drawn one by one in any pose and light, vehicles, backdrops: what crops of people are made of."""
+
+    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
+    cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
+    version = 1  # raised when the code makes other bytes
+
+    @property
+    def settings(self) -> PeopleSettings:
+        """How many of them."""
+        return collect(self, PeopleSettings)
+
+    @property
+    def folder(self) -> Path:
+        """What changes the pictures changes their folder."""
+        content = json.dumps([self.version, identity(self.settings)], sort_keys=True)
+        mark = hashlib.sha256(content.encode()).hexdigest()[:8]
+        return data_root_of(self.data_root) / "training" / f"people_crops-{mark}"
+
+    def output(self) -> luigi.LocalTarget:
+        """Written last: the settings and the number of shards."""
+        return luigi.LocalTarget(str(self.folder / "manifest.json"))
+
+    def run(self) -> None:
+        """Draw the shards that are not there yet."""
+        from models.hmr.shards import draw_shard as draw_people  # their ray caster loads for a second
+        from models.vehicle_keypoints.shards import draw_shard as draw_vehicles
+
+        shards: list[tuple[Callable[[Any], int], Any]]
+        shards = [(draw_vehicles, job) for job in plan_vehicles(self.settings, self.folder)]
+        shards += [(draw_people, job) for job in plan_people(self.settings, self.folder)]
+        report = Report(self, "RenderPeopleCrops", "shards")
+        for draw in (draw_vehicles, draw_people):
+            todo = [job for draws, job in shards if draws is draw and not job.out.exists()]
+            before = sum(job.out.exists() for _, job in shards)
+            map_shards(
+                draw, todo, engine=walt3d().engine, cpus=self.cpus or walt3d().cpus,
+                on_done=lambda done, _, before=before: report(before + done, len(shards)),  # type: ignore[misc]
+            )  # fmt: skip
+        write_json(self.folder / "manifest.json", {"settings": identity(self.settings), "shards": len(shards)})
+        report.close(f"{len(shards)} shards in {self.folder}")
+
+
+declare(RenderPeopleCrops, PeopleSettings)
+
+
 # The task that makes each model's training data.
-_DATA: dict[str, Callable[..., Any]] = {"vehicle_keypoints": RenderVehicleCrops, "matting": MattingSamples}
+_DATA: dict[str, Callable[..., Any]] = {
+    "vehicle_keypoints": RenderVehicleCrops,
+    "matting": MattingSamples,
+    "hmr": RenderPeopleCrops,
+}
 
 
 class Train(luigi.Task):

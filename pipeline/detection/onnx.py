@@ -98,19 +98,23 @@ class OnnxDetector:
 
 
 def _session(settings: OnnxSettings) -> Any:
-    path = Path(settings.model)
-    if not settings.model or not path.is_file():
-        raise ValueError(
-            f"detector onnx: model {settings.model!r}: no such file; set `model` to a YOLO-seg export (.onnx)"
-        )
+    return open_session(settings.model, settings.threads, "detector onnx", "set `model` to a YOLO-seg export (.onnx)")
+
+
+def open_session(model: str, threads: int, who: str, advice: str) -> Any:
+    """onnxruntime's session of a file.
+
+    Raises ValueError that names `who` asks for it where the file or the library is missing, with `advice` what file.
+    """
+    path = Path(model)
+    if not model or not path.is_file():
+        raise ValueError(f"{who}: model {model!r}: no such file; {advice}")
     try:
         import onnxruntime
     except ImportError:
-        raise ValueError(
-            'detector onnx needs onnxruntime: `pip install "walt3d[onnx]"` or `make setup EXTRAS=onnx`'
-        ) from None
+        raise ValueError(f'{who} needs onnxruntime: `pip install "walt3d[onnx]"` or `make setup EXTRAS=onnx`') from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = settings.threads, 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

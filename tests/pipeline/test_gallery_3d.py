@@ -5,6 +5,7 @@ import pytest
 import trimesh
 from boxes import CAMERA, PLANE, rows
 
+from models.body_model import load_body
 from models.shape_basis import load_bases
 from pipeline.gallery_3d import COLOURS, GRID_M, scene_glb
 
@@ -69,3 +70,15 @@ def test_an_object_said_to_be_far_off_does_not_make_a_grid_without_end():
     things = objects()
     things[2] |= {"t": [0.0, 0.0, 1e6]}
     assert np.abs(load(scene_glb(IMAGE, things)).geometry["ground"].vertices).max() <= 160
+
+
+def test_a_fitted_person_is_there_with_all_of_its_body():
+    things = objects()
+    pose = {"body_model": load_body().name, "smpl_theta": [0.0] * 72, "smpl_beta": [0.0] * 10}
+    things[1] |= pose | {"category": "person", "smpl_transl": [0.0, 0.0, 20.0]}
+    found = load(scene_glb(IMAGE, things)).geometry["object-1"].vertices
+    assert len(found) == len(load_body().v_template)
+    # At no orientation a body stands along the camera's y; the world's axes are turned and in glTF's order.
+    height = PLANE.to_camera(np.stack([found[:, 0], -found[:, 2], found[:, 1]], axis=1))
+    assert 1.4 < np.ptp(height[:, 1]) < 2.0
+    np.testing.assert_allclose(np.median(height[:, 2]), 20.0, atol=0.3)

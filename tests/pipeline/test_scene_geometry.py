@@ -7,7 +7,7 @@ import trimesh
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.scene_geometry import SceneGeometry, depth_png, normals_png
-from pipeline.vehicle_mesh import Solid
+from pipeline.solids import Solid
 
 SIZE_HW = (120, 160)
 CAMERA = Camera(np.array([[100.0, 0, 79.5], [0, 100, 59.5], [0, 0, 1]]), SIZE_HW)

@@ -1,4 +1,7 @@
 import json
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
 
 import boxes
@@ -8,9 +11,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from models.body_model import load_body
 from pipeline import masks
 from pipeline.compose import ComposeSettings
+from pipeline.scene_geometry import SceneGeometry, depth_png
 from pipeline.shards import ShardJob, build_manifest, compose_shard
+from pipeline.solids import solid_of
 from pipeline.tables import IMAGES, OBJECTS
 
 
@@ -110,6 +116,37 @@ def test_depth_and_normals_are_there_when_asked_for_and_change_nothing_else(came
             seen = masks.full(thing["mask_visible_rle"], boxes.SIZE_HW)
             if seen.any():  # a box's middle pixel shows it between its near and its far end
                 assert abs(np.median(depth[seen]) / 100 - thing["z_m"]) < 3
+
+
+def test_people_keep_their_bodies_and_depth_shows_them(tmp_path):
+    pairs = boxes.street(6)
+    theta = np.zeros((24, 3))
+    theta[0] = [np.pi, 0, 0]  # upright: the camera's y points down
+    known = {"body_model": load_body().name, "smpl_beta": [0.3] * 10, "smpl_theta": theta.ravel().tolist()}
+    for cutout, place in pairs:
+        place |= known | {"category": "person", "smpl_transl": place["t"]}
+        cutout |= {"category": "person"}
+    boxes.write_camera(tmp_path / "drawn", pairs)
+    settings = ComposeSettings(objects_min=2, objects_max=4, objects_mean=3, geometry=True)
+    job = job_for(tmp_path / "drawn", tmp_path / "out", scenes=2, settings=settings)
+    compose_shard(job)
+    images, objects = (pd.read_parquet(path) for path in job.paths)
+    things = {place["cutout_id"]: place for _, place in pairs}
+    for _, thing in objects.iterrows():
+        for name in ("smpl_theta", "smpl_beta", "smpl_transl"):
+            np.testing.assert_array_equal(thing[name], things[thing["cutout_id"]][name])
+        assert thing["body_model"] == load_body().name
+    scene = objects[objects["scene_id"] == images["scene_id"][0]].to_dict("records")
+    depth, _ = SceneGeometry(boxes.CAMERA, boxes.PLANE).render([solid_of(thing) for thing in scene])
+    np.testing.assert_array_equal(images["depth"][0]["bytes"], depth_png(depth))
+
+
+def test_composing_without_geometry_loads_no_torch(camera, tmp_path):
+    job = tmp_path / "job"
+    job.write_bytes(pickle.dumps(job_for(camera, tmp_path / "out", scenes=1)))
+    code = "import pathlib, pickle, sys; from pipeline.shards import compose_shard;"
+    code += "compose_shard(pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, str(job)], check=True)
 
 
 def test_asking_for_geometry_makes_another_data_set(shard):

@@ -1,4 +1,4 @@
-"""The solids that stand for objects: a vehicle's fitted mesh, else the convex body of its kind in its size.
+"""The solids that stand for objects: a fitted vehicle's or person's mesh, else the convex body of its kind in its size.
 
 Camera frame, metres; triangles wind counter-clockwise seen from outside. Integer pixels are pixel centres, so a ray
 through a projected vertex meets that vertex.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,13 @@ from models.shape_basis import ShapeBasis, load_bases
 from pipeline import masks
 from pipeline.bodies import KINDS, PERSON, Kind
 
-COLUMNS = ("category", "R", "t", "dims_lwh_m", "shape", "shape_basis")
+if TYPE_CHECKING:
+    from models.body_model import Body
+
+_PLACE = ("R", "t", "dims_lwh_m")
+_HULL = ("category", *_PLACE, "shape", "shape_basis")
+_BODY = ("body_model", "smpl_theta", "smpl_beta", "smpl_transl")
+COLUMNS = (*_HULL, *_BODY)
 # Straight edges bend under the lens: an outline may leave the box of its projected vertices by so much of its size.
 _BEND, _BEND_PX = 0.03, 2.0
 _NEAR_M = 0.05  # a vertex nearer than this may project anywhere
@@ -56,15 +63,34 @@ def solid(
     return Solid(points @ np.reshape(np.asarray(R, float), (3, 3)).T + np.asarray(t, float), triangles)
 
 
-def solids(placed: pa.Table) -> list[Solid | None]:
-    """The solid of each row of a table with COLUMNS; None where its place or size is not known."""
-    return [solid_of(row) for row in placed.select(COLUMNS).to_pylist()]
+def person_solid(body: Body, theta: np.ndarray, beta: np.ndarray, transl: np.ndarray) -> Solid:
+    """The surface of a body in a pose: theta (24, 3) radians with its orientation in the camera frame, beta (10,),
+    transl (3,) metres, camera frame, as smplx has them."""
+    import torch
+
+    given = (torch.from_numpy(np.array(value, float))[None] for value in (theta, beta, transl))
+    with torch.inference_mode():
+        vertices = body(*given).vertices[0].numpy()
+    return Solid(vertices, body.faces.astype(np.int32))
 
 
-def solid_of(row: Mapping[str, Any]) -> Solid | None:
-    """The solid of one row with COLUMNS; None where its place or size is not known."""
-    known = all(row[name] is not None for name in ("R", "t", "dims_lwh_m"))
-    return solid(**{name: row[name] for name in COLUMNS}) if known else None
+def solids(placed: pa.Table, body_file: Path | None = None) -> list[Solid | None]:
+    """The solid of each row of a table with COLUMNS, as `solid_of` has it."""
+    return [solid_of(row, body_file) for row in placed.select(COLUMNS).to_pylist()]
+
+
+def solid_of(row: Mapping[str, Any], body_file: Path | None = None) -> Solid | None:
+    """The solid of one row with COLUMNS; None where its place or size is not known.
+
+    Bodies are those that ship, or of the user's body_file; a person with another body has the convex one.
+    """
+    if any(row[name] is None for name in _PLACE):
+        return None
+    fitted = all(row[name] is not None for name in _BODY)
+    body = _body(row["body_model"], body_file) if fitted else None
+    if body is None:
+        return solid(**{name: row[name] for name in _HULL})
+    return person_solid(body, np.reshape(row["smpl_theta"], (24, 3)), row["smpl_beta"], row["smpl_transl"])
 
 
 def nearest_kind(dims_lwh_m: Sequence[float] | np.ndarray) -> Kind:
@@ -176,3 +202,12 @@ def _basis(name: str) -> ShapeBasis:
         known = ", ".join(_bases())
         raise ValueError(f"shape_basis {name!r}: expected one of {known}; reconstruct with the shipped bases")
     return _bases()[name]
+
+
+@lru_cache
+def _body(name: str, file: Path | None) -> Body | None:
+    """The body model of a name, the one that ships or the user's; None for a third one."""
+    from models.body_model import load_body  # torch comes with it: loaded only where a person has a body
+
+    files = [None, file] if file is not None and file.is_file() else [None]
+    return next((body for body in map(load_body, files) if body.name == name), None)

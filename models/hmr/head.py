@@ -1,0 +1,166 @@
+"""The head of HMR 2.0: one token asks the picture's tokens, and three linear read-outs change the mean parameters.
+
+The token is zero in the release; small networks tell it where each point seems to be.
+Goel et al., 2023. Layer names are those of the released weights. A pose is read as six numbers a joint, which the
+released code reshapes to 2 x 3 and transposes: the first three are a rotation's first column, as in `sixd_to_matrix`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.geometry import matrix_to_sixd, sixd_to_matrix
+
+JOINTS, BETAS = 24, 10
+# Upright and facing the camera, whose y axis points down.
+FACING = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+_START_SCALE, _START_GAIN = 0.9, 0.05
+
+
+@dataclass(frozen=True)
+class HeadSettings:
+    """The decoder's size."""
+
+    dim: int = field(default=192, metadata={"help": "channels of the token"})
+    depth: int = field(default=2, metadata={"help": "layers"})
+    heads: int = field(default=3, metadata={"help": "of attention"})
+    dim_head: int = field(default=64, metadata={"help": "channels of a head"})
+    mlp: int = field(default=384, metadata={"help": "channels inside a layer's MLP"})
+    dropout: float = field(default=0.0, metadata={"help": "when trained"})
+
+
+class SelfAttention(nn.Module):
+    """Attention among the decoder's tokens: with one token, a linear layer."""
+
+    def __init__(self, s: HeadSettings) -> None:
+        super().__init__()
+        self.heads = s.heads
+        self.to_qkv = nn.Linear(s.dim, 3 * s.heads * s.dim_head, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(s.heads * s.dim_head, s.dim), nn.Dropout(s.dropout))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """(N, 1, dim) to the same; context is not asked."""
+        q, k, v = self.to_qkv(x).chunk(3, dim=-1)
+        return self.to_out(_attended(q, k, v, self.heads))
+
+
+class CrossAttention(nn.Module):
+    """The decoder's tokens ask the picture's."""
+
+    def __init__(self, s: HeadSettings, context_dim: int) -> None:
+        super().__init__()
+        self.heads = s.heads
+        self.to_kv = nn.Linear(context_dim, 2 * s.heads * s.dim_head, bias=False)
+        self.to_q = nn.Linear(s.dim, s.heads * s.dim_head, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(s.heads * s.dim_head, s.dim), nn.Dropout(s.dropout))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """(N, 1, dim), asking (N, T, context_dim), to (N, 1, dim)."""
+        k, v = self.to_kv(context).chunk(2, dim=-1)
+        return self.to_out(_attended(self.to_q(x), k, v, self.heads))
+
+
+def _attended(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+
+class FeedForward(nn.Module):
+    """Two layers on each token."""
+
+    def __init__(self, s: HeadSettings) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(s.dim, s.mlp), nn.GELU(), nn.Dropout(s.dropout), nn.Linear(s.mlp, s.dim), nn.Dropout(s.dropout)
+        )
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """(N, 1, dim) to the same; context is not asked."""
+        return self.net(x)
+
+
+class PreNorm(nn.Module):
+    """A layer after a norm."""
+
+    def __init__(self, dim: int, fn: nn.Module) -> None:
+        super().__init__()
+        self.norm, self.fn = nn.LayerNorm(dim), fn
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """(N, 1, dim) to the same."""
+        return self.fn(self.norm(x), context)
+
+
+class DecoderLayers(nn.Module):
+    """Self-attention, cross-attention and an MLP in turn."""
+
+    def __init__(self, s: HeadSettings, context_dim: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.ModuleList(PreNorm(s.dim, part) for part in _parts(s, context_dim)) for _ in range(s.depth)
+        )
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """(N, 1, dim), asking (N, T, context_dim), to (N, 1, dim)."""
+        for layer in self.layers:
+            for part in layer:  # type: ignore[attr-defined]
+                x = x + part(x, context)
+        return x
+
+
+def _parts(s: HeadSettings, context_dim: int) -> tuple[nn.Module, ...]:
+    return SelfAttention(s), CrossAttention(s, context_dim), FeedForward(s)
+
+
+class Decoder(nn.Module):
+    """From one number, zero, or from hints, to the token that has looked at the picture."""
+
+    def __init__(self, s: HeadSettings, context_dim: int, hints: int) -> None:
+        super().__init__()
+        self.to_token_embedding = nn.Linear(hints or 1, s.dim)
+        nn.init.zeros_(self.to_token_embedding.bias)
+        # Small, so that from the start what the token holds is mostly what it has seen.
+        self.pos_embedding = nn.Parameter(0.02 * torch.randn(1, 1, s.dim))
+        self.transformer = DecoderLayers(s, context_dim)
+
+    def forward(self, context: Tensor, hints: Tensor | None) -> Tensor:
+        """(N, T, context_dim), and hints (N, H) where the token starts from some, to (N, dim)."""
+        start = context.new_zeros(len(context), 1) if hints is None else hints
+        return self.transformer(self.to_token_embedding(start)[:, None] + self.pos_embedding, context)[:, 0]
+
+
+class Head(nn.Module):
+    """Tokens to rotations, betas and the crop's camera."""
+
+    init_body_pose: Tensor
+    init_betas: Tensor
+    init_cam: Tensor
+
+    def __init__(self, settings: HeadSettings, context_dim: int, hints: int = 0) -> None:
+        super().__init__()
+        self.transformer = Decoder(settings, context_dim, hints)
+        self.decpose = nn.Linear(settings.dim, 6 * JOINTS)
+        self.decshape = nn.Linear(settings.dim, BETAS)
+        self.deccam = nn.Linear(settings.dim, 3)
+        for layer in (self.decpose, self.decshape, self.deccam):
+            nn.init.xavier_uniform_(layer.weight, gain=_START_GAIN)
+            nn.init.zeros_(layer.bias)
+        rest = torch.cat([FACING[None], torch.eye(3).expand(JOINTS - 1, 3, 3)])
+        self.register_buffer("init_body_pose", matrix_to_sixd(rest).reshape(1, -1))
+        self.register_buffer("init_betas", torch.zeros(1, BETAS))
+        self.register_buffer("init_cam", torch.tensor([[_START_SCALE, 0.0, 0.0]]))
+
+    def start_from(self, body: Tensor) -> None:
+        """Make the mean of body rotations (P, 23, 3, 3) the pose that the read-outs change."""
+        self.init_body_pose[:, 6:] = matrix_to_sixd(body).mean(0).reshape(1, -1)
+
+    def forward(self, tokens: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotations (N, 24, 3, 3), betas (N, 10) and camera s, tx, ty (N, 3) of tokens (N, T, context_dim)."""
+        token = self.transformer(tokens, hints).float()
+        with torch.autocast(token.device.type, enabled=False):
+            sixd = (self.decpose(token) + self.init_body_pose).unflatten(-1, (JOINTS, 6))
+            return sixd_to_matrix(sixd), self.decshape(token) + self.init_betas, self.deccam(token) + self.init_cam

@@ -1,0 +1,162 @@
+"""Predict people's pose and shape in boxes: what the pipeline asks for, and the network that ships with the project."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from calibration.camera import Camera, edge_to_pixel
+from models.hmr.view import crop_from_camera
+from models.hmr.window import cut, windows_of
+
+if TYPE_CHECKING:
+    from models.hmr.network import HumanMeshNetwork
+
+WEIGHTS = Path(__file__).with_name("weights.safetensors")
+_BATCH = 32
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class People:
+    """N people: theta (N, 24, 3) rotation vectors, the first the orientation in the camera; beta (N, 10); weak_camera
+    (N, 3), s tx ty of each window's own camera."""
+
+    theta: np.ndarray
+    beta: np.ndarray
+    weak_camera: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.theta)
+        for name, shape in {"theta": (count, 24, 3), "beta": (count, 10), "weak_camera": (count, 3)}.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"people {name}: expected {shape}, got {getattr(self, name).shape}")
+
+
+class PeopleRegressor(Protocol):
+    """Any network that finds SMPL's parameters in boxes."""
+
+    def predict(
+        self, images: Sequence[np.ndarray], boxes_xywh: np.ndarray, camera: Camera, progress: Progress | None = None
+    ) -> People:
+        """People of boxes (N, 4), COCO edges in px, each in its BGR uint8 image (H, W, 3) of the camera."""
+        ...
+
+
+class Regressor:
+    """The project's own network behind the protocol."""
+
+    def __init__(self, network: HumanMeshNetwork, device: str = "cpu") -> None:
+        import torch
+
+        self.device = torch.device(device)
+        self.threads = (os.cpu_count() or 1) if self.device.type == "cpu" else 1
+        self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def predict(
+        self, images: Sequence[np.ndarray], boxes_xywh: np.ndarray, camera: Camera, progress: Progress | None = None
+    ) -> People:
+        """See `PeopleRegressor`; raises ValueError for another number of images than of boxes, and for bad ones."""
+        boxes = np.asarray(boxes_xywh, float).reshape(-1, 4) if len(images) == 0 else np.asarray(boxes_xywh, float)
+        if len(images) != len(boxes):
+            raise ValueError(f"people: expected one image for each of {len(boxes)} boxes, got {len(images)}")
+        windows = windows_of(boxes)
+        batches = [range(i, min(i + _BATCH, len(boxes))) for i in range(0, len(boxes), _BATCH)]
+        parts: list[tuple[np.ndarray, ...]] = [(np.zeros((0, 24, 3, 3)), np.zeros((0, 10)), np.zeros((0, 3)))]
+        # One batch a core: torch's own threads wait for each other after every layer.
+        with ThreadPoolExecutor(self.threads, initializer=_one_torch_thread) as pool:
+            for rows, part in zip(batches, pool.map(lambda b: self._batch(images, windows, b), batches), strict=True):
+                parts.append(part)
+                if progress:
+                    progress(rows.stop, len(boxes))
+        rotations, beta, weak = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        return People(_in_camera(rotations, windows, camera), beta, weak)
+
+    def _batch(self, images: Sequence[np.ndarray], windows: np.ndarray, rows: range) -> tuple[np.ndarray, ...]:
+        """Rotations (B, 24, 3, 3), betas (B, 10) and cameras (B, 3) of the windows' pictures."""
+        import torch
+
+        from models.hmr.network import scaled
+
+        height = self.network.settings.backbone.height_px
+        cuts = np.stack([cut(_checked(row, images[row]), windows[row], height) for row in rows])
+        with torch.inference_mode():
+            image = torch.from_numpy(np.ascontiguousarray(cuts[..., ::-1])).to(self.device).permute(0, 3, 1, 2)
+            found = self.network(scaled(image))
+        return tuple(value.double().cpu().numpy() for value in found)
+
+
+def _in_camera(rotations: np.ndarray, windows: np.ndarray, camera: Camera) -> np.ndarray:
+    """(N, 24, 3) rotation vectors of rotations (N, 24, 3, 3), the first turned from the windows' cameras back."""
+    import torch
+
+    from models.geometry import log_so3
+
+    if len(rotations):
+        R = crop_from_camera(camera.rays(edge_to_pixel(windows[:, :2])))
+        rotations[:, 0] = R.transpose(0, 2, 1) @ rotations[:, 0]
+    return log_so3(torch.from_numpy(rotations)).numpy()
+
+
+def _one_torch_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # of the calling thread
+
+
+def _checked(number: int, image: np.ndarray) -> np.ndarray:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image {number}: expected (H, W, 3) uint8 BGR, got {image.shape} {image.dtype}")
+    return image
+
+
+def check_weights(path: Path) -> None:
+    """Raise ValueError, one line, unless the file says that it holds this network's weights; costs no torch."""
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix in RELEASED_SUFFIXES and path.is_file():
+        return
+    try:
+        with safe_open(path, "np") as file:
+            config = json.loads((file.metadata() or {}).get("config", "null"))
+    except OSError:
+        raise ValueError(f"{path}: no such weights file; `make train MODEL=hmr` writes one") from None
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+    if not isinstance(config, dict) or config.get("model") != "hmr":
+        raise ValueError(f"{path}: expected weights of hmr that `make train` wrote, or HMR 2.0's .ckpt")
+
+
+RELEASED_SUFFIXES = (".ckpt", ".pt", ".pth")
+
+
+def load(path: Path, device: str | None = None) -> Regressor:
+    """The network of a weights file, ours or HMR 2.0's released .ckpt, on `device`, else on CUDA where there is one.
+
+    Raises FileNotFoundError, and ValueError in one line for weights of another model or architecture.
+    """
+    import torch
+
+    from models.checkpoints import load_into, read_weights
+    from models.hmr.network import build_network
+    from models.hmr.released import read_released
+
+    if path.suffix in RELEASED_SUFFIXES:
+        network = read_released(path)
+    else:
+        state, config = read_weights(path)
+        network = build_network(config, path)
+        load_into(network, state, path)
+    return Regressor(network, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def load_default(device: str | None = None) -> Regressor:
+    """The network that ships."""
+    return load(WEIGHTS, device)

@@ -1,0 +1,152 @@
+"""People in metric 3D: a network's bodies, refined on the ground to outlines and keypoints, row by row of a table.
+
+The outline's fit (pipeline.reconstruct) comes first: it says what cannot be composed at all, and stays where the body
+does not fit the mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from calibration.camera import Camera, GroundPlane
+from models.hmr import People, PeopleRegressor
+from pipeline.frames import FrameReader
+from pipeline.headings import Headings
+from pipeline.people_fit_types import PeopleFits, PeopleFitSettings, PeopleSeen
+from pipeline.pose import PersonPose
+from pipeline.reconstruct import states_alone
+from pipeline.selection import box_iou
+from pipeline.silhouette import outline
+from pipeline.tables import KEYPOINT_STATES, RECONSTRUCTED
+
+if TYPE_CHECKING:
+    from models.body_model import Body
+    from models.poses import PosePrior
+
+Progress = Callable[[int, int], None]
+Keypoints = tuple[np.ndarray, np.ndarray]
+_FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
+# What a body may know better than a hull; other refusals say that nobody stands there.
+_LIFTED = ("outline", "unsure")
+_AGREEMENT = 0.05  # an outline off by this share of the height makes a keypoint 1 / e as sure
+
+
+@dataclass(frozen=True)
+class MetricPeopleSettings:
+    """Which networks look at people, which body they get, and when the fit is taken."""
+
+    bodies: bool = field(
+        default=False,
+        metadata={"help": "fit bodies to people; false: hulls to their outlines alone"},
+    )
+    body_weights: str = field(
+        default="", metadata={"help": "weights file of the human mesh network, else the one that ships"}
+    )
+    body_model: str = field(
+        default="", metadata={"help": "an SMPL .npz or .pkl of your own, else the free body that ships"}
+    )
+    pose_model: str = field(default="", metadata={"help": "a YOLO-pose export (.onnx) whose keypoints help, else none"})
+    min_box_overlap: float = field(
+        default=0.7, metadata={"help": "a fit whose box agrees less with the mask's is of somebody else; IoU"}
+    )
+    fit: PeopleFitSettings = field(default_factory=PeopleFitSettings)
+
+
+def regress(
+    cutouts: pa.Table,
+    frames: pa.Table,
+    root: Path,
+    camera: Camera,
+    network: PeopleRegressor,
+    pose: PersonPose | None = None,
+    progress: Progress | None = None,
+) -> tuple[People, Keypoints | None]:
+    """The network's people of person CUTOUTS, looked at in their own FRAMES, and keypoints where a pose network is
+    given: xy (N, 17, 2) and score (N, 17); NaN and score 0 where a frame cannot be read any more."""
+    count, frame_ids = len(cutouts), cutouts["frame_id"].to_numpy()
+    boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
+    people = People(np.full((count, 24, 3), np.nan), np.full((count, 10), np.nan), np.full((count, 3), np.nan))
+    xy, score = np.full((count, 17, 2), np.nan), np.zeros((count, 17))
+    wanted = np.unique(frame_ids)
+    table = frames.filter(pc.field("frame_id").isin(pa.array(wanted)))
+    for first in range(0, len(wanted), _FRAMES_AT_ONCE):
+        images = dict(FrameReader(table, root).read(wanted[first : first + _FRAMES_AT_ONCE].tolist()))
+        rows = np.flatnonzero(np.isin(frame_ids, list(images)))
+        pictures = [images[i] for i in frame_ids[rows].tolist()]
+        found = network.predict(pictures, boxes[rows], camera)
+        people.theta[rows], people.beta[rows], people.weak_camera[rows] = found.theta, found.beta, found.weak_camera
+        if pose is not None:
+            xy[rows], score[rows] = pose.predict(pictures, boxes[rows])
+        if progress:
+            progress(min(first + _FRAMES_AT_ONCE, len(wanted)), len(wanted))
+    return people, None if pose is None else (xy, score)
+
+
+def fit_rows(
+    outlined: pa.Table,
+    people: People,
+    keypoints: Keypoints | None,
+    cutouts: pa.Table,
+    headings: Headings,
+    camera: Camera,
+    plane: GroundPlane,
+    body: Body,
+    prior: PosePrior,
+    settings: MetricPeopleSettings,
+    progress: Progress | None = None,
+) -> pa.Table:
+    """RECONSTRUCTED of person CUTOUTS, with a body in place of the outline's hull where it fits."""
+    # torch, which takes seconds to load, is asked for only where there are people to fit.
+    from pipeline.people_fit import fit_people
+
+    if not len(outlined):
+        return outlined
+    track = np.asarray(outlined["track_id"].to_numpy())
+    # The untracked are tracks of one observation each.
+    track = np.where(track < 0, -1 - np.arange(len(track)), track)
+    support = np.stack([outline(rle, camera).support for rle in cutouts["mask_rle"].to_pylist()])
+    # People turn where they stand: how they went before or after tells nothing.
+    yaw = np.where(headings.moving, headings.yaw, np.nan)
+    xy, score = keypoints or (None, None)
+    seen = PeopleSeen(people.theta, people.beta, track, support, xy, score, yaw, headings.sigma)
+    fits = fit_people(seen, camera, plane, body, prior, settings.fit, progress)
+    boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float)
+    lifted = np.array([reason in (None, *_LIFTED) for reason in outlined["refusal"].to_pylist()], bool)
+    held = fits.ok & lifted & (box_iou(np.nan_to_num(fits.box_xywh), boxes) > settings.min_box_overlap)
+    sure = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)[:, None] * np.ones(17)
+    sure = sure if score is None else np.where(score > 0, score, sure)
+    rows = outlined.to_pylist()
+    for i in np.flatnonzero(held).tolist():
+        rows[i] |= _row(fits, i, camera, body.name, sure[i])
+    return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
+
+
+def _row(fits: PeopleFits, i: int, camera: Camera, body: str, score: np.ndarray) -> dict:
+    """The columns that the fit of observation i fills."""
+    R, t, points_cam = fits.R[i], fits.t[i], fits.keypoints_3d[i]
+    pixels = camera.project(points_cam)
+    states = states_alone(((points_cam - t) @ R)[None], (-R.T @ t)[None], pixels[None], camera.size_hw)[0]
+    return {
+        "z_m": float(t[2]),
+        "keypoints_2d": pixels.ravel().tolist(),
+        "keypoint_state": [KEYPOINT_STATES[s] for s in states],
+        "keypoint_score": score.tolist(),
+        "keypoints_3d": points_cam.ravel().tolist(),
+        "R": R.ravel().tolist(),
+        "t": t.tolist(),
+        "dims_lwh_m": fits.dims_lwh_m[i].tolist(),
+        "body_model": body,
+        "smpl_theta": fits.theta[i].ravel().tolist(),
+        "smpl_beta": fits.beta[i].tolist(),
+        "smpl_transl": fits.transl[i].tolist(),
+        "fit_residual_px": float(fits.residual_px[i]),
+        "fit_ok": True,
+        "refusal": None,
+    }
