@@ -1,4 +1,7 @@
-"""Write docs/results.md from the last full runs in benchmarks/out: `python -m benchmarks.results`."""
+"""Write docs/results.md from the last full runs in benchmarks/out: `python -m benchmarks.results`.
+
+What was not run here keeps the section that it has, which names its own commit and machine.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,13 @@ def latest(folder: Path) -> list[dict]:
     return [json.loads(p.read_text()) for p in sorted(folder.glob("*.json")) if not p.name.endswith(".quick.json")]
 
 
+def kept(document: str) -> dict[str, str]:
+    """The sections of the document as it stands, by name."""
+    parts = document.split("\n## ")[1:]
+    return {part.split("\n", 1)[0]: f"## {part}".rstrip() for part in parts}
+
+
 if __name__ == "__main__":
-    write_bytes(DOCUMENT, "\n\n".join([OPENING.rstrip(), *map(section, latest(OUT))]).encode() + b"\n")
+    sections = kept(DOCUMENT.read_text()) | {run["name"]: section(run) for run in latest(OUT)}
+    write_bytes(DOCUMENT, "\n\n".join([OPENING.rstrip(), *(sections[n] for n in sorted(sections))]).encode() + b"\n")
     print(DOCUMENT)

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import report
 from benchmarks.report import Bar, Report
+from benchmarks.results import kept
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,8 @@ def test_every_benchmark_says_what_it_measures(path):
         line = [sys.executable, "-m", f"benchmarks.{path.stem}", "--help"]
         ended = subprocess.run(line, cwd=report.HERE.parent, capture_output=True, text=True)
         assert ended.returncode == 0 and "usage" in ended.stdout
+
+
+def test_the_results_keep_the_sections_of_what_was_not_run_again():
+    document = "# Results\n\nAn opening.\n\n## a\n\none\n\n### detail\n\n## b\n\ntwo\n"
+    assert kept(document) == {"a": "## a\n\none\n\n### detail", "b": "## b\n\ntwo"}
