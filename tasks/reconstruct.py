@@ -85,7 +85,7 @@ class ReconstructVehicles(_Reconstruct, settings=ReconstructSettings):
     """Vehicles as deformable shapes that stand on the ground, fitted to their keypoints; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/vehicles-00000.parquet",)
-    version = 2
+    version = 3
 
     def configure(self) -> VehicleSettings:
         """Both fits' settings under one section."""

@@ -127,7 +127,9 @@ def check_weights(path: Path) -> None:
         with safe_open(path, "np") as file:
             config = json.loads((file.metadata() or {}).get("config", "null"))
     except OSError:
-        raise ValueError(f"{path}: no such weights file; `make train MODEL=hmr` writes one") from None
+        raise ValueError(
+            f"{path}: no such weights file; `make train MODEL=hmr` writes one for [ReconstructPeople] body_weights"
+        ) from None
     except SafetensorError as error:
         raise ValueError(f"{path}: not a safetensors file ({error})") from None
     if not isinstance(config, dict) or config.get("model") != "hmr":
