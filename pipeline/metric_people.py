@@ -47,7 +47,7 @@ class MetricPeopleSettings:
         metadata={"help": "fit bodies to people; false: hulls to their outlines alone"},
     )
     body_weights: str = field(
-        default="", metadata={"help": "weights file of the human mesh network, else the one that ships"}
+        default="", metadata={"help": "weights file of the human mesh network, as `make train MODEL=hmr` writes it"}
     )
     body_model: str = field(
         default="", metadata={"help": "an SMPL .npz or .pkl of your own, else the free body that ships"}

@@ -1,4 +1,4 @@
-"""Predict people's pose and shape in boxes: what the pipeline asks for, and the network that ships with the project."""
+"""Predict people's pose and shape in boxes: what the pipeline asks for, and the network that answers."""
 
 from __future__ import annotations
 
@@ -160,5 +160,5 @@ def load(path: Path, device: str | None = None) -> Regressor:
 
 
 def load_default(device: str | None = None) -> Regressor:
-    """The network that ships."""
+    """The network whose weights lie beside this file."""
     return load(WEIGHTS, device)

@@ -29,7 +29,8 @@ HUGE = NetworkSettings(
     HeadSettings(dim=1024, depth=6, heads=8, dim_head=64, mlp=1024),
     LossWeights(heatmaps=0.0),
 )
-# tiny is what ships: half an hour on two CPU cores; plain is the same without the discriminator. The others want a GPU.
+# tiny: half an hour on two CPU cores, which is too short for good limbs; plain is the same without the discriminator.
+# The others want a GPU.
 PRESETS: dict[str, tuple[NetworkSettings, TrainSettings]] = {
     "tiny": (_TINY, _TINY_RUN),
     "plain": (replace(_TINY, weights=LossWeights(adversarial=0.0)), _TINY_RUN),
