@@ -14,7 +14,7 @@ from models.body_model import load_body
 from models.hmr import People, PeopleRegressor
 from models.poses import load_prior
 from pipeline.headings import find_headings
-from pipeline.metric_people import Keypoints, MetricPeopleSettings, fit_rows, regress
+from pipeline.metric_people import MetricPeopleSettings, facing_of, fit_rows, regress
 from pipeline.pose import PersonPose
 from pipeline.reconstruct import ReconstructSettings, people_of, reconstruct_people
 from pipeline.storage import read_parts
@@ -37,14 +37,15 @@ class Refit:
         self.outlined = reconstruct_people(self.cutouts, tracks, camera, plane, outline)
         self.headings = find_headings(self.cutouts, tracks, camera, plane, outline.heading)
 
-    def regress(self, network: PeopleRegressor, pose: PersonPose | None = None) -> tuple[People, Keypoints | None]:
+    def regress(self, network: PeopleRegressor, pose: PersonPose | None = None) -> People:
         """What networks see in the cutouts' own frames."""
         frames = pq.read_table(self.folder / "frames" / "index.parquet")
-        return regress(self.cutouts, frames, self.folder, self.camera, network, pose)
+        facing = facing_of(self.headings, self.plane)
+        return regress(self.cutouts, frames, self.folder, self.camera, network, facing, pose)
 
-    def fit(self, people: People, keypoints: Keypoints | None, settings: MetricPeopleSettings) -> pa.Table:
+    def fit(self, people: People, settings: MetricPeopleSettings) -> pa.Table:
         """RECONSTRUCTED from them, with the body that ships."""
-        found = (people, keypoints, self.cutouts, self.headings, self.camera, self.plane)
+        found = (people, self.cutouts, self.headings, self.camera, self.plane)
         return fit_rows(self.outlined, *found, load_body(), load_prior(), settings)
 
 

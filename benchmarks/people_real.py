@@ -3,7 +3,7 @@
     python -m benchmarks.people_real [--check] [--quick] [--data DIR]
 
 Is their size that of people, do they stand where the annotated boxes do, do their joints lie where a pose network sees
-them. `job` is fitted with that network's keypoints; `without keypoints` never saw them. benchmarks/out/people_real.png
+them. `job` is fitted with that network's keypoints; `own keypoints` never saw them. benchmarks/out/people_real.png
 shows thirty of the job's. --quick takes the detector without a network.
 """
 
@@ -76,23 +76,21 @@ def reprojected(bodies: pa.Table, xy: np.ndarray, score: np.ndarray) -> float:
 
 
 def measure(camera_dir: Path) -> tuple[list[dict], np.ndarray]:
-    """A row of the job's people and one without the pose network, and the sheet of pictures."""
+    """A row of the job's people and one by the mesh network's own keypoints, and the sheet of pictures."""
     camera, plane = load_camera(camera_dir.name, MANIFESTS).calibrated(frame_size_hw(camera_dir))
     refit = Refit(camera_dir, camera, plane)
-    people, keypoints = refit.regress(load_default(), OnnxPose(pose_network()))
-    if keypoints is None:
-        raise ValueError("expected keypoints of the pose network")
+    people, judge = refit.regress(load_default()), refit.regress(load_default(), OnnxPose(pose_network()))
     placed = read_parts(camera_dir / "reconstructed")
     placed = placed.filter(pc.equal(placed["category"], "person"))
     annotated = annotated_boxes(footage(camera_dir.name).with_name("PETS2009-S2L1_frames0000-0399.xml"))
     rows = []
-    for name, table in (("job", placed), ("without keypoints", refit.fit(people, None, METRIC))):
+    for name, table in (("job", placed), ("own keypoints", refit.fit(people, METRIC))):
         bodies = bodies_of(table, refit.cutouts)
         heights = standing_height(load_body(), torch.from_numpy(stacked(bodies, "smpl_beta", 10)))
         feet = against_annotations(camera_dir, annotated, bodies.to_pandas())
         row = {"camera": camera_dir.name, "method": name, "bodies": len(bodies)}
         row |= {"median_height_m": float(np.median(heights)), "median_foot_error_m": feet["median_foot_error_m"]}
-        rows.append(row | {"reprojection_pck": reprojected(bodies, *keypoints)})
+        rows.append(row | {"reprojection_pck": reprojected(bodies, judge.keypoints, judge.score)})
     return rows, sheet(bodies_of(placed, refit.cutouts), camera_dir, camera)
 
 

@@ -97,17 +97,17 @@ def at_ease(outlined: pa.Table) -> People:
     theta = np.repeat(standing.astype(float), len(outlined), axis=0)
     # SMPL's axes x left, y up, z forward are the object's y, z and x.
     theta[:, 0] = Rotation.from_matrix(stacked(outlined, "R", 3, 3)[..., [1, 2, 0]]).as_rotvec()
-    return People(theta, np.zeros((len(theta), 10)), np.zeros((len(theta), 3)))
+    return People.of_poses(theta, np.zeros((len(theta), 10)))
 
 
 def methods(refit: Refit, no_adversarial: Path | None) -> Iterator[tuple[str, pa.Table]]:
     """Names and RECONSTRUCTED, what the job wrote first."""
     placed = read_parts(refit.folder / "reconstructed")
     yield "refined", placed.filter(pc.equal(placed["category"], "person"))
-    yield "regressor", refit.fit(*refit.regress(load_default()), UNREFINED)
+    yield "regressor", refit.fit(refit.regress(load_default()), UNREFINED)
     if no_adversarial is not None:
-        yield "no adversarial", refit.fit(*refit.regress(load(no_adversarial)), UNREFINED)
-    yield "mean pose", refit.fit(at_ease(refit.outlined), None, UNREFINED)
+        yield "no adversarial", refit.fit(refit.regress(load(no_adversarial)), UNREFINED)
+    yield "mean pose", refit.fit(at_ease(refit.outlined), UNREFINED)
     yield "outline", refit.outlined
 
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from models.poses import PosePrior
 
 Progress = Callable[[int, int], None]
-Keypoints = tuple[np.ndarray, np.ndarray]
 _FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
 # What a body may know better than a hull; other refusals say that nobody stands there.
 _LIFTED = ("outline", "unsure")
@@ -43,7 +42,7 @@ class MetricPeopleSettings:
     """Which networks look at people, which body they get, and when the fit is taken."""
 
     bodies: bool = field(
-        default=False,
+        default=True,
         metadata={"help": "fit bodies to people; false: hulls to their outlines alone"},
     )
     body_weights: str = field(
@@ -52,7 +51,9 @@ class MetricPeopleSettings:
     body_model: str = field(
         default="", metadata={"help": "an SMPL .npz or .pkl of your own, else the free body that ships"}
     )
-    pose_model: str = field(default="", metadata={"help": "a YOLO-pose export (.onnx) whose keypoints help, else none"})
+    pose_model: str = field(
+        default="", metadata={"help": "a YOLO-pose export (.onnx) whose keypoints help, else those of the mesh network"}
+    )
     min_box_overlap: float = field(
         default=0.7, metadata={"help": "a fit whose box agrees less with the mask's is of somebody else; IoU"}
     )
@@ -65,34 +66,41 @@ def regress(
     root: Path,
     camera: Camera,
     network: PeopleRegressor,
+    facing: np.ndarray | None = None,
     pose: PersonPose | None = None,
     progress: Progress | None = None,
-) -> tuple[People, Keypoints | None]:
-    """The network's people of person CUTOUTS, looked at in their own FRAMES, and keypoints where a pose network is
-    given: xy (N, 17, 2) and score (N, 17); NaN and score 0 where a frame cannot be read any more."""
+) -> People:
+    """The network's people of person CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame cannot be
+    read any more. Their keypoints are those of the pose network where one is given. facing: see `facing_of`.
+    """
     count, frame_ids = len(cutouts), cutouts["frame_id"].to_numpy()
     boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
-    people = People(np.full((count, 24, 3), np.nan), np.full((count, 10), np.nan), np.full((count, 3), np.nan))
-    xy, score = np.full((count, 17, 2), np.nan), np.zeros((count, 17))
+    people = People.of_poses(np.full((count, 24, 3), np.nan), np.full((count, 10), np.nan))
     wanted = np.unique(frame_ids)
     table = frames.filter(pc.field("frame_id").isin(pa.array(wanted)))
     for first in range(0, len(wanted), _FRAMES_AT_ONCE):
         images = dict(FrameReader(table, root).read(wanted[first : first + _FRAMES_AT_ONCE].tolist()))
         rows = np.flatnonzero(np.isin(frame_ids, list(images)))
         pictures = [images[i] for i in frame_ids[rows].tolist()]
-        found = network.predict(pictures, boxes[rows], camera)
-        people.theta[rows], people.beta[rows], people.weak_camera[rows] = found.theta, found.beta, found.weak_camera
-        if pose is not None:
-            xy[rows], score[rows] = pose.predict(pictures, boxes[rows])
+        found = network.predict(pictures, boxes[rows], camera, None if facing is None else facing[rows])
+        people.theta[rows], people.beta[rows] = found.theta, found.beta
+        seen = (found.keypoints, found.score) if pose is None else pose.predict(pictures, boxes[rows])
+        people.keypoints[rows], people.score[rows] = seen
         if progress:
             progress(min(first + _FRAMES_AT_ONCE, len(wanted)), len(wanted))
-    return people, None if pose is None else (xy, score)
+    return people
+
+
+def facing_of(headings: Headings, plane: GroundPlane) -> np.ndarray:
+    """(N, 3) where people who walk face, in the camera's frame; NaN for all others."""
+    # People turn where they stand: how they went before or after tells nothing.
+    yaw = np.where(headings.moving, headings.yaw, np.nan)
+    return np.stack([np.cos(yaw), np.sin(yaw), np.zeros(len(yaw))], axis=1) @ plane.R_cam_world.T
 
 
 def fit_rows(
     outlined: pa.Table,
     people: People,
-    keypoints: Keypoints | None,
     cutouts: pa.Table,
     headings: Headings,
     camera: Camera,
@@ -114,14 +122,13 @@ def fit_rows(
     support = np.stack([outline(rle, camera).support for rle in cutouts["mask_rle"].to_pylist()])
     # People turn where they stand: how they went before or after tells nothing.
     yaw = np.where(headings.moving, headings.yaw, np.nan)
-    xy, score = keypoints or (None, None)
-    seen = PeopleSeen(people.theta, people.beta, track, support, xy, score, yaw, headings.sigma)
+    seen = PeopleSeen(people.theta, people.beta, track, support, people.keypoints, people.score, yaw, headings.sigma)
     fits = fit_people(seen, camera, plane, body, prior, settings.fit, progress)
     boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float)
     lifted = np.array([reason in (None, *_LIFTED) for reason in outlined["refusal"].to_pylist()], bool)
     held = fits.ok & lifted & (box_iou(np.nan_to_num(fits.box_xywh), boxes) > settings.min_box_overlap)
     sure = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)[:, None] * np.ones(17)
-    sure = sure if score is None else np.where(score > 0, score, sure)
+    sure = np.where(people.score > 0, people.score, sure)
     rows = outlined.to_pylist()
     for i in np.flatnonzero(held).tolist():
         rows[i] |= _row(fits, i, camera, body.name, sure[i])

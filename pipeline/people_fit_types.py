@@ -34,6 +34,7 @@ class PeopleFitSettings:
     min_score: float = field(default=0.3, metadata={"help": "keypoints scored lower are missing"})
     pose_sigma_rad: float = field(default=0.3, metadata={"help": "how far a joint may be from the network's, radians"})
     prior_weight: float = field(default=0.5, metadata={"help": "what the pose prior counts"})
+    limit_sigma_rad: float = field(default=0.05, metadata={"help": "how far joints turn beyond their limits, radians"})
     tilt_sigma_rad: float = field(default=0.1, metadata={"help": "how far bodies lean from upright, radians"})
     turn_sigma_rad: float = field(
         default=0.35,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.body_model import Body
-from models.poses import PosePrior
+from models.poses import PosePrior, joint_limits
 from pipeline.people_fit_types import PeopleFitSettings
 from pipeline.people_stand import Ground, Pose, Skin, about_pelvis
 from pipeline.silhouette import DIRECTIONS
@@ -58,6 +58,7 @@ class Solver:
     ) -> None:
         self.evidence, self.body, self.ground, self.prior, self.settings = evidence, body, ground, prior, settings
         self.skin = Skin(body)
+        self.limits = [torch.from_numpy(side) for side in joint_limits()]
 
     def solve(self, start: Pose) -> Pose:
         """The fitted poses."""
@@ -144,6 +145,10 @@ class Solver:
         cost = _robust(turned, s.kernel).sum() + (pose.lean / s.tilt_sigma_rad).square().sum()
         cost = cost + ((pose.body - e.body) / s.pose_sigma_rad).square().sum()
         cost = cost + 2 * s.prior_weight * self.prior.energy(pose.body).sum()
+        low, high = self.limits
+        # The prior's Gaussians hardly mind a knee that bends forward.
+        beyond = (pose.body - high).relu() + (low - pose.body).relu()
+        cost = cost + (beyond / s.limit_sigma_rad).square().sum()
         shape = per_track(pose.beta, e.track, len(e.beta)) - e.beta
         return cost + ((shape @ e.beta_precision) * shape).sum()
 

@@ -130,7 +130,7 @@ class ReconstructPeople(_Reconstruct, settings=ReconstructSettings):
     """People as bodies that stand on the ground, from a network's and refined to what is seen; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/people-00000.parquet",)
-    version = 2
+    version = 3
 
     def configure(self) -> PeopleSettings:
         """Both fits' settings under one section."""
@@ -169,10 +169,11 @@ class ReconstructPeople(_Reconstruct, settings=ReconstructSettings):
 
         files, people = self.networks, people_of(cutouts)
         pose = OnnxPose(files["pose"]) if "pose" in files else None
-        found = metric_people.regress(people, frames, self.folder, camera, hmr.load(files["weights"]), pose)
         headings = find_headings(people, tracks, camera, plane, settings.outline.heading)
+        facing, network = metric_people.facing_of(headings, plane), hmr.load(files["weights"])
+        found = metric_people.regress(people, frames, self.folder, camera, network, facing, pose)
         body, prior = load_body(files["body"] if settings.metric.body_model else None), load_prior()
-        table = metric_people.fit_rows(table, *found, people, headings, camera, plane, body, prior, settings.metric)
+        table = metric_people.fit_rows(table, found, people, headings, camera, plane, body, prior, settings.metric)
         return table, f", {len(table) - table['smpl_theta'].null_count} by their bodies"
 
 

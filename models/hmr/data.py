@@ -15,6 +15,8 @@ from models.poses import sample_poses
 
 PCK_SHARE = 0.1  # of the box's longer side: PCK@0.1
 _REAL = 20_000  # poses that the discriminator is shown as real
+# How often motion tells where somebody faces, how far off that is about each axis, and how often it is plainly wrong.
+_TOLD, _FACING_SIGMA_RAD, _MISTOLD = 0.6, 0.2, 0.03
 
 
 def matrices(theta: np.ndarray) -> np.ndarray:
@@ -38,6 +40,16 @@ def as_sample(crop: Crop, beta: np.ndarray, height_px: int) -> dict[str, Tensor]
     return {"image": image, **{name: torch.from_numpy(np.asarray(v, np.float32)) for name, v in values.items()}}
 
 
+def told_facing(orientation: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(3,) float32, about where a body of that rotation vector (3,) faces, or zero: how motion would tell it."""
+    if rng.uniform() > _TOLD:
+        return np.zeros(3, np.float32)
+    off = rng.normal(0, _FACING_SIGMA_RAD, 3)
+    if rng.uniform() < _MISTOLD:
+        off[1] = rng.uniform(-np.pi, np.pi)
+    return (cv2.Rodrigues(orientation)[0] @ cv2.Rodrigues(off)[0])[:, 2].astype(np.float32)
+
+
 class RenderedPeople:
     """Endless crops composed of a library; each comes with a real pose and shape for the discriminator."""
 
@@ -50,6 +62,7 @@ class RenderedPeople:
         rng = np.random.default_rng([self.seed, index])
         crop = compose(self.library, rng)
         sample = as_sample(crop, self.betas[crop.body], self.height_px)
+        sample["facing"] = torch.from_numpy(told_facing(crop.theta[0], rng))
         pose = matrices(self.real_theta[int(rng.integers(len(self.real_theta)))])
         beta = self.betas[int(rng.choice(self.real_bodies))]
         return sample | {"real_theta": torch.from_numpy(pose), "real_beta": torch.from_numpy(beta.copy())}

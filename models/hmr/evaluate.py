@@ -1,7 +1,8 @@
 """How good a network's people are on composed crops: `python -m models.hmr.evaluate --crops DIR`.
 
 MPJPE over the twelve limb joints from the middle of the hips, PA-MPJPE after the best similarity, the orientation's
-angle, and PCK@0.1 of the projected joints, by the person's size in the picture.
+angle, and PCK@0.1 of the projected joints, by the person's size in the picture and by whether the network was told
+about where they face.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def measure(network: HumanMeshNetwork, folder: Path, count: int) -> dict[str, di
     totals: dict[str, dict[str, Tensor]] = {}
     batches = [range(i, min(i + _BATCH, count)) for i in range(0, count, _BATCH)]
     for batch in DataLoader(samples, batch_sampler=batches):  # type: ignore[arg-type]
-        for name, chosen in _bands(batch["size"]).items():
+        for name, chosen in _bands(batch["size"], batch["facing"].any(1)).items():
             if not chosen.any():
                 continue
             with torch.inference_mode():
@@ -39,9 +40,9 @@ def measure(network: HumanMeshNetwork, folder: Path, count: int) -> dict[str, di
     return {name: {k: float(v[0] / v[1]) for k, v in band.items()} for name, band in totals.items()}
 
 
-def _bands(size_px: Tensor) -> dict[str, Tensor]:
+def _bands(size_px: Tensor, told: Tensor) -> dict[str, Tensor]:
     bands = {f"{low} to {high} px": (size_px >= low) & (size_px < high) for low, high in SIZE_BANDS_PX}
-    return bands | {"all": torch.ones_like(size_px, dtype=torch.bool)}
+    return bands | {"facing told": told, "not told": ~told, "all": torch.ones_like(told)}
 
 
 def main() -> None:
@@ -52,10 +53,10 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000, help="validation crops")
     given = parser.parse_args()
     found = measure(load(given.weights, "cpu").network, given.crops, given.count)
-    print("| person's longer side | " + " | ".join(found["all"]) + " |")
+    print("| people | " + " | ".join(found["all"]) + " |")
     print("|---" * (1 + len(found["all"])) + "|")
-    for name in (*(f"{low} to {high} px" for low, high in SIZE_BANDS_PX), "all"):
-        print(f"| {name} | " + " | ".join(f"{value:.3g}" for value in found[name].values()) + " |")
+    for name, values in found.items():
+        print(f"| {name} | " + " | ".join(f"{value:.3g}" for value in values.values()) + " |")
 
 
 if __name__ == "__main__":

@@ -140,9 +140,10 @@ class Head(nn.Module):
     init_betas: Tensor
     init_cam: Tensor
 
-    def __init__(self, settings: HeadSettings, context_dim: int, hints: int = 0) -> None:
+    def __init__(self, settings: HeadSettings, context_dim: int, hints: int = 0, told_facing: bool = False) -> None:
         super().__init__()
-        self.transformer = Decoder(settings, context_dim, hints)
+        self.told_facing = told_facing
+        self.transformer = Decoder(settings, context_dim, hints + 3 * told_facing)
         self.decpose = nn.Linear(settings.dim, 6 * JOINTS)
         self.decshape = nn.Linear(settings.dim, BETAS)
         self.deccam = nn.Linear(settings.dim, 3)
@@ -158,9 +159,27 @@ class Head(nn.Module):
         """Make the mean of body rotations (P, 23, 3, 3) the pose that the read-outs change."""
         self.init_body_pose[:, 6:] = matrix_to_sixd(body).mean(0).reshape(1, -1)
 
-    def forward(self, tokens: Tensor, hints: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Rotations (N, 24, 3, 3), betas (N, 10) and camera s, tx, ty (N, 3) of tokens (N, T, context_dim)."""
+    def forward(
+        self, tokens: Tensor, hints: Tensor | None = None, facing: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotations (N, 24, 3, 3), betas (N, 10) and camera s, tx, ty (N, 3) of tokens (N, T, context_dim).
+
+        facing (N, 3): see `HumanMeshNetwork.forward`; a head that is not told it does not look at it.
+        """
+        start = self.init_body_pose
+        if self.told_facing:
+            facing = tokens.new_zeros(len(tokens), 3) if facing is None else facing
+            hints = facing if hints is None else torch.cat([hints, facing], 1)
+            start = torch.cat([_turned_to(facing, start[:, :6]), start[:, 6:].expand(len(facing), -1)], 1)
         token = self.transformer(tokens, hints).float()
         with torch.autocast(token.device.type, enabled=False):
-            sixd = (self.decpose(token) + self.init_body_pose).unflatten(-1, (JOINTS, 6))
+            sixd = (self.decpose(token) + start).unflatten(-1, (JOINTS, 6))
             return sixd_to_matrix(sixd), self.decshape(token) + self.init_betas, self.deccam(token) + self.init_cam
+
+
+def _turned_to(facing: Tensor, unknown: Tensor) -> Tensor:
+    """(N, 6) orientation of bodies that stand upright in the crop and face that way; `unknown` (1, 6) where zero."""
+    up = facing.new_tensor([0.0, -1.0, 0.0]).expand_as(facing)
+    left = F.normalize(torch.linalg.cross(up, facing), dim=1)
+    turned = torch.cat([left, torch.linalg.cross(facing, left)], 1)
+    return torch.where(facing.any(1, keepdim=True), turned, unknown)

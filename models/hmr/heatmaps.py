@@ -14,6 +14,7 @@ from models.hmr.vit import BackboneSettings
 from models.vehicle_keypoints.network import Residual
 
 _SPREAD_SIDES = 0.045  # of a target: three quarters of a cell in a picture 128 px high
+_REACH_SIDES = 3 * _SPREAD_SIDES  # heat farther from the peak speaks for another place
 _HINT_SCALE = 4.0  # about as large as what a norm would make of places
 
 
@@ -42,6 +43,14 @@ class Heatmaps(nn.Module):
         """(N, 3 P) the mean place of each heatmap and the height of its peak."""
         share = heat.softmax(-1)
         return torch.cat([_HINT_SCALE * (share @ self.cells), share.amax(-1, keepdim=True)], -1).flatten(1)
+
+    def places(self, heat: Tensor) -> tuple[Tensor, Tensor]:
+        """Where each point most likely is (N, P, 2), the mean of the heat about its peak, and its share of all heat."""
+        share = heat.softmax(-1)
+        peak = self.cells[share.argmax(-1)]
+        near = share * ((self.cells - peak[:, :, None]).norm(dim=-1) < _REACH_SIDES)
+        sure = near.sum(-1)
+        return near @ self.cells / sure[..., None], sure
 
     def loss(self, heat: Tensor, points: Tensor) -> Tensor:
         """Cross-entropy of heatmaps (N, P, T') with a Gaussian about points (N, P, 2)."""

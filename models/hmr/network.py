@@ -23,6 +23,7 @@ from models.hmr.vit import Backbone, BackboneSettings
 
 NAME = "hmr"
 POINTS = 29
+COCO = [24, 25, 26, 27, 28, *LIMBS]
 FOCAL_SIDES = 5000 / 256  # focal length in sides of the crop's square
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 _NEAREST_SIDES = 0.05  # smallest scale of the crop's camera that still projects
@@ -40,7 +41,7 @@ class LossWeights:
 
     points_3d: float = field(default=1.0, metadata={"help": "metres, from the pelvis"})
     points_2d: float = field(default=0.25, metadata={"help": "sides of the crop"})
-    orientation: float = field(default=0.2, metadata={"help": "squared differences of the matrix"})
+    orientation: float = field(default=0.5, metadata={"help": "squared differences of the matrix"})
     body: float = field(default=0.3, metadata={"help": "squared differences of the 23 matrices"})
     betas: float = field(default=0.001, metadata={"help": "squared differences"})
     adversarial: float = field(default=0.002, metadata={"help": "of the 25 outputs; 0 trains without a discriminator"})
@@ -56,6 +57,7 @@ class NetworkSettings:
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
     head: HeadSettings = field(default_factory=HeadSettings)
     weights: LossWeights = field(default_factory=LossWeights)
+    told_facing: bool = field(default=True, metadata={"help": "take the way people walk where it is known"})
 
     def __post_init__(self) -> None:
         if self.heatmaps and not self.backbone.stem:
@@ -94,15 +96,17 @@ def weak_translation(camera: Tensor) -> Tensor:
 class HumanMeshNetwork(nn.Module):
     """Declares what the training loop asks for: `loss` and `metrics` of a batch.
 
-    A batch holds image (N, 3, H, W) uint8 RGB, theta (N, 24, 3, 3), beta (N, 10), points_3d (N, 29, 3), points_2d
-    (N, 29, 2), real_theta (N, 23, 3, 3) and real_beta (N, 10); for metrics also radius (N,), sides, of PCK@0.1.
+    A batch holds image (N, 3, H, W) uint8 RGB, facing (N, 3), theta (N, 24, 3, 3), beta (N, 10), points_3d (N, 29, 3),
+    points_2d (N, 29, 2), real_theta (N, 23, 3, 3) and real_beta (N, 10); for metrics radius (N,), sides, of PCK@0.1.
     """
 
     def __init__(self, settings: NetworkSettings | None = None) -> None:
         super().__init__()
         self.settings = settings = settings or NetworkSettings()
         self.backbone = Backbone(settings.backbone)
-        self.smpl_head = Head(settings.head, settings.backbone.dim, 3 * POINTS * settings.heatmaps)
+        self.smpl_head = Head(
+            settings.head, settings.backbone.dim, 3 * POINTS * settings.heatmaps, settings.told_facing
+        )
         self.heatmaps = Heatmaps(settings.backbone, POINTS) if settings.heatmaps else None
         self.discriminator = Discriminator() if settings.adversarial else None
         self._body: list[Body] = []  # a list, so that its arrays are no part of the weights
@@ -114,31 +118,46 @@ class HumanMeshNetwork(nn.Module):
             self._body.append(load_body())
         return self._body[0].to(self.smpl_head.init_betas.device)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rotations (N, 24, 3, 3), betas (N, 10) and cameras (N, 3) of images (N, 3, H, 3/4 H), 0 to 1."""
-        return self._decoded(image)[0]
+    def forward(self, image: Tensor, facing: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotations (N, 24, 3, 3), betas (N, 10) and cameras (N, 3) of images (N, 3, H, 3/4 H), 0 to 1.
 
-    def _decoded(self, image: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor | None]:
+        facing (N, 3) is about where bodies face in the crop's camera, a unit vector, zero where nobody knows: what
+        motion tells of people who walk. A few dozen pixels hardly show front from back.
+        """
+        return self._decoded(image, facing)[0]
+
+    def _decoded(self, image: Tensor, facing: Tensor | None) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor | None]:
         """What `forward` returns, and the heatmaps (N, 29, T') logits."""
         mean, std = (image.new_tensor(v)[:, None, None] for v in (_MEAN, _STD))
         tokens, fine = self.backbone((image - mean) / std)
         if self.heatmaps is None:
-            return self.smpl_head(tokens), None
+            return self.smpl_head(tokens, None, facing), None
         heat = self.heatmaps(tokens, fine)
-        return self.smpl_head(tokens, self.heatmaps.hints(heat)), heat
+        return self.smpl_head(tokens, self.heatmaps.hints(heat), facing), heat
 
-    def find(self, image: Tensor) -> Found:
+    def find(self, image: Tensor, facing: Tensor | None) -> Found:
         """What is predicted, with the points it puts where."""
-        (rotations, beta, camera), heat = self._decoded(image)
+        (rotations, beta, camera), heat = self._decoded(image, facing)
         with torch.autocast(image.device.type, enabled=False):
             joints, keypoints = self.body.joints_only(rotations.float(), beta.float())
             points = torch.cat([joints, keypoints[:, :5]], dim=1)
             seen = points + weak_translation(camera.float())[:, None]
             return Found(rotations, beta, camera, points, FOCAL_SIDES * seen[..., :2] / seen[..., 2:], heat)
 
+    def keypoints(self, found: Found) -> tuple[Tensor, Tensor]:
+        """COCO's 17 keypoints (N, 17, 2), sides of the crop's square from its middle, and how sure they are (N, 17).
+
+        Where heatmaps see them; a network without any sees none: score 0.
+        """
+        if self.heatmaps is None or found.heat is None:
+            points, sure = found.points_2d, torch.zeros_like(found.points_2d[..., 0])
+        else:
+            points, sure = self.heatmaps.places(found.heat)
+        return points[:, COCO], sure[:, COCO]
+
     def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """ "loss" to minimise, and its parts, each before its weight; equation (2) of WALT3D."""
-        found, w = self.find(scaled(batch["image"])), self.settings.weights
+        found, w = self.find(scaled(batch["image"]), batch["facing"]), self.settings.weights
         off = (found.rotations - batch["theta"]).square()
         parts = {
             "points_3d": (_from_pelvis(found.points_3d) - _from_pelvis(batch["points_3d"])).abs().mean(),
@@ -159,7 +178,7 @@ class HumanMeshNetwork(nn.Module):
 
     def metrics(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Each name's sum and count over the batch, (2,): errors in mm, the orientation's in degrees, and PCK@0.1."""
-        found = self.find(scaled(batch["image"]))
+        found = self.find(scaled(batch["image"]), batch["facing"])
         missed = (found.points_2d - batch["points_2d"])[:, LIMBS].norm(dim=-1)
         return {
             "mpjpe_mm": _total(mpjpe_mm(found.points_3d, batch["points_3d"])),
@@ -203,6 +222,9 @@ def build_network(config: dict[str, Any], path: Path) -> HumanMeshNetwork:
     parts = config["network"]
     return HumanMeshNetwork(
         NetworkSettings(
-            BackboneSettings(**parts["backbone"]), HeadSettings(**parts["head"]), LossWeights(**parts["weights"])
+            BackboneSettings(**parts["backbone"]),
+            HeadSettings(**parts["head"]),
+            LossWeights(**parts["weights"]),
+            parts["told_facing"],
         )
     )

@@ -26,16 +26,23 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class People:
-    """N people: theta (N, 24, 3) rotation vectors, the first the orientation in the camera; beta (N, 10); weak_camera
-    (N, 3), s tx ty of each window's own camera."""
+    """N people: theta (N, 24, 3) rotation vectors, the first the orientation in the camera; beta (N, 10); COCO's
+    keypoints (N, 17, 2) px, an integer is a pixel's centre, with scores (N, 17) 0 to 1, 0 where none was looked for."""
 
     theta: np.ndarray
     beta: np.ndarray
-    weak_camera: np.ndarray
+    keypoints: np.ndarray
+    score: np.ndarray
+
+    @staticmethod
+    def of_poses(theta: np.ndarray, beta: np.ndarray) -> People:
+        """People nobody has seen keypoints of."""
+        return People(theta, beta, np.full((len(theta), 17, 2), np.nan), np.zeros((len(theta), 17)))
 
     def __post_init__(self) -> None:
         count = len(self.theta)
-        for name, shape in {"theta": (count, 24, 3), "beta": (count, 10), "weak_camera": (count, 3)}.items():
+        shapes = {"theta": (count, 24, 3), "beta": (count, 10), "keypoints": (count, 17, 2), "score": (count, 17)}
+        for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise ValueError(f"people {name}: expected {shape}, got {getattr(self, name).shape}")
 
@@ -44,9 +51,17 @@ class PeopleRegressor(Protocol):
     """Any network that finds SMPL's parameters in boxes."""
 
     def predict(
-        self, images: Sequence[np.ndarray], boxes_xywh: np.ndarray, camera: Camera, progress: Progress | None = None
+        self,
+        images: Sequence[np.ndarray],
+        boxes_xywh: np.ndarray,
+        camera: Camera,
+        facing: np.ndarray | None = None,
+        progress: Progress | None = None,
     ) -> People:
-        """People of boxes (N, 4), COCO edges in px, each in its BGR uint8 image (H, W, 3) of the camera."""
+        """People of boxes (N, 4), COCO edges in px, each in its BGR uint8 image (H, W, 3) of the camera.
+
+        facing (N, 3) is about where they face in the camera's frame, NaN where nobody knows.
+        """
         ...
 
 
@@ -61,47 +76,64 @@ class Regressor:
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def predict(
-        self, images: Sequence[np.ndarray], boxes_xywh: np.ndarray, camera: Camera, progress: Progress | None = None
+        self,
+        images: Sequence[np.ndarray],
+        boxes_xywh: np.ndarray,
+        camera: Camera,
+        facing: np.ndarray | None = None,
+        progress: Progress | None = None,
     ) -> People:
         """See `PeopleRegressor`; raises ValueError for another number of images than of boxes, and for bad ones."""
         boxes = np.asarray(boxes_xywh, float).reshape(-1, 4) if len(images) == 0 else np.asarray(boxes_xywh, float)
         if len(images) != len(boxes):
             raise ValueError(f"people: expected one image for each of {len(boxes)} boxes, got {len(images)}")
         windows = windows_of(boxes)
+        crop_R = crop_from_camera(camera.rays(edge_to_pixel(windows[:, :2]))) if len(boxes) else np.zeros((0, 3, 3))
+        told = np.zeros((len(boxes), 3)) if facing is None else _units(np.einsum("nab,nb->na", crop_R, facing))
         batches = [range(i, min(i + _BATCH, len(boxes))) for i in range(0, len(boxes), _BATCH)]
-        parts: list[tuple[np.ndarray, ...]] = [(np.zeros((0, 24, 3, 3)), np.zeros((0, 10)), np.zeros((0, 3)))]
+        none = (np.zeros((0, 24, 3, 3)), np.zeros((0, 10)), np.zeros((0, 17, 2)), np.zeros((0, 17)))
+        parts: list[tuple[np.ndarray, ...]] = [none]
         # One batch a core: torch's own threads wait for each other after every layer.
         with ThreadPoolExecutor(self.threads, initializer=_one_torch_thread) as pool:
-            for rows, part in zip(batches, pool.map(lambda b: self._batch(images, windows, b), batches), strict=True):
+            for rows, part in zip(
+                batches, pool.map(lambda b: self._batch(images, windows, told, b), batches), strict=True
+            ):
                 parts.append(part)
                 if progress:
                     progress(rows.stop, len(boxes))
-        rotations, beta, weak = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-        return People(_in_camera(rotations, windows, camera), beta, weak)
+        rotations, beta, sides, score = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        points = windows[:, None, :2] + windows[:, None, 2:] * sides
+        return People(_in_camera(rotations, crop_R), beta, edge_to_pixel(points), score)
 
-    def _batch(self, images: Sequence[np.ndarray], windows: np.ndarray, rows: range) -> tuple[np.ndarray, ...]:
-        """Rotations (B, 24, 3, 3), betas (B, 10) and cameras (B, 3) of the windows' pictures."""
+    def _batch(
+        self, images: Sequence[np.ndarray], windows: np.ndarray, told: np.ndarray, rows: range
+    ) -> tuple[np.ndarray, ...]:
+        """Rotations (B, 24, 3, 3), betas (B, 10), keypoints (B, 17, 2) in sides and scores (B, 17) of the windows."""
         import torch
 
         from models.hmr.network import scaled
 
         height = self.network.settings.backbone.height_px
         cuts = np.stack([cut(_checked(row, images[row]), windows[row], height) for row in rows])
-        with torch.inference_mode():
+        with torch.no_grad():  # inference mode would leave its mark on the body, which fits share
             image = torch.from_numpy(np.ascontiguousarray(cuts[..., ::-1])).to(self.device).permute(0, 3, 1, 2)
-            found = self.network(scaled(image))
-        return tuple(value.double().cpu().numpy() for value in found)
+            found = self.network.find(scaled(image), torch.from_numpy(told[rows]).float().to(self.device))
+            values = (found.rotations, found.beta, *self.network.keypoints(found))
+        return tuple(value.double().cpu().numpy() for value in values)
 
 
-def _in_camera(rotations: np.ndarray, windows: np.ndarray, camera: Camera) -> np.ndarray:
-    """(N, 24, 3) rotation vectors of rotations (N, 24, 3, 3), the first turned from the windows' cameras back."""
+def _units(vectors: np.ndarray) -> np.ndarray:
+    """(N, 3) unit vectors, zero for NaN."""
+    return np.nan_to_num(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _in_camera(rotations: np.ndarray, crop_R: np.ndarray) -> np.ndarray:
+    """(N, 24, 3) rotation vectors of rotations (N, 24, 3, 3), the first turned back from the crops' cameras."""
     import torch
 
     from models.geometry import log_so3
 
-    if len(rotations):
-        R = crop_from_camera(camera.rays(edge_to_pixel(windows[:, :2])))
-        rotations[:, 0] = R.transpose(0, 2, 1) @ rotations[:, 0]
+    rotations[:, 0] = crop_R.transpose(0, 2, 1) @ rotations[:, 0]
     return log_so3(torch.from_numpy(rotations)).numpy()
 
 

@@ -55,6 +55,7 @@ def _settings(state: dict[str, Tensor], path: Path) -> NetworkSettings:
             mlp=state[f"{layers}.0.2.fn.net.0.weight"].shape[0],
         ),
         LossWeights(adversarial=0.0, heatmaps=0.0),
+        told_facing=False,
     )  # fmt: skip
 
 

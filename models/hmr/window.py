@@ -9,21 +9,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from models.vehicle_keypoints.window import checked_boxes
+
 GROWN = 1.25  # height of the window, times the box's height, or times 4/3 of its width where that is more
 ASPECT = 3 / 4  # width to height
 
 
 def windows_of(boxes_xywh: np.ndarray) -> np.ndarray:
-    """(N, 3) middle x and y and height, px, of the windows of boxes (N, 4).
-
-    Raises ValueError for anything but (N, 4) finite numbers with positive sizes.
-    """
-    boxes = np.asarray(boxes_xywh, float)
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        raise ValueError(f"boxes: expected (N, 4) x y w h in pixels, got {boxes.shape}")
-    bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] <= 0).any(axis=1))
-    if len(bad):
-        raise ValueError(f"box {bad[0]}: expected finite x y and positive w h, got {boxes[bad[0]].tolist()}")
+    """(N, 3) middle x and y and height, px, of the windows of boxes (N, 4); raises ValueError as `checked_boxes`."""
+    boxes = checked_boxes(boxes_xywh)
     height = GROWN * np.maximum(boxes[:, 3], boxes[:, 2] / ASPECT)
     return np.column_stack([boxes[:, :2] + boxes[:, 2:] / 2, height])
 

@@ -18,17 +18,20 @@ CELL_PX = 4
 MAP_CELLS = INPUT_PX // CELL_PX + 2 * REACH_CELLS
 
 
-def windows_of(boxes_xywh: np.ndarray) -> np.ndarray:
-    """(N, 3) left and top edge and side, px, of the windows of boxes (N, 4).
-
-    Raises ValueError for anything but (N, 4) finite numbers with positive sizes.
-    """
+def checked_boxes(boxes_xywh: np.ndarray) -> np.ndarray:
+    """(N, 4) float64 x y w h; raises ValueError for anything but (N, 4) finite numbers with positive sizes."""
     boxes = np.asarray(boxes_xywh, float)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"boxes: expected (N, 4) x y w h in pixels, got {boxes.shape}")
     bad = np.flatnonzero(~np.isfinite(boxes).all(axis=1) | (boxes[:, 2:] <= 0).any(axis=1))
     if len(bad):
         raise ValueError(f"box {bad[0]}: expected finite x y and positive w h, got {boxes[bad[0]].tolist()}")
+    return boxes
+
+
+def windows_of(boxes_xywh: np.ndarray) -> np.ndarray:
+    """(N, 3) left and top edge and side, px, of the windows of boxes (N, 4); raises ValueError as `checked_boxes`."""
+    boxes = checked_boxes(boxes_xywh)
     side = GROWN * boxes[:, 2:].max(axis=1)
     return np.column_stack([boxes[:, :2] + boxes[:, 2:] / 2 - side[:, None] / 2, side])
 

@@ -49,7 +49,7 @@ def outlined(scene, refusal):
 
 
 def found(theta):
-    return People(theta, np.zeros((len(theta), 10)), np.zeros((len(theta), 3)))
+    return People.of_poses(theta, np.zeros((len(theta), 10)))
 
 
 def fitted(scene, *, refusal="outline", theta=None, keypoints=None, cutouts=None, moving=False):
@@ -57,10 +57,12 @@ def fitted(scene, *, refusal="outline", theta=None, keypoints=None, cutouts=None
     count = len(scene.track)
     headings = Headings(scene.yaw + np.pi, np.full(count, 0.1), np.full(count, moving))
     cutouts = cutouts_of(scene) if cutouts is None else cutouts
+    people = found(theta)
+    if keypoints is not None:
+        people.keypoints[:], people.score[:] = keypoints
     return fit_rows(
         outlined(scene, refusal),
-        found(theta),
-        keypoints,
+        people,
         cutouts,
         headings,
         CAMERA,
@@ -121,20 +123,18 @@ def test_nobody_is_no_work(scene):
     none = RECONSTRUCTED.empty_table()
     headings = Headings(np.empty(0), np.empty(0), np.empty(0, bool))
     empty = found(np.zeros((0, 24, 3)))
-    table = fit_rows(none, empty, None, cutouts_of(scene)[:0], headings, CAMERA, PLANE, BODY, load_prior(), SETTINGS)
+    table = fit_rows(none, empty, cutouts_of(scene)[:0], headings, CAMERA, PLANE, BODY, load_prior(), SETTINGS)
     assert table.equals(none)
 
 
 class Marks:
     """A network that answers with the brightness of the picture it is shown, and a pose network that does so too."""
 
-    def predict(self, images, boxes_xywh, camera=None, progress=None):
+    def predict(self, images, boxes_xywh, camera=None, facing=None):
         grey = np.array([float(image[0, 0, 0]) for image in images])
         if camera is None:
             return np.tile(grey[:, None, None], (1, 17, 2)), np.ones((len(grey), 17))
-        return People(
-            np.tile(grey[:, None, None], (1, 24, 3)), np.tile(grey[:, None], (1, 10)), np.zeros((len(grey), 3))
-        )
+        return People.of_poses(np.tile(grey[:, None, None], (1, 24, 3)), np.tile(facing[:, :1], (1, 10)))
 
 
 def test_each_person_is_looked_at_in_its_own_frame(tmp_path):
@@ -144,8 +144,10 @@ def test_each_person_is_looked_at_in_its_own_frame(tmp_path):
     frames[2]["status"] = "truncated"
     table = pa.Table.from_pylist(frames, schema=FRAMES)
     seen = pa.table({"frame_id": [1, 0, 2, 0], "bbox_xywh": [[1.0, 1, 5, 9]] * 4})
-    people, keypoints = regress(seen, table, tmp_path, CAMERA, Marks(), Marks())
-    assert np.allclose(people.beta[:, 0], [65, 25, np.nan, 25], atol=2, equal_nan=True)
-    assert np.allclose(keypoints[0][:, 3, 1], [65, 25, np.nan, 25], atol=2, equal_nan=True)
-    assert keypoints[1][:, 0].tolist() == [1, 1, 0, 1]
-    assert regress(seen, table, tmp_path, CAMERA, Marks())[1] is None
+    facing = np.arange(12.0).reshape(4, 3)
+    people = regress(seen, table, tmp_path, CAMERA, Marks(), facing, Marks())
+    assert np.allclose(people.theta[:, 5, 1], [65, 25, np.nan, 25], atol=2, equal_nan=True)
+    assert np.allclose(people.keypoints[:, 3, 1], [65, 25, np.nan, 25], atol=2, equal_nan=True)
+    assert people.score[:, 0].tolist() == [1, 1, 0, 1]
+    assert people.beta[:, 0].tolist()[:2] == [0, 3] and people.beta[3, 0] == 9
+    assert not regress(seen, table, tmp_path, CAMERA, Marks(), facing).score.any()

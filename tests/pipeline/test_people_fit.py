@@ -76,6 +76,13 @@ def test_the_columns_say_the_same_body(scene):
     assert np.allclose(np.linalg.det(fits.R), 1) and np.allclose(fits.R[..., 2], PLANE.n)
 
 
+def test_knees_do_not_bend_forward(scene):
+    """However sure of it the network is, and whatever the outline gains by it."""
+    theta = guessed(scene, 0.05, 0.05)
+    theta[:, 4, 0] = -0.8
+    assert fitted(seen(scene, theta), PeopleFitSettings()).theta[:, 4, 0].min() > -0.1
+
+
 def test_motion_turns_a_network_that_faces_the_other_way(scene):
     back = guessed(scene, 0.05, 0.05)
     turned = back.copy()

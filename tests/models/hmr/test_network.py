@@ -7,7 +7,7 @@ import torch
 from torch.utils.data import default_collate
 
 from models.geometry import exp_so3
-from models.hmr.data import RenderedPeople
+from models.hmr.data import RenderedPeople, told_facing
 from models.hmr.discriminator import Discriminator, critic_loss, predictor_loss
 from models.hmr.head import FACING, HeadSettings
 from models.hmr.network import FOCAL_SIDES, HumanMeshNetwork, LossWeights, build_network, config_of, weak_translation
@@ -65,6 +65,36 @@ def test_it_starts_upright_and_facing_the_camera(network):
     rotations, beta, camera = network.eval()(torch.rand(2, 3, 64, 48))
     assert (rotations[:, 0] - FACING).abs().max() < 0.2
     assert beta.abs().max() < 0.2 and (camera[:, 0] - 0.9).abs().max() < 0.2
+
+
+def test_it_starts_turned_to_where_it_is_told_that_bodies_face(network):
+    """And stands upright in the picture; a network that is told nothing has nothing to start from."""
+    facing = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1, 0.2], [-0.3, 0.0, 0.9], [0.0, 0.0, 0.0]]), dim=1)
+    rotations, _, _ = network.eval()(torch.rand(3, 3, 64, 48), facing)
+    assert (rotations[:2, 0, :, 2] - facing[:2]).abs().max() < 0.2
+    assert (rotations[:2, 0, 1, 1] < -0.9).all()
+    assert (rotations[2, 0] - FACING).abs().max() < 0.2
+
+
+def test_motion_tells_about_where_a_body_faces_and_mostly_rightly():
+    rng, orientation = np.random.default_rng(3), np.array([2.0, 0.5, -0.3])
+    forward = exp_so3(torch.from_numpy(orientation)).numpy()[:, 2]
+    told = np.stack([told_facing(orientation, rng) for _ in range(4000)])
+    known = told.any(axis=1)
+    apart = np.degrees(np.arccos(told[known] @ forward))
+    assert known.mean() == pytest.approx(0.6, abs=0.03) and np.allclose(np.linalg.norm(told[known], axis=1), 1)
+    assert 10 < np.median(apart) < 16 and 0.01 < (apart > 60).mean() < 0.04
+
+
+def test_a_keypoint_is_where_most_of_its_heat_lies(network):
+    """Two places, of which one has three times the other's heat: its middle, and three quarters sure."""
+    cells = network.heatmaps.cells
+    xy = torch.tensor([[-0.1, 0.2], [0.2, -0.3]])
+    near = torch.exp(-(cells - xy[:, None]).square().sum(-1) / (2 * 0.045**2))
+    heat = (0.75 * near[0] / near[0].sum() + 0.25 * near[1] / near[1].sum()).log()
+    places, sure = network.heatmaps.places(heat.expand(1, 29, -1))
+    assert (places - xy[0]).abs().max() < 0.02
+    assert sure == pytest.approx(torch.full((1, 29), 0.75), abs=0.03)
 
 
 def test_the_crops_camera_puts_a_body_of_scale_one_half_a_side_around(network):
@@ -137,6 +167,7 @@ def _plain(small):
         backbone=BackboneSettings(height_px=64, dim=80, depth=2, heads=1, stem=0, drop_path=0.0),
         head=HeadSettings(dim=32, depth=2, heads=2, dim_head=64, mlp=48),
         weights=LossWeights(adversarial=0.0, heatmaps=0.0),
+        told_facing=False,
     )
     torch.manual_seed(3)
     return HumanMeshNetwork(settings)

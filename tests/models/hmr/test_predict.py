@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -44,10 +46,30 @@ def test_the_orientation_is_turned_into_the_camera(regressor, image):
     assert np.abs(found.theta[0, 0] - found.theta[1, 0]).max() > 0.1
 
 
+def test_where_people_face_is_told_in_the_cameras_frame(regressor, image):
+    """The untrained network stays turned as it is told, wherever the crop lies; an unknown one is as if not told."""
+    boxes = np.array([[305.0, 195, 30, 90], [560, 340, 30, 90], [305.0, 195, 30, 90]])
+    facing = np.array([[0.8, 0.0, 0.6], [0.8, 0.0, 0.6], [np.nan] * 3])
+    found = regressor.predict([image] * 3, boxes, CAMERA, 2 * facing)
+    forward = exp_so3(torch.from_numpy(found.theta[:2, 0])).numpy()[:, :, 2]
+    np.testing.assert_allclose(forward, facing[:2], atol=0.2)
+    np.testing.assert_allclose(found.theta[2], regressor.predict([image], boxes[2:], CAMERA).theta[0], atol=1e-5)
+
+
+def test_keypoints_lie_in_the_windows_and_are_unknown_to_networks_without_heatmaps(regressor, image, small):
+    boxes = np.array([[305.0, 195, 30, 90], [560, 340, 30, 90]])
+    found = regressor.predict([image] * 2, boxes, CAMERA)
+    windows = windows_of(boxes)
+    assert (np.abs(found.keypoints + 0.5 - windows[:, None, :2]) <= windows[:, None, 2:] / 2).all()
+    assert (found.score > 0).all() and (found.score <= 1).all()
+    plain = replace(small, weights=replace(small.weights, heatmaps=0.0))
+    assert not hmr.Regressor(HumanMeshNetwork(plain)).predict([image] * 2, boxes, CAMERA).score.any()
+
+
 @pytest.mark.parametrize("box", [(300, 200, 2, 5), (-40, 100, 60, 120), (630, 470, 200, 400), (900, 900, 20, 50)])
 def test_tiny_cut_off_and_outside_boxes_give_finite_people(regressor, image, box):
     found = regressor.predict([image], np.array([box], float), CAMERA)
-    assert all(np.isfinite(v).all() for v in (found.theta, found.beta, found.weak_camera))
+    assert all(np.isfinite(v).all() for v in (found.theta, found.beta, found.keypoints))
 
 
 def test_no_box_no_people_and_a_missing_image_is_told(regressor, image):
