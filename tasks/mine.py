@@ -63,7 +63,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         manifest = self.entry.manifest.model_dump(mode="json")
         networks = {"matting": digest(WEIGHTS)}
         if self._gated:
-            occlusion.check_weights()
+            occlusion.check_weights(occlusion.WEIGHTS)
             networks["occlusion_classifier"] = digest(occlusion.WEIGHTS)
         return {key: manifest[key] for key in ("calibration", "roi", "ignore")} | networks
 

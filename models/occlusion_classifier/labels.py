@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from defusedxml import ElementTree
+from pycocotools import mask as coco
 
 from models.occlusion_classifier.crops import CROPS, LABELS, crop_of, row
 from pipeline import masks
@@ -139,17 +140,17 @@ def _mask(where: str, shape: Element, size_hw: tuple[int, int]) -> tuple[np.ndar
             x0, y0, x1, y1 = (round(float(shape.attrib[key])) for key in ("xtl", "ytl", "xbr", "ybr"))
             full[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)] = 1
         elif shape.tag == "polygon":
-            points = [[float(v) for v in point.split(",")] for point in shape.attrib["points"].split(";")]
-            # CVAT's corners are edges, fillPoly's are pixel centres.
-            cv2.fillPoly(full, [np.rint(np.array(points) - 0.5).astype(np.int32).reshape(-1, 1, 2)], 1)
+            x, y = zip(*(map(float, point.split(",")) for point in shape.attrib["points"].split(";")), strict=True)
+            corners = np.column_stack([x, y]).reshape(-1).tolist()
+            full = np.asarray(coco.decode(coco.merge(coco.frPyObjects([corners], *size_hw))), np.uint8)
         else:
             _paint_runs(full, shape)
-    except (KeyError, ValueError, cv2.error):
+    except (KeyError, ValueError, OverflowError):
         raise ValueError(f"{where}: the {shape.tag} has no readable place: {dict(shape.attrib)}") from None
     if not full.any():
         raise ValueError(f"{where}: the {shape.tag} has no pixel inside the picture")
-    x, y, w, h = cv2.boundingRect(full)
-    return full[y : y + h, x : x + w].astype(bool), (x, y)
+    left, top, w, h = cv2.boundingRect(full)
+    return full[top : top + h, left : left + w].astype(bool), (left, top)
 
 
 def _paint_runs(full: np.ndarray, shape: Element) -> None:

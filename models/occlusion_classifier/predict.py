@@ -44,11 +44,11 @@ class OcclusionClassifier:
         return self.predict(crops)[:, CLASSES.index("unoccluded")]
 
 
-def check_weights(path: Path = WEIGHTS) -> None:
+def check_weights(path: Path) -> None:
     """Raise FileNotFoundError, one line, where a network is yet to be trained; costs no torch."""
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path}: no weights of the occlusion classifier; `make train MODEL=occlusion_classifier` makes some"
+            f"{path}: no weights of the occlusion classifier there; `make train MODEL=occlusion_classifier` makes some"
         )
 
 
