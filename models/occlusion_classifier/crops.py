@@ -63,3 +63,21 @@ def middle(crops: np.ndarray) -> np.ndarray:
 def row(group: int, classes: tuple[str, ...], crop: np.ndarray) -> dict:
     """One row of CROPS."""
     return {"group": group, "classes": list(classes), "crop": crop.tobytes()}
+
+
+def filled(size_hw: tuple[int, int], x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+    """(H, W) uint8, 1 in a box of edges."""
+    full = np.zeros(size_hw, np.uint8)
+    full[max(round(y0), 0) : max(round(y1), 0), max(round(x0), 0) : max(round(x1), 0)] = 1
+    return full
+
+
+def cropped(where: str, kind: str, full: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """The mask (h, w) bool of a whole frame's (H, W) uint8, and its top-left pixel.
+
+    Raises ValueError, which says where and which kind of shape, for a frame without one.
+    """
+    if not full.any():
+        raise ValueError(f"{where}: the {kind} has no pixel inside the picture")
+    left, top, w, h = cv2.boundingRect(full)
+    return full[top : top + h, left : left + w].astype(bool), (left, top)

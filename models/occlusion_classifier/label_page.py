@@ -6,11 +6,9 @@ and names that resolve here are refused), and writes one file, which was named b
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +17,7 @@ from threading import Lock, Thread
 from typing import Any
 
 from models.occlusion_classifier.crops import LABELS
-from models.occlusion_classifier.labels import HEADER, read_csv
+from models.occlusion_classifier.label_csv import Place, csv_of, read_csv
 from pipeline.storage import write_bytes
 
 HOST = "127.0.0.1"
@@ -29,28 +27,30 @@ _MOST_BYTES = 1000  # of a request's body
 
 @dataclass
 class Session:
-    """What is to be labelled and what has been: `picture` gives a JPEG of a detection, `out` is the label file.
+    """What is to be labelled and what has been: `queue` holds the place of each detection that is asked for, by its
+    detection_id, `picture` gives a JPEG of one, `out` is the label file.
 
-    Labels that the file holds already are kept, and their detections are not asked for again.
+    Labels that the file holds already are kept, and their places are not asked for again.
     """
 
     title: str
-    queue: Sequence[int]
+    queue: Mapping[int, Place]
     picture: Callable[[int], bytes]
     out: Path
-    labels: dict[int, str] = field(default_factory=dict)
-    skipped: set[int] = field(default_factory=set)
+    labels: dict[Place, str] = field(default_factory=dict)
+    skipped: set[Place] = field(default_factory=set)
     lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         if self.out.exists():
             self.labels = read_csv(self.out)
-            write_bytes(self.out, self._text())  # a file that cannot be written is told before any work is lost
+            write_bytes(self.out, csv_of(self.labels))  # a file that cannot be written is told before any work is lost
 
     def state(self) -> dict[str, Any]:
         """What the page shows: the next detection, or null at the end, and how many are done."""
-        after = (i for i in self.queue if i not in self.labels and i not in self.skipped)
-        return {"detection_id": next(after, None), "done": len(self.labels), "of": len({*self.queue, *self.labels})}
+        open_ = (i for i, place in self.queue.items() if place not in self.labels and place not in self.skipped)
+        total = len({*self.queue.values(), *self.labels})
+        return {"detection_id": next(open_, None), "done": len(self.labels), "of": total}
 
     def answer(self, detection_id: Any, label: Any) -> None:
         """Record a label, or null to skip.
@@ -63,24 +63,20 @@ class Session:
             raise ValueError(f"unknown label {label!r}; expected {', '.join(LABELS)}")
         with self.lock:
             if label is None:
-                self.skipped.add(detection_id)
+                self.skipped.add(self.queue[detection_id])
                 return
-            self.labels.pop(detection_id, None)  # the last answer stands last
-            self.labels[detection_id] = label
-            write_bytes(self.out, self._text())
+            self.labels.pop(self.queue[detection_id], None)  # the last answer stands last
+            self.labels[self.queue[detection_id]] = label
+            write_bytes(self.out, csv_of(self.labels))
 
     def undo(self) -> None:
         """Take the last label back, which is then asked for again."""
         with self.lock:
-            mine = [i for i in self.labels if i in self.queue]
+            asked = set(self.queue.values())
+            mine = [place for place in self.labels if place in asked]
             if mine:
                 del self.labels[mine[-1]]
-                write_bytes(self.out, self._text())
-
-    def _text(self) -> bytes:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([HEADER, *self.labels.items()])
-        return text.getvalue().encode()
+                write_bytes(self.out, csv_of(self.labels))
 
 
 def page(title: str) -> bytes:
@@ -144,6 +140,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._act(json.loads(self.rfile.read(int(length))))
         except (KeyError, TypeError, ValueError):
             return self.send_error(HTTPStatus.BAD_REQUEST)
+        except OSError as error:  # a full disk: the page says that the label is not recorded
+            return self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, error.strerror)
         self._send_state()
 
     def _act(self, said: dict[str, Any]) -> None:
@@ -171,6 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Security-Policy", "frame-ancestors 'none'")
         self.end_headers()
         self.wfile.write(body)
 

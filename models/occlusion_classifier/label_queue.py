@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from models.occlusion_classifier.crops import OBJECT, STREET, crop_of
+from models.occlusion_classifier.label_csv import place_of
 from pipeline import masks
 from pipeline.frames import FrameReader
 
@@ -17,14 +18,15 @@ _SHOWN_PX = 480
 
 class Detections:
     """At most `count` detections of a camera that ran up to TrackObjects, in an order that the seed fixes: of every
-    track one before any has two. `queue`: their detection_id."""
+    track one before any has two. `queue`: their places by detection_id."""
 
     def __init__(self, camera_dir: Path, seed: int, count: int) -> None:
-        columns = ["detection_id", "frame_id", "track_id", "mask_rle"]
+        columns = ["detection_id", "frame_id", "track_id", "bbox_xywh", "mask_rle"]
         tracks = pq.read_table(camera_dir / "tracks.parquet", columns=columns).to_pandas()
         mixed = tracks.iloc[np.random.default_rng(seed).permutation(len(tracks))]
         turn = mixed.groupby("track_id").cumcount().sort_values(kind="stable")
-        self.queue: list[int] = tracks.loc[turn.index, "detection_id"].tolist()[:count]
+        asked = tracks.loc[turn.index[:count]].to_dict("records")
+        self.queue = {int(one["detection_id"]): place_of(one["frame_id"], one["bbox_xywh"]) for one in asked}
         self._rows = tracks.set_index("detection_id")
         self._index, self._root = pq.read_table(camera_dir / "frames" / "index.parquet"), camera_dir
 

@@ -5,11 +5,16 @@ import json
 
 import pytest
 
+from models.occlusion_classifier.label_csv import csv_of, read_csv
 from models.occlusion_classifier.label_page import HOST, Session, page, start
 from models.occlusion_classifier.label_queue import Detections
-from models.occlusion_classifier.labels import read_csv
 
 JSON = {"Content-Type": "application/json"}
+
+
+def at(number):
+    """Where detection `number` is."""
+    return (number, 10.0, 20.5, 30.0, 40.0)
 
 
 class Visitor:
@@ -17,7 +22,7 @@ class Visitor:
 
     def __init__(self, folder, queue=(7, 8, 9)):
         self.out = folder / "labels.csv"
-        self.session = Session("gate", list(queue), lambda i: b"jpeg %d" % i, self.out)
+        self.session = Session("gate", {i: at(i) for i in queue}, lambda i: b"jpeg %d" % i, self.out)
         self.server = start(self.session, 0)
 
     def ask(self, method, path, body=None, **headers):
@@ -43,11 +48,11 @@ def test_every_key_is_on_disk_before_the_next_crop_is_shown(visitor):
     assert json.loads(visitor.ask("GET", "/state")[1]) == {"detection_id": 7, "done": 0, "of": 3}
     code, state = visitor.say(7, "truncated")
     assert (code, json.loads(state)["detection_id"]) == (200, 8)
-    assert visitor.out.read_text() == "detection_id,label\n7,truncated\n"
+    assert visitor.out.read_text() == "frame_id,x,y,w,h,label\n7,10,20.5,30,40,truncated\n"
     visitor.say(8, None)
     code, state = visitor.say(9, "occluded")
     assert json.loads(state) == {"detection_id": None, "done": 2, "of": 3}
-    assert read_csv(visitor.out) == {7: "truncated", 9: "occluded"}
+    assert read_csv(visitor.out) == {at(7): "truncated", at(9): "occluded"}
     assert [path.name for path in visitor.out.parent.iterdir()] == ["labels.csv"]
 
 
@@ -56,27 +61,27 @@ def test_the_last_label_is_taken_back(visitor):
     visitor.say(8, "occluded")
     code, state = visitor.ask("POST", "/undo", "{}", **JSON)
     assert (code, json.loads(state)["detection_id"]) == (200, 8)
-    assert read_csv(visitor.out) == {7: "truncated"}
+    assert read_csv(visitor.out) == {at(7): "truncated"}
 
 
 def test_a_new_session_goes_on_and_keeps_labels_of_detections_it_does_not_ask_for(tmp_path):
-    (tmp_path / "labels.csv").write_text("detection_id,label\n7,unoccluded\n55,occluded\n")
+    (tmp_path / "labels.csv").write_bytes(csv_of({at(7): "unoccluded", at(55): "occluded"}))
     one = Visitor(tmp_path)
     try:
         assert json.loads(one.ask("GET", "/state")[1]) == {"detection_id": 8, "done": 2, "of": 4}
         one.ask("POST", "/undo", "{}", **JSON)
         one.ask("POST", "/undo", "{}", **JSON)
-        assert read_csv(one.out) == {55: "occluded"}
+        assert read_csv(one.out) == {at(55): "occluded"}
     finally:
         one.server.shutdown()
         one.server.server_close()
 
 
 def test_a_spoilt_label_file_is_told_before_anything_is_overwritten(tmp_path):
-    (tmp_path / "labels.csv").write_text("detection_id,label\n7,hmm\n")
+    (tmp_path / "labels.csv").write_bytes(csv_of({at(7): "hmm"}))
     with pytest.raises(ValueError, match=r"labels\.csv:2: unknown label 'hmm'"):
         Visitor(tmp_path)
-    assert (tmp_path / "labels.csv").read_text().endswith("7,hmm\n")
+    assert (tmp_path / "labels.csv").read_text().endswith(",hmm\n")
 
 
 @pytest.mark.parametrize(
@@ -128,6 +133,9 @@ def test_a_port_that_is_taken_is_one_clear_line(visitor, tmp_path):
 
 def test_every_track_is_asked_for_once_before_any_is_twice(camera_dir):
     asked = Detections(camera_dir, 3, 20)
-    assert len(set(asked.queue)) == 20 and asked.queue == Detections(camera_dir, 3, 20).queue
-    assert {number % 10000 for number in asked.queue[:5]} == {1, 2, 3, 4, 5}
-    assert asked.picture(asked.queue[0])[:2] == b"\xff\xd8"
+    numbers = list(asked.queue)
+    assert len(numbers) == 20 and numbers == list(Detections(camera_dir, 3, 20).queue)
+    assert {number % 10000 for number in numbers[:5]} == {1, 2, 3, 4, 5}
+    blue = next(number for number in numbers if number % 10000 == 1)
+    assert asked.queue[blue] == (blue // 10000, 20, 30, 24, 40)
+    assert asked.picture(blue)[:2] == b"\xff\xd8"

@@ -3,11 +3,16 @@
 import cv2
 import numpy as np
 import pytest
-from cards import CARDS, picture
+from cards import CARDS, picture, visible_mask
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from models.occlusion_classifier.crops import OCCLUDED, crop_of
+from models.occlusion_classifier.crops import LABELS, OCCLUDED, crop_of
 from models.occlusion_classifier.data import stored
-from models.occlusion_classifier.labels import crops_of_csv, crops_of_cvat, read_csv, read_labelled
+from models.occlusion_classifier.label_csv import crops_of_csv, csv_of, read_csv
+from models.occlusion_classifier.label_cvat import crops_of_cvat
+from models.occlusion_classifier.labels import read_labelled
+from pipeline.frames import decode_image
 
 
 def write(path, text):
@@ -15,8 +20,11 @@ def write(path, text):
     return path
 
 
+HEAD = "frame_id,x,y,w,h,label\n"
+
+
 def test_a_csv_in_the_cameras_folder_needs_no_other_word(camera_dir, tmp_path):
-    text = "detection_id,label\n1,unoccluded\n2,occluded\n10002,occluded_by_person\n"
+    text = HEAD + "0,20,30,24,40,unoccluded\n0,90,30,24,40,occluded\n1,90,30,24,40,occluded_by_person\n"
     table = crops_of_csv(write(camera_dir / "mine.csv", text))
     assert table["classes"].to_pylist() == [["unoccluded"], list(OCCLUDED), ["occluded_by_person"]]
     assert table["group"].to_pylist() == [1, 2, 2]
@@ -26,15 +34,42 @@ def test_a_csv_in_the_cameras_folder_needs_no_other_word(camera_dir, tmp_path):
         read_labelled(elsewhere)
 
 
+def test_a_box_has_the_mask_of_the_detection_there_else_its_own(camera_dir, tmp_path):
+    boxes = {"near": (88, 31, 26, 40), "far": (90, 30, 24, 20)}
+    text = HEAD + "".join(f"0,{x},{y},{w},{h},occluded\n" for x, y, w, h in boxes.values())
+    near, far = stored(crops_of_csv(write(tmp_path / "mine.csv", text), camera_dir))
+    image = decode_image((camera_dir / "frames/images/000000.jpg").read_bytes(), "")
+    ys, xs = np.nonzero(visible_mask(2))
+    seen = visible_mask(2)[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+    assert (near == crop_of(image, seen, (90, 30))).all()
+    assert (far == crop_of(image, np.ones((20, 24), bool), (90, 30))).all()
+
+
+@given(st.dictionaries(st.tuples(st.integers(0, 10**6), *[st.integers(1, 10**5).map(lambda v: v / 100)] * 4),
+                       st.sampled_from(sorted(LABELS)), max_size=8))  # fmt: skip
+@settings(max_examples=40, deadline=None)
+def test_what_is_written_is_read_back_in_its_order(tmp_path_factory, labels):
+    path = tmp_path_factory.getbasetemp() / "round.csv"
+    path.write_bytes(csv_of(labels))
+    assert list(read_csv(path).items()) == list(labels.items())
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", r"mine\.csv:1: expected the header detection_id,label, got ''"),
+        ("", r"mine\.csv:1: expected the header frame_id,x,y,w,h,label, got ''"),
         ("id,label\n1,unoccluded\n", r"mine\.csv:1: expected the header"),
-        ("detection_id,label\n1,unoccluded\n2,hidden\n", r"mine\.csv:3: unknown label 'hidden'; expected unoccluded, "),
-        ("detection_id,label\nx,unoccluded\n", r"mine\.csv:2: expected detection_id,label, got 'x,unoccluded'"),
-        ("detection_id,label\n1\n", r"mine\.csv:2: expected detection_id,label, got '1'"),
-        ("detection_id,label\n1,truncated\n1,unoccluded\n", r"mine\.csv:3: detection 1 is labelled twice"),
+        (
+            HEAD + "1,2,3,4,5,truncated\n2,2,3,4,5,hidden\n",
+            r"mine\.csv:3: unknown label 'hidden'; expected unocc",
+        ),
+        (HEAD + "x,2,3,4,5,unoccluded\n", r"mine\.csv:2: expected .* with five numbers, got 'x,2,3,4,5,unoccluded'"),
+        (HEAD + "1,2\n", r"mine\.csv:2: expected .* with five numbers, got '1,2'"),
+        (HEAD + "1,2,3,4,0,truncated\n", r"mine\.csv:2: expected .* with a box that has a size"),
+        (HEAD + "1,2,3,inf,5,truncated\n", r"mine\.csv:2: expected .* with a box that has a size"),
+        (HEAD + "1.5,2,3,4,5,truncated\n", r"mine\.csv:2: expected"),
+        (HEAD + "1,2,3,4,5\n", r"mine\.csv:2: expected"),
+        (HEAD + "1,2,3,4,5,truncated\n1,2,3,4,5,unoccluded\n", r"mine\.csv:3: this box is labelled twice"),
     ],
 )
 def test_a_bad_row_is_named(tmp_path, text, said):
@@ -43,10 +78,11 @@ def test_a_bad_row_is_named(tmp_path, text, said):
     assert "\n" not in str(caught.value)
 
 
-def test_a_detection_of_another_camera_is_told(camera_dir, tmp_path):
-    path = write(tmp_path / "mine.csv", "detection_id,label\n77,unoccluded\n")
-    with pytest.raises(ValueError, match=r"detection 77 is none of .*cards"):
-        crops_of_csv(path, camera_dir)
+def test_a_label_of_another_camera_is_told(camera_dir, tmp_path):
+    with pytest.raises(ValueError, match="frame 77 is none of the camera's"):
+        crops_of_csv(write(tmp_path / "mine.csv", HEAD + "77,2,3,4,5,unoccluded\n"), camera_dir)
+    with pytest.raises(ValueError, match="frame 0: the box has no pixel inside the picture"):
+        crops_of_csv(write(tmp_path / "mine.csv", HEAD + "0,900,3,4,5,unoccluded\n"), camera_dir)
     with pytest.raises(FileNotFoundError, match="no such label file"):
         read_labelled(tmp_path / "none.csv")
 

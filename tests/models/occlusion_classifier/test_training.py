@@ -7,10 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from cards import CARDS
 
 from models.checkpoints import write_weights
 from models.occlusion_classifier.crops import CLASSES, CROPS, INPUT_PX, OBJECT, STORED_PX, STREET, row
 from models.occlusion_classifier.data import Crops, split, stored, varied
+from models.occlusion_classifier.label_csv import csv_of
 from models.occlusion_classifier.network import NetworkSettings, OcclusionNetwork, config_of
 from models.occlusion_classifier.predict import OcclusionClassifier, load
 from models.occlusion_classifier.recipe import PRESETS, build
@@ -119,9 +121,8 @@ def test_a_crop_and_its_mirror_image_have_one_answer(trained, crops):
 
 def test_human_labels_go_on_from_trained_weights(trained, camera_dir, tmp_path):
     labels = tmp_path / "mine.csv"
-    rows = [f"{frame * 10000 + number},{'occluded' if number == 2 else 'unoccluded'}" for frame in range(4)
-            for number in (1, 2, 3)]  # fmt: skip
-    labels.write_text("\n".join(["detection_id,label", *rows]) + "\n")
+    labels.write_bytes(csv_of({(frame, *CARDS[number][0]): "occluded" if number == 2 else "unoccluded"
+                               for frame in range(4) for number in (1, 2, 3)}))  # fmt: skip
     start = trained[0] / "weights.safetensors"
     tuned = build(SMALL, 0, tmp_path, init_from=start, labels=labels, images=camera_dir)
     same = OcclusionClassifier(tuned.network).network.state_dict()
