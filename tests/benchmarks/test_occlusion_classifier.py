@@ -7,8 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from cards import write_camera
 
-from benchmarks import occlusion_classifier as benchmark
-from benchmarks.occlusion_classifier import annotated_whole, measure
+from benchmarks.occlusion_classifier import annotated_whole, chance_of, compare, gated
 from models.occlusion_classifier.predict import OcclusionClassifier
 
 # The second person stands nearer and covers a third of the first; the third walks out of the picture.
@@ -31,7 +30,7 @@ def test_whole_is_who_nobody_nearer_overlaps_and_the_picture_does_not_cut():
 
 
 class Oracle(OcclusionClassifier):
-    """Knows of every fifth detection, in the order of the frame, that it is whole: the first and the third."""
+    """Knows of a frame's five detections, in their order, that the first and the third are whole."""
 
     def __init__(self):
         pass
@@ -40,19 +39,28 @@ class Oracle(OcclusionClassifier):
         return np.array([0.99, 0.02, 0.97, 0.04, 0.2], np.float32)[: len(crops)]
 
 
-def test_the_rows_count_and_the_bars_compare_at_each_deltas_recall(tmp_path, monkeypatch):
+def test_the_rows_count_and_the_bars_compare_at_each_deltas_recall(tmp_path):
     camera_dir = write_camera(tmp_path / "cards")
     tracks = pq.read_table(camera_dir / "tracks.parquet")
-    whole = np.isin(tracks["detection_id"].to_numpy() % 10000, [1, 3])
-    # One delta that refuses the hidden card, one that refuses a whole one too, two that refuse nothing.
     number = tracks["detection_id"].to_numpy() % 10000
-    kept = {0.01: (number != 2) & (number != 3), 0.1: number != 2, 0.2: number > 0, 0.5: number > 0}
-    monkeypatch.setattr(benchmark, "heuristics", lambda *_: kept)
-    rows, bars = measure(camera_dir, tracks, whole, Oracle(), None)
+    whole, chance = np.isin(number, [1, 3]), chance_of(Oracle(), tracks, camera_dir)
+    # One delta that refuses the hidden card and a whole one, one that refuses the hidden, one that refuses nothing.
+    said = {"a": (number != 2) & (number != 3), "b": number != 2, "c": number > 0}
+    rows, bars = compare("cards", said, chance, whole)
     by_name = {row["method"]: row for row in rows}
-    assert by_name["delta 0.01"]["recall"] == 0.5 and by_name["delta 0.01"]["precision"] == pytest.approx(1 / 3)
-    assert by_name["delta 0.5"]["recall"] == 1 and by_name["delta 0.5"]["precision"] == pytest.approx(0.4)
+    assert by_name["a"]["recall"] == 0.5 and by_name["a"]["precision"] == pytest.approx(1 / 3)
+    assert by_name["c"]["recall"] == 1 and by_name["c"]["precision"] == pytest.approx(0.4)
     assert by_name["classifier 0.5"]["recall"] == by_name["classifier 0.5"]["precision"] == 1
     assert by_name["classifier 0.1"]["precision"] == pytest.approx(2 / 3)
-    assert [bar.value for bar in bars] == pytest.approx([2 / 3, 1 / 2, 0.6, 0.6, 1.0])
+    assert [bar.value for bar in bars] == pytest.approx([2 / 3, 1 / 2, 0.6, 1.0])
     assert all(bar.met for bar in bars)
+
+
+def test_the_gates_words_count_cutouts_alone(tmp_path):
+    tracks = pa.table({"detection_id": [1, 2, 3, 4, 5]})
+    (tmp_path / "mining").mkdir()
+    pq.write_table(pa.table({"detection_id": [1, 2, 4, 5]}), tmp_path / "mining" / "accepted.parquet")
+    whole = np.array([True, False, True, True, False])
+    words = gated(tmp_path, tracks, whole, np.array([0.9, 0.6, 0.9, 0.4, 0.1]))
+    assert words.startswith("4 cutouts, precision 0.500; at 0.3 precision 0.667 with 1.000 of the whole ones; at 0.5 ")
+    assert words.endswith("at 0.7 precision 1.000 with 0.500 of the whole ones")

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 
 import pytest
 
@@ -9,6 +10,7 @@ from models.occlusion_classifier.label_csv import csv_of, read_csv
 from models.occlusion_classifier.label_page import HOST, Session, page, start
 from models.occlusion_classifier.label_queue import Detections
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 JSON = {"Content-Type": "application/json"}
 
 
@@ -139,3 +141,24 @@ def test_every_track_is_asked_for_once_before_any_is_twice(camera_dir):
     blue = next(number for number in numbers if number % 10000 == 1)
     assert asked.queue[blue] == (blue // 10000, 20, 30, 24, 40)
     assert asked.picture(blue)[:2] == b"\xff\xd8"
+
+
+def test_keys_label_in_a_real_browser(visitor):
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine: the page is not tried in a browser")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
+        tab = browser.new_page()
+        tab.goto(f"http://{HOST}:{visitor.server.server_port}/")
+        tab.wait_for_function("document.getElementById('picture').src.endsWith('/picture/7')")
+        # The crop that each key leads to; none at the end.
+        for key, then in (("5", "/picture/8"), ("s", "/picture/9"), ("1", ""), ("u", "/picture/9")):
+            tab.keyboard.press(key)
+            tab.wait_for_function(
+                "then => { const p = document.getElementById('picture');"
+                " return then ? !p.hidden && p.src.endsWith(then) : p.hidden; }",
+                arg=then,
+            )
+        browser.close()
+    assert read_csv(visitor.out) == {at(7): "truncated"}
