@@ -68,18 +68,22 @@ def annotated_boxes(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["frame", "person", "x", "y", "w", "h"])
 
 
+def are_unoccluded(frame: pd.DataFrame, size_hw: tuple[int, int]) -> np.ndarray:
+    """(N,) bool, for the N annotated boxes of one frame: inside the picture and not overlapped by anyone nearer."""
+    x, y, w, h = (frame[name].to_numpy() for name in "xywh")
+    wide = np.minimum(x[:, None] + w[:, None], x + w) - np.maximum(x[:, None], x)
+    tall = np.minimum(y[:, None] + h[:, None], y + h) - np.maximum(y[:, None], y)
+    share = np.clip(wide, 0, None) * np.clip(tall, 0, None) / (w * h)[:, None]
+    nearer = (y + h)[None] > (y + h)[:, None]
+    hidden = (share * nearer).max(axis=1, initial=0) > _OVERLAP
+    return ~hidden & (x > 1) & (y > 1) & (x + w < size_hw[1] - 1) & (y + h < size_hw[0] - 1)
+
+
 def ever_unoccluded(boxes: pd.DataFrame, size_hw: tuple[int, int]) -> set[int]:
     """People who in some frame are inside the picture and not overlapped by anyone nearer."""
     found: set[int] = set()
     for _, frame in boxes.groupby("frame"):
-        x, y, w, h = (frame[name].to_numpy() for name in "xywh")
-        wide = np.minimum(x[:, None] + w[:, None], x + w) - np.maximum(x[:, None], x)
-        tall = np.minimum(y[:, None] + h[:, None], y + h) - np.maximum(y[:, None], y)
-        share = np.clip(wide, 0, None) * np.clip(tall, 0, None) / (w * h)[:, None]
-        nearer = (y + h)[None] > (y + h)[:, None]
-        hidden = (share * nearer).max(axis=1, initial=0) > _OVERLAP
-        inside = (x > 1) & (y > 1) & (x + w < size_hw[1] - 1) & (y + h < size_hw[0] - 1)
-        found |= set(frame["person"].to_numpy()[~hidden & inside])
+        found |= set(frame["person"].to_numpy()[are_unoccluded(frame, size_hw)])
     return found
 
 

@@ -34,6 +34,7 @@ REASONS = {
     "static_occluder": "something that never moves is in front of it",
     "background_outline": "its outline follows edges of the background: cut by what stands there, or a ghost of it",
     "unstable": "a part of the expected outline is missing",
+    "looks_occluded": "the occlusion classifier does not see a whole object",
     "stationary_duplicate": "stands still: another frame shows it as well or better",
     "too_similar": "another frame of the track shows it at almost the same place",
 }
@@ -89,6 +90,10 @@ class MiningSettings:
     max_bare: float = field(
         default=0.06, metadata={"help": "share of a vehicle's mask that shows the empty street: poles, branches"}
     )
+    min_unoccluded: float = field(
+        default=0.0,
+        metadata={"help": "the occlusion classifier's chance of a whole object, at least, 0 to 1; 0 does not ask it"},
+    )
     outline: OutlineSettings = field(default_factory=OutlineSettings)
     occluders: OccluderSettings = field(default_factory=OccluderSettings)
     selection: SelectionSettings = field(default_factory=SelectionSettings)
@@ -96,6 +101,8 @@ class MiningSettings:
     def __post_init__(self) -> None:
         if self.mode not in ("mask", "box"):
             raise ValueError(f"mining mode: expected mask or box, got {self.mode!r}")
+        if not 0 <= self.min_unoccluded <= 1:
+            raise ValueError(f"mining min_unoccluded: expected 0 to 1, got {self.min_unoccluded}")
 
 
 @dataclass(frozen=True)
@@ -126,12 +133,14 @@ def judge(
     *,
     ignore: np.ndarray | None = None,
     backdrop: pa.Table | None = None,
+    unoccluded: pa.Table | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Judgement:
     """Judge every row of a TRACKS table.
 
     ignore (H, W) bool: pixels outside the region of interest. backdrop: rows of pipeline.backdrop.BACKDROP; without
-    it only the masks' own gaps tell of static occluders.
+    it only the masks' own gaps tell of static occluders. unoccluded: rows of pipeline.occlusion_gate.UNOCCLUDED, which
+    min_unoccluded is asked of; a detection that lacks there is let through.
     """
     seen = from_tracks(tracks, camera, plane)
     cut = touches_border(seen, camera.size_hw, ignore, settings.border_px)
@@ -158,6 +167,7 @@ def judge(
     verdict.refuse("background_outline", edges > most_edges)
     most = np.where(seen.is_person, settings.max_missing_person, settings.max_missing)
     verdict.refuse("unstable", ~(shape.missing <= most) | (shape.growth < -settings.max_area_change))
+    verdict.refuse("looks_occluded", _chance(unoccluded, seen) < settings.min_unoccluded)
     quality = -(shape.missing + shape.extra + ring + np.abs(shape.growth) + edges)
     stationary = _select(seen, quality, verdict, settings.selection)
     return Judgement(seen.detection_id, verdict.reason, stationary, _report(seen, verdict.reason), shape.occluders)
@@ -241,6 +251,15 @@ def _backdrop(backdrop: pa.Table | None, seen: Observations) -> tuple[dict[int, 
     share_of = dict(zip(ids, shares, strict=True))
     bare = {i: rle for i, rle in zip(ids, rles, strict=True) if rle is not None}
     return bare, np.array([share_of.get(i, 0.0) for i in seen.detection_id.tolist()], float)
+
+
+def _chance(unoccluded: pa.Table | None, seen: Observations) -> np.ndarray:
+    """(N,) the classifier's chance of a whole object; 1 where it was not asked."""
+    if unoccluded is None:
+        return np.ones(len(seen))
+    columns = (unoccluded[name].to_pylist() for name in ("detection_id", "chance"))
+    chance_of = dict(zip(*columns, strict=True))
+    return np.array([chance_of.get(i, 1.0) for i in seen.detection_id.tolist()], float)
 
 
 def _bare_share(seen: Observations, bare_of: dict[int, str], size_hw: tuple[int, int]) -> np.ndarray:

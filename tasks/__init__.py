@@ -17,6 +17,7 @@ from tasks.detect import DetectObjects  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
 from tasks.matting import MattingSamples  # noqa: E402
 from tasks.mine import MineUnoccluded  # noqa: E402
+from tasks.occlusion import LabelOcclusion, OcclusionCrops  # noqa: E402
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles  # noqa: E402
 from tasks.shape_basis import BuildShapeBasis  # noqa: E402
 from tasks.track import TrackObjects  # noqa: E402
@@ -31,9 +32,11 @@ __all__ = [
     "DetectObjects",
     "GenerateClipArt",
     "IngestFrames",
+    "LabelOcclusion",
     "MattingSamples",
     "MedianBackground",
     "MineUnoccluded",
+    "OcclusionCrops",
     "ReconstructPeople",
     "ReconstructVehicles",
     "RenderVehicleCrops",

@@ -11,10 +11,12 @@ import luigi
 import pyarrow.parquet as pq
 
 from models.matting.predict import WEIGHTS
+from models.occlusion_classifier import predict as occlusion
 from pipeline.backdrop import BackdropJob, backdrop_shard
 from pipeline.background import read_backgrounds
 from pipeline.cutouts import CutJob, CutoutSettings, cut_shard
 from pipeline.mining import REASONS, MiningSettings, judge
+from pipeline.occlusion_gate import GateJob, gate_shard
 from pipeline.storage import read_parts, write_bytes, write_json, write_table
 from tasks.console import Report
 from tasks.frames import INDEX
@@ -25,6 +27,7 @@ from tasks.track import TRACKS, TrackObjects
 CUTOUTS = "cutouts"
 REPORT = "mining_report.json"
 BACKDROP = "mining/backdrop"
+UNOCCLUDED = "mining/unoccluded"
 ACCEPTED = "mining/accepted.parquet"
 OCCLUDERS = "mining/static_occluders.png"
 _FRAMES_PER_PART = 100
@@ -41,7 +44,10 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Judge every detection, then cut the accepted ones out of their frames."""
 
-    outputs = (f"{BACKDROP}/part-*.parquet", f"{CUTOUTS}/part-*.parquet", ACCEPTED, OCCLUDERS, REPORT)
+    outputs = (
+        f"{BACKDROP}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
+        ACCEPTED, OCCLUDERS, REPORT,
+    )  # fmt: skip
     unit = "blocks of frames"
 
     def requires(self) -> luigi.Task:
@@ -53,13 +59,23 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         return MineSettings(collect(self, MiningSettings), collect(self, CutoutSettings))
 
     def depends_on(self) -> Any:
-        """The calibration, where an object counts as cut off, and the network that makes masks exact."""
+        """The calibration, where an object counts as cut off, and the networks that are asked."""
         manifest = self.entry.manifest.model_dump(mode="json")
-        return {key: manifest[key] for key in ("calibration", "roi", "ignore")} | {"matting": digest(WEIGHTS)}
+        networks = {"matting": digest(WEIGHTS)}
+        if self._gated:
+            occlusion.check_weights(occlusion.WEIGHTS)
+            networks["occlusion_classifier"] = digest(occlusion.WEIGHTS)
+        return {key: manifest[key] for key in ("calibration", "roi", "ignore")} | networks
+
+    @property
+    def _gated(self) -> bool:
+        return self.settings.mining.min_unoccluded > 0
 
     def work(self, report: Report) -> str:
-        """What the background tells of every mask, the judgement on all of them, then the cutting."""
+        """What the background and the classifier tell of every mask, the judgement on all, then the cutting."""
         self.fan_out(backdrop_shard, self._backdrop_jobs(), lambda job: job.out.exists(), report)
+        if self._gated:
+            self.fan_out(gate_shard, self._gate_jobs(), lambda job: job.out.exists(), report)
         found = self._judge(report)
         if not found["cutouts"]:
             raise ValueError(nothing_found(self.camera, found, self.folder / REPORT))
@@ -71,7 +87,10 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
         backdrop = read_parts(self.folder / BACKDROP)
-        verdict = judge(tracks, camera, plane, self.settings.mining, ignore=ignored, backdrop=backdrop, progress=report)
+        verdict = judge(
+            tracks, camera, plane, self.settings.mining, ignore=ignored, backdrop=backdrop,
+            unoccluded=read_parts(self.folder / UNOCCLUDED) if self._gated else None, progress=report,
+        )  # fmt: skip
         found = verdict.report | {"settings": asdict(self.settings.mining), "reasons": REASONS}
         write_json(self.folder / REPORT, found)
         write_table(self.folder / ACCEPTED, verdict.accepted)
@@ -96,6 +115,19 @@ class MineUnoccluded(Stage, settings=MiningSettings):
                 backgrounds=self.folder / "background",
                 tracks=self.folder / TRACKS,
                 out=self.folder / BACKDROP / f"{name}.parquet",
+            )
+            for name, ids in self._blocks().items()
+        ]
+
+    def _gate_jobs(self) -> list[GateJob]:
+        return [
+            GateJob(
+                name=name,
+                frame_ids=ids,
+                index=self.folder / INDEX,
+                root=self.folder,
+                tracks=self.folder / TRACKS,
+                out=self.folder / UNOCCLUDED / f"{name}.parquet",
             )
             for name, ids in self._blocks().items()
         ]

@@ -19,6 +19,7 @@ from pipeline.storage import write_json
 from tasks.configuration import walt3d
 from tasks.console import Report
 from tasks.matting import MattingSamples
+from tasks.occlusion import OcclusionCrops
 from tasks.settings import collect, declare, identity
 from tasks.stage import data_root_of
 
@@ -115,6 +116,7 @@ _DATA: dict[str, Callable[..., Any]] = {
     "vehicle_keypoints": RenderVehicleCrops,
     "matting": MattingSamples,
     "hmr": RenderPeopleCrops,
+    "occlusion_classifier": OcclusionCrops,
 }
 
 
@@ -126,7 +128,7 @@ class Train(luigi.Task):
     run_name = luigi.Parameter(default="", description="name of the run, <model>-<preset> by default")
     steps = luigi.IntParameter(default=0, description="optimiser steps, else the preset's")
     init_from = luigi.Parameter(default="", description="weights to start from")
-    labels = luigi.Parameter(default="", description="human labels to train on: DeepLabCut CSV or COCO JSON")
+    labels = luigi.Parameter(default="", description="human labels to train on, in the formats that the model reads")
     images = luigi.Parameter(default="", description="folder of the labelled pictures, else the labels'")
     backdrops = luigi.Parameter(default="", description="folder of your own pictures to render vehicles before")
     data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")

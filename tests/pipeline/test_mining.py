@@ -357,3 +357,22 @@ def test_a_car_with_a_sign_cut_out_of_it_is_refused_for_its_shape() -> None:
         rles[i] = masks.encode(crop, (x, y), HW)
     cut = table.set_column(table.schema.get_field_index("mask_rle"), table.schema.field("mask_rle"), pa.array(rles))
     assert set(verdict(cut).reason[inside]) == {"implausible_shape"}
+
+
+def test_the_classifier_refuses_what_it_doubts_and_only_where_it_is_asked() -> None:
+    table, _ = watch(cars(1), [], 40)
+    plain = verdict(table)
+    accepted = table["detection_id"].to_numpy()[kept(plain)]
+    doubted = accepted[::2]
+    ids = np.delete(table["detection_id"].to_numpy(), 0)  # one lacks: it is let through
+    chance = np.where(np.isin(ids, doubted), 0.3, 0.9).astype(np.float32)
+    word = pa.table({"detection_id": ids, "chance": chance})
+    assert (verdict(table, unoccluded=word).reason == plain.reason).all()
+    asked = verdict(table, replace(SETTINGS, min_unoccluded=0.5), unoccluded=word)
+    refused = set(table["detection_id"].to_numpy()[asked.reason == "looks_occluded"].tolist())
+    assert refused == set(doubted.tolist())
+    assert asked.report["refused"]["looks_occluded"] == len(doubted)
+    others = ~np.isin(plain.reason, ["", "too_similar"])
+    assert (asked.reason[others] == plain.reason[others]).all()
+    with pytest.raises(ValueError, match="min_unoccluded: expected 0 to 1, got 2"):
+        MiningSettings(min_unoccluded=2)

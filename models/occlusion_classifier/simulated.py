@@ -1,0 +1,86 @@
+"""Training crops of simulated cameras: their detections, each with what the exact truth says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.occlusion_classifier.crops import CROPS, crop_of, row
+from pipeline import masks
+from pipeline.frames import FrameReader
+from pipeline.simulate import read_truth
+
+# As the benchmarks have it: what matches no actor is none, what loses less than this is whole.
+LEAST_IOU = 0.3
+LEAST_VISIBLE = 0.98
+MOST_TRUNCATION = 0.005
+_LEAST_STATIC = 0.25  # of what is hidden: where outlines meet a pixel or two are nobody's
+
+
+def classes_of(actor: Mapping, categories: Mapping[int, str]) -> tuple[str, ...]:
+    """The classes that are right for one row of TRUTH; categories: of the frame's actors, by actor_id."""
+    found = set()
+    if actor["visible_fraction"] < LEAST_VISIBLE:
+        before = [int(i) for i in actor["occluder_ids"]]
+        found = {f"occluded_by_{categories[i]}" for i in before if i in categories}
+        if actor["static_hidden_fraction"] >= _LEAST_STATIC * (1 - actor["visible_fraction"]) or not found:
+            found.add("occluded_by_static")
+    if actor["truncation"] > MOST_TRUNCATION:
+        found.add("truncated")
+    return tuple(sorted(found)) or ("unoccluded",)
+
+
+def crops_of_camera(camera_dir: Path, per_actor: int) -> pa.Table:
+    """CROPS of a simulated camera that ran up to TrackObjects: of each actor at most so many of a kind, spread."""
+    index = pq.read_table(camera_dir / "frames" / "index.parquet")
+    size_hw = (index["height"][0].as_py(), index["width"][0].as_py())
+    tracks = pq.read_table(camera_dir / "tracks.parquet", columns=["frame_id", "mask_rle"]).to_pandas()
+    judged = judged_detections(tracks, read_truth(camera_dir / "truth").to_pandas(), size_hw)
+    kept = spread(judged, per_actor)
+    by_frame = kept.groupby("frame_id").indices
+    rows: list[dict] = []
+    for frame_id, image in FrameReader(index, camera_dir).read(np.unique(kept["frame_id"]).tolist()):
+        for one in kept.iloc[by_frame[frame_id]].to_dict("records"):
+            mask, (x, y, _, _) = masks.decode(one["mask_rle"], size_hw)
+            rows.append(row(one["group"], tuple(one["classes"].split()), crop_of(image, mask, (x, y))))
+    return pa.Table.from_pylist(rows, schema=CROPS)
+
+
+def judged_detections(tracks: pd.DataFrame, truth: pd.DataFrame, size_hw: tuple[int, int]) -> pd.DataFrame:
+    """tracks (frame_id, mask_rle) with `classes`, by spaces, and `group`, the actor or, of no actor, below zero.
+
+    A detection is of the actor whose visible or amodal mask it overlaps most, if by LEAST_IOU.
+    """
+    classes = ["no_object"] * len(tracks)
+    group = -1 - tracks["frame_id"].to_numpy(int)
+    by_frame = truth.groupby("frame_id").indices
+    for frame_id, rows in tracks.groupby("frame_id").indices.items():
+        there = truth.iloc[by_frame.get(frame_id, np.array([], int))]
+        for number, actor in _matches(tracks["mask_rle"].iloc[rows].tolist(), there, size_hw):
+            categories = dict(zip(there["actor_id"].tolist(), there["category"].tolist(), strict=True))
+            classes[rows[number]] = " ".join(classes_of(there.iloc[actor].to_dict(), categories))
+            group[rows[number]] = there["actor_id"].iloc[actor]
+    return tracks.assign(classes=classes, group=group)
+
+
+def _matches(rles: list[str], there: pd.DataFrame, size_hw: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """(number of the mask, row of the frame's truth) of those that show an actor."""
+    if not len(there):
+        return
+    whole, seen = (masks.iou(rles, there[f"mask_{name}_rle"].tolist(), size_hw) for name in ("amodal", "visible"))
+    overlap = np.maximum(whole, seen)
+    for number, best in enumerate(overlap.argmax(axis=1)):
+        if overlap[number, best] >= LEAST_IOU:
+            yield number, int(best)
+
+
+def spread(judged: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Of each group and kind of label at most so many rows, evenly spread over its stay."""
+    by_kind = [np.asarray(rows) for rows in judged.groupby(["group", "classes"], sort=False).indices.values()]
+    kept = [rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)] for rows in by_kind]
+    return judged.iloc[np.sort(np.concatenate([np.zeros(0, int), *kept]))]

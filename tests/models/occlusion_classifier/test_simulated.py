@@ -1,0 +1,56 @@
+"""Crops of a camera whose truth is known, and the label that each gets."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from cards import HW, track_rows, truth_rows
+
+from models.occlusion_classifier.data import stored
+from models.occlusion_classifier.simulated import classes_of, crops_of_camera, judged_detections, spread
+
+WHOLE = {"visible_fraction": 1.0, "truncation": 0.0, "static_hidden_fraction": 0.0, "occluder_ids": []}
+NAMES = {7: "person", 8: "vehicle"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, {"unoccluded"}),
+        ({"visible_fraction": 0.985, "occluder_ids": [7]}, {"unoccluded"}),
+        ({"visible_fraction": 0.8, "occluder_ids": [7]}, {"occluded_by_person"}),
+        ({"visible_fraction": 0.8, "occluder_ids": [7, 8]}, {"occluded_by_person", "occluded_by_vehicle"}),
+        ({"visible_fraction": 0.8, "occluder_ids": [-1], "static_hidden_fraction": 0.2}, {"occluded_by_static"}),
+        ({"visible_fraction": 0.8, "occluder_ids": [-1, 8], "static_hidden_fraction": 0.01}, {"occluded_by_vehicle"}),
+        ({"truncation": 0.1}, {"truncated"}),
+        ({"truncation": 0.1, "visible_fraction": 0.5, "occluder_ids": [8]}, {"occluded_by_vehicle", "truncated"}),
+    ],
+)
+def test_what_the_truth_says_is_the_label(changed, expected):
+    assert set(classes_of(WHOLE | changed, NAMES)) == expected
+
+
+def test_every_card_gets_its_label_and_paving_is_no_object():
+    judged = judged_detections(pd.DataFrame(track_rows(0)), pd.DataFrame(truth_rows(0)), HW)
+    labels = ["unoccluded", "occluded_by_person", "unoccluded", "truncated", "no_object"]
+    assert judged["classes"].tolist() == labels
+    assert judged["group"].tolist() == [1, 2, 3, 4, -1]
+
+
+def test_in_a_frame_without_actors_nothing_is_an_object():
+    judged = judged_detections(pd.DataFrame(track_rows(5)), pd.DataFrame(truth_rows(0)), HW)
+    assert set(judged["classes"]) == {"no_object"}
+
+
+def test_a_camera_gives_the_crops_of_its_detections_in_time_order(camera_dir):
+    table = crops_of_camera(camera_dir, per_actor=3)
+    groups = table["group"].to_numpy()
+    assert [(groups == actor).sum() for actor in (1, 2, 3, 4)] == [3, 3, 3, 3]
+    assert (groups < 0).sum() == 12  # one of each frame
+    blue = stored(table)[groups == 1]
+    assert np.abs(blue[:, 48, 48, :3].astype(int).mean(0) - (200, 60, 40)).max() < 30
+
+
+def test_of_each_object_and_label_a_few_are_kept_from_first_to_last():
+    judged = pd.DataFrame({"group": [5] * 6 + [9], "classes": ["a", "a", "a", "a", "a", "b", "a"]})
+    assert spread(judged, 3).index.tolist() == [0, 2, 4, 5, 6]
+    assert not len(spread(judged.iloc[:0], 3))

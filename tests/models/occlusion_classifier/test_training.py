@@ -1,0 +1,150 @@
+"""Samples, loss, learning, and weights that come back as they went."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from cards import CARDS
+
+from models.checkpoints import write_weights
+from models.occlusion_classifier.crops import CLASSES, CROPS, INPUT_PX, OBJECT, STORED_PX, STREET, row
+from models.occlusion_classifier.data import Crops, split, stored, varied
+from models.occlusion_classifier.label_csv import csv_of
+from models.occlusion_classifier.network import NetworkSettings, OcclusionNetwork, config_of
+from models.occlusion_classifier.predict import OcclusionClassifier, load
+from models.occlusion_classifier.recipe import PRESETS, build
+from models.occlusion_classifier.simulated import crops_of_camera
+from models.train import TrainSettings, train
+
+SMALL = NetworkSettings(width=8)
+SHORT = TrainSettings(
+    steps=60, batch=16, lr=5e-3, warmup=5, ema=0.8, bfloat16=False, evaluate_every=60, val_samples=40, workers=0,
+    threads=1,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def crops(camera_dir, tmp_path_factory):
+    """The folder of crops that OcclusionCrops would write of the cards."""
+    folder = tmp_path_factory.mktemp("crops")
+    pq.write_table(crops_of_camera(camera_dir, 30), folder / "cards.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(crops, tmp_path_factory):
+    """A run's folder, and its last metrics."""
+    folder = tmp_path_factory.mktemp("run")
+    return folder, train(build(SMALL, 0, crops), SHORT, folder)
+
+
+def test_samples_are_a_function_of_their_number(crops):
+    table = pq.read_table(crops / "cards.parquet")
+    one, two = (Crops(table, 3, vary=True) for _ in range(2))
+    for number in (0, 9, 10_000):
+        assert all(torch.equal(one[number][name], two[number][name]) for name in ("crop", "classes"))
+        assert one[number]["crop"].shape == (4, INPUT_PX, INPUT_PX)
+    assert not torch.equal(one[0]["crop"], one[1]["crop"])
+
+
+def test_unvaried_samples_are_the_middles_of_the_crops_in_order(crops):
+    table = pq.read_table(crops / "cards.parquet")
+    samples = Crops(table, 0, vary=False)
+    low = (STORED_PX - INPUT_PX) // 2
+    expected = stored(table)[4, low:-low, low:-low].transpose(2, 0, 1)
+    assert (samples[4]["crop"].numpy() == expected).all() and torch.equal(samples[4]["crop"], samples[64]["crop"])
+    right = [CLASSES[i] for i in samples[4]["classes"].nonzero()[:, 0]]
+    assert right == table["classes"][4].as_py()
+
+
+def test_varied_crops_never_show_beyond_the_frame_where_the_frame_goes_on():
+    crop = np.full((STORED_PX, STORED_PX, 4), 200, np.uint8)
+    crop[..., 3] = STREET
+    crop[30:60, 40:55, 3] = OBJECT
+    for seed in range(60):
+        found = varied(crop, np.random.default_rng(seed))
+        assert found.shape == (INPUT_PX, INPUT_PX, 4) and found.dtype == np.uint8
+        assert (found[..., 3] >= STREET).all() and (found[..., 3] == OBJECT).any()
+
+
+def test_no_object_is_on_both_sides_of_the_split():
+    rows = [row(group, ("truncated",), np.zeros((STORED_PX, STORED_PX, 4), np.uint8)) for group in [5, 5, 7, 9, 7] * 9]
+    kept, held = split(pa.Table.from_pylist(rows, schema=CROPS))
+    assert set(held["group"].to_pylist()) == {5} and set(kept["group"].to_pylist()) == {7, 9}
+    with pytest.raises(ValueError, match="expected crops to train and to validate on"):
+        Crops(kept.slice(0, 0), 0, vary=True)
+
+
+def test_any_of_the_right_classes_will_do():
+    torch.manual_seed(0)
+    network = OcclusionNetwork(SMALL).eval()
+    crop = torch.randint(0, 256, (3, 4, INPUT_PX, INPUT_PX), dtype=torch.uint8)
+    chance = network(crop).softmax(1)
+    classes = torch.zeros(3, 6)
+    classes[:, 1:4] = 1
+    expected = -chance[:, 1:4].sum(1).log().mean()
+    torch.testing.assert_close(network.loss({"crop": crop, "classes": classes})["loss"], expected)
+    nothing_wrong = network.loss({"crop": crop, "classes": torch.ones(3, 6)})["loss"]
+    torch.testing.assert_close(nothing_wrong, torch.tensor(0.0), atol=1e-5, rtol=0)
+
+
+def test_what_ships_is_small():
+    weights = sum(p.numel() for p in OcclusionNetwork(PRESETS["tiny"][0]).parameters())
+    assert 100_000 < weights < 500_000
+
+
+def test_the_network_learns_which_cards_are_whole(trained, crops):
+    folder, last = trained
+    assert last["class_accuracy"] > 0.9
+    table = pq.read_table(crops / "cards.parquet")
+    chances = load(folder / "weights.safetensors").predict(stored(table))
+    np.testing.assert_allclose(chances.sum(1), 1, atol=1e-5)
+    whole = np.array([said == ["unoccluded"] for said in table["classes"].to_pylist()])
+    assert chances[whole, 0].min() > chances[~whole, 0].max()
+    likeliest = [CLASSES[i] for i in chances.argmax(1)]
+    right = [best in said for best, said in zip(likeliest, table["classes"].to_pylist(), strict=True)]
+    assert np.mean(right) > 0.9
+
+
+def test_a_crop_and_its_mirror_image_have_one_answer(trained, crops):
+    classifier = load(trained[0] / "weights.safetensors")
+    some = stored(pq.read_table(crops / "cards.parquet"))[:70]
+    np.testing.assert_allclose(classifier.predict(some), classifier.predict(some[:, :, ::-1]), atol=1e-5)
+    np.testing.assert_allclose(classifier.predict(some[65:]), classifier.predict(some)[65:], atol=1e-5)
+    assert classifier.predict(some[:0]).shape == (0, 6)
+    with pytest.raises(ValueError, match=r"expected \(N, 96, 96, 4\) uint8"):
+        classifier.predict(some[:, 1:])
+
+
+def test_human_labels_go_on_from_trained_weights(trained, camera_dir, tmp_path):
+    labels = tmp_path / "mine.csv"
+    labels.write_bytes(csv_of({(frame, *CARDS[number][0]): "occluded" if number == 2 else "unoccluded"
+                               for frame in range(4) for number in (1, 2, 3)}))  # fmt: skip
+    start = trained[0] / "weights.safetensors"
+    tuned = build(SMALL, 0, tmp_path, init_from=start, labels=labels, images=camera_dir)
+    same = OcclusionClassifier(tuned.network).network.state_dict()
+    assert all(torch.equal(value, same[name]) for name, value in load(start).network.state_dict().items())
+    assert tuned.config["labels"] == "mine.csv"
+    last = train(tuned, dataclasses.replace(SHORT, steps=2), tmp_path / "run")
+    assert last["step"] == 2
+
+
+def test_what_the_recipe_cannot_use_is_told(crops, tmp_path):
+    with pytest.raises(ValueError, match="occlusion_classifier: has no use for backdrops"):
+        build(SMALL, 0, crops, backdrops=tmp_path)
+    with pytest.raises(ValueError, match="no crops there; run OcclusionCrops"):
+        build(SMALL, 0, tmp_path)
+
+
+def test_weights_of_another_model_or_of_other_classes_are_refused(tmp_path):
+    network, path = OcclusionNetwork(SMALL), tmp_path / "w.safetensors"
+    for changed, said in (({"model": "hmr"}, "expected weights of occlusion_classifier, got those of 'hmr'"),
+                          ({"classes": ["a"]}, "expected a network of unoccluded, .* got one of")):  # fmt: skip
+        write_weights(path, network, config_of(SMALL) | changed)
+        with pytest.raises(ValueError, match=said):
+            load(path)
+    with pytest.raises(FileNotFoundError, match="make train MODEL=occlusion_classifier"):
+        load(tmp_path / "none.safetensors")
