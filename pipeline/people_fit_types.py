@@ -19,7 +19,7 @@ class PeopleFitSettings:
     rounds: int = field(default=160, metadata={"help": "steps of the refinement"})
     outline_noise_px: float = field(default=1.0, metadata={"help": "how far an outline may be off, pixels"})
     outline_noise_share: float = field(
-        default=0.01, metadata={"help": "the same in shares of the person's size in the image"}
+        default=0.02, metadata={"help": "the same in shares of the person's size in the image"}
     )
     lost_legs: float = field(
         default=1.5, metadata={"help": "how much farther people may reach below their masks than elsewhere, factor"}

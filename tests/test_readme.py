@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from benchmarks.composition_truth import measure as composition
-from benchmarks.job import QUICK_CAMERA, demand, simulated_job
+from benchmarks.job import MANIFESTS, QUICK_CAMERA, demand, frame_size_hw, simulated_job
 from benchmarks.mining_truth import measure as mining
+from benchmarks.people_truth import measure as people
+from data_manifest import load_camera
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -43,6 +45,11 @@ def test_what_the_job_made_agrees_with_exact_truth(job):
     assert rows["all"]["cutouts"] >= 15 and rows["all"]["precision"] > 0.6 and rows["all"]["median_iou"] > 0.6
     scenes = composition(job, "walt3d")
     assert scenes["pairs"] > 20 and scenes["order_right"] > 0.9 and scenes["footprints_crossing"] == 0
+    camera, plane = load_camera(QUICK_CAMERA, MANIFESTS).calibrated(frame_size_hw(job))
+    bodies = {row["method"]: row for row in people(job, camera, plane, None)}
+    refined, someone = bodies["refined"], bodies["mean pose"]
+    assert refined["fitted"] > 0.8 and refined["position_error"] < 0.04
+    assert refined["mpjpe_mm"] < someone["mpjpe_mm"] and refined["pa_mpjpe_mm"] < someone["pa_mpjpe_mm"]
 
 
 def test_a_finished_job_is_not_done_again(job):

@@ -8,6 +8,7 @@ from calibration.camera import Camera, edge_to_pixel
 from models import hmr
 from models.checkpoints import write_weights
 from models.geometry import exp_so3
+from models.hmr.evaluate import measure
 from models.hmr.network import HumanMeshNetwork, config_of
 from models.hmr.view import crop_from_camera
 from models.hmr.window import windows_of
@@ -99,3 +100,13 @@ def test_files_that_are_no_weights_are_told(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="not a safetensors file"):
         hmr.check_weights(tmp_path / "bad.safetensors")
+
+
+@pytest.mark.skipif(not hmr.WEIGHTS.exists(), reason="no trained weights beside the code")
+def test_the_shipped_network_reads_people_it_never_saw(people_folder):
+    """Better where it is told where they face; no body and no motion of these crops was trained on."""
+    assert hmr.WEIGHTS.stat().st_size <= 10e6
+    hmr.check_weights(hmr.WEIGHTS)
+    found = measure(hmr.load_default("cpu").network, people_folder, 160)
+    assert found["all"]["pck"] > 0.7
+    assert found["facing told"]["orientation_deg"] < min(25, found["not told"]["orientation_deg"])
