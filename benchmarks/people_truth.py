@@ -30,7 +30,8 @@ from benchmarks.truth import matched
 from calibration.camera import Camera, GroundPlane
 from data_manifest import CAMERAS, load_camera
 from models.hmr import People, load, load_default
-from models.hmr.scores import LIMBS, mpjpe_mm, pa_mpjpe_mm
+from models.hmr.points import LIMBS
+from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
 from models.poses.angles import theta_of, zeros
 from pipeline.storage import read_parts
 

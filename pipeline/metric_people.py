@@ -55,7 +55,7 @@ class MetricPeopleSettings:
         default="", metadata={"help": "a YOLO-pose export (.onnx) whose keypoints help, else those of the mesh network"}
     )
     min_box_overlap: float = field(
-        default=0.7, metadata={"help": "a fit whose box agrees less with the mask's is of somebody else; IoU"}
+        default=0.6, metadata={"help": "a fit whose box agrees less with the mask's is of somebody else; IoU"}
     )
     fit: PeopleFitSettings = field(default_factory=PeopleFitSettings)
 

@@ -19,20 +19,18 @@ class PeopleFitSettings:
     rounds: int = field(default=160, metadata={"help": "steps of the refinement"})
     outline_noise_px: float = field(default=1.0, metadata={"help": "how far an outline may be off, pixels"})
     outline_noise_share: float = field(
-        default=0.02, metadata={"help": "the same in shares of the person's size in the image"}
+        default=0.04, metadata={"help": "the same in shares of the person's size in the image"}
     )
     lost_legs: float = field(
         default=1.5, metadata={"help": "how much farther people may reach below their masks than elsewhere, factor"}
     )
     keypoint_noise_px: float = field(default=1.0, metadata={"help": "how far a sure keypoint may be off, pixels"})
     keypoint_noise_share: float = field(
-        default=0.03, metadata={"help": "the same in shares of the person's size in the image"}
+        default=0.04, metadata={"help": "the same in shares of the person's size in the image"}
     )
-    kernel: float = field(
-        default=3.0, metadata={"help": "keypoints off by more are taken for wrong, standard deviations"}
-    )
+    kernel: float = field(default=1.5, metadata={"help": "what is off by more counts little, standard deviations"})
     min_score: float = field(default=0.3, metadata={"help": "keypoints scored lower are missing"})
-    pose_sigma_rad: float = field(default=0.3, metadata={"help": "how far a joint may be from the network's, radians"})
+    pose_sigma_rad: float = field(default=0.25, metadata={"help": "how far a joint may be from the network's, radians"})
     prior_weight: float = field(default=0.5, metadata={"help": "what the pose prior counts"})
     limit_sigma_rad: float = field(default=0.05, metadata={"help": "how far joints turn beyond their limits, radians"})
     tilt_sigma_rad: float = field(default=0.1, metadata={"help": "how far bodies lean from upright, radians"})
@@ -46,7 +44,7 @@ class PeopleFitSettings:
     )
     min_size_px: float = field(default=12.0, metadata={"help": "smaller people are refused, pixels"})
     max_residual_share: float = field(
-        default=0.05, metadata={"help": "outlines farther off, in shares of the person's size, are refused"}
+        default=0.08, metadata={"help": "outlines farther off, in shares of the person's size, are refused"}
     )
     max_range_m: float = field(default=150.0, metadata={"help": "farther than this nobody is placed, metres"})
     min_person_m: float = field(default=0.8, metadata={"help": "smaller people are refused, metres"})

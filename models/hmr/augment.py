@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from models.hmr.points import FLIP_ORDER
 from models.hmr.shards import Library
 from models.hmr.sprites import HEIGHT_PX, PersonSprite
 from models.hmr.view import crop_from_camera
@@ -19,10 +20,6 @@ from models.vehicle_keypoints.augment import photographed
 from models.vehicle_keypoints.scenery import draw_occluder
 from models.vehicle_keypoints.sprites import GROUND_MARGIN, SIDE_PX, Sprite, tone
 
-# SMPL's joints with left and right exchanged, then nose, eyes and ears.
-FLIP_ORDER = np.array(
-    [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22, 24, 26, 25, 28, 27]
-)
 SIZE_PX = (24.0, 200.0)  # longer side of a person in the imagined picture
 _LARGEST_PX = 112  # someone larger is composed at this size: the network sees no more of them
 _ROOM = 1.9  # side of the canvas, in sides of the person

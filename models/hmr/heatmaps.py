@@ -52,6 +52,11 @@ class Heatmaps(nn.Module):
         sure = near.sum(-1)
         return near @ self.cells / sure[..., None], sure
 
+    def mirrored(self, heat: Tensor) -> Tensor:
+        """Heat (N, P, T') of the mirror image's places; left and right points keep their names."""
+        rows, columns = (2 * n for n in self.tokens_hw)
+        return heat.unflatten(-1, (rows, columns)).flip(-1).flatten(-2)
+
     def loss(self, heat: Tensor, points: Tensor) -> Tensor:
         """Cross-entropy of heatmaps (N, P, T') with a Gaussian about points (N, P, 2)."""
         away = (points[:, :, None] - self.cells).square().sum(-1)

@@ -18,12 +18,11 @@ from models.body_model import Body, load_body
 from models.hmr.discriminator import Discriminator, critic_loss, predictor_loss
 from models.hmr.head import Head, HeadSettings
 from models.hmr.heatmaps import Heatmaps
-from models.hmr.scores import LIMBS, mpjpe_mm, pa_mpjpe_mm
+from models.hmr.points import COCO, LIMBS, POINTS
+from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
 from models.hmr.vit import Backbone, BackboneSettings
 
 NAME = "hmr"
-POINTS = 29
-COCO = [24, 25, 26, 27, 28, *LIMBS]
 FOCAL_SIDES = 5000 / 256  # focal length in sides of the crop's square
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 _NEAREST_SIDES = 0.05  # smallest scale of the crop's camera that still projects

@@ -111,14 +111,14 @@ class Regressor:
         """Rotations (B, 24, 3, 3), betas (B, 10), keypoints (B, 17, 2) in sides and scores (B, 17) of the windows."""
         import torch
 
+        from models.hmr.mirror import look_twice
         from models.hmr.network import scaled
 
         height = self.network.settings.backbone.height_px
         cuts = np.stack([cut(_checked(row, images[row]), windows[row], height) for row in rows])
         with torch.no_grad():  # inference mode would leave its mark on the body, which fits share
             image = torch.from_numpy(np.ascontiguousarray(cuts[..., ::-1])).to(self.device).permute(0, 3, 1, 2)
-            found = self.network.find(scaled(image), torch.from_numpy(told[rows]).float().to(self.device))
-            values = (found.rotations, found.beta, *self.network.keypoints(found))
+            values = look_twice(self.network, scaled(image), torch.from_numpy(told[rows]).float().to(self.device))
         return tuple(value.double().cpu().numpy() for value in values)
 
 

@@ -20,7 +20,7 @@ from models.vehicle_keypoints.shards import read_backdrops
 
 _TINY = NetworkSettings()
 _TINY_RUN = TrainSettings(
-    steps=8000, batch=32, lr=1e-3, warmup=200, evaluate_every=1000, val_samples=512, workers=1, threads=1,
+    steps=12_000, batch=32, lr=1e-3, warmup=200, evaluate_every=1000, val_samples=512, workers=1, threads=1,
 )  # fmt: skip
 # Of the released weights: ViT-H at 256 x 192 and the head's own sizes.
 HUGE = NetworkSettings(

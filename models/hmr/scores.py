@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Shoulders, elbows, wrists, hips, knees, ankles among SMPL's joints, in COCO's order.
-LIMBS = [16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8]
+from models.hmr.points import LIMBS
+
 _HIPS = [6, 7]  # of LIMBS
 
 

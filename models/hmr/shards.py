@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.hmr.plan import POSES, PeopleJob
-from models.hmr.sprites import POINTS, PersonSprite, draw_person
+from models.hmr.points import POINTS
+from models.hmr.sprites import PersonSprite, draw_person
 from models.poses import sample_poses
 from models.vehicle_keypoints.scenery import draw_backdrop
 from models.vehicle_keypoints.shards import read_library

@@ -19,7 +19,6 @@ from models.vehicle_keypoints.sprites import SIDE_PX, Placed, draw_light, draw_p
 from pipeline.simulate.people import Person, in_pose, rest_joints
 
 HEIGHT_PX = 128
-POINTS = 29
 _REACH_M = 1.0
 
 

@@ -1,8 +1,9 @@
 import numpy as np
 
-from models.hmr.augment import FLIP_ORDER, compose, flip_sprite
+from models.hmr.augment import compose, flip_sprite
 from models.hmr.data import matrices
 from models.hmr.plan import PeopleSettings, plan_people
+from models.hmr.points import FLIP_ORDER
 from models.hmr.shape import fitted_betas
 from models.hmr.shards import BODIES, bodies_of, draw_shard
 from models.hmr.sprites import HEIGHT_PX
