@@ -29,8 +29,8 @@ HUGE = NetworkSettings(
     LossWeights(heatmaps=0.0),
     told_facing=False,
 )
-# tiny: an hour of a CPU core with bfloat16 units, and half as much of another for its samples; plain is the same
-# without the discriminator. The others want a GPU.
+# tiny: an hour and a half of a CPU core with bfloat16 units, and half as much of another for its samples; plain is the
+# same without the discriminator. The others want a GPU.
 PRESETS: dict[str, tuple[NetworkSettings, TrainSettings]] = {
     "tiny": (_TINY, _TINY_RUN),
     "plain": (replace(_TINY, weights=LossWeights(adversarial=0.0)), _TINY_RUN),
