@@ -20,18 +20,18 @@ limits that the command's `--check` holds it to. Written by `python -m benchmark
 How far to trust them: thresholds were chosen on cam07, so its numbers are not held out. cam11 chose no value and
 trained no network, but it was looked at: its precision was read while mining was made stricter until it met its bar,
 and again when smaller objects were let in after masks had become exact. cam07's street was changed (a tree, fewer
-vehicles, more people) until it hid enough and its backgrounds held fewer ghosts of waiting cars. The mask network and
-the occlusion classifier are trained on cam03 and cam05, the keypoint network and the shape bases on rendered vehicles,
-the mesh network on rendered people: other seeds, bodies and gaits than the measured cameras', but the same generator of
-vehicles, dresses and light. The noise settings of people's fits were chosen on cam07, after cam11's people, at 94 mm,
-had missed their bars: cam11 chose none of them, but it said that there was need. Its 3D PCK still misses by 0.3 points:
-57 % of its people are less than 50 px tall, and those err by 100 mm, taller ones by 60 to 80. On real footage only
-people's places and bodies on PETS and the clicked keypoints of ApolloCar3D are measured. There the fit as it ships
-misses 4 degrees by a little: Apollo's clicks and our keypoints are up to 0.2 m apart on lamps and glass. The rows of
-"their definitions" move our points by the median offset of the other CAD models, which uses those cars' true poses, and
-noise settings were tried on these cars. The free ground between footprints was raised three times, each time after
-cam07 had shown two or three true crossings under new cutouts: zero crossings is what the last value gives on these two
-cameras, not a guarantee. It leaves 32 % of cam07's objects partly hidden, near the bar, where 38 % were.
+vehicles, more people) until it hid enough and its backgrounds held fewer ghosts of waiting cars. The mask network is
+trained on cam03 and cam05, the keypoint network and the shape bases on rendered vehicles, the mesh network on rendered
+people: other seeds, bodies and gaits than the measured cameras', but the same generator of vehicles, dresses and light.
+The noise settings of people's fits were chosen on cam07, after cam11's people, at 94 mm, had missed their bars: cam11
+chose none of them, but it said that there was need. Its 3D PCK still misses by 0.3 points: 57 % of its people are less
+than 50 px tall, and those err by 100 mm, taller ones by 60 to 80. On real footage only people's places and bodies on
+PETS and the clicked keypoints of ApolloCar3D are measured. There the fit as it ships misses 4 degrees by a little:
+Apollo's clicks and our keypoints are up to 0.2 m apart on lamps and glass. The rows of "their definitions" move our
+points by the median offset of the other CAD models, which uses those cars' true poses, and noise settings were tried on
+these cars. The free ground between footprints was raised three times, each time after cam07 had shown two or three true
+crossings under new cutouts: zero crossings is what the last value gives on these two cameras, not a guarantee. It
+leaves 32 % of cam07's objects partly hidden, near the bar, where 38 % were.
 """
 
 

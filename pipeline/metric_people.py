@@ -91,10 +91,15 @@ def regress(
     return people
 
 
+def _walking_yaw(headings: Headings) -> np.ndarray:
+    """(N,) world yaw of people who walk, NaN of all others."""
+    # People turn where they stand: how they went before or after tells nothing.
+    return np.where(headings.moving, headings.yaw, np.nan)
+
+
 def facing_of(headings: Headings, plane: GroundPlane) -> np.ndarray:
     """(N, 3) where people who walk face, in the camera's frame; NaN for all others."""
-    # People turn where they stand: how they went before or after tells nothing.
-    yaw = np.where(headings.moving, headings.yaw, np.nan)
+    yaw = _walking_yaw(headings)
     return np.stack([np.cos(yaw), np.sin(yaw), np.zeros(len(yaw))], axis=1) @ plane.R_cam_world.T
 
 
@@ -120,8 +125,7 @@ def fit_rows(
     # The untracked are tracks of one observation each.
     track = np.where(track < 0, -1 - np.arange(len(track)), track)
     support = np.stack([outline(rle, camera).support for rle in cutouts["mask_rle"].to_pylist()])
-    # People turn where they stand: how they went before or after tells nothing.
-    yaw = np.where(headings.moving, headings.yaw, np.nan)
+    yaw = _walking_yaw(headings)
     seen = PeopleSeen(people.theta, people.beta, track, support, people.keypoints, people.score, yaw, headings.sigma)
     fits = fit_people(seen, camera, plane, body, prior, settings.fit, progress)
     boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float)
