@@ -13,9 +13,10 @@ ARGS ?=
 BIN := .venv/bin
 CORE := .venv/.core-installed
 TESTING := .venv/.testing-installed
+MM := .venv/.mm-installed
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 
-.PHONY: help setup clipart train label test lint bench schema clean
+.PHONY: help setup setup-mm clipart train label test lint bench schema clean
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +30,7 @@ help:
 	@echo "make bench                  every benchmark with its bars"
 	@echo "make schema                 every column of every table"
 	@echo "make setup EXTRAS=onnx      only install, here with an extra of pyproject.toml"
+	@echo "make setup-mm               install mmdet and mmpose; builds mmcv's operators where no wheel is at hand"
 	@echo "make clean                  remove the environment and caches; never data/"
 
 $(BIN)/python:
@@ -41,12 +43,18 @@ $(CORE): pyproject.toml | $(BIN)/python
 	.ci/system-libraries $(BIN)/python
 	touch $@
 
-$(TESTING): pyproject.toml | $(CORE)
+$(MM): .ci/install-mm | $(CORE)
+	.ci/install-mm $(BIN)/python
+	touch $@
+
+$(TESTING): pyproject.toml | $(CORE) $(MM)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,onnx,train]'
 	touch $@
 
 setup: $(CORE)
 	$(if $(EXTRAS),$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]')
+
+setup-mm: $(MM)
 
 clipart: $(CORE)
 	$(BIN)/luigi --module tasks GenerateClipArt --camera $(CAMERA) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
