@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-PACKAGES = ("mmdet", "mmpose")
 # What registers a package's parts, without its drawing.
 _PARTS = {"mmdet": ("mmdet.models", "mmdet.datasets"), "mmpose": ("mmpose.models", "mmpose.datasets")}
 

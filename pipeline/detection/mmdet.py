@@ -160,7 +160,7 @@ def _configured_classes(config: Any) -> tuple[str, ...]:
 
 
 def _check_count(names: Sequence[str], model: Any, config: str) -> None:
-    counts = {getattr(module, "num_classes", None) for module in model.modules()} - {None}
+    counts = {module.num_classes for module in model.modules() if hasattr(module, "num_classes")}
     if counts and len(names) not in counts:
         known = ", ".join(str(count) for count in sorted(counts))
         raise ValueError(
