@@ -59,11 +59,13 @@ class MmdetDetector:
     def __init__(self, settings: MmdetSettings, ignore: np.ndarray | None = None) -> None:
         import torch
 
-        from models.mm import pick_device, require
+        from models.mm import check_operators, pick_device, require
         from models.mm.checkpoints import load_model_state, read_zoo_checkpoint
         from models.mm.configs import build_network, read_config, resolve_config
 
         require("mmdet")
+        device = pick_device(settings.device)
+        check_operators(device)
         self.settings, self.ignore, self.batch = settings, ignore, settings.batch
         checkpoint = Path(settings.checkpoint)
         if not settings.checkpoint:
@@ -74,7 +76,7 @@ class MmdetDetector:
         torch.set_num_threads(settings.threads)
         model = build_network(config)
         load_model_state(model, read.state, checkpoint)
-        self.model = model.to(pick_device(settings.device)).eval()
+        self.model = model.to(device).eval()
         names = read.classes or _configured_classes(config)
         _check_count(names, model, settings.config)
         self.categories = _categories(names, settings)
