@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-PACKAGES = ("mmdet", "mmpose")
 # What registers a package's parts, without its drawing.
 _PARTS = {"mmdet": ("mmdet.models", "mmdet.datasets"), "mmpose": ("mmpose.models", "mmpose.datasets")}
 
@@ -65,3 +64,14 @@ def pick_device(name: str) -> torch.device:
     if device.type == "cuda" and (not cuda or (device.index or 0) >= torch.cuda.device_count()):
         raise ValueError(f"device: {name!r} is not there; torch sees {torch.cuda.device_count()} CUDA devices")
     return device
+
+
+def check_operators(device: torch.device) -> None:
+    """Raise ValueError where mmcv's operators, which detectors need, were built without CUDA for a CUDA device."""
+    from mmcv.ops import get_compiling_cuda_version
+
+    if device.type == "cuda" and get_compiling_cuda_version() == "not available":
+        raise ValueError(
+            "device: mmcv's operators were built without CUDA; set device to cpu, or build them again: `.venv/bin/pip "
+            "uninstall -y onedl-mmcv; rm -f .venv/.mm-installed; FORCE_CUDA=1 WHEELS=none make setup-mm`"
+        )

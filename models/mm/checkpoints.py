@@ -92,7 +92,8 @@ def _reason(error: Exception) -> str:
 
 def _checked(content: Any, path: Path) -> ZooCheckpoint:
     state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    named = isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    if not named or not state:
         raise ValueError(f"{path}: expected a `state_dict` of tensors, got {type(content).__name__} without one")
     meta = content.get("meta") if state is not content else None
     return ZooCheckpoint(state, meta if isinstance(meta, dict) else {})

@@ -1,11 +1,26 @@
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
+import torch
+from house import clean_environment
+from luigi.task_register import Register
+from mm_scene import write_config
 
 from data_manifest import load_camera
+from models.mm.configs import build_network, read_config
+from models.mm.digests import sha256_of, write_record
 from pipeline.detection import DetectionSettings
+from pipeline.detection.mmdet import MmdetSettings
 from tasks.configuration import REPOSITORY
-from tasks.detect import merged
+from tasks.detect import DetectObjects, merged, with_published_weights
+from tasks.stage import _load
+from tasks.weights import FetchWeights
+
+SWIN = "mask-rcnn_swin-t-p4-w7_fpn_1x_coco"
 
 
 @pytest.fixture
@@ -53,3 +68,102 @@ def test_without_a_detector_in_the_manifest_luigi_cfgs_holds(entry):
 def test_a_mistake_in_the_detectors_settings_is_named(entry, detector, message):
     with pytest.raises(ValueError, match=message):
         merged(DetectionSettings(), entry(detector=detector))
+
+
+def test_mmdets_config_is_a_name_of_the_zoo_or_a_file(entry, house):
+    named = merged(DetectionSettings(), entry(detector={"backend": "mmdet", "config": SWIN, "checkpoint": "a.pth"}))
+    assert named.mmdet.config == SWIN and named.mmdet.checkpoint == str((house.manifests / "a.pth").resolve())
+    own = merged(DetectionSettings(), entry(detector={"backend": "mmdet", "config": "nets/mine.py"}))
+    assert own.mmdet.config == str((house.manifests / "nets/mine.py").resolve()) and own.mmdet.checkpoint == ""
+
+
+def test_without_a_checkpoint_mmdet_takes_the_zoos_own(tmp_path):
+    settings = DetectionSettings(detector="mmdet", mmdet=MmdetSettings(config=SWIN))
+    with pytest.raises(
+        ValueError, match=rf"no weights at {tmp_path}/mask_rcnn_swin-t.*; run `make weights MODEL={SWIN}`"
+    ):
+        with_published_weights(settings, tmp_path)
+    file = tmp_path / "mask_rcnn_swin-t-p4-w7_fpn_1x_coco_20210902_120937-9d6b7cfa.pth"
+    file.touch()
+    assert with_published_weights(settings, tmp_path).mmdet.checkpoint == str(file)
+    own = DetectionSettings(detector="mmdet", mmdet=MmdetSettings(config="/nets/mine.py"))
+    with pytest.raises(ValueError, match=r"checkpoint: expected the weights of /nets/mine\.py, got none"):
+        with_published_weights(own, tmp_path)
+
+
+def test_other_weights_or_another_config_make_other_detections(house):
+    (house.manifests / "mine.py").write_text("model = dict(type='RTMDet')")
+    (house.manifests / "mine.pth").write_bytes(b"1")
+    video = house.video()
+    choice = {"backend": "mmdet", "config": "mine.py", "checkpoint": "mine.pth"}
+
+    def fingerprint(**more):
+        source = {"kind": "video", "path": str(video), "start": "2025-06-03T07:59:58"}
+        house.camera("gate", source, detector=choice | more)
+        _load.cache_clear()
+        Register.clear_instance_cache()
+        return DetectObjects(camera="gate", manifests=str(house.manifests), data_root=str(house.data)).fingerprint
+
+    first = fingerprint()
+    assert fingerprint(batch=2, device="cpu", threads=2) == first
+    other = fingerprint(min_score=0.5)
+    (house.manifests / "mine.pth").write_bytes(b"22")
+    second = fingerprint()
+    (house.manifests / "mine.py").write_text("model = dict(type='MaskRCNN')")
+    assert len({first, other, second, fingerprint()}) == 4
+
+
+def test_mmdet_runs_in_processes_of_its_own(house):
+    config, checkpoint = write_config(house.manifests), house.manifests / "small.pth"
+    torch.manual_seed(0)
+    torch.save({"state_dict": build_network(read_config(config)).state_dict()}, checkpoint)
+    choice = {"backend": "mmdet", "config": config.name, "checkpoint": "small.pth", "min_score": 0.0, "min_area_px": 1}
+    house.video(count=6, detector=choice)
+    code, _, lines = house.luigi("DetectObjects", "--camera", "gate", engine="process")
+    assert code == 0, lines
+    assert any("detections in 6 frames" in line for line in lines) and not any("Warning" in line for line in lines)
+    table = pq.read_table(house.data / "gate/detections")
+    assert set(table["frame_id"].to_pylist()) == set(range(6))
+
+
+def test_missing_weights_are_told_before_anything_runs(house):
+    house.video(detector={"backend": "mmdet"})
+    code, _, lines = house.luigi("GenerateClipArt", "--camera", "gate")
+    assert code != 0 and not (house.data / "gate/frames").exists()
+    (error,) = [line for line in lines if line.startswith("error: ")]
+    assert "run `make weights MODEL=rtmdet-ins_tiny_8xb32-300e_coco`" in error
+
+
+def test_offline_the_weights_urls_and_places_are_told(house):
+    where = ["FetchWeights", "--models", f"{SWIN},rtmpose-s_8xb256-420e_body8-256x192", "--data-root", str(house.data)]
+    command = [str(Path(sys.executable).parent / "luigi"), "--module", "tasks", *where]
+    closed = "http://127.0.0.1:9"
+    done = subprocess.run(
+        command,
+        env=clean_environment() | {"https_proxy": closed, "HTTPS_PROXY": closed},
+        capture_output=True,
+        text=True,
+    )
+    (error,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    for text in (
+        "https://download.openmmlab.com/",
+        f"put it at {house.data}/weights/mask_rcnn_swin",
+        "weights/rtmpose-s",
+    ):
+        assert text in error
+    assert not list((house.data / "weights").iterdir())
+
+
+def test_weights_put_there_by_hand_are_those_of_the_zoo_or_refused(house):
+    (house.data / "weights").mkdir(parents=True)
+    task = FetchWeights(models=SWIN, data_root=str(house.data))
+    file = Path(task.output()[0].path)
+    file.write_bytes(b"not those")
+    assert not task.complete()
+    with pytest.raises(ValueError, match=rf"{file.name}; remove it: it is not the published file"):
+        task.run()
+    write_record(file, sha256_of(file))  # as if it had been the one
+    assert task.complete()
+    file.write_bytes(b"changed")
+    assert not task.complete()
