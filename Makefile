@@ -4,7 +4,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 TORCH ?= torch==2.13.0
 CAMERA ?= cam07
-MODEL ?= vehicle_keypoints
+MODEL ?= detector
 PRESET ?= tiny
 SCHEDULER ?=
 EXTRAS ?=
@@ -23,7 +23,8 @@ help:
 	@echo "make clipart CAMERA=cam07   frames to clip-art shards and a gallery; installs what it needs first"
 	@echo "     SCHEDULER=host:port    show the run on a luigid's page"
 	@echo "     ARGS='--scenes 500'    more of the luigi line"
-	@echo "make train MODEL=vehicle_keypoints PRESET=tiny   a network, tiny for two CPU cores, base for a GPU; resumes"
+	@echo "make train CAMERA=cam07     a detector of the camera's own clip-art; PRESET=base for a GPU; resumes"
+	@echo "     MODEL=vehicle_keypoints    another network of models/"
 	@echo "make label CAMERA=mine      a local page that shows the camera's crops and records which are occluded"
 	@echo "make test                   install what the tests need, check style and types, run the tests"
 	@echo "make lint                   style and types only"
@@ -63,9 +64,12 @@ weights: $(MM)
 clipart: $(CORE)
 	$(BIN)/luigi --module tasks GenerateClipArt --camera $(CAMERA) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
-train: $(CORE)
+# The detector is a network of mmdet, the others are the project's own.
+TRAIN = $(if $(filter detector,$(MODEL)),EvaluateDetector --camera $(CAMERA),Train --model $(MODEL))
+
+train: $(CORE) $(if $(filter detector,$(MODEL)),$(MM))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
-	$(BIN)/luigi --module tasks Train --model $(MODEL) --preset $(PRESET) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
+	$(BIN)/luigi --module tasks $(TRAIN) --preset $(PRESET) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
 label: $(CORE)
 	$(BIN)/luigi --module tasks LabelOcclusion --camera $(CAMERA) $(ARGS)

@@ -96,7 +96,7 @@ def train(recipe: Recipe, settings: TrainSettings, folder: Path, *, progress: Pr
     learnt = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings) if not f.metadata.get("speed")}
     config = {"train": learnt, **recipe.config, "devices": world}
     if rank == 0:
-        _claim(folder, config)
+        claim(folder, config)
     if world > 1:
         torch.distributed.barrier()
     if settings.threads:
@@ -270,7 +270,7 @@ def _batches(samples: Samples, settings: TrainSettings, start: int, rank: int, w
     return iter(DataLoader(samples, batch_sampler=numbers, num_workers=settings.workers, pin_memory=pinned))  # type: ignore[arg-type]
 
 
-def _claim(folder: Path, config: dict[str, Any]) -> None:
+def claim(folder: Path, config: dict[str, Any]) -> None:
     """Write the run's configuration, or check that the folder's is the same."""
     path = folder / "config.json"
     if not path.exists():

@@ -14,6 +14,7 @@ configuration.register()
 from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
 from tasks.detect import DetectObjects  # noqa: E402
+from tasks.detector import EvaluateDetector, TrainDetector  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
 from tasks.matting import MattingSamples  # noqa: E402
 from tasks.mine import MineUnoccluded  # noqa: E402
@@ -31,6 +32,7 @@ __all__ = [
     "BuildShapeBasis",
     "ComposeShards",
     "DetectObjects",
+    "EvaluateDetector",
     "FetchWeights",
     "GenerateClipArt",
     "IngestFrames",
@@ -45,4 +47,5 @@ __all__ = [
     "ShowCalibration",
     "TrackObjects",
     "Train",
+    "TrainDetector",
 ]

@@ -84,9 +84,13 @@ class CocoDetector:
 
     def __call__(self, image_bgr: np.ndarray, bucket: str, frame_id: int) -> list[Instance]:
         """Instances of a frame, in the file's order."""
+        return self.of_size(frame_id, self.size_hw)
+
+    def of_size(self, frame_id: int, size_hw: tuple[int, int]) -> list[Instance]:
+        """Instances of a frame whose size is its own, as that of a picture in a folder."""
         instances = []
         for found in self.found.get(frame_id, []):
-            mask = segmentation_mask(found, self.size_hw, self.settings.scale)
+            mask = segmentation_mask(found, size_hw, self.settings.scale)
             mask = mask if self.ignore is None else mask & ~self.ignore
             cut = tight(mask)
             if cut is not None:

@@ -35,7 +35,7 @@ class MmdetSettings:
         default="person,pedestrian,rider", metadata={"help": "names of classes that are a person, comma-separated"}
     )
     vehicle_classes: str = field(
-        default="car,truck,bus,motorcycle,van,suv,pickup truck",
+        default="vehicle,car,truck,bus,motorcycle,van,suv,pickup truck",
         metadata={"help": "names of classes that are a vehicle; what the network does not know is passed over"},
     )
     min_score: float = field(default=0.35, metadata={"help": "lowest score of a candidate, 0 to 1"})

@@ -1,0 +1,141 @@
+"""Presets of the detector, and the mmdet config of each: RTMDet-Ins, whose masks stay fine where objects are small."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.detector.pictures import CLASSES
+from models.detector.windows import WindowSettings
+
+# Of CSPNeXt: channels behind each of its four stages at width 1. Stage k has a stride of 2 ** (k + 1) pixels.
+_STAGES = {1: 128, 2: 256, 3: 512, 4: 1024}
+
+
+@dataclass(frozen=True)
+class DetectorSettings:
+    """The network's shape and how it is trained; fields marked "speed" do not change what is learnt."""
+
+    width: float = field(default=0.25, metadata={"help": "channels of CSPNeXt, of the large model's"})
+    depth: float = field(default=0.167, metadata={"help": "blocks of CSPNeXt, of the large model's"})
+    first_stage: int = field(default=1, metadata={"help": "finest stage that is looked at: 1 has a stride of 4 px"})
+    channels: int = field(default=48, metadata={"help": "of the neck and the head"})
+    convolutions: int = field(default=1, metadata={"help": "of each branch of the head"})
+    steps: int = field(default=900, metadata={"help": "optimiser steps"})
+    batch: int = field(default=8, metadata={"help": "windows of a step, on each device"})
+    lr: float = field(default=2e-3, metadata={"help": "AdamW's learning rate after the warm-up"})
+    warmup: int = field(default=50, metadata={"help": "steps over which the rate rises linearly; a cosine follows"})
+    weight_decay: float = field(default=0.05, metadata={"help": "of kernels; norms and biases have none"})
+    ema: float = field(default=0.01, metadata={"help": "share of a step in the moving average, which is kept"})
+    bfloat16: bool = field(default=True, metadata={"help": "mixed precision; on CPUs without such units, slower"})
+    seed: int = field(default=0, metadata={"help": "of the initial weights and of the windows"})
+    save_every: int = field(default=100, metadata={"help": "steps between checkpoints", "speed": True})
+    workers: int = field(default=1, metadata={"help": "processes that prepare windows", "speed": True})
+    threads: int = field(default=0, metadata={"help": "torch threads on a CPU, else torch's choice", "speed": True})
+    window: WindowSettings = field(default_factory=WindowSettings)
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "channels", "convolutions", "steps", "batch", "lr", "save_every"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"detector: {name}: expected more than 0, got {getattr(self, name)}")
+        if self.first_stage not in (1, 2):
+            raise ValueError(f"detector: first_stage: expected 1 or 2, got {self.first_stage}")
+
+
+PRESETS = {
+    "tiny": DetectorSettings(),
+    # RTMDet-Ins-s with one finer level.
+    "base": DetectorSettings(
+        width=0.5, depth=0.33, channels=128, convolutions=2, steps=20_000, batch=16, warmup=500, ema=5e-4, save_every=1000, workers=12,
+        window=WindowSettings(side_px=640),
+    ),
+}  # fmt: skip
+
+
+def model_config(settings: DetectorSettings) -> dict[str, Any]:
+    """RTMDet-Ins (Lyu et al., 2022) of mmdet for CLASSES; BatchNorm, so that one process can train it."""
+    stages = [s for s in _STAGES if s >= settings.first_stage]
+    shared = {"norm_cfg": {"type": "BN"}, "act_cfg": {"type": "SiLU", "inplace": True}}
+    return {
+        "type": "RTMDet",
+        "data_preprocessor": {
+            "type": "DetDataPreprocessor", "mean": [103.53, 116.28, 123.675], "std": [57.375, 57.12, 58.395],
+            "bgr_to_rgb": False, "pad_size_divisor": 32, "pad_value": 114,
+        },
+        "backbone": {
+            "type": "CSPNeXt", "arch": "P5", "expand_ratio": 0.5, "deepen_factor": settings.depth,
+            "widen_factor": settings.width, "out_indices": stages, "channel_attention": True, **shared,
+        },
+        "neck": {
+            "type": "CSPNeXtPAFPN", "in_channels": [int(_STAGES[s] * settings.width) for s in stages],
+            "out_channels": settings.channels, "num_csp_blocks": 1, "expand_ratio": 0.5, **shared,
+        },
+        "bbox_head": {
+            "type": "RTMDetInsSepBNHead", "num_classes": len(CLASSES), "in_channels": settings.channels,
+            "stacked_convs": settings.convolutions, "share_conv": True, "pred_kernel_size": 1,
+            "feat_channels": settings.channels, **shared,
+            "anchor_generator": {
+                "type": "MlvlPointGenerator", "offset": 0, "strides": [2 ** (s + 1) for s in stages],
+            },
+            "bbox_coder": {"type": "DistancePointBBoxCoder"},
+            "loss_cls": {"type": "QualityFocalLoss", "use_sigmoid": True, "beta": 2.0, "loss_weight": 1.0},
+            "loss_bbox": {"type": "GIoULoss", "loss_weight": 2.0},
+            "loss_mask": {"type": "DiceLoss", "loss_weight": 2.0, "eps": 5e-6, "reduction": "mean"},
+        },
+        "train_cfg": {
+            "assigner": {"type": "DynamicSoftLabelAssigner", "topk": 13}, "allowed_border": -1, "pos_weight": -1,
+            "debug": False,
+        },
+        "test_cfg": {
+            "nms_pre": 1000, "min_bbox_size": 0, "score_thr": 0.05, "nms": {"type": "nms", "iou_threshold": 0.6},
+            "max_per_img": 100, "mask_thr_binary": 0.5,
+        },
+    }  # fmt: skip
+
+
+def run_config(settings: DetectorSettings, source: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """All of mmengine's config of a run; source: the keyword arguments of `dataset.Windows` that name the pictures."""
+    data = {"seed": settings.seed, "window": asdict(settings.window), **source}
+    free = {"norm_decay_mult": 0, "bias_decay_mult": 0, "bypass_duplicate": True}
+    return {
+        "default_scope": "mmdet",
+        "model": model_config(settings),
+        "train_dataloader": {
+            "batch_size": settings.batch, "num_workers": settings.workers, "persistent_workers": settings.workers > 0,
+            "dataset": {"type": "ClipArtWindows", **data},
+            "sampler": {"type": "EndlessNumbers"},
+            "collate_fn": {"type": "pseudo_collate"},
+        },
+        "train_cfg": {"type": "IterBasedTrainLoop", "max_iters": settings.steps, "val_interval": settings.steps + 1},
+        "optim_wrapper": {
+            "type": "AutocastOptimWrapper", "bfloat16": settings.bfloat16,
+            "optimizer": {"type": "AdamW", "lr": settings.lr, "weight_decay": settings.weight_decay},
+            "paramwise_cfg": free, "clip_grad": {"max_norm": 10.0},
+        },
+        "param_scheduler": [
+            {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": settings.warmup},
+            {
+                "type": "CosineAnnealingLR", "eta_min": settings.lr * 0.02, "by_epoch": False,
+                "begin": settings.warmup, "end": settings.steps, "T_max": max(settings.steps - settings.warmup, 1),
+            },
+        ],
+        "custom_hooks": [
+            {"type": "EMAHook", "ema_type": "ExpMomentumEMA", "momentum": settings.ema, "update_buffers": True,
+             "priority": 49},
+        ],
+        "default_hooks": {
+            "timer": {"type": "IterTimerHook"},
+            "logger": {"type": "LoggerHook", "interval": 20},
+            "param_scheduler": {"type": "ParamSchedulerHook"},
+            "checkpoint": {
+                "type": "CheckpointHook", "interval": settings.save_every, "by_epoch": False, "max_keep_ckpts": 1,
+                "filename_tmpl": "checkpoint_{}.pth",
+            },
+            "sampler_seed": {"type": "DistSamplerSeedHook"},
+        },
+        "env_cfg": {"cudnn_benchmark": True, "dist_cfg": {"backend": "nccl"}},
+        "vis_backends": [{"type": "TensorboardVisBackend", "save_dir": str(folder / "tensorboard")}],
+        "randomness": {"seed": settings.seed},
+        "work_dir": str(folder),
+    }  # fmt: skip

@@ -1,0 +1,102 @@
+"""Random windows of labelled pictures: cut, scaled and under another light, with what of each object is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from models.detector.pictures import Label, Picture
+
+_LEAST_PX = 12  # pixels of a mask that a window must hold, else nothing there tells of the object
+_GREY = 114
+
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """How windows are drawn."""
+
+    side_px: int = field(default=320, metadata={"help": "side of a training window, pixels"})
+    smallest: float = field(default=0.7, metadata={"help": "least scale of a window"})
+    largest: float = field(default=1.4, metadata={"help": "largest scale of a window"})
+    at_object: float = field(default=0.85, metadata={"help": "share of windows that are put at some object"})
+    light: float = field(default=0.25, metadata={"help": "how much brightness, contrast and colours vary"})
+    noise: float = field(default=4.0, metadata={"help": "largest standard deviation of added noise, grey values"})
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window (S, S, 3) uint8 BGR; of its N objects labels (N,) int64, boxes (N, 4) xyxy, masks (N, S, S) bool."""
+
+    image_bgr: np.ndarray
+    labels: np.ndarray
+    boxes_xyxy: np.ndarray
+    masks: np.ndarray
+
+
+def window(picture: Picture, settings: WindowSettings, rng: np.random.Generator, *, amodal: bool) -> Window:
+    """A random window of a picture.
+
+    Amodal boxes are kept as they are where they leave the window: the object is truncated, its box is not. Visible
+    boxes are those of what of the mask is in the window.
+    """
+    scale = float(np.exp(rng.uniform(np.log(settings.smallest), np.log(settings.largest))))
+    corner = _corner(picture, settings.side_px / scale, settings.at_object, rng)
+    to_window = np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]])
+    image = _cut(picture.image_bgr, to_window, settings.side_px, _GREY)
+    kept = [(label, _mask(label, to_window, settings.side_px)) for label in picture.labels]
+    kept = [(label, mask) for label, mask in kept if np.count_nonzero(mask) >= _LEAST_PX]
+    boxes = [_moved(label.box_xywh, scale, corner) if amodal else _box(mask) for label, mask in kept]
+    return Window(
+        relit(image, settings, rng),
+        np.array([label.number for label, _ in kept], np.int64),
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array([mask for _, mask in kept], bool).reshape(-1, settings.side_px, settings.side_px),
+    )
+
+
+def _corner(picture: Picture, side: float, at_object: float, rng: np.random.Generator) -> np.ndarray:
+    """Top-left of a window of `side` picture pixels, inside the picture as far as that is large enough."""
+    limits = np.array(picture.image_bgr.shape[1::-1]) - side
+    drawn = rng.uniform(size=4)
+    anywhere = drawn[:2] * limits
+    if picture.labels and drawn[2] < at_object:
+        x, y, w, h = picture.labels[int(drawn[3] * len(picture.labels))].box_xywh
+        anywhere = np.array([x + w / 2, y + h / 2]) - drawn[:2] * side
+    return np.where(limits > 0, np.clip(anywhere, 0, np.maximum(limits, 0)), limits / 2)
+
+
+def _cut(image: np.ndarray, to_window: np.ndarray, side: int, fill: int) -> np.ndarray:
+    """The window of an image; integer pixels are their centres, hence the halves."""
+    scale = to_window[0, 0]
+    centred = to_window.copy()
+    centred[:, 2] += 0.5 * scale - 0.5
+    return cv2.warpAffine(image, centred, (side, side), flags=cv2.INTER_LINEAR, borderValue=(fill,) * 3)
+
+
+def _mask(label: Label, to_window: np.ndarray, side: int) -> np.ndarray:
+    moved = to_window.copy()
+    moved[:, 2] += to_window[0, 0] * np.array(label.xy)
+    return _cut(label.crop.astype(np.uint8) * 255, moved, side, 0) >= 128
+
+
+def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return columns[0], rows[0], columns[-1] + 1.0, rows[-1] + 1.0
+
+
+def _moved(box_xywh: tuple, scale: float, corner: np.ndarray) -> tuple[float, ...]:
+    x, y, w, h = box_xywh
+    low = (np.array([x, y]) - corner) * scale
+    return (*low, *(low + scale * np.array([w, h])))
+
+
+def relit(image: np.ndarray, settings: WindowSettings, rng: np.random.Generator) -> np.ndarray:
+    """The image under another exposure, white balance and contrast, and with noise."""
+    gain = 1 + settings.light * rng.uniform(-1, 1) + 0.3 * settings.light * rng.uniform(-1, 1, 3)
+    bent = 1 + settings.light * rng.uniform(-1, 1)
+    table = 255 * np.clip(np.linspace(0, 1, 256)[:, None] ** bent * gain, 0, 1)
+    lit = np.stack([table[:, c].astype(np.float32)[image[..., c]] for c in range(3)], axis=-1)
+    lit += rng.standard_normal(image.shape, np.float32) * np.float32(settings.noise * rng.uniform())
+    return np.clip(lit, 0, 255).astype(np.uint8)
