@@ -24,6 +24,7 @@ _PLACEHELD = (
     *(f"{module}.{name}" for module in _NUMPY for name in ("_reconstruct", "scalar")),
     "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer", "numpy.ndarray", "numpy.dtype",
 )  # fmt: skip
+_STATISTICS = (".running_mean", ".running_var")
 _CONFIGS = ("mmengine.config.config.ConfigDict", "mmcv.utils.config.ConfigDict", "addict.addict.Dict")
 
 
@@ -86,7 +87,7 @@ def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     asked = re.search(r"GLOBAL (\S+)", text)
     if asked:
-        return f"refused: it asks for {asked[1]}, which would run code; no checkpoint of the model zoo needs it"
+        return f"refused: it asks for {asked[1]}, which could run code; no checkpoint of the model zoo needs it"
     return f"not a checkpoint of tensors and plain values ({text[:160]})"
 
 
@@ -100,16 +101,16 @@ def _checked(content: Any, path: Path) -> ZooCheckpoint:
 
 
 def load_model_state(model: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Give a network its weights: every parameter must be there in its shape, buffers may lack.
+    """Give a network its weights: every parameter and every normalisation's statistics, in their shapes.
 
-    What the checkpoint holds beyond that is passed over where it is no weight: indices and counters, the mean and
-    deviation of its pictures, and the average that was kept beside the weights.
+    Other buffers, which the network makes itself, may lack. What the checkpoint holds beyond that is passed over where
+    it is no weight: indices and counters, the mean and deviation of its pictures, the average kept beside the weights.
     Raises ValueError, one line, where the weights belong to another architecture.
     """
     if all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): value for name, value in state.items()}
     ours = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    needed = {name for name, _ in model.named_parameters()}
+    needed = {name for name, _ in model.named_parameters()} | {name for name in ours if name.endswith(_STATISTICS)}
     theirs = {name: tuple(value.shape) for name, value in state.items()}
     extra = {name for name in set(theirs) - set(ours) if _is_weight(name, state[name])}
     absent = needed - set(theirs)
