@@ -16,7 +16,7 @@ TESTING := .venv/.testing-installed
 MM := .venv/.mm-installed
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 
-.PHONY: help setup setup-mm clipart train label test lint bench schema clean
+.PHONY: help setup setup-mm weights clipart train label test lint bench schema clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make schema                 every column of every table"
 	@echo "make setup EXTRAS=onnx      only install, here with an extra of pyproject.toml"
 	@echo "make setup-mm               install mmdet and mmpose; builds mmcv's operators where no wheel is at hand"
+	@echo "make weights                download and check published weights of mmdet and mmpose; MODEL=name,name for others"
 	@echo "make clean                  remove the environment and caches; never data/"
 
 $(BIN)/python:
@@ -55,6 +56,9 @@ setup: $(CORE)
 	$(if $(EXTRAS),$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]')
 
 setup-mm: $(MM)
+
+weights: $(MM)
+	$(BIN)/luigi --module tasks FetchWeights $(if $(filter command environment,$(origin MODEL)),--models $(MODEL)) $(ARGS)
 
 clipart: $(CORE)
 	$(BIN)/luigi --module tasks GenerateClipArt --camera $(CAMERA) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)

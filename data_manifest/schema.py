@@ -237,7 +237,7 @@ class DetectorChoice(BaseModel):
     """The backend, and any of its settings that this camera needs otherwise than luigi.cfg has them."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    backend: Literal["motion", "onnx", "coco"]
+    backend: Literal["motion", "onnx", "mmdet", "coco"]
 
     @property
     def options(self) -> dict[str, Any]:

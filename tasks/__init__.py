@@ -22,6 +22,7 @@ from tasks.reconstruct import ReconstructPeople, ReconstructVehicles  # noqa: E4
 from tasks.shape_basis import BuildShapeBasis  # noqa: E402
 from tasks.track import TrackObjects  # noqa: E402
 from tasks.train import RenderVehicleCrops, Train  # noqa: E402
+from tasks.weights import FetchWeights  # noqa: E402
 
 configuration.check()
 configuration.choose_scheduler()
@@ -30,6 +31,7 @@ __all__ = [
     "BuildShapeBasis",
     "ComposeShards",
     "DetectObjects",
+    "FetchWeights",
     "GenerateClipArt",
     "IngestFrames",
     "LabelOcclusion",

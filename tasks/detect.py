@@ -9,17 +9,20 @@ from typing import Any, get_type_hints
 import luigi
 import pyarrow.parquet as pq
 
+from models.mm.configs import is_zoo_name
+from models.mm.weights import zoo_file
 from pipeline import masks
 from pipeline.detection import DetectionSettings, DetectJob, detect_shard
 from tasks.configuration import REPOSITORY
 from tasks.console import Report
 from tasks.frames import INDEX, MedianBackground
 from tasks.stage import Stage, stamp
+from tasks.weights import weights_folder
 
 DETECTIONS = "detections"
 _FRAMES_PER_PART = 50
 # Settings that name files: relative ones belong to the manifest's folder or, out of luigi.cfg, to the repository.
-_FILES = {"onnx": ("model",), "coco": ("file", "images")}
+_FILES = {"onnx": ("model",), "mmdet": ("config", "checkpoint"), "coco": ("file", "images")}
 
 
 class DetectObjects(Stage, settings=DetectionSettings):
@@ -34,7 +37,10 @@ class DetectObjects(Stage, settings=DetectionSettings):
 
     def configure(self) -> DetectionSettings:
         """luigi.cfg's settings, overridden by what the manifest says of its own camera."""
-        return merged(super().configure(), self.entry)
+        settings = merged(super().configure(), self.entry)
+        if settings.detector != "mmdet" or settings.mmdet.checkpoint:
+            return settings
+        return with_published_weights(settings, weights_folder(self.data_root))
 
     def depends_on(self) -> Any:
         """Where to look, the calibration, and the files that the detector reads."""
@@ -70,10 +76,25 @@ def merged(settings: DetectionSettings, entry: Any) -> DetectionSettings:
     options = _checked(type(getattr(settings, backend)), choice.options, entry.path) if choice else {}
     named = dataclasses.replace(getattr(settings, backend), **options)
     for key in _FILES.get(backend, ()):
-        if file := getattr(named, key):
+        file = getattr(named, key)
+        if file and not (backend == "mmdet" and key == "config" and is_zoo_name(file)):
             base = entry.resolve(Path(file)) if key in options else (REPOSITORY / Path(file).expanduser()).resolve()
             named = dataclasses.replace(named, **{key: str(base)})
     return dataclasses.replace(settings, detector=backend, categories=",".join(kept), **{backend: named})
+
+
+def with_published_weights(settings: DetectionSettings, folder: Path) -> DetectionSettings:
+    """Settings whose checkpoint is the one that the model zoo publishes of their config.
+
+    Raises ValueError for a config that is not of the zoo, and for weights that are not in the folder.
+    """
+    config = settings.mmdet.config
+    if not is_zoo_name(config):
+        raise ValueError(f"detector mmdet: checkpoint: expected the weights of {config}, got none")
+    file = zoo_file(config, folder)
+    if not file.is_file():
+        raise ValueError(f"detector mmdet: no weights at {file}; run `make weights MODEL={config}`")
+    return dataclasses.replace(settings, mmdet=dataclasses.replace(settings.mmdet, checkpoint=str(file)))
 
 
 def _checked(settings: type, options: dict[str, Any], where: Path) -> dict[str, Any]:

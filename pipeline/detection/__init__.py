@@ -1,4 +1,4 @@
-"""Objects in frames, by one of three detectors behind one protocol: motion, onnx or coco.
+"""Objects in frames, by one of four detectors behind one protocol: motion, onnx, mmdet or coco.
 
 A detector turns a frame into instances with a category (person or vehicle), a score, a box and a mask; `detect_shard`
 runs one over a block of frames and writes DETECTIONS rows.
@@ -6,8 +6,9 @@ runs one over a block of frames and writes DETECTIONS rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from calibration.camera import Camera, GroundPlane
 from pipeline import masks
 from pipeline.background import read_backgrounds
 from pipeline.detection.coco import CocoDetector, CocoSettings
-from pipeline.detection.instances import Detector, Instance
+from pipeline.detection.instances import BatchDetector, Detector, Instance
+from pipeline.detection.mmdet import MmdetDetector, MmdetSettings
 from pipeline.detection.motion import MotionDetector, MotionSettings
 from pipeline.detection.onnx import OnnxDetector, OnnxSettings
 from pipeline.frames import FrameReader
@@ -28,7 +30,7 @@ from pipeline.tables import CATEGORY_IDS, DETECTIONS
 
 __all__ = ["DetectJob", "DetectionSettings", "Detector", "Instance", "detect_shard", "make_detector"]
 
-DETECTORS = ("motion", "onnx", "coco")
+DETECTORS = ("motion", "onnx", "mmdet", "coco")
 _MOST = 10_000  # detection_id = frame_id * 10000 + number
 
 
@@ -41,6 +43,7 @@ class DetectionSettings:
     min_score: float = field(default=0.0, metadata={"help": "lowest score to keep, 0 to 1"})
     motion: MotionSettings = field(default_factory=MotionSettings)
     onnx: OnnxSettings = field(default_factory=OnnxSettings)
+    mmdet: MmdetSettings = field(default_factory=MmdetSettings)
     coco: CocoSettings = field(default_factory=CocoSettings)
 
     def __post_init__(self) -> None:
@@ -72,6 +75,8 @@ def make_detector(
     """
     if settings.detector == "onnx":
         return OnnxDetector(settings.onnx, ignore)
+    if settings.detector == "mmdet":
+        return MmdetDetector(settings.mmdet, ignore)
     if settings.detector == "coco":
         if frames is None:
             raise ValueError("detector coco: expected the table of frames to match image names with, got none")
@@ -103,13 +108,27 @@ def detect_shard(job: DetectJob, progress: Callable[[int, int], None] | None = N
     ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, job.camera.size_hw)
     detector = make_detector(job.settings, job.camera, job.plane, backgrounds, ignore, frames=frames)
     buckets = dict(zip(index["frame_id"].to_pylist(), index["bucket"].to_pylist(), strict=True))
+    images = FrameReader(index, job.root).read(list(job.frame_ids))
     rows: list[dict] = []
-    for done, (frame_id, image) in enumerate(FrameReader(index, job.root).read(list(job.frame_ids)), start=1):
-        rows += _rows(detector(image, buckets[frame_id], frame_id), frame_id, image.shape[:2], job.settings)
+    for done, (frame_id, size_hw, found) in enumerate(_detected(detector, images, buckets), start=1):
+        rows += _rows(found, frame_id, size_hw, job.settings)
         if progress:
             progress(done, len(job.frame_ids))
     write_table(job.out, pa.Table.from_pylist(rows, schema=DETECTIONS))
     return len(rows)
+
+
+def _detected(
+    detector: Detector, images: Iterator[tuple[int, np.ndarray]], buckets: dict[int, str]
+) -> Iterator[tuple[int, tuple[int, int], list[Instance]]]:
+    """Every frame's id, size and instances, in the frames' order."""
+    if not isinstance(detector, BatchDetector):
+        for frame_id, image in images:
+            yield frame_id, image.shape[:2], detector(image, buckets[frame_id], frame_id)
+        return
+    while block := list(islice(images, detector.batch)):
+        for (frame_id, image), found in zip(block, detector.many([image for _, image in block]), strict=True):
+            yield frame_id, image.shape[:2], found
 
 
 def _backgrounds(job: DetectJob, buckets: set[str]) -> dict[str, np.ndarray]:

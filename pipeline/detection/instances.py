@@ -5,8 +5,9 @@ Boxes are xywh in COCO's edge coordinates; a mask is its tight crop (h, w) bool 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -39,6 +40,17 @@ class Detector(Protocol):
     """Finds the instances of a frame (H, W, 3) BGR uint8; the bucket names its background."""
 
     def __call__(self, image_bgr: np.ndarray, bucket: str, frame_id: int) -> list[Instance]: ...
+
+
+@runtime_checkable
+class BatchDetector(Protocol):
+    """A detector that is quicker with up to `batch` frames at a time, and needs no background of them."""
+
+    batch: int
+
+    def many(self, images_bgr: Sequence[np.ndarray]) -> list[list[Instance]]:
+        """The instances of each frame."""
+        ...
 
 
 def tight(mask: np.ndarray, xy: tuple[int, int] = (0, 0)) -> tuple[np.ndarray, tuple[int, int]] | None:
