@@ -43,7 +43,8 @@ def histogram(crop_bgr: np.ndarray, mask: np.ndarray) -> np.ndarray:
     parts = []
     if mask.any():
         hsv = cv2.cvtColor(np.ascontiguousarray(crop_bgr), cv2.COLOR_BGR2HSV).astype(int)
-        code = np.ravel_multi_index(tuple(np.moveaxis(hsv * _BINS // _RANGES, 2, 0)), _BINS)
+        hue, saturation, value = np.moveaxis(hsv * _BINS // _RANGES, 2, 0)
+        code = (hue * _BINS[1] + saturation) * _BINS[2] + value
         for half in np.array_split(np.arange(len(mask)), _PARTS):
             counts = np.bincount(code[half][mask[half]], minlength=int(np.prod(_BINS)))
             parts.append(_blurred(counts.reshape(_BINS).astype(float)).ravel() / max(counts.sum(), 1))

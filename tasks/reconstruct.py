@@ -127,11 +127,13 @@ class ReconstructVehicles(_Reconstruct, settings=ReconstructSettings):
     ) -> tuple[pa.Table, str]:
         """By outline first; then by keypoints, where they hold."""
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
+        # First, for what is wrong with a network of one's own is told here.
+        network = self.network() if settings.metric.keypoints else None
         table, headings = reconstruct_vehicles(cutouts, tracks, camera, plane, settings.outline, report)
-        if not settings.metric.keypoints or not len(table):
+        if network is None or not len(table):
             return table, ""
         vehicles = vehicles_of(cutouts)
-        points = predict_keypoints(vehicles, frames, self.folder, self.network())
+        points = predict_keypoints(vehicles, frames, self.folder, network)
         table = fit_rows(table, points, vehicles, headings, camera, plane, load_bases(), settings.metric)
         return table, f", {len(table) - table['shape'].null_count} by their keypoints"
 
@@ -179,20 +181,21 @@ class ReconstructPeople(_Reconstruct, settings=ReconstructSettings):
     ) -> tuple[pa.Table, str]:
         """By outline first; then by bodies, where they fit."""
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
+        metric = settings.metric
+        pose = load_pose(metric.pose_model, metric.pose_checkpoint) if metric.bodies else None
         table = reconstruct_people(cutouts, tracks, camera, plane, settings.outline, report)
-        if not settings.metric.bodies or not len(table):
+        if not metric.bodies or not len(table):
             return table, ""
         # torch is looked for here and not where tasks are listed.
         from models.body_model import load_body
         from models.poses import load_prior
 
         files, people = self.networks, people_of(cutouts)
-        pose = load_pose(settings.metric.pose_model, settings.metric.pose_checkpoint)
         headings = find_headings(people, tracks, camera, plane, settings.outline.heading)
         facing, network = metric_people.facing_of(headings, plane), hmr.load(files["weights"])
         found = metric_people.regress(people, frames, self.folder, camera, network, facing, pose)
-        body, prior = load_body(files["body"] if settings.metric.body_model else None), load_prior()
-        table = metric_people.fit_rows(table, found, people, headings, camera, plane, body, prior, settings.metric)
+        body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
+        table = metric_people.fit_rows(table, found, people, headings, camera, plane, body, prior, metric)
         return table, f", {len(table) - table['smpl_theta'].null_count} by their bodies"
 
 

@@ -72,7 +72,7 @@ def scene(rng: np.random.Generator, size_hw=(120, 160), reach=0.0) -> tuple[np.n
     return image, np.array([*corner, w, h]), xy
 
 
-def learn_dots(config: Path, checkpoint: Path, steps: int = 250) -> Path:
+def learn_dots(config: Path, checkpoint: Path, steps: int = 150) -> Path:
     """Train the small network on scenes for seconds, by mmpose's own targets and loss."""
     from mmengine.dataset import Compose, pseudo_collate
     from mmengine.registry import DefaultScope
