@@ -46,7 +46,7 @@ def scores(tracks: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
     numbered = [frame.assign(who=pd.factorize(frame["who"])[0]) for frame in (truth, tracks)]
     true, found = (dict(iter(frame.groupby("frame"))) for frame in numbered)
     nobody = numbered[0].iloc[:0]
-    pairs = [(true.get(k, nobody), found.get(k, nobody)) for k in sorted(set(true) | set(found))]
+    pairs = [(true.get(k, nobody), found.get(k, nobody)) for k in np.union1d(truth["frame"], tracks["frame"])]
     true_ids, ids = ([pair[i]["who"].to_numpy() for pair in pairs] for i in (0, 1))
     overlap = [box_iou(*(side[list("xywh")].to_numpy(float) for side in pair)) for pair in pairs]
     clear = compute_clear_metrics(true_ids, ids, overlap)

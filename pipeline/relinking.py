@@ -57,10 +57,12 @@ def relink(course: Course, looks: Looks, settings: RelinkSettings) -> np.ndarray
     piece = _pieces(course)
     rows = _members(piece)
     before, after = _near_in_time(course, rows, settings.gap_s)
-    detour = _detours(course, rows, before, after, settings.detour_mps)
-    near = detour <= 1
-    before, after, detour = before[near], after[near], detour[near]
     joined = _last(course.track, rows)[before] == _first(course.track, rows)[after]
+    detour = _detours(course, rows, before, after, settings.detour_mps)
+    # A tracker's own join is a plausible way, wherever the ground is.
+    detour = np.where(joined, np.minimum(detour, 1), detour)
+    near = detour <= 1
+    before, after, detour, joined = before[near], after[near], detour[near], joined[near]
     gain = _gains(_differences(rows, before, after, looks), detour, joined, settings.max_difference)
     good = gain > 0
     onward = _matched(before[good], after[good], gain[good], len(rows))
@@ -134,19 +136,20 @@ def _velocity(course: Course, rows: np.ndarray) -> np.ndarray:
 
 
 def _differences(rows: list[np.ndarray], before: np.ndarray, after: np.ndarray, looks: Looks) -> np.ndarray:
-    """(M,) Hellinger distances between the first's last looks and the second's first."""
+    """(M,) Hellinger distances between the first's last looks and the second's first; NaN where one is unknown."""
     ends = {int(a): rows[a][-_SEEN:] for a in before} | {-1 - int(b): rows[b][:_SEEN] for b in after}
     wanted = np.unique(np.concatenate([np.zeros(0, int), *ends.values()]))
     seen = looks(wanted)
     mean = {key: seen[np.searchsorted(wanted, some)].mean(axis=0) for key, some in ends.items()}
-    unit = {key: vector / max(float(np.linalg.norm(vector)), 1e-9) for key, vector in mean.items()}
+    unit = {key: vector / (float(np.linalg.norm(vector)) or np.nan) for key, vector in mean.items()}
     alike = [float(unit[int(a)] @ unit[-1 - int(b)]) for a, b in zip(before, after, strict=True)]
     return np.sqrt(np.clip(1 - np.array(alike), 0, 1))
 
 
 def _gains(difference: np.ndarray, detour: np.ndarray, joined: np.ndarray, most: float) -> np.ndarray:
-    """(M,) what joining a pair is worth; 0 where it must not be."""
+    """(M,) what joining a pair is worth; 0 where it must not be. Of unknown looks the tracker's word holds."""
     trust = np.where(joined, _TRUST, 0.0)
+    difference = np.where(joined & np.isnan(difference), most, difference)
     gain = most + _DETOUR_SHARE - difference - _DETOUR_SHARE * detour + trust
     return np.where(difference <= most + trust, gain, 0.0)
 

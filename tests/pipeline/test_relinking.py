@@ -1,5 +1,7 @@
 """Two painted people on a street, hidden for a while, and who is who afterwards."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pyarrow as pa
@@ -117,6 +119,14 @@ def test_one_beginning_goes_on_from_one_end_only():
         course([(0, walk, 0.0), (0, walk, 0.6), (15, [4.5 + x for x in walk], 0.0)]), same_looks, RelinkSettings()
     )
     assert len(set(ids.tolist())) == 2
+
+
+def test_without_ground_or_looks_the_trackers_word_holds():
+    walk = [0.3 * k for k in range(10)]
+    broken = course([(0, walk, 0.0), (15, [4.5 + x for x in walk], 0.0)])
+    for foot, seen in ((np.nan, 1.0), (0.0, 0.0), (np.nan, 0.0)):
+        own = replace(broken, track=np.zeros(20, int), foot=broken.foot + foot)
+        assert set(relink(own, lambda rows, seen=seen: np.full((len(rows), 1), seen), RelinkSettings()).tolist()) == {0}
 
 
 def test_unknown_looks_join_nothing_and_no_tracks_are_none():
