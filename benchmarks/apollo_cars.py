@@ -17,12 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from calibration.camera import Camera
+from models.vehicle_keypoints.mapping import parse_map
 
 FOLDER = Path(__file__).resolve().parents[1].parent / "shared" / "real" / "apollo_cars"
 CAMERA = Camera(np.array([[2304.548, 0, 1686.238], [0, 2305.876, 1354.985], [0, 0, 1]]), (2710, 3384))
-# Of the 66 points those whose mean each of the twelve is: hubs, a lamp's four corners, a corner of a screen.
-OF_66 = ((50,), (7,), (37,), (20,), (54, 55, 56, 57), (0, 1, 2, 3), (31, 32, 34, 35), (22, 23, 25, 26), (49,), (8,),
-         (33,), (24,))  # fmt: skip
+OF_66 = parse_map("apollocar3d", 66)
 _THEIRS_FROM_OURS = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])
 
 
@@ -80,8 +79,8 @@ def meshes() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def twelve(of_66: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """xy (12, 2) and scores (12,) of clicks (66, 3); a lamp needs all its corners."""
-    xy = np.stack([of_66[list(ids), :2].mean(axis=0) for ids in OF_66])
-    return xy, np.array([float((of_66[list(ids), 2] > 0).all()) for ids in OF_66])
+    xy, clicked = OF_66.twelve(of_66[:, :2], of_66[:, 2])
+    return xy, (clicked > 0).astype(float)
 
 
 def rotation(angles: list[float]) -> np.ndarray:

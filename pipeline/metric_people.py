@@ -52,8 +52,13 @@ class MetricPeopleSettings:
         default="", metadata={"help": "an SMPL .npz or .pkl of your own, else the free body that ships"}
     )
     pose_model: str = field(
-        default="", metadata={"help": "a YOLO-pose export (.onnx) whose keypoints help, else those of the mesh network"}
+        default="",
+        metadata={
+            "help": "network whose keypoints help, else the mesh network's: a YOLO-pose export (.onnx), or a top-down "
+            "config of mmpose, by its name in the zoo or a .py"
+        },
     )
+    pose_checkpoint: str = field(default="", metadata={"help": "weights (.pth) of the config that pose_model names"})
     min_box_overlap: float = field(
         default=0.6, metadata={"help": "a fit whose box agrees less with the mask's is of somebody else; IoU"}
     )

@@ -41,10 +41,26 @@ class MetricSettings:
     keypoint_weights: str = field(
         default="", metadata={"help": "weights file of the keypoint network, else the one that ships"}
     )
+    keypoint_config: str = field(
+        default="",
+        metadata={"help": "top-down config of mmpose in the network's place, by its name in the zoo or a .py"},
+    )
+    keypoint_checkpoint: str = field(default="", metadata={"help": "weights (.pth) of keypoint_config"})
+    keypoint_map: str = field(
+        default="",
+        metadata={
+            "help": "which of keypoint_config's points are the twelve: carfusion, apollocar3d, or twelve numbers from "
+            "0 with commas between, 3+4 for the mean of two; empty where it has just the twelve"
+        },
+    )
     min_box_overlap: float = field(
         default=0.7, metadata={"help": "a fit whose box agrees less with the mask's is of another vehicle; IoU"}
     )
     fit: vehicle_fit.VehicleFitSettings = field(default_factory=vehicle_fit.VehicleFitSettings)
+
+    def __post_init__(self) -> None:
+        if self.keypoint_weights and self.keypoint_config:
+            raise ValueError("keypoint_weights and keypoint_config: expected one of them, both name a network")
 
 
 def predict_keypoints(

@@ -7,16 +7,19 @@ world frame of the ground plane, metres and metres a second.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
+from pipeline.appearance import colours
+from pipeline.relinking import Course, RelinkSettings, relink
 from pipeline.tables import TRACKS
 
-TRACKERS = ("bytetrack", "sort")
+TRACKERS = ("bytetrack", "sort", "botsort")
 UNTRACKED = -1
 
 
@@ -41,6 +44,11 @@ class TrackingSettings:
         default=3.0, metadata={"help": "how far a box's bottom may be off; at far range that is metres, pixels"}
     )
     smooth_s: float = field(default=0.5, metadata={"help": "velocity is fitted over so long before and after, seconds"})
+    appearance: bool = field(
+        default=False,
+        metadata={"help": "join what an occlusion broke by colours and motion, for which frames are read"},
+    )
+    relink: RelinkSettings = field(default_factory=RelinkSettings)
 
     def __post_init__(self) -> None:
         if self.tracker not in TRACKERS:
@@ -67,17 +75,22 @@ def track(
     plane: GroundPlane,
     settings: TrackingSettings,
     progress: Callable[[int, int], None] | None = None,
+    root: Path = Path(),
 ) -> pa.Table:
     """TRACKS of DETECTIONS, a row each and in their order; boxes that belong to no track have track_id -1.
 
-    A track's boxes all get the category that has the higher sum of scores in it. Raises ValueError for a detection
-    whose frame is not in `frames`.
+    A track's boxes all get the category that has the higher sum of scores in it. `root` is the camera's folder, whose
+    frames only `appearance` looks at. Raises ValueError for a detection whose frame is not in `frames`.
     """
     boxes, about = _boxes(detections, frames)
     ids = _joined(boxes, about, settings, progress)
     foot, slack = foot_points(boxes.xyxy, camera, plane, settings.foot_noise_px)
     person = _vote(boxes, ids)
-    ids = _cut(ids, boxes, foot, slack, np.where(person, settings.max_person_mps, settings.max_vehicle_mps))
+    limit_mps = np.where(person, settings.max_person_mps, settings.max_vehicle_mps)
+    ids = _cut(ids, boxes, foot, slack, limit_mps)
+    if settings.appearance:
+        course = Course(ids, boxes.sequence, boxes.frame, boxes.time_s, foot, slack, limit_mps)
+        ids = _relinked(course, boxes, detections, frames, root, settings.relink)
     ids = _renumbered(ids)
     velocity = _velocities(ids, boxes.time_s, foot, settings.smooth_s)
     return _table(detections, about, boxes, ids, _vote(boxes, ids), foot, velocity)
@@ -154,22 +167,26 @@ def _join_sequence(boxes: _Boxes, of_frames: list[slice], time_s: np.ndarray, se
 
 def _tracker(settings: TrackingSettings, time_s: np.ndarray) -> tuple[Any, Any]:
     """A fresh tracker of roboflow's `trackers` at the sequence's frame rate, and its measure of overlap."""
-    from trackers import ByteTrackTracker, SORTTracker
+    from trackers import BoTSORTTracker, ByteTrackTracker, SORTTracker
     from trackers.utils.iou import BIoU
 
     steps = np.diff(time_s)
     steps = steps[steps > 0]
+    overlap = BIoU(settings.reach)
     common: dict[str, Any] = {
         "lost_track_buffer": round(settings.lost_s * 30),  # counted in frames of 1/30 s
         "frame_rate": float(1 / np.median(steps)) if len(steps) else 1.0,
         "track_activation_threshold": settings.new_score,
         "minimum_consecutive_frames": 2,
-        "minimum_iou_threshold": settings.min_iou,
-        "iou": BIoU(settings.reach),
+        "iou": overlap,
     }
+    if settings.tracker == "botsort":
+        common |= {"minimum_iou_threshold_first_assoc": settings.min_iou, "enable_cmc": False}  # the camera stands
+        return BoTSORTTracker(**common, high_conf_det_threshold=settings.sure_score), overlap
+    common["minimum_iou_threshold"] = settings.min_iou
     if settings.tracker == "sort":
-        return SORTTracker(**common), common["iou"]
-    return ByteTrackTracker(**common, high_conf_det_threshold=settings.sure_score), common["iou"]
+        return SORTTracker(**common), overlap
+    return ByteTrackTracker(**common, high_conf_det_threshold=settings.sure_score), overlap
 
 
 def _give_first_boxes(ids: np.ndarray, xyxy: np.ndarray, fresh: np.ndarray, before: np.ndarray, overlap: Any) -> None:
@@ -207,6 +224,23 @@ def _cut(ids: np.ndarray, boxes: _Boxes, foot: np.ndarray, slack: np.ndarray, li
     pieces = np.empty(len(ids), int)
     pieces[order] = np.concatenate([[0], np.cumsum(begins)]) if len(ids) else 0
     return np.where(ids >= 0, pieces, UNTRACKED)
+
+
+def _relinked(
+    course: Course, boxes: _Boxes, detections: pa.Table, frames: pa.Table, root: Path, settings: RelinkSettings
+) -> np.ndarray:
+    """Ids of the course's boxes with broken tracks joined; the untracked stay so."""
+    known = np.flatnonzero(course.track >= 0)
+    frame_ids = detections["frame_id"].to_numpy()[boxes.row[known]]
+    rles = np.array(detections["mask_rle"].to_pylist(), object)[boxes.row[known]]
+
+    def looks(rows: np.ndarray) -> np.ndarray:
+        return colours(frame_ids[rows], rles[rows].tolist(), frames, root)
+
+    tracked = Course(*(getattr(course, f.name)[known] for f in fields(Course)))
+    ids = np.full(len(course.track), UNTRACKED)
+    ids[known] = relink(tracked, looks, settings)
+    return ids
 
 
 def _renumbered(ids: np.ndarray) -> np.ndarray:

@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 from calibration.camera import Camera, GroundPlane
 from models import hmr
 from models.hmr.predict import WEIGHTS as BODY_WEIGHTS
+from models.mm.configs import resolve_config
 from models.shape_basis import load_bases
-from models.vehicle_keypoints import check_weights, load
+from models.vehicle_keypoints import VehicleKeypoints, check_weights, load
 from models.vehicle_keypoints.predict import WEIGHTS
 from pipeline import metric_people
 from pipeline.headings import find_headings
 from pipeline.metric_people import MetricPeopleSettings
 from pipeline.metric_vehicles import MetricSettings, fit_rows, predict_keypoints
-from pipeline.pose import OnnxPose
+from pipeline.pose import load_pose
 from pipeline.reconstruct import (
     ReconstructSettings,
     people_of,
@@ -34,6 +35,7 @@ from tasks.console import Report
 from tasks.frames import INDEX
 from tasks.mine import CUTOUTS as CUTOUTS_FOLDER
 from tasks.mine import MineUnoccluded
+from tasks.networks import mmpose_stamps, pose_stamps
 from tasks.settings import collect, declare
 from tasks.stage import Stage, digest
 from tasks.track import TRACKS
@@ -94,26 +96,44 @@ class ReconstructVehicles(_Reconstruct, settings=ReconstructSettings):
     @property
     def weights(self) -> Path:
         """Of the keypoint network."""
-        given = self.settings.metric.keypoint_weights
+        metric = self.settings.metric
+        given = metric.keypoint_checkpoint if metric.keypoint_config else metric.keypoint_weights
         return Path(given).expanduser().resolve() if given else WEIGHTS
 
     def depends_on(self) -> Any:
         """The calibration, and the network, which is looked at before anything is made anew."""
-        if not self.settings.metric.keypoints:
+        metric = self.settings.metric
+        if not metric.keypoints:
             return super().depends_on()
+        if metric.keypoint_config:
+            files = "keypoint_config", metric.keypoint_config, "keypoint_checkpoint", metric.keypoint_checkpoint
+            return [super().depends_on(), *mmpose_stamps("ReconstructVehicles", *files)]
         check_weights(self.weights)
         return [super().depends_on(), digest(self.weights)]
+
+    def network(self) -> VehicleKeypoints:
+        """The one that ships, or one of mmpose."""
+        metric = self.settings.metric
+        if not metric.keypoint_config:
+            return load(self.weights)
+        # mmpose loads for seconds.
+        from models.vehicle_keypoints.mmpose import MmposeKeypoints
+
+        config = resolve_config(metric.keypoint_config, "mmpose")
+        return MmposeKeypoints(config, self.weights, metric.keypoint_map)
 
     def place(
         self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
     ) -> tuple[pa.Table, str]:
         """By outline first; then by keypoints, where they hold."""
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
+        # First, for what is wrong with a network of one's own is told here.
+        network = self.network() if settings.metric.keypoints else None
         table, headings = reconstruct_vehicles(cutouts, tracks, camera, plane, settings.outline, report)
-        if not settings.metric.keypoints or not len(table):
+        if network is None or not len(table):
             return table, ""
         vehicles = vehicles_of(cutouts)
-        points = predict_keypoints(vehicles, frames, self.folder, load(self.weights))
+        points = predict_keypoints(vehicles, frames, self.folder, network)
         table = fit_rows(table, points, vehicles, headings, camera, plane, load_bases(), settings.metric)
         return table, f", {len(table) - table['shape'].null_count} by their keypoints"
 
@@ -138,42 +158,44 @@ class ReconstructPeople(_Reconstruct, settings=ReconstructSettings):
 
     @property
     def networks(self) -> dict[str, Path]:
-        """Of the mesh network, the body and, where one is named, the pose network."""
+        """Of the mesh network and the body."""
         metric = self.settings.metric
-        named = {"weights": metric.body_weights, "body": metric.body_model, "pose": metric.pose_model}
+        named = {"weights": metric.body_weights, "body": metric.body_model}
         given = {name: Path(path).expanduser().resolve() for name, path in named.items() if path}
         return {"weights": BODY_WEIGHTS, "body": FREE_BODY} | given
 
     def depends_on(self) -> Any:
         """The calibration, and the networks and the body, which are looked at before anything is made anew."""
-        if not self.settings.metric.bodies:
+        metric = self.settings.metric
+        if not metric.bodies:
             return super().depends_on()
         files = self.networks
         hmr.check_weights(files["weights"])
-        for setting, path in (("body_model", files["body"]), ("pose_model", files.get("pose"))):
-            if path is not None and not path.is_file():
-                raise ValueError(f"[ReconstructPeople] {setting}: {path}: no such file")
-        return [super().depends_on(), *(digest(path) for path in files.values())]
+        if not files["body"].is_file():
+            raise ValueError(f"[ReconstructPeople] body_model: {files['body']}: no such file")
+        pose = pose_stamps("ReconstructPeople", metric.pose_model, metric.pose_checkpoint)
+        return [super().depends_on(), *(digest(path) for path in files.values()), *pose]
 
     def place(
         self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
     ) -> tuple[pa.Table, str]:
         """By outline first; then by bodies, where they fit."""
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
+        metric = settings.metric
+        pose = load_pose(metric.pose_model, metric.pose_checkpoint) if metric.bodies else None
         table = reconstruct_people(cutouts, tracks, camera, plane, settings.outline, report)
-        if not settings.metric.bodies or not len(table):
+        if not metric.bodies or not len(table):
             return table, ""
         # torch is looked for here and not where tasks are listed.
         from models.body_model import load_body
         from models.poses import load_prior
 
         files, people = self.networks, people_of(cutouts)
-        pose = OnnxPose(files["pose"]) if "pose" in files else None
         headings = find_headings(people, tracks, camera, plane, settings.outline.heading)
         facing, network = metric_people.facing_of(headings, plane), hmr.load(files["weights"])
         found = metric_people.regress(people, frames, self.folder, camera, network, facing, pose)
-        body, prior = load_body(files["body"] if settings.metric.body_model else None), load_prior()
-        table = metric_people.fit_rows(table, found, people, headings, camera, plane, body, prior, settings.metric)
+        body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
+        table = metric_people.fit_rows(table, found, people, headings, camera, plane, body, prior, metric)
         return table, f", {len(table) - table['smpl_theta'].null_count} by their bodies"
 
 

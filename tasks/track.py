@@ -34,7 +34,8 @@ class TrackObjects(Stage, settings=TrackingSettings):
         """All sequences of the camera."""
         frames = pq.read_table(self.folder / INDEX)
         camera, plane = self.calibrated(frames)
-        tracks = track(read_parts(self.folder / DETECTIONS), frames, camera, plane, self.settings, report)
+        detections = read_parts(self.folder / DETECTIONS)
+        tracks = track(detections, frames, camera, plane, self.settings, report, self.folder)
         write_table(self.folder / TRACKS, tracks)
         known = {i for i in tracks["track_id"].to_pylist() if i >= 0}
         return f"{len(known)} tracks of {tracks.num_rows} detections"

@@ -1,45 +1,12 @@
 """Boxes on a street seen from 8 m: crossing, jumping, pausing and coming back."""
 
-from datetime import UTC, datetime, timedelta
-
 import numpy as np
 import pyarrow as pa
 import pytest
+from walkers import CAMERA, PLANE, box_at, car, frames_of, person
 
-from calibration.camera import Camera, GroundPlane, pixel_to_edge
-from pipeline.tables import DETECTIONS, FRAMES, TRACKS
+from pipeline.tables import DETECTIONS, TRACKS
 from pipeline.tracking import TrackingSettings, foot_points, track
-
-CAMERA = Camera(np.array([[1000.0, 0, 639.5], [0, 1000.0, 359.5], [0, 0, 1]]), (720, 1280))
-PLANE = GroundPlane.from_tilt(20.0, 0.0, 8.0)
-START = datetime(2024, 5, 1, 9, 0, tzinfo=UTC)
-
-
-def box_at(x_m: float, y_m: float, width_m: float, height_m: float) -> list[float]:
-    """Box xywh of an upright board standing at a world point."""
-    foot = PLANE.to_camera(np.array([x_m, y_m, 0.0]))
-    top = CAMERA.project(foot + height_m * PLANE.n)
-    x, y = pixel_to_edge(CAMERA.project(foot))
-    half = 0.5 * width_m * 1000.0 / foot[2]
-    return [x - half, y - (y - pixel_to_edge(top)[1]), 2 * half, y - pixel_to_edge(top)[1]]
-
-
-def frames_of(count: int, fps: float = 5.0, sequence: list[int] | None = None) -> pa.Table:
-    rows = [
-        {
-            "frame_id": k,
-            "timestamp": START + timedelta(seconds=k / fps),
-            "bucket": "09",
-            "sequence": sequence[k] if sequence else 0,
-            "source": f"{k:06d}.jpg",
-            "position": -1,
-            "width": 1280,
-            "height": 720,
-            "status": "ok",
-        }
-        for k in range(count)
-    ]
-    return pa.Table.from_pylist(rows, schema=FRAMES)
 
 
 def detections_of(seen: list[tuple[int, str, list[float]]], score: float = 0.9) -> pa.Table:
@@ -58,15 +25,7 @@ def run(seen: list[tuple[int, str, list[float]]], frames: pa.Table, **settings) 
     return track(detections_of(seen), frames, CAMERA, PLANE, TrackingSettings(**settings)).to_pylist()
 
 
-def car(x_m: float, y_m: float) -> list[float]:
-    return box_at(x_m, y_m, 4.0, 1.5)
-
-
-def person(x_m: float, y_m: float) -> list[float]:
-    return box_at(x_m, y_m, 0.6, 1.75)
-
-
-@pytest.mark.parametrize("tracker", ["bytetrack", "sort"])
+@pytest.mark.parametrize("tracker", ["bytetrack", "sort", "botsort"])
 def test_two_people_who_cross_in_front_of_each_other_keep_their_tracks(tracker):
     seen = []
     for k in range(30):
@@ -165,5 +124,5 @@ def test_detections_of_other_frames_are_refused():
 
 
 def test_an_unknown_tracker_is_named():
-    with pytest.raises(ValueError, match="bytetrack, sort, got 'deepsort'"):
+    with pytest.raises(ValueError, match="bytetrack, sort, botsort, got 'deepsort'"):
         TrackingSettings(tracker="deepsort")
