@@ -48,7 +48,10 @@ def measure(camera_dir: Path, camera: Camera) -> list[dict]:
         row = {"camera": camera_dir.name, "mirrors": mirrors, "vehicles": len(views), "hidden": int(hidden.sum())}
         row |= {"covered": told.sum() / hidden.sum(), "transfer_px": _median(away[told])}
         row |= {"transfer_share": _median((away / side)[told]), "transfer_pck": _mean((away / side)[told] <= PCK_ALPHA)}
-        row |= {"guess_share": _median((guess_px / side)[told]), "guess_pck": _mean((guess_px / side)[told] <= PCK_ALPHA)}
+        row |= {
+            "guess_share": _median((guess_px / side)[told]),
+            "guess_pck": _mean((guess_px / side)[told] <= PCK_ALPHA),
+        }
         found.append(row)
     return found
 

@@ -65,7 +65,7 @@ def poses(
     """
     enough = (weights > 0).sum(axis=1) >= MIN_POINTS
     R, t = _starts(xy, weights, points, K, enough) if start is None else start
-    given = (torch.from_numpy(np.asarray(a, float)) for a in (points, xy, weights, K))
+    given = (torch.tensor(a, dtype=torch.float64) for a in (points, xy, weights, K))
     with torch.no_grad():
         pose = solve_pnp(*given, start=(torch.from_numpy(R), torch.from_numpy(t)))
     return pose.R.numpy(), pose.t.numpy(), pose.valid.numpy() & enough

@@ -15,6 +15,7 @@ from models.shape_basis.basis import KEYPOINT_NAMES
 
 POINTS = len(KEYPOINT_NAMES)
 SWAPPED = np.arange(POINTS) ^ 1  # right and left
+_FIRST_VIEW = 0.1  # what a first view of a point is worth, in squared sines of a second one's angle
 _REFLECTED = np.array([1.0, -1.0, 1.0, 1.0])
 
 
@@ -78,7 +79,7 @@ class ViewSets:
 
 def view_sets(views: Views, most: int = 16, *, mirrors: bool = True) -> ViewSets:
     """Up to `most` other views of the same object for each view, those that see its hidden points from directions far
-    apart first; with mirrors, also of its mirror image, the view's own included.
+    apart; with mirrors, also of its mirror image, the view's own included.
 
     Raises ValueError where most < 2, or no view has two others or sees any point.
     """
@@ -90,15 +91,13 @@ def view_sets(views: Views, most: int = 16, *, mirrors: bool = True) -> ViewSets
     sets = ViewSets(np.zeros((n, most + 1, 3, 4)), np.zeros((n, most, POINTS, 2)), np.zeros((n, most, POINTS), bool))
     sets.cameras[:, 0] = views.cameras
     pool = _joined(views, views.mirrored()) if mirrors else views
-    directions, own = pool.directions, views.directions
-    found = 0
+    directions, found = pool.directions, 0
     order = np.argsort(pool.of, kind="stable")
     first, last = (np.searchsorted(pool.of[order], views.of, side=side) for side in ("left", "right"))
     for i in range(n):
         others = order[first[i] : last[i]]
         others = others[others != i]
-        helpful = (pool.visible[others] & views.hidden[i]).sum(axis=1)
-        chosen = _spread(own[i], directions[others], helpful, most)
+        chosen = _most_telling(directions[others], pool.visible[others][:, views.hidden[i]], most)
         found = max(found, len(chosen))
         rows = others[chosen]
         sets.cameras[i, 1 : 1 + len(rows)] = pool.cameras[rows]
@@ -113,17 +112,22 @@ def _joined(first: Views, second: Views) -> Views:
     return Views(*(np.concatenate([getattr(first, f.name), getattr(second, f.name)]) for f in fields(Views)))
 
 
-def _spread(own: np.ndarray, directions: np.ndarray, helpful: np.ndarray, most: int) -> np.ndarray:
-    """Rows of at most `most` of directions (O, 3): helpful ones first, each the farthest from all before it."""
+def _most_telling(directions: np.ndarray, sees: np.ndarray, most: int) -> np.ndarray:
+    """Rows of at most `most` of O views with directions (O, 3) that see hidden points as sees (O, H) says: greedily
+    those that give points their first view, or a second one from far beside the first."""
     if len(directions) <= most:
         return np.arange(len(directions))
-    nearest, left, chosen = directions @ own, helpful + 1e-3, []
+    sine2 = 1 - (directions @ directions.T) ** 2
+    widest, chosen = np.zeros(sees.shape[1]), np.zeros(len(directions), bool)
     for _ in range(most):
-        best = int(np.argmax(np.where(left > 0, left * (1.001 - nearest), -1.0)))
-        chosen.append(best)
-        left[best] = -1.0
-        nearest = np.maximum(nearest, directions @ directions[best])
-    return np.array(chosen)
+        seen = sees[chosen].any(axis=0)
+        # (O, H): the widest angle a point would have with each view added.
+        wider = (sine2[:, chosen, None] * sees[chosen]).max(axis=1, initial=0.0)
+        gain = np.where(seen, np.maximum(wider - widest, 0), _FIRST_VIEW) * sees
+        best = int(np.argmax(np.where(chosen, -1.0, gain.sum(axis=1))))
+        widest = np.maximum(widest, wider[best] * sees[best])
+        chosen[best] = True
+    return np.flatnonzero(chosen)
 
 
 def to_box(xy: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:

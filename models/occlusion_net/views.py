@@ -78,8 +78,8 @@ def _fitted(camera_dir: Path) -> tuple[pa.Table, pa.Table]:
 def motions(views: Views) -> np.ndarray:
     """(N,) index of MOTIONS of each view's object, from where the camera's centres (N, 3) lie in its frame.
 
-    Standing: they stay within a metre, or there is one view; approaching: their direction keeps within 15 degrees; turning: the object turns
-    by more than 20 degrees in the camera; else passing.
+    Standing: they stay within a metre, or there is one view; approaching: their direction keeps within 15 degrees;
+    turning: the object turns by more than 20 degrees in the camera; else passing.
     """
     direction, kinds = views.directions, np.zeros(len(views), np.int64)
     centres = -np.linalg.solve(views.cameras[..., :3], views.cameras[..., 3:])[..., 0]
