@@ -1,4 +1,4 @@
-"""TrainDetector: an instance segmenter of a camera's own clip-art. EvaluateDetector: what it finds in scenes kept back."""
+"""TrainDetector: an instance segmenter of a camera's own clip-art. EvaluateDetector: how it does on scenes kept back."""
 
 from __future__ import annotations
 

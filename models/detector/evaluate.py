@@ -96,7 +96,7 @@ def _dataset(wanted: Sequence[Sequence[Wanted]], size_hw: tuple[int, int], band:
     rows = []
     for number, objects in enumerate(wanted, start=1):
         for one in objects:
-            inside = not one.hidden == one.hidden or band[0] <= one.hidden < band[1]
+            inside = np.isnan(one.hidden) or band[0] <= one.hidden < band[1]
             rows.append(
                 _row(one, number, size_hw) | {"id": len(rows) + 1, "iscrowd": 0, "skip": one.ignored or not inside}
             )

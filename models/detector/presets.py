@@ -47,7 +47,8 @@ PRESETS = {
     "tiny": DetectorSettings(),
     # RTMDet-Ins-s with one finer level.
     "base": DetectorSettings(
-        width=0.5, depth=0.33, channels=128, convolutions=2, steps=20_000, batch=16, warmup=500, ema=5e-4, save_every=1000, workers=12,
+        width=0.5, depth=0.33, channels=128, convolutions=2, steps=20_000, batch=16, warmup=500, ema=5e-4,
+        save_every=1000, workers=12,
         window=WindowSettings(side_px=640),
     ),
 }  # fmt: skip
