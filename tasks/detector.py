@@ -1,4 +1,4 @@
-"""TrainDetector: an instance segmenter of a camera's own clip-art. EvaluateDetector: how it does on scenes kept back."""
+"""TrainDetector: an instance segmenter of a camera's own clip-art. EvaluateDetector: how well it does."""
 
 from __future__ import annotations
 

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from drawn_streets import BLUE, RED, SIZE_HW, street
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.detector.pictures import Label, Picture
+from models.detector.windows import WindowSettings, window
+
+PLAIN = WindowSettings(side_px=64, smallest=0.8, largest=1.6, light=0.0, noise=0.0)
+
+
+def picture(seed: int) -> Picture:
+    """The drawn street with whole masks."""
+    image, objects = street(seed)
+    labels = []
+    for category, mask in objects:
+        ys, xs = np.nonzero(mask)
+        x, y = int(xs.min()), int(ys.min())
+        crop = mask[y : ys.max() + 1, x : xs.max() + 1]
+        box = (float(x), float(y), float(crop.shape[1]), float(crop.shape[0]))
+        labels.append(Label(int(category == "vehicle"), crop, (x, y), box, 0.0))
+    return Picture(image, labels)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_masks_lie_on_what_they_are_of(seed):
+    drawn = window(picture(seed), PLAIN, np.random.default_rng(seed), amodal=False)
+    for number, mask, box in zip(drawn.labels, drawn.masks, drawn.boxes_xyxy, strict=True):
+        inner = mask & (np.abs(drawn.image_bgr - np.array(RED if number else BLUE, float)).max(-1) < 40)
+        nearer = drawn.masks[drawn.labels == 0].any(axis=0) if number else np.zeros_like(mask)
+        shown = mask & ~nearer
+        assert (inner & shown).sum() >= 0.8 * shown.sum() - 4
+        left, top, right, bottom = box.astype(int)
+        assert mask[top:bottom, left:right].sum() == mask.sum()
+        assert mask[:, left].any() and mask[:, right - 1].any() and mask[top].any() and mask[bottom - 1].any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_amodal_boxes_keep_their_size_beyond_the_window(seed):
+    whole = picture(seed)
+    drawn = window(whole, PLAIN, np.random.default_rng(seed), amodal=True)
+    for number, box, mask in zip(drawn.labels, drawn.boxes_xyxy, drawn.masks, strict=True):
+        size = next(label.box_xywh[2:] for label in whole.labels if label.number == number)
+        scale = (box[2:] - box[:2]) / np.array(size)
+        assert scale[0] == pytest.approx(scale[1], rel=1e-4)
+        assert PLAIN.smallest - 1e-4 <= scale[0] <= PLAIN.largest + 1e-4
+        ys, xs = np.nonzero(mask)
+        reach = np.clip(box, 0, PLAIN.side_px)
+        assert np.abs([xs.min() - reach[0], ys.min() - reach[1]]).max() <= 1
+        assert np.abs([xs.max() + 1 - reach[2], ys.max() + 1 - reach[3]]).max() <= 1
+
+
+def test_some_amodal_box_does_leave_its_window():
+    boxes = [window(picture(s), PLAIN, np.random.default_rng(s), amodal=True).boxes_xyxy for s in range(30)]
+    assert any((b[:, :2] < -2).any() or (b[:, 2:] > PLAIN.side_px + 2).any() for b in boxes)
+
+
+def test_the_same_seed_draws_the_same_window_and_light_changes_only_the_picture():
+    lit = WindowSettings(side_px=64)
+    one, two = (window(picture(3), lit, np.random.default_rng(5), amodal=False) for _ in range(2))
+    assert np.array_equal(one.image_bgr, two.image_bgr) and np.array_equal(one.masks, two.masks)
+    plain = window(picture(3), WindowSettings(side_px=64, light=0.0, noise=0.0), np.random.default_rng(5), amodal=False)
+    assert np.array_equal(one.masks, plain.masks) and not np.array_equal(one.image_bgr, plain.image_bgr)
+
+
+def test_a_window_larger_than_the_picture_has_grey_around_it():
+    large = WindowSettings(side_px=256, smallest=1.0, largest=1.0, light=0.0, noise=0.0)
+    drawn = window(picture(1), large, np.random.default_rng(0), amodal=False)
+    assert (drawn.image_bgr[:40] == 114).all() and (drawn.image_bgr[-40:] == 114).all()
+    assert [mask.sum() for mask in drawn.masks] == [44 * 24, 14 * 34]
+    assert drawn.image_bgr.shape == (256, 256, 3) and SIZE_HW == (96, 128)
