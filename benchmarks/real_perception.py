@@ -1,6 +1,6 @@
 """Detection, tracking and mining on real cameras against drawn boxes, where the footage is at hand.
 
-    python -m benchmarks.real_perception [--check] [--quick] [--data DIR] [--mmdet-config FILE --mmdet-checkpoint FILE]
+    python -m benchmarks.real_perception [--check] [--quick] [--data DIR] [--mmdet-checkpoint FILE]
 
 The pipeline's own stages run: each detector on each camera, each tracker on PETS 2009 S2.L1; a camera or network that
 is absent is skipped with a reason. AP50 is COCO's, over what the detector keeps at its operating threshold; `recall` is
@@ -11,7 +11,8 @@ PETS: people in frames 0 to 399. Truth is amodal and found boxes are of what is 
 missed by their boxes' size alone. Posts and signs that hide people are no part of `recall_seen` or of `precision`, and
 a few people, one far off and some at the border, have no box: finding them counts as wrong in AP50 and MOTA.
 JamCams: vehicles in two clips. Boxes are loose, most of them interpolated, and the far queue is partly without them:
-AP50 is a lower bound there. No vehicle in them is marked as parked.
+AP50 is a lower bound there, and so is `precision`, as loose boxes overlap where vehicles do not. No vehicle in them is
+marked as parked.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ import pyarrow.parquet as pq
 import yaml
 
 from benchmarks.job import MANIFESTS, demand, frame_size_hw, run
-from benchmarks.real_cameras import annotated_boxes, footage
+from benchmarks.real_cameras import annotated_boxes, footage, manifest, named_files
 from benchmarks.real_metrics import detected, mined, tracked
 from benchmarks.real_truth import vehicle_boxes, with_visible_parts
 from benchmarks.report import Bar, Report, main
-from data_manifest import known_cameras, load_camera
+from data_manifest import known_cameras
 from pipeline.storage import read_parts
 from pipeline.tracking import TRACKERS, UNTRACKED, TrackingSettings
 from tasks.detect import DETECTIONS
@@ -60,6 +61,12 @@ class Scene:
         video = footage(self.base)
         return video.with_name("PETS2009-S2L1_frames0000-0399.xml") if self.tracking else video.with_suffix(".xml")
 
+    @property
+    def files(self) -> list[Path]:
+        """What this machine must have, whatever the detector."""
+        named = named_files(self.base)
+        return [self.labels, *(path for (part, _), path in named.items() if part != "detector")]
+
     def truth(self) -> pd.DataFrame:
         """benchmarks.real_truth's table with `visible`; everyone in PETS moves or may."""
         boxes = annotated_boxes(self.labels).assign(moving=True) if self.tracking else vehicle_boxes(self.labels)
@@ -67,9 +74,9 @@ class Scene:
 
 
 SCENES = (
-    Scene("pets_s2l1", "pets-onnx", "person", tracking=True),
-    Scene("jamcam 3601", "jamcam", "vehicle"),
-    Scene("jamcam 7355", "jamcam-7355", "vehicle"),
+    Scene("pets", "pets-onnx", "person", tracking=True),
+    Scene("jamcam", "jamcam", "vehicle"),
+    Scene("jamcam-7355", "jamcam-7355", "vehicle"),
 )
 
 
@@ -83,22 +90,31 @@ class Choice:
 
 
 def choices(quick: bool, mmdet_config: Path | None, mmdet_checkpoint: Path | None) -> list[Choice]:
-    """The detectors to compare. Raises SystemExit where only one of mmdet's two files is given."""
+    """The detectors to compare; quick: none of the exported ones."""
     motion = Choice("motion", {"backend": "motion"})
-    if bool(mmdet_config) != bool(mmdet_checkpoint):
-        raise SystemExit("benchmarks.real_perception: --mmdet-config and --mmdet-checkpoint: expected both or none")
-    given = []
-    if mmdet_config and mmdet_checkpoint:
-        paths = (mmdet_config.resolve(), mmdet_checkpoint.resolve())
-        given = [Choice("mmdet", {"backend": "mmdet", "config": str(paths[0]), "checkpoint": str(paths[1])}, paths)]
-    return [motion, *given] if quick else [motion, *map(_exported, NETWORKS), *given]
+    return [motion, *([] if quick else map(_exported, NETWORKS)), *_given(mmdet_config, mmdet_checkpoint)]
+
+
+def _given(config: Path | None, checkpoint: Path | None) -> list[Choice]:
+    """mmdet's, where there is a checkpoint for it. Raises SystemExit for one that is not there, or a config alone."""
+    if checkpoint is None:
+        if config is not None:
+            raise SystemExit("benchmarks.real_perception: --mmdet-config: expected --mmdet-checkpoint with it")
+        return []
+    if not checkpoint.is_file():
+        raise SystemExit(f"benchmarks.real_perception: --mmdet-checkpoint: no such file: {checkpoint}")
+    detector = {"backend": "mmdet", "checkpoint": str(checkpoint.resolve())}
+    if config is not None:
+        # What is no file is a name of the model zoo.
+        detector["config"] = str(config.resolve() if config.is_file() else config)
+    return [Choice("mmdet", detector)]
 
 
 def _exported(network: str) -> Choice:
-    base = load_camera(SCENES[0].base, MANIFESTS)
-    assert base.manifest.detector
-    model = Path(base.manifest.detector.options["model"]).with_name(network)
-    return Choice(model.stem, {"backend": "onnx", "model": str(model)}, (base.resolve(model),))
+    # Beside the one that the manifest names, and written as there.
+    named = Path(manifest(SCENES[0].base)["detector"]["model"]).with_name(network)
+    path = named_files(SCENES[0].base)["detector", "model"].with_name(network)
+    return Choice(named.stem, {"backend": "onnx", "model": str(named)}, (path,))
 
 
 def camera_for(scene: Scene, choice: Choice, folder: Path) -> tuple[str, Path]:
@@ -107,17 +123,15 @@ def camera_for(scene: Scene, choice: Choice, folder: Path) -> tuple[str, Path]:
     One of tests/cameras where there is such a one, so that its results are shared with other benchmarks; else it is
     written to `folder`.
     """
-    base = load_camera(scene.base, MANIFESTS)
+    content = manifest(scene.base) | {"detector": choice.detector}
     for name in known_cameras(MANIFESTS):
-        manifest = load_camera(name, MANIFESTS).manifest
-        alike = manifest.detector and {"backend": manifest.detector.backend, **manifest.detector.options}
-        if manifest.source == base.manifest.source and alike == choice.detector:
+        other = manifest(name)
+        if (other["source"], other.get("detector")) == (content["source"], content["detector"]):
             return name, MANIFESTS
-    content = yaml.safe_load(base.path.read_text(encoding="utf-8")) | {"detector": dict(choice.detector)}
     for part, key in (("source", "path"), ("calibration", "tsai_xml"), ("detector", "model")):
         if key in content[part]:
-            content[part][key] = str(base.resolve(Path(content[part][key])))
-    name = f"{scene.base.split('-onnx')[0]}-{choice.name.lower().replace('.', '_')}"
+            content[part] = content[part] | {key: str((MANIFESTS / content[part][key]).resolve())}
+    name = f"{scene.name}-{choice.name}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     return name, folder
@@ -188,9 +202,10 @@ def report(quick: bool, data: Path, mmdet_config: Path | None, mmdet_checkpoint:
     skipped: dict[str, str] = {}
     for choice in choices(quick, mmdet_config, mmdet_checkpoint):
         for scene in SCENES[:1] if quick else SCENES:
-            lacking = [p.name for p in (footage(scene.base), scene.labels, *choice.files) if not p.exists()]
+            lacking = [p.name for p in (*scene.files, *choice.files) if not p.exists()]
             if lacking:
                 skipped[f"{choice.name} on {scene.name} skipped"] = f"no {lacking[0]} on this machine"
+                print(f"{choice.name} on {scene.name} skipped: no {lacking[0]} on this machine")
             else:
                 rows += measure(scene, choice, data)
     return Report(rows, bars(rows), skipped)
@@ -213,6 +228,6 @@ if __name__ == "__main__":
         "real_perception",
         __doc__,
         report,
-        mmdet_config="an mmdet detector's config, to be measured beside the others",
-        mmdet_checkpoint="and its weights",
+        mmdet_checkpoint="weights of an mmdet detector, to be measured beside the others",
+        mmdet_config="its config: a file, or a name of the model zoo",
     )

@@ -12,11 +12,17 @@ PETS, JAMCAM = SCENES[0], SCENES[1]
 needs_footage = pytest.mark.skipif(not PETS.labels.exists(), reason="no real footage on this machine")
 
 
-def test_mmdet_needs_both_files():
-    with pytest.raises(SystemExit, match="expected both or none"):
-        choices(False, Path("config.py"), None)
-    names = [choice.name for choice in choices(False, Path("config.py"), Path("net.pth"))]
-    assert names == ["motion", BARRED, "yolo11n-seg", "mmdet"]
+def test_mmdet_is_measured_where_its_weights_are_given(tmp_path):
+    weights = tmp_path / "net.pth"
+    with pytest.raises(SystemExit, match=f"no such file: {weights}"):
+        choices(False, None, weights)
+    with pytest.raises(SystemExit, match="--mmdet-config: expected --mmdet-checkpoint"):
+        choices(False, Path("rtmdet"), None)
+    weights.touch()
+    found = choices(False, Path("rtmdet"), weights)
+    assert [choice.name for choice in found] == ["motion", BARRED, "yolo11n-seg", "mmdet"]
+    assert found[-1].detector == {"backend": "mmdet", "checkpoint": str(weights), "config": "rtmdet"}
+    assert [choice.name for choice in choices(True, None, weights)] == ["motion", "mmdet"]
 
 
 @needs_footage
