@@ -114,13 +114,7 @@ def run_config(settings: DetectorSettings, source: dict[str, Any], folder: Path)
             "optimizer": {"type": "AdamW", "lr": settings.lr, "weight_decay": settings.weight_decay},
             "paramwise_cfg": free, "clip_grad": {"max_norm": 10.0},
         },
-        "param_scheduler": [
-            {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": settings.warmup},
-            {
-                "type": "CosineAnnealingLR", "eta_min": settings.lr * 0.02, "by_epoch": False,
-                "begin": settings.warmup, "end": settings.steps, "T_max": max(settings.steps - settings.warmup, 1),
-            },
-        ],
+        "param_scheduler": _rates(settings),
         "custom_hooks": [
             {"type": "EMAHook", "ema_type": "ExpMomentumEMA", "momentum": settings.ema, "update_buffers": True,
              "priority": 49},
@@ -140,3 +134,14 @@ def run_config(settings: DetectorSettings, source: dict[str, Any], folder: Path)
         "randomness": {"seed": settings.seed},
         "work_dir": str(folder),
     }  # fmt: skip
+
+
+def _rates(settings: DetectorSettings) -> list[dict[str, Any]]:
+    """The learning rate: a linear warm-up, then half a cosine down to nearly nothing."""
+    warm = min(settings.warmup, settings.steps - 1)
+    rise = {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": warm}
+    fall = {
+        "type": "CosineAnnealingLR", "eta_min": settings.lr * 0.02, "by_epoch": False, "begin": warm,
+        "end": settings.steps, "T_max": settings.steps - warm,
+    }  # fmt: skip
+    return [rise, fall] if warm else [fall]

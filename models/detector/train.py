@@ -133,6 +133,7 @@ def _write_result(runner: Any, settings: DetectorSettings, folder: Path) -> None
 # Frames are looked at in their own size.
 _TEST_PIPELINE = [
     {"type": "LoadImageFromNDArray"},
+    {"type": "Resize", "scale_factor": 1.0, "keep_ratio": True},
     {"type": "Pad", "size_divisor": 32, "pad_val": {"img": (114, 114, 114)}},
     {"type": "PackDetInputs", "meta_keys": ("ori_shape", "img_shape", "scale_factor")},
 ]
