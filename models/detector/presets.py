@@ -22,7 +22,7 @@ class DetectorSettings:
     first_stage: int = field(default=1, metadata={"help": "finest stage that is looked at: 1 has a stride of 4 px"})
     channels: int = field(default=48, metadata={"help": "of the neck and the head"})
     convolutions: int = field(default=1, metadata={"help": "of each branch of the head"})
-    steps: int = field(default=900, metadata={"help": "optimiser steps"})
+    steps: int = field(default=700, metadata={"help": "optimiser steps"})
     batch: int = field(default=8, metadata={"help": "windows of a step, on each device"})
     lr: float = field(default=2e-3, metadata={"help": "AdamW's learning rate after the warm-up"})
     warmup: int = field(default=50, metadata={"help": "steps over which the rate rises linearly; a cosine follows"})
