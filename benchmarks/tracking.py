@@ -2,8 +2,8 @@
 
     python -m benchmarks.tracking [--check] [--quick] [--data DIR]
 
-MOTA, IDF1 and HOTA of each tracker, by motion alone and with appearance, as roboflow's `trackers` computes them, which
-is as TrackEval does. The truth are amodal boxes; of cam07's actors those who move and are more than 0.3 visible.
+MOTA, IDF1, HOTA and DetA of each tracker, by motion alone and with appearance. The truth are amodal boxes; of cam07's
+actors those who move and are more than 0.3 visible.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.job import CAMERA, MANIFESTS, frame_size_hw, run
-from benchmarks.real_cameras import annotated_boxes, box_iou, footage, missing
+from benchmarks.real_cameras import annotated_boxes, footage, missing
+from benchmarks.real_metrics import tracked
 from benchmarks.report import Bar, Report, main
 from data_manifest import CAMERAS, load_camera
 from pipeline.simulate import read_truth
@@ -29,30 +30,14 @@ _VISIBLE, _PIXELS = 0.3, 60  # less of an actor nobody can follow
 
 
 def true_boxes(camera_dir: Path) -> pd.DataFrame:
-    """frame, who, category, x, y, w, h of everyone to follow."""
+    """frame, person (whoever it is), category, x, y, w, h of everyone to follow."""
     if camera_dir.name == PETS:
         boxes = annotated_boxes(footage(PETS).with_name("PETS2009-S2L1_frames0000-0399.xml"))
-        return boxes.rename(columns={"person": "who"}).assign(category="person")
+        return boxes.assign(category="person")
     truth = read_truth(camera_dir / "truth").to_pandas()
     truth = truth[truth["moving"] & (truth["visible_fraction"] > _VISIBLE) & (truth["px_count_all"] > _PIXELS)]
     box = pd.DataFrame(np.stack(truth["bbox_amodal_xywh"].to_list()), columns=list("xywh"), index=truth.index)
-    return box.assign(frame=truth["frame_id"], who=truth["actor_id"], category=truth["category"])
-
-
-def scores(tracks: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
-    """MOTA, IDF1, HOTA and switches of identity of tracks (frame, who, x, y, w, h) against the truth's."""
-    from trackers.eval import compute_clear_metrics, compute_hota_metrics, compute_identity_metrics
-
-    numbered = [frame.assign(who=pd.factorize(frame["who"])[0]) for frame in (truth, tracks)]
-    true, found = (dict(iter(frame.groupby("frame"))) for frame in numbered)
-    nobody = numbered[0].iloc[:0]
-    pairs = [(true.get(k, nobody), found.get(k, nobody)) for k in np.union1d(truth["frame"], tracks["frame"])]
-    true_ids, ids = ([pair[i]["who"].to_numpy() for pair in pairs] for i in (0, 1))
-    overlap = [box_iou(*(side[list("xywh")].to_numpy(float) for side in pair)) for pair in pairs]
-    clear = compute_clear_metrics(true_ids, ids, overlap)
-    identity = compute_identity_metrics(true_ids, ids, overlap)
-    hota = compute_hota_metrics(true_ids, ids, overlap)
-    return {"MOTA": clear["MOTA"], "IDF1": identity["IDF1"], "HOTA": hota["HOTA"], "switches": int(clear["IDSW"])}
+    return box.assign(frame=truth["frame_id"], person=truth["actor_id"], category=truth["category"])
 
 
 def measure(camera_dir: Path, manifests: Path) -> list[dict]:
@@ -65,17 +50,17 @@ def measure(camera_dir: Path, manifests: Path) -> list[dict]:
             settings, begun = TrackingSettings(tracker=name, appearance=appearance), time.monotonic()
             table = track(detections, frames, camera, plane, settings, root=camera_dir)
             row = {"camera": camera_dir.name, "tracker": name, "appearance": appearance}
-            rows.append(row | scores(boxes_of(table, truth), truth) | {"seconds": round(time.monotonic() - begun, 1)})
+            rows.append(row | tracked(truth, boxes_of(table, truth)) | {"seconds": round(time.monotonic() - begun, 1)})
     return rows
 
 
 def boxes_of(tracks: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
-    """frame, who, x, y, w, h of TRACKS, of the frames and categories that the truth has."""
+    """frame, track_id, x, y, w, h of TRACKS, of the frames and categories that the truth has."""
     table = tracks.select(["frame_id", "track_id", "category", "bbox_xywh"]).to_pandas()
     table = table[(table["track_id"] >= 0) & (table["frame_id"] <= truth["frame"].max())]
     table = table[table["category"].isin(truth["category"].unique())]
     box = pd.DataFrame(np.stack(table["bbox_xywh"].to_list()), columns=list("xywh"), index=table.index)
-    return box.assign(frame=table["frame_id"], who=table["track_id"])
+    return box.assign(frame=table["frame_id"], track_id=table["track_id"])
 
 
 def report(quick: bool, data: Path) -> Report:

@@ -92,7 +92,7 @@ def train(recipe: Recipe, settings: TrainSettings, folder: Path, *, progress: Pr
 
     Raises ValueError where the folder holds a run of another configuration.
     """
-    rank, world, device = _devices()
+    rank, world, device = devices()
     learnt = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings) if not f.metadata.get("speed")}
     config = {"train": learnt, **recipe.config, "devices": world}
     if rank == 0:
@@ -170,10 +170,12 @@ def _distributed(network: nn.Module, device: torch.device) -> nn.Module:
     return nn.parallel.DistributedDataParallel(_Loss(network), device_ids=ids)
 
 
-def _devices() -> tuple[int, int, torch.device]:
-    """Rank, number of processes, and this one's device, as torchrun's environment has them."""
+def devices() -> tuple[int, int, torch.device]:
+    """Rank, number of processes, and this one's device, as torchrun's environment has them; joins the others."""
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
     cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(local)
     if world > 1 and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("nccl" if cuda else "gloo")
     return int(os.environ.get("RANK", 0)), world, torch.device("cuda", local) if cuda else torch.device("cpu")

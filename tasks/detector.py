@@ -8,6 +8,7 @@ from typing import Any
 
 import luigi
 
+from models.detector.pictures import source_of
 from models.detector.presets import PRESETS
 from pipeline.storage import write_json
 from tasks.compose import GenerateClipArt
@@ -20,7 +21,7 @@ class _DetectorRun(luigi.Task):
 
     camera = luigi.Parameter(default="cam07", description="camera whose clip-art it learns from")
     preset = luigi.Parameter(default="tiny", description="tiny for two CPU cores, base for a GPU")
-    run_name = luigi.Parameter(default="", description="name of the run, detector-<camera>-<preset> by default")
+    run_name = luigi.Parameter(default="", description="name of the run, else detector-<camera>-<preset>[-amodal]")
     masks = luigi.ChoiceParameter(
         default="visible", choices=["visible", "amodal"], description="masks to learn: what is seen, or the whole"
     )
@@ -39,17 +40,15 @@ class _DetectorRun(luigi.Task):
     @property
     def folder(self) -> Path:
         """The run's folder."""
-        name = self.run_name or f"detector-{'coco' if self.labels else self.camera}-{self.preset}"
+        amodal = "-amodal" if self.masks == "amodal" and not self.labels else ""
+        name = self.run_name or f"detector-{'coco' if self.labels else self.camera}-{self.preset}{amodal}"
         return data_root_of(self.data_root) / "runs" / name
 
     @property
     def source(self) -> dict[str, str]:
         """The pictures, as `models.detector.dataset.open_pictures` takes them."""
-        if self.labels:
-            labels = Path(self.labels).expanduser().resolve()
-            images = Path(self.images).expanduser().resolve() if self.images else labels.parent
-            return {"labels": str(labels), "images": str(images)}
-        return {"shards": str(self._clip_art().folder / self._clip_art().product), "masks": self.masks}
+        made = self._clip_art()
+        return source_of("" if self.labels else made.folder / made.product, self.masks, self.labels, self.images)
 
     def _clip_art(self) -> GenerateClipArt:
         return GenerateClipArt(camera=self.camera, data_root=self.data_root, manifests=self.manifests)

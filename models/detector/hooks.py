@@ -45,14 +45,13 @@ class Follow(Hook):
     ) -> None:
         """See Hook."""
         done = runner.iter + 1
-        if runner.rank:
-            return
         if done % self.every == 0 or done == self.steps:
             seconds = round(time.monotonic() - self.begun, 1)
             losses = {name: float(value) for name, value in (outputs or {}).items()}
             self.history[:] = [row for row in self.history if row["step"] < done] + [
                 {"step": done, "seconds": seconds, **losses}
             ]
-            write_json(self.path, self.history)
-        if self.progress:
+            if runner.rank == 0:
+                write_json(self.path, self.history)
+        if self.progress and runner.rank == 0:
             self.progress(done, self.steps)

@@ -158,6 +158,14 @@ def _share(rows: list, kept_back: bool) -> list:
     return [row for n, row in enumerate(rows) if (n % _KEPT_BACK == _KEPT_BACK - 1) == kept_back]
 
 
+def source_of(shards: str | Path, masks: str = "visible", labels: str = "", images: str = "") -> dict[str, str]:
+    """What `dataset.open_pictures` opens: a COCO file where one is named, else a shard folder; absolute paths."""
+    if not labels:
+        return {"shards": str(Path(shards).expanduser().resolve()), "masks": masks}
+    file = Path(labels).expanduser().resolve()
+    return {"labels": str(file), "images": str(Path(images).expanduser().resolve() if images else file.parent)}
+
+
 def checked_masks(which: str) -> str:
     """The name of the masks, if it is one."""
     if which not in MASKS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def model_config(settings: DetectorSettings) -> dict[str, Any]:
 
 
 def run_config(settings: DetectorSettings, source: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """All of mmengine's config of a run; source: the keyword arguments of `dataset.Windows` that name the pictures."""
+    """All of mmengine's config of a run; source: what names the pictures to `dataset.ClipArtWindows`."""
     data = {"seed": settings.seed, "window": asdict(settings.window), **source}
     free = {"norm_decay_mult": 0, "bias_decay_mult": 0, "bypass_duplicate": True}
     return {
@@ -124,16 +125,25 @@ def run_config(settings: DetectorSettings, source: dict[str, Any], folder: Path)
             "logger": {"type": "LoggerHook", "interval": 20},
             "param_scheduler": {"type": "ParamSchedulerHook"},
             "checkpoint": {
-                "type": "CheckpointHook", "interval": settings.save_every, "by_epoch": False, "max_keep_ckpts": 1,
+                "type": "CheckpointHook", "interval": settings.save_every, "by_epoch": False,
+                "max_keep_ckpts": 2,  # the hook removes the oldest before it writes the next
                 "filename_tmpl": "checkpoint_{}.pth",
             },
             "sampler_seed": {"type": "DistSamplerSeedHook"},
         },
-        "env_cfg": {"cudnn_benchmark": True, "dist_cfg": {"backend": "nccl"}},
-        "vis_backends": [{"type": "TensorboardVisBackend", "save_dir": str(folder / "tensorboard")}],
+        "env_cfg": {"cudnn_benchmark": True},
+        "visualizer": {"type": "Visualizer", "vis_backends": _curves(folder / "tensorboard")},
         "randomness": {"seed": settings.seed},
         "work_dir": str(folder),
     }  # fmt: skip
+
+
+def _curves(folder: Path) -> list[dict[str, Any]]:
+    """TensorBoard's curves, where it is installed; the losses are in metrics.json in any case."""
+    if find_spec("tensorboard") is None:
+        print("no TensorBoard, metrics.json only; `make setup EXTRAS=train` installs it")
+        return []
+    return [{"type": "TensorboardVisBackend", "save_dir": str(folder)}]
 
 
 def _rates(settings: DetectorSettings) -> list[dict[str, Any]]:

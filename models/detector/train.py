@@ -1,6 +1,6 @@
 """Train a detector through mmengine's Runner; several GPUs: `torchrun --nproc-per-node 4 -m models.detector.train`.
 
-A run folder holds config.json, detector.py (mmdet's config of the network), checkpoint.pth, metrics.json, weights.pth
+A run folder holds config.json, detector.py (mmdet's config of the network), checkpoint_*.pth, metrics.json, weights.pth
 and TensorBoard's files. A run that was stopped goes on from its last checkpoint and, on a CPU, ends with the same
 weights as an undisturbed one. The detector `mmdet` takes detector.py and weights.pth.
 """
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.detector.pictures import CLASSES
+from models.detector.pictures import CLASSES, source_of
 from models.detector.presets import PRESETS, DetectorSettings, model_config, run_config
 from models.mm import quiet, require
 from models.mm.checkpoints import read_zoo_checkpoint
@@ -37,23 +37,33 @@ def train(
     require("mmdet")
     import torch
 
-    from models.train import claim
+    from models.train import claim, devices
 
+    rank, world, device = devices()
     learnt = _learnt(settings) | {"source": source, "init_from": init_from.name if init_from else ""}
-    claim(folder, learnt | {"model": "detector", "devices": int(os.environ.get("WORLD_SIZE", 1))})
+    config = learnt | {"model": "detector", "devices": world}
+    if (folder / "config.json").exists():
+        claim(folder, config)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    runner = _runner(settings, source, folder, init_from)
     history = _history(folder)
+    runner = _runner(settings, source, folder, init_from, device)
+    # Pictures and weights to start from could be opened: the folder is this run's from here on.
+    if rank == 0:
+        claim(folder, config)
     _follow(runner, folder, settings, history, progress)
     with quiet():
         runner.train()
-    if runner.rank == 0:
+    if rank == 0:
         _write_result(runner, settings, folder)
+    if world > 1:
+        torch.distributed.destroy_process_group()
     return {name: value for name, value in history[-1].items() if name != "step"}
 
 
-def _runner(settings: DetectorSettings, source: dict[str, str], folder: Path, init_from: Path | None) -> Any:
+def _runner(
+    settings: DetectorSettings, source: dict[str, str], folder: Path, init_from: Path | None, device: Any
+) -> Any:
     import torch
     from mmengine.config import Config
     from mmengine.registry import init_default_scope
@@ -62,20 +72,32 @@ def _runner(settings: DetectorSettings, source: dict[str, str], folder: Path, in
     import models.detector.dataset
     import models.detector.hooks  # noqa: F401  both register what the config names
 
-    distributed = "LOCAL_RANK" in os.environ
-    config = run_config(settings, source, folder) | {"launcher": "pytorch" if distributed else "none"}
+    config = run_config(settings, source, folder)
+    if torch.distributed.is_initialized():
+        config |= {"launcher": "pytorch", "model_wrapper_cfg": _wrapper(device)}
+        config["model"]["use_syncbn"] = device.type == "cuda"  # CPUs have no such layer
     config |= {"log_level": "ERROR", "experiment_name": folder.name}
     resumed = _last_checkpoint(folder)
     if resumed is not None:
-        read_zoo_checkpoint(resumed)  # refuses what a run would not have written
         config |= {"resume": True, "load_from": str(resumed)}
     with quiet():
         init_default_scope("mmdet")
         runner = Runner.from_cfg(Config(config))
-    runner.model.to(memory_format=torch.channels_last)  # a third faster on CPUs
+        runner.train_loop  # noqa: B018  opens the pictures
+    model = runner.model.module if torch.distributed.is_initialized() else runner.model
+    model.to(memory_format=torch.channels_last)  # a third faster on CPUs
     if resumed is None and init_from is not None:
-        _start_from(runner.model, init_from)
+        _start_from(model, init_from)
     return runner
+
+
+def _wrapper(device: Any) -> dict[str, Any]:
+    """How several processes share a network; where none of a process's windows shows an object, no mask is made."""
+    ids = [device.index] if device.type == "cuda" else None
+    return {
+        "type": "MMDistributedDataParallel", "device_ids": ids, "broadcast_buffers": False,
+        "find_unused_parameters": True,
+    }  # fmt: skip
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
@@ -83,12 +105,14 @@ def _last_checkpoint(folder: Path) -> Path | None:
     found = sorted(folder.glob("checkpoint_*.pth"), key=lambda path: int(path.stem.split("_")[1]), reverse=True)
     for path in found:
         try:
-            read_zoo_checkpoint(path)
+            meta = read_zoo_checkpoint(path).meta
         except ValueError as error:
             print(f"passed over: {error}", flush=True)
-            path.unlink()
-        else:
-            return path
+            path.unlink(missing_ok=True)  # of several processes one comes first
+            continue
+        if "config" in meta:  # mmengine would run it
+            raise ValueError(f"{path}: refused: it carries a config, which is code; no run writes that")
+        return path
     return None
 
 
@@ -160,9 +184,10 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     settings = PRESETS[given.preset]
     settings = dataclasses.replace(settings, steps=given.steps or settings.steps)
-    source = {name: getattr(given, name) for name in ("shards", "masks", "labels", "images")}
+    source = source_of(given.shards, given.masks, given.labels, given.images)
     last = train(settings, source, given.folder, init_from=given.init_from)
-    print(", ".join(f"{name} {value:.3f}" for name, value in last.items()))
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(", ".join(f"{name} {value:.3f}" for name, value in last.items()))
 
 
 if __name__ == "__main__":

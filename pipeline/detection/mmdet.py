@@ -96,17 +96,18 @@ class MmdetDetector:
         batch = {key: [one[key] for one in packed] for key in ("inputs", "data_samples")}
         try:
             with torch.inference_mode(), quiet():
-                return [self._instances(sample.pred_instances) for sample in self.model.test_step(batch)]
+                return [self._instances(sample) for sample in self.model.test_step(batch)]
         except torch.OutOfMemoryError:
             raise ValueError(
                 f"detector mmdet: {len(images_bgr)} frames at a time do not fit the GPU; lower its `batch`, or the "
                 "processes that share the GPU ([walt3d] cpus)"
             ) from None
 
-    def _instances(self, found: Any) -> list[Instance]:
-        """What is kept of mmdet's InstanceData: labels (N,), scores (N,) and masks (N, H, W) bool."""
-        if "masks" not in found:
-            raise ValueError(f"{self.settings.config}: it finds boxes without masks; expected instance segmentation")
+    def _instances(self, sample: Any) -> list[Instance]:
+        """What is kept of mmdet's data sample: labels (N,), scores (N,) and masks (N, H, W) bool of its instances."""
+        found = sample.get("pred_instances")
+        if found is None or "masks" not in found:
+            raise ValueError(f"{self.settings.config}: it finds no masks of instances; expected instance segmentation")
         labels, scores = found.labels.cpu().numpy(), found.scores.cpu().numpy()
         instances = []
         for k in np.flatnonzero(scores >= self.settings.min_score):
@@ -174,7 +175,7 @@ def _check_count(names: Sequence[str], model: Any, config: str) -> None:
 def _drop_unlikely(config: Any, score: float) -> None:
     """Have the network leave out what is thrown away anyhow, before it draws its mask over the whole frame."""
     tests = config.model.get("test_cfg") or {}
-    part = tests.get("rcnn", tests)
+    part = tests.get("rcnn", tests) or {}
     if "score_thr" in part:
         part.score_thr = score
 

@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -112,7 +114,76 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(shards, tmp_path
 
     with pytest.raises(KeyboardInterrupt):
         train(SMALL, source, tmp_path, progress=stop)
+    # The one before is there still while the next is written.
+    assert {path.name for path in tmp_path.glob("checkpoint_*.pth")} == {"checkpoint_2.pth", "checkpoint_3.pth"}
     (tmp_path / "checkpoint_4.pth").write_bytes(b"half")
     train(SMALL, source, tmp_path)
     assert "passed over" in capsys.readouterr().out
     assert (tmp_path / WEIGHTS).exists()
+
+
+def test_a_checkpoint_that_carries_code_is_refused(shards, tmp_path):
+    """mmengine runs the config that it finds in a checkpoint's meta."""
+    torch.save({"state_dict": {"w": torch.ones(1)}, "meta": {"config": "x = 1"}}, tmp_path / "checkpoint_1.pth")
+    with pytest.raises(ValueError, match=r"checkpoint_1\.pth: refused: it carries a config, which is code"):
+        train(SMALL, {"shards": str(shards), "masks": "visible"}, tmp_path)
+
+
+def test_what_cannot_be_opened_claims_no_folder(shards, tmp_path):
+    """The corrected line runs under the same name."""
+    source, few = {"shards": str(shards), "masks": "visible"}, dataclasses.replace(SMALL, steps=1)
+    with pytest.raises(ValueError, match="no such file"):
+        train(few, {"labels": str(tmp_path / "typo.json"), "images": str(tmp_path)}, tmp_path / "run")
+    with pytest.raises(ValueError, match="no such file"):
+        train(few, source, tmp_path / "run", init_from=tmp_path / "typo.pth")
+    train(few, source, tmp_path / "run")
+    assert (tmp_path / "run" / WEIGHTS).exists()
+
+
+def test_two_processes_share_a_run(shards, tmp_path):
+    """Also where a process's windows show nothing, from other weights, and on from where it was stopped."""
+    train(dataclasses.replace(SMALL, steps=1), {"shards": str(shards), "masks": "visible"}, tmp_path / "start")
+    (tmp_path / "two.py").write_text(PROGRAM)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for stops, code in ((3, 1), (0, 0)):
+        asked = (str(shards), str(tmp_path / "run"), str(tmp_path / "start" / WEIGHTS), str(stops))
+        ended = subprocess.run([*launch, str(tmp_path / "two.py"), *asked], capture_output=True, text=True, timeout=300)
+        assert (ended.returncode != 0) == bool(code), ended.stderr
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["devices"] == 2
+    rows = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    one, two = (torch.load(tmp_path / f"run.{rank}.pth", weights_only=True) for rank in (0, 1))
+    assert same(one, two) and len(one) > 10  # their gradients are shared, their windows are not
+    assert (tmp_path / "run" / WEIGHTS).exists()
+    assert list((tmp_path / "run" / "tensorboard").glob("events.out.*"))
+
+
+PROGRAM = """
+import dataclasses, os, sys
+from pathlib import Path
+import torch
+from mmengine.hooks import Hook
+from models.detector import train as detector
+from models.detector.presets import DetectorSettings
+from models.detector.windows import WindowSettings
+
+shards, folder, start, stops = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+settings = DetectorSettings(width=0.125, channels=16, batch=1, steps=6, warmup=2, save_every=1, workers=0, threads=1,
+                            bfloat16=False, window=WindowSettings(side_px=64, at_object=0.0))
+
+class Keep(Hook):
+    def after_train(self, runner):
+        state = {name: value for name, value in runner.model.module.named_parameters()}
+        torch.save({name: value.detach() for name, value in state.items()}, f"{folder}.{runner.rank}.pth")
+
+follow = detector._follow
+def both(runner, *rest):
+    follow(runner, *rest)
+    runner.register_hook(Keep())
+detector._follow = both
+
+def progress(done, steps):
+    if done == stops:
+        raise KeyboardInterrupt
+detector.train(settings, {"shards": shards, "masks": "visible"}, folder, init_from=start, progress=progress)
+"""

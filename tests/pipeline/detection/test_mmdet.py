@@ -236,7 +236,7 @@ def test_a_network_without_masks_is_refused(tmp_path):
     config.write_text('_base_ = "mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py"\n')
     torch.save({"state_dict": build_network(read_config(config)).state_dict()}, checkpoint)
     boxes = MmdetDetector(MmdetSettings(config=str(config), checkpoint=str(checkpoint), device="cpu"))
-    with pytest.raises(ValueError, match=r"boxes\.py: it finds boxes without masks; expected instance segmentation"):
+    with pytest.raises(ValueError, match=r"boxes\.py: it finds no masks of instances; expected instance segmentation"):
         boxes(scene()[0], "day", 0)
 
 
