@@ -76,7 +76,7 @@ class RenderedViews:
         sample = as_sample(crop.image, crop.box_xywh, crop.keypoints, crop.state)
         pose = {"K": K, "R": current.R, "t": current.t, "points": current.points}
         floats = {name: torch.from_numpy(value.astype(np.float32)) for name, value in pose.items()}
-        return sample | floats | _others(K, current, chosen[1:]) | {"view": torch.tensor(number)}
+        return sample | floats | _others(K, current, chosen[1:]) | {"instance": torch.tensor(current.instance)}
 
 
 def _others(K: np.ndarray, current: CarView, others: Sequence[CarView]) -> dict[str, Tensor]:
