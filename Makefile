@@ -16,7 +16,7 @@ TESTING := .venv/.testing-installed
 MM := .venv/.mm-installed
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 
-.PHONY: help setup setup-mm clipart train label test lint bench schema clean
+.PHONY: help setup setup-mm clipart train evaluate label test lint bench schema clean
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "     SCHEDULER=host:port    show the run on a luigid's page"
 	@echo "     ARGS='--scenes 500'    more of the luigi line"
 	@echo "make train MODEL=vehicle_keypoints PRESET=tiny   a network, tiny for two CPU cores, base for a GPU; resumes"
+	@echo "make evaluate MODEL=occlusion_net ARGS='--crops DIR'   its tables and plots"
 	@echo "make label CAMERA=mine      a local page that shows the camera's crops and records which are occluded"
 	@echo "make test                   install what the tests need, check style and types, run the tests"
 	@echo "make lint                   style and types only"
@@ -62,6 +63,9 @@ clipart: $(CORE)
 train: $(CORE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
 	$(BIN)/luigi --module tasks Train --model $(MODEL) --preset $(PRESET) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
+
+evaluate: $(CORE)
+	$(BIN)/python -m models.$(MODEL).evaluate $(ARGS)
 
 label: $(CORE)
 	$(BIN)/luigi --module tasks LabelOcclusion --camera $(CAMERA) $(ARGS)
