@@ -1,0 +1,113 @@
+"""A camera's folder of one drawn drive: its views, what they cover, and folders that hold none."""
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from models.occlusion_net.trifocal import transfer
+from models.occlusion_net.view_sets import view_sets
+from models.occlusion_net.views import MOTIONS, coverage, covered, main, motions, views_of_camera
+from models.vehicle_keypoints import Keypoints
+from pipeline.tables import CUTOUTS, FRAMES, RECONSTRUCTED
+from tests.models.occlusion_net.conftest import Drive, drive
+
+
+class Detector:
+    """Finds the drawn keypoints of each box, with a pixel of noise."""
+
+    def __init__(self, seen: Drive, score: float = 0.9) -> None:
+        self.seen, self.score = seen, score
+
+    def predict(self, images, boxes_xywh, progress=None) -> Keypoints:
+        away = np.abs(boxes_xywh[:, None] - self.seen.box_xywh).sum(axis=2)
+        rows = away.argmin(axis=1)
+        assert away.min(axis=1).max() < 0.01 and all(image.shape == (720, 1280, 3) for image in images)
+        noise = np.random.default_rng(0).normal(0, 1.0, (len(rows), 12, 2))
+        state = np.where(self.seen.visible[rows], 0, 1)
+        return Keypoints(self.seen.pixels[rows] + noise, np.full(state.shape, self.score), 1.0 + 0 * state, state)
+
+
+def _table(schema: pa.Schema, rows: list[dict]) -> pa.Table:
+    return pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema=schema)
+
+
+@pytest.fixture
+def folder(tmp_path, passing):
+    """The drive as track 4, and what must be left out: a person, a failed fit, an untracked vehicle."""
+    frames, cutouts, fitted = [], [], []
+    (tmp_path / "frames").mkdir()
+    cv2.imwrite(str(tmp_path / "frames" / "blank.png"), np.zeros((720, 1280, 3), np.uint8))
+    for i in range(len(passing.t)):
+        frame = {"frame_id": i, "source": "frames/blank.png", "position": -1, "status": "ok"}
+        frames.append(frame | {"width": 1280, "height": 720})
+        box = passing.box_xywh[i].tolist()
+        cutouts.append({"cutout_id": 10 + i, "frame_id": i, "category": "vehicle", "bbox_xywh": box})
+        pose = {"R": passing.R[i].ravel().tolist(), "t": passing.t[i].tolist(), "fit_ok": True, "shape_basis": "car"}
+        row = {"cutout_id": 10 + i, "track_id": 4, "frame_id": i, "category": "vehicle"} | pose
+        fitted.append(row)
+    fitted += [row | {"category": "person"}, row | {"fit_ok": False}, row | {"track_id": -1}]
+    for name, schema, rows in (("cutouts", CUTOUTS, cutouts[::-1]), ("reconstructed", RECONSTRUCTED, fitted)):
+        (tmp_path / name).mkdir()
+        pq.write_table(_table(schema, rows), tmp_path / name / "part-00000.parquet")
+    pq.write_table(_table(FRAMES, frames), tmp_path / "frames" / "index.parquet")
+    return tmp_path
+
+
+def test_a_track_is_read_as_views_of_one_object(folder, passing):
+    views = views_of_camera(folder, passing.camera, Detector(passing))
+    np.testing.assert_array_equal(views.row, np.arange(10, 17))
+    np.testing.assert_array_equal(views.of, 4)
+    np.testing.assert_allclose(views.cameras, passing.views().cameras, rtol=1e-4, atol=1e-3)
+    assert (views.visible == passing.visible).all() and (views.hidden == ~passing.visible).all()
+
+
+def test_its_hidden_points_are_taught_by_its_other_times(folder, passing):
+    views = views_of_camera(folder, passing.camera, Detector(passing))
+    sets = view_sets(views)
+    target, weight = transfer(*(torch.from_numpy(a) for a in vars(sets).values()))
+    told = covered(views, sets)
+    away = np.linalg.norm(target.numpy() - passing.views().xy, axis=-1)[told & (weight.numpy() > 0)]
+    assert told.sum() > 0.8 * views.hidden.sum() and np.median(away) < 0.05
+
+
+def test_coverage_is_printed_by_motion(folder, passing):
+    lines = list(coverage(views_of_camera(folder, passing.camera, Detector(passing))))
+    assert lines[0].split() == ["motion", "vehicles", "hidden", "covered", "with", "mirrors"]
+    total, turning = (line.split() for line in lines[1:])
+    assert (total[0], turning[0]) == ("all", "turning") and total[1:] == turning[1:]
+    assert float(total[3]) < float(total[4]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("places", "yaw", "motion"),
+    [
+        ([[0, 20], [0.3, 20.2]], [0.0, 0.02], "standing"),
+        ([[1, 60], [1, 40]], [-1.57, -1.57], "approaching"),
+        ([[-9, 20], [9, 20]], [0.0, 0.0], "passing"),
+        ([[-3, 20], [5, 24]], [0.0, 0.9], "turning"),
+        ([[0, 20]], [0.0], "standing"),
+    ],
+)
+def test_motion_is_told_by_the_cameras_place_about_the_object(places, yaw, motion):
+    views = drive(np.array(places, float), np.array(yaw)).views()
+    assert {MOTIONS[k] for k in motions(views)} == {motion}
+
+
+def test_folders_without_other_views_are_named(folder, passing, capsys):
+    with pytest.raises(ValueError, match="no visible keypoint scored 0.3 or more in 7 vehicles"):
+        views_of_camera(folder, passing.camera, Detector(passing, score=0.1))
+    path = folder / "reconstructed" / "part-00000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 1), path)
+    with pytest.raises(ValueError, match="no track has two vehicles fitted to keypoints"):
+        views_of_camera(folder, passing.camera, Detector(passing))
+    pq.write_table(table, path)
+    cutouts = folder / "cutouts" / "part-00000.parquet"
+    pq.write_table(pq.read_table(cutouts).slice(1), cutouts)
+    with pytest.raises(ValueError, match="names cutouts that are not in cutouts"):
+        views_of_camera(folder, passing.camera, Detector(passing))
+    assert main(["--camera", "cam07", "--data-root", str(folder / "nowhere")]) == 1
+    assert len(capsys.readouterr().out.strip().splitlines()) == 1
