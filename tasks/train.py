@@ -1,4 +1,4 @@
-"""Train: a network of models/ in a run folder. RenderVehicleCrops, RenderPeopleCrops, RenderCarViews: pictures for it."""
+"""Train: a network of models/ in a run folder. The tasks that render what it trains on: vehicles, people, views of cars."""
 
 from __future__ import annotations
 
