@@ -16,7 +16,7 @@ from torch import Tensor
 from calibration.camera import pixel_to_edge
 from models.occlusion_net.car_views import CarView, CarViews
 from models.occlusion_net.frames import INPUT_PX, box_matrix, cells_of_box, to_box
-from models.vehicle_keypoints.augment import VISIBLE, Troubles, composed, flip_sprite
+from models.vehicle_keypoints.augment import FLIP_ORDER, VISIBLE, Troubles, composed, flip_sprite
 from models.vehicle_keypoints.labels import LabelledCrop
 from models.vehicle_keypoints.window import cut, windows_of
 
@@ -77,6 +77,43 @@ class RenderedViews:
         pose = {"K": K, "R": current.R, "t": current.t, "points": current.points}
         floats = {name: torch.from_numpy(value.astype(np.float32)) for name, value in pose.items()}
         return sample | floats | _others(K, current, chosen[1:]) | {"instance": torch.tensor(current.instance)}
+
+
+class Kept:
+    """The first `count` of samples, endlessly, kept in memory as they come; every other lap in the mirror."""
+
+    def __init__(self, samples: RenderedViews, count: int) -> None:
+        self.samples, self.count = samples, count
+        self.kept: dict[int, dict[str, Tensor]] = {}
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        lap, place = divmod(index, self.count)
+        if place not in self.kept:
+            self.kept[place] = self.samples[place]
+        return mirrored(self.kept[place]) if lap % 2 else self.kept[place]
+
+
+def mirrored(sample: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The sample as a mirror shows it: right and left keypoints have changed places, and the vehicle its y."""
+    swap = torch.from_numpy(FLIP_ORDER)
+    away, across = torch.tensor([-1.0, 1.0]), torch.tensor([-1.0, 1.0, 1.0])
+    vehicle, image = torch.tensor([1.0, -1.0, 1.0, 1.0]), across[:, None]
+    xy = sample["xy"][swap] * away
+    K = sample["K"].clone()
+    K[0, 2] *= -1
+    return sample | {
+        "image": sample["image"].flip(-1),
+        "xy": xy,
+        "cells": cells_of_box(xy[None], sample["aspect"][None])[0],
+        "state": sample["state"][swap],
+        "K": K,
+        "R": image * sample["R"] * vehicle[:3],
+        "t": sample["t"] * across,
+        "points": sample["points"][swap] * vehicle[:3],
+        "cameras": image * sample["cameras"] * vehicle,
+        "other_xy": sample["other_xy"][:, swap] * away,
+        "other_visible": sample["other_visible"][:, swap],
+    }
 
 
 def _others(K: np.ndarray, current: CarView, others: Sequence[CarView]) -> dict[str, Tensor]:

@@ -33,7 +33,7 @@ _SOFT = 0.05  # half boxes: residuals well above it count linearly
 class NetworkSettings:
     """What the network's shape and its losses depend on; stored with its weights."""
 
-    width: int = field(default=40, metadata={"help": "channels at a quarter of the window's resolution"})
+    width: int = field(default=32, metadata={"help": "channels at a quarter of the window's resolution"})
     blocks: int = field(default=1, metadata={"help": "residual blocks at each of four resolutions, each way"})
     graph: bool = field(default=True, metadata={"help": "2D-KGNN on the heatmaps; without, the baseline"})
     hidden: int = field(default=64, metadata={"help": "width of the graphs' layers"})

@@ -9,7 +9,7 @@ import torch
 
 from models.checkpoints import load_into, read_weights
 from models.occlusion_net.car_views import CarViews, read_views
-from models.occlusion_net.data import CAR_RENDER, RenderedViews
+from models.occlusion_net.data import CAR_RENDER, Kept, RenderedViews
 from models.occlusion_net.network import NetworkSettings, OcclusionNet, build_network, config_of
 from models.train import Recipe, TrainSettings
 from models.vehicle_keypoints.shards import read_backdrops
@@ -17,6 +17,7 @@ from models.vehicle_keypoints.shards import read_backdrops
 _TINY = TrainSettings(
     steps=2400, batch=32, lr=2e-3, warmup=100, evaluate_every=600, val_samples=360, workers=1, threads=1
 )
+_KEPT = 8192  # crops that are composed; composing costs as much as learning from them
 # tiny is what ships; baseline is its heatmaps alone, with the same steps. base wants a GPU.
 PRESETS: dict[str, tuple[NetworkSettings, TrainSettings]] = {
     "tiny": (NetworkSettings(), _TINY),
@@ -53,7 +54,9 @@ def build(
             train.views, replace(train.library, backdrops=[*train.library.backdrops, *read_backdrops(backdrops)])
         )
         config["backdrops"] = backdrops.name
-    return Recipe(net, RenderedViews(train, seed), RenderedViews(val, seed + 1, CAR_RENDER, each=True), config)
+    return Recipe(
+        net, Kept(RenderedViews(train, seed), _KEPT), RenderedViews(val, seed + 1, CAR_RENDER, each=True), config
+    )
 
 
 def start_from(net: OcclusionNet, path: Path) -> None:
