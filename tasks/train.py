@@ -1,4 +1,4 @@
-"""Train: a network of models/ in a run folder. The tasks that render what it trains on: vehicles, people, views of cars."""
+"""Train: a network of models/ in a run folder, and the tasks that render what it learns from."""
 
 from __future__ import annotations
 
