@@ -25,8 +25,8 @@ class GraphTraining:
     """How graphs alone are trained."""
 
     steps: int = 1500
-    batch: int = 128
-    lr: float = 2e-3
+    batch: int = 64
+    lr: float = 5e-3
     seed: int = 0
 
 

@@ -43,9 +43,9 @@ class Perceptron(nn.Module):
 
 
 def gathered(edges: Tensor) -> Tensor:
-    """(N, 12, C) mean over the senders i != j of edges (N, 12, 12, C): equations 3 and 7's sum, over its terms."""
+    """(N, 12, C) sum over the senders i != j of edges (N, 12, 12, C), equations 3 and 7, over its terms' root."""
     own = edges.diagonal(dim1=1, dim2=2).transpose(1, 2)
-    return (edges.sum(2) - own) / (KEYPOINTS - 1)
+    return (edges.sum(2) - own) / (KEYPOINTS - 1) ** 0.5
 
 
 def node_features(xy: Tensor, confidence: Tensor) -> Tensor:
@@ -84,14 +84,14 @@ class Decoder(nn.Module):
     def __init__(self, hidden: int, dropout: float) -> None:
         super().__init__()
         self.hidden_edge, self.visible_edge = Pairwise(NODE, hidden, dropout), Pairwise(NODE, hidden, dropout)
-        self.node = Perceptron(hidden, hidden, 2, dropout)
+        self.node = Perceptron(NODE + hidden, 2 * hidden, 2, dropout)
         nn.init.zeros_(self.node.second.weight)  # starts as the heatmaps' own points
         nn.init.zeros_(self.node.second.bias)
 
     def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
         """Points of node features (N, 12, 15) and edge probabilities (N, 12, 12, 2)."""
         messages = edges[..., :1] * self.hidden_edge(nodes) + edges[..., 1:] * self.visible_edge(nodes)
-        return nodes[..., :2] + self.node(gathered(messages))
+        return nodes[..., :2] + self.node(torch.cat([nodes, gathered(messages)], -1))
 
 
 class Graph(NamedTuple):

@@ -25,7 +25,7 @@ def test_pairwise_is_a_layer_on_both_ends_joined():
 
 def test_gathered_leaves_out_the_node_itself():
     edges = torch.randn(2, 12, 12, 5)
-    expected = torch.stack([edges[:, j, [i for i in range(12) if i != j]].mean(1) for j in range(12)], 1)
+    expected = torch.stack([edges[:, j, [i for i in range(12) if i != j]].sum(1) / 11**0.5 for j in range(12)], 1)
     torch.testing.assert_close(gathered(edges), expected)
 
 
