@@ -39,7 +39,7 @@ def crops_in(data: Path, settings: CarViewSettings, name: str) -> Path:
     """The folder of Car-render, drawn where it is not there yet."""
     folder = data / "training" / f"occlusion_net-{name}"
     todo = [job for job in plan_views(settings, folder) if not job.out.exists()]
-    map_shards(draw_shard, todo, engine="processes", cpus=0, on_done=lambda done, _: None)
+    map_shards(draw_shard, todo)
     return folder
 
 
