@@ -8,6 +8,7 @@ that those views transfer lies from the truth, and how far the keypoint network'
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,24 +36,21 @@ def measure(camera_dir: Path, camera: Camera) -> list[dict]:
     rows = truth.loc[views.row]
     true = np.stack(rows["keypoints_2d"].tolist()).reshape(-1, 12, 2)
     hidden = np.isin(np.stack(rows["keypoint_state"].tolist()), HIDDEN)
-    views = type(views)(views.of, views.cameras, views.xy, views.visible, hidden, views.box_xywh, views.row)
+    views = replace(views, hidden=hidden)
     guess_px = np.linalg.norm(from_box(views.xy, views.box_xywh) - true, axis=-1)
     side = views.box_xywh[:, 2:].max(axis=1)[:, None]
     found = []
     for mirrors in (False, True):
         sets = view_sets(views, mirrors=mirrors)
-        given = (torch.from_numpy(a) for a in (sets.cameras, sets.other_xy, sets.other_visible))
-        target, weight = (a.numpy() for a in transfer(*given, min_angle_deg=COVERED_DEG))
+        cameras, other_xy, other_visible = map(torch.from_numpy, (sets.cameras, sets.other_xy, sets.other_visible))
+        target, weight = (a.numpy() for a in transfer(cameras, other_xy, other_visible, COVERED_DEG))
         away = np.linalg.norm(from_box(target, views.box_xywh) - true, axis=-1)
         told = covered(views, sets) & (weight > 0)
-        row = {"camera": camera_dir.name, "mirrors": mirrors, "vehicles": len(views), "hidden": int(hidden.sum())}
+        row: dict = {"camera": camera_dir.name, "mirrors": mirrors, "vehicles": len(views), "hidden": hidden.sum()}
         row |= {"covered": told.sum() / hidden.sum(), "transfer_px": _median(away[told])}
-        row |= {"transfer_share": _median((away / side)[told]), "transfer_pck": _mean((away / side)[told] <= PCK_ALPHA)}
-        row |= {
-            "guess_share": _median((guess_px / side)[told]),
-            "guess_pck": _mean((guess_px / side)[told] <= PCK_ALPHA),
-        }
-        found.append(row)
+        for name, error in (("transfer", away / side), ("guess", guess_px / side)):
+            row |= {f"{name}_share": _median(error[told]), f"{name}_pck": _mean(error[told] <= PCK_ALPHA)}
+        found.append({name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()})
     return found
 
 

@@ -65,9 +65,9 @@ def poses(
     """
     enough = (weights > 0).sum(axis=1) >= MIN_POINTS
     R, t = _starts(xy, weights, points, K, enough) if start is None else start
-    given = (torch.tensor(a, dtype=torch.float64) for a in (points, xy, weights, K))
+    X, pixels, sure, lens, turn, shift = (torch.tensor(a, dtype=torch.float64) for a in (points, xy, weights, K, R, t))
     with torch.no_grad():
-        pose = solve_pnp(*given, start=(torch.from_numpy(R), torch.from_numpy(t)))
+        pose = solve_pnp(X, pixels, sure, lens, (turn, shift))
     return pose.R.numpy(), pose.t.numpy(), pose.valid.numpy() & enough
 
 

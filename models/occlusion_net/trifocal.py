@@ -65,14 +65,14 @@ def trifocal_loss(
     weight = _sine2(rays[:, i], rays[:, j], min_angle_deg)  # (N, pairs, 12)
     weight = weight * (seen[:, i] & seen[:, j] & there[:, :1, None] & hidden[:, None])
     tensor = trifocal_tensor(safe[:, 1:][:, i], safe[:, :1].expand(-1, len(i), -1, -1), safe[:, 1:][:, j])
-    transferred = _transferred(points[:, i], points[:, j], tensor[:, :, None])  # (N, pairs, 12, 3, 3)
-    square = (skew(homogeneous(xy.double()))[:, None] @ transferred).square().sum((-1, -2))
-    scale = transferred.square().sum((-1, -2))
-    told = (weight > 0) & (scale > torch.finfo(scale.dtype).tiny)
-    weight = torch.where(told, weight, torch.zeros_like(weight))
-    loss = torch.where(told, square, torch.zeros_like(square)) / torch.where(told, scale, torch.ones_like(scale))
-    total = weight.sum(1)
-    mean = (weight * loss).sum(1) / torch.where(total > 0, total, torch.ones_like(total))
+    # Most triplets tell nothing: only the others are computed.
+    n, pair, point = weight.nonzero(as_tuple=True)
+    transferred = _transferred(points[n, i[pair], point], points[n, j[pair], point], tensor[n, pair])
+    square = (skew(homogeneous(xy[n, point].double())) @ transferred).square().sum((-1, -2))
+    scale = transferred.square().sum((-1, -2)).clamp_min(torch.finfo(torch.float64).tiny)
+    total, told = weight.sum(1), torch.zeros_like(weight[:, 0])
+    told = told.index_put((n, point), weight[n, pair, point] * square / scale, accumulate=True)
+    mean = told / torch.where(total > 0, total, torch.ones_like(total))
     return mean.to(xy.dtype), weight.amax(1).to(xy.dtype)
 
 

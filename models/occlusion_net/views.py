@@ -98,9 +98,10 @@ def motions(views: Views) -> np.ndarray:
 
 def covered(views: Views, sets: ViewSets, min_angle_deg: float = COVERED_DEG) -> np.ndarray:
     """(N, 12) bool: hidden, and seen by two other views whose rays meet at min_angle_deg or more."""
-    given = (torch.from_numpy(a) for a in (views.xy, sets.cameras, sets.other_xy, sets.other_visible, views.hidden))
+    given = (views.xy, sets.cameras, sets.other_xy, sets.other_visible, views.hidden)
+    xy, cameras, other_xy, other_visible, hidden = (torch.from_numpy(a) for a in given)
     with torch.no_grad():
-        _, weight = trifocal_loss(*given, min_angle_deg=min_angle_deg)
+        _, weight = trifocal_loss(xy, cameras, other_xy, other_visible, hidden, min_angle_deg)
     return weight.numpy() > 0
 
 

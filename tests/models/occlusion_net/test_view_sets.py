@@ -1,5 +1,7 @@
 """Views of a drawn car: its mirror images, which others help, and cameras that are exact, a lens included."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -34,9 +36,9 @@ def test_a_lens_is_affine_about_the_box():
     seen = drive(np.array([[-8.0, 24.0], [6.0, 28.0]]), np.array([0.2, 1.0]), lens=lens)
     maps = lens_at(seen.camera, seen.box_xywh)
     cameras = box_cameras(seen.R, seen.t, maps, seen.box_xywh)
-    views = Views(**(vars(seen.views()) | {"cameras": cameras}))
+    views = replace(seen.views(), cameras=cameras)
     off = np.abs(_shown(views, seen.basis.mean) - to_box(seen.pixels, seen.box_xywh)).max()
-    without = Views(**(vars(seen.views()) | {"cameras": box_cameras(seen.R, seen.t, seen.camera.K, seen.box_xywh)}))
+    without = replace(seen.views(), cameras=box_cameras(seen.R, seen.t, seen.camera.K, seen.box_xywh))
     assert off < 0.03 < 4 * off < np.abs(_shown(without, seen.basis.mean) - views.xy).max()
 
 
@@ -64,7 +66,7 @@ def test_mirror_views_transfer_hidden_points_to_where_they_are(passing):
 
 def test_sets_hold_the_view_first_never_itself_and_zeros_where_there_are_fewer(passing):
     views = passing.views()
-    other = Views(**(vars(views.at(np.array([0, 1, 2]))) | {"of": np.full(3, 9), "row": np.arange(20, 23)}))
+    other = replace(views.at(np.array([0, 1, 2])), of=np.full(3, 9), row=np.arange(20, 23))
     both = Views(*(np.concatenate([a, b]) for a, b in zip(vars(views).values(), vars(other).values(), strict=True)))
     sets = view_sets(both, most=6, mirrors=False)
     assert (sets.cameras[:, 0] == both.cameras).all()
@@ -87,10 +89,10 @@ def test_bad_views_are_named_in_one_line(passing):
     with pytest.raises(ValueError, match="two views beside the current one, got 0"):
         view_sets(views.at(np.array([0])), mirrors=False)
     with pytest.raises(ValueError, match="no visible keypoint in any of 7"):
-        view_sets(Views(**(vars(views) | {"visible": np.zeros((7, 12), bool)})))
+        view_sets(replace(views, visible=np.zeros((7, 12), bool)))
     with pytest.raises(ValueError, match="at least two, got most = 1"):
         view_sets(views, most=1)
     with pytest.raises(ValueError, match=r"the shape basis's 12 keypoints .* got 14"):
-        Views(**(vars(views) | {"xy": np.zeros((7, 14, 2))}))
+        replace(views, xy=np.zeros((7, 14, 2)))
     with pytest.raises(ValueError, match=r"expected cameras \(7, 3, 4\)"):
-        Views(**(vars(views) | {"cameras": np.zeros((6, 3, 4))}))
+        replace(views, cameras=np.zeros((6, 3, 4)))

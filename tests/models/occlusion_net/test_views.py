@@ -97,7 +97,7 @@ def test_motion_is_told_by_the_cameras_place_about_the_object(places, yaw, motio
 
 
 def test_folders_without_other_views_are_named(folder, passing, capsys):
-    with pytest.raises(ValueError, match="no visible keypoint scored 0.3 or more in 7 vehicles"):
+    with pytest.raises(ValueError, match=r"no visible keypoint scored 0.3 or more in 7 vehicles"):
         views_of_camera(folder, passing.camera, Detector(passing, score=0.1))
     path = folder / "reconstructed" / "part-00000.parquet"
     table = pq.read_table(path)
