@@ -40,8 +40,8 @@ def to_box(edge_xy: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
 
 
 def from_box(xy: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
-    """Edge px (..., 2) of points in the box's frame."""
-    return (xy + 1) / 2 * box_xywh[2:] + box_xywh[:2]
+    """Edge px (..., 2) of points in the frames of boxes (..., 4)."""
+    return (xy + 1) / 2 * box_xywh[..., 2:] + box_xywh[..., :2]
 
 
 def box_matrix(box_xywh: np.ndarray) -> np.ndarray:
