@@ -20,7 +20,7 @@ from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_grap
 from models.occlusion_net.car_views import draw_shard, read_views
 from models.occlusion_net.data import TRAINING, RenderedViews
 from models.occlusion_net.evaluate import WEIGHTS, load_network, read_scenes, under_noise, with_baseline
-from models.occlusion_net.network import NetworkSettings, OcclusionNet
+from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet
 from models.occlusion_net.plan import CarViewSettings, plan_views
 from models.occlusion_net.readout import read_out
 from models.occlusion_net.scores import VISIBLE, Scored
@@ -87,7 +87,7 @@ def noise_rows(network: OcclusionNet, cached: Cached) -> tuple[list[dict], list[
     return rows, bars
 
 
-def speed(network: OcclusionNet) -> tuple[dict, Bar]:
+def speed(network: OcclusionNet, graphs: Graphs) -> tuple[dict, Bar]:
     """Crops a second, and what the graphs cost beside the heatmap network; least of several runs of one thread."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(_CUT, 3, 96, 96, generator=generator).contiguous(memory_format=torch.channels_last)
@@ -95,7 +95,7 @@ def speed(network: OcclusionNet) -> tuple[dict, Bar]:
     with torch.inference_mode():
         cells, confidence = read_out(network.heatmaps(image))
         heat_s = _fastest(lambda: read_out(network.heatmaps(image)))
-        graph_s = _fastest(lambda: network.graphs(cells / 28 - 1, confidence, aspect))
+        graph_s = _fastest(lambda: graphs(cells / 28 - 1, confidence, aspect))
     row = {"kind": "speed", "name": "one thread", "crops_per_s": _CUT / (heat_s + graph_s)}
     return row, Bar("graphs' share of the heatmap network's time", graph_s / heat_s, at_most=0.10)
 
@@ -140,7 +140,7 @@ def ablation(
             "graph_hidden": s.pck("graph", s.state > VISIBLE), "graph_visible": s.pck("graph", s.state == VISIBLE),
             "graph_auc": s.auc("graph"),
         })  # fmt: skip
-    start = rows[0]["heatmap_covered"]
+    start = s.pck("heatmap", covered)  # the same for every variant
     gained = (pck["trifocal, PnP, mirrors"] - start) / (pck["truth"] - start)
     return rows, [Bar("trifocal's share of the gain by truth, covered points", gained, at_least=0.9)]
 
@@ -150,12 +150,14 @@ def report(quick: bool, data: Path, weights: Path | None = None, baseline: Path 
     torch.set_num_threads(1)
     folder = crops_in(data, _QUICK if quick else CarViewSettings(), "quick" if quick else "full")
     network, plain = load_network(weights or WEIGHTS), load_network(baseline or BASELINE)
+    if network.graphs is None or network.graphs.lifting is None:
+        raise ValueError(f"{weights or WEIGHTS}: expected weights with both graphs; --baseline takes the others")
     count = 60 if quick else 720
     ours, theirs = (read_scenes(net, folder, count, _SEED) for net in (network, plain))
     scored = {name: with_baseline(judge(network.graphs, ours[name]), judge(None, theirs[name])) for name in ours}
     rows = [scene_row(name, s) for name, s in scored.items()]
     bars = [bar for name, s in scored.items() for bar in scene_bars(name, s)]
-    timing, timing_bar = speed(network)
+    timing, timing_bar = speed(network, network.graphs)
     training = GraphTraining(steps=30 if quick else 1500)
     for more_rows, more_bars in (noise_rows(network, ours["test"]), ([timing], [timing_bar]),
                                  ablation(plain, folder, theirs["test"], training)):  # fmt: skip

@@ -26,7 +26,8 @@ class Pairwise(nn.Module):
     def forward(self, nodes: Tensor) -> Tensor:
         """(N, 12, 12, H) of nodes (N, 12, C)."""
         joined = self.receiver(nodes)[:, :, None] + self.sender(nodes)[:, None]
-        return F.relu(self.second(self.dropout(F.relu(joined))))
+        # In place: copies of edge tensors cost more than the layers do.
+        return F.relu(self.second(self.dropout(F.relu(joined, inplace=True))), inplace=True)
 
 
 class Perceptron(nn.Module):
@@ -42,10 +43,12 @@ class Perceptron(nn.Module):
         return self.second(self.dropout(F.relu(self.first(nodes))))
 
 
-def gathered(edges: Tensor) -> Tensor:
-    """(N, 12, C) sum over the senders i != j of edges (N, 12, 12, C), equations 3 and 7, over its terms' root."""
-    own = edges.diagonal(dim1=1, dim2=2).transpose(1, 2)
-    return (edges.sum(2) - own) / (KEYPOINTS - 1) ** 0.5
+def gathered(edges: Tensor, weights: Tensor | None = None) -> Tensor:
+    """(N, 12, C) sum over the senders i != j of edges (N, 12, 12, C), equations 3 and 7, over its terms' root; each
+    edge weighs as `weights` (N, 12, 12) say."""
+    others = (1 - torch.eye(KEYPOINTS, dtype=edges.dtype, device=edges.device)) / (KEYPOINTS - 1) ** 0.5
+    weights = others.expand(len(edges), -1, -1) if weights is None else weights * others
+    return (weights[:, :, None] @ edges)[:, :, 0]
 
 
 def node_features(xy: Tensor, confidence: Tensor) -> Tensor:
@@ -90,8 +93,8 @@ class Decoder(nn.Module):
 
     def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
         """Points of node features (N, 12, 15) and edge probabilities (N, 12, 12, 2)."""
-        messages = edges[..., :1] * self.hidden_edge(nodes) + edges[..., 1:] * self.visible_edge(nodes)
-        return nodes[..., :2] + self.node(torch.cat([nodes, gathered(messages)], -1))
+        messages = gathered(self.hidden_edge(nodes), edges[..., 0]) + gathered(self.visible_edge(nodes), edges[..., 1])
+        return nodes[..., :2] + self.node(torch.cat([nodes, messages], -1))
 
 
 class Graph(NamedTuple):

@@ -57,6 +57,9 @@ def joint_basis() -> tuple[np.ndarray, np.ndarray]:
 class LiftingGraph(nn.Module):
     """3D-KGNN: one round of messages, then all nodes together give shape, focal length, rotation and translation."""
 
+    mean: Tensor
+    components: Tensor
+
     def __init__(self, hidden: int, dropout: float) -> None:
         super().__init__()
         mean, components = joint_basis()
