@@ -60,14 +60,16 @@ def scene_bars(name: str, s: Scored) -> list[Bar]:
     def gain(count: int) -> float:
         return s.pck_of_hidden("graph", count) - s.pck_of_hidden("baseline", count)
 
-    if name == "composed":
-        return [Bar("composed: gain with 5 hidden", gain(5), at_least=0.10)]
+    if name.startswith("composed"):  # a vehicle hides at most 8 of its own keypoints from a street camera
+        return [
+            Bar(f"{name}: gain with 5 hidden", gain(5), at_least=0.10),
+            Bar(f"{name}: gain with 9 hidden", gain(9), at_least=0.10),
+        ]
     return [
         Bar(f"{name}: baseline's visible PCK", s.pck("baseline", visible), at_least=0.95),
         Bar(f"{name}: occlusion AUC", s.auc("graph"), at_least=0.95),
         Bar(f"{name}: 1 - AUC over the baseline's", (1 - s.auc("graph")) / (1 - s.auc("baseline")), at_most=0.5),
         Bar(f"{name}: gain with 3 hidden", gain(3), at_least=0.20),
-        Bar(f"{name}: gain with 9 hidden", gain(9), at_least=0.10),
         Bar(f"{name}: visible PCK lost", s.pck("baseline", visible) - s.pck("graph", visible), at_most=0.01),
         Bar(f"{name}: yaw error, degrees", float(np.median(s.yaw_deg)), at_most=3.0),
     ]
@@ -158,7 +160,7 @@ def report(quick: bool, data: Path, weights: Path | None = None, baseline: Path 
     rows = [scene_row(name, s) for name, s in scored.items()]
     bars = [bar for name, s in scored.items() for bar in scene_bars(name, s)]
     timing, timing_bar = speed(network, network.graphs)
-    training = GraphTraining(steps=30 if quick else 1500)
+    training = GraphTraining(steps=30 if quick else 1000)
     for more_rows, more_bars in (noise_rows(network, ours["test"]), ([timing], [timing_bar]),
                                  ablation(plain, folder, theirs["test"], training)):  # fmt: skip
         rows, bars = rows + more_rows, bars + more_bars

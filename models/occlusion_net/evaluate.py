@@ -1,7 +1,7 @@
 """How good Occlusion-Net is on Car-render: `python -m models.occlusion_net.evaluate --crops DIR`, of RenderCarViews.
 
 Scenes: `test`, other vehicles than training's; `unseen`, body types that training never shows; both with nothing before
-the vehicle. `composed`: the test's vehicles with others before them. With --plots, figures 3 to 10 of the paper.
+the vehicle. `composed` and `composed_unseen`: the same vehicles with others before them. With --plots, figures 3 to 10 of the paper.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ from models.occlusion_net.network import Graphs, OcclusionNet, build_network
 from models.occlusion_net.scores import VISIBLE, Scored, correspondences
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
-SCENES = {"test": ("test", CAR_RENDER), "unseen": ("unseen", CAR_RENDER), "composed": ("test", COMPOSED)}
+SCENES = {
+    "test": ("test", CAR_RENDER),
+    "unseen": ("unseen", CAR_RENDER),
+    "composed": ("test", COMPOSED),
+    "composed_unseen": ("unseen", COMPOSED),
+}
 HIDDEN_COUNTS = (3, 4, 5, 6, 7, 8, 9)
 SIGMAS = (0.0, 0.025, 0.05, 0.1, 0.15, 0.2)  # half boxes
 TITLES = {"baseline": "baseline", "heatmap": "heatmaps", "graph": "2D-KGNN", "lifted": "3D-KGNN"}

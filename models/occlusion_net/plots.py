@@ -27,8 +27,8 @@ def draw_all(scored: Mapping[str, Scored], noisy: Mapping[float, Scored], folder
     for scene, s in scored.items():
         draw_occlusion(s, folder / f"figure3_occlusion_{scene}.png")
         draw_correspondences(s, folder / f"figure4_correspondences_{scene}.png")
-        draw_alphas(s, folder / f"{'figure8' if scene == 'composed' else 'figure5'}_alpha_{scene}.png")
-        draw_counts(s, folder / f"{'figure9' if scene == 'composed' else 'figure6'}_hidden_{scene}.png")
+        draw_alphas(s, folder / f"{'figure8' if 'composed' in scene else 'figure5'}_alpha_{scene}.png")
+        draw_counts(s, folder / f"{'figure9' if 'composed' in scene else 'figure6'}_hidden_{scene}.png")
     draw_noise(noisy, folder / "figure10_noise.png")
 
 
