@@ -1,7 +1,8 @@
-"""How good Occlusion-Net is on Car-render: `python -m models.occlusion_net.evaluate --crops DIR`, of RenderCarViews.
+"""How good Occlusion-Net is on Car-render: `python -m models.occlusion_net.evaluate --crops DIR` of RenderCarViews.
 
 Scenes: `test`, other vehicles than training's; `unseen`, body types that training never shows; both with nothing before
-the vehicle. `composed` and `composed_unseen`: the same vehicles with others before them. With --plots, figures 3 to 10 of the paper.
+the vehicle. `composed` and `composed_unseen`: the same vehicles with others before them.
+With --plots, figures 3 to 10 of the paper.
 """
 
 from __future__ import annotations
