@@ -18,12 +18,16 @@ _TINY = TrainSettings(
     steps=2400, batch=32, lr=2e-3, warmup=100, evaluate_every=600, val_samples=360, workers=1, threads=1
 )
 _KEPT = 8192  # crops that are composed; composing costs as much as learning from them
-# tiny trains all at once; baseline is its heatmaps alone, with the same steps. What ships: the baseline, graphs stacked on
-# it (`stack`), then finetune with --init-from that file. base wants a GPU.
+_ON = replace(_TINY, steps=1200, lr=1e-3, seed=1)
+_HEATMAPS = NetworkSettings(graph=False, lift=False)
+# tiny trains all at once. What ships learns in turn: baseline, the heatmaps alone; graphs stacked on them (`stack`); both
+# together, finetune with --init-from. finetune_baseline is what it is compared with: as many steps without graphs.
+# base wants a GPU.
 PRESETS: dict[str, tuple[NetworkSettings, TrainSettings]] = {
     "tiny": (NetworkSettings(), _TINY),
-    "baseline": (NetworkSettings(graph=False, lift=False), _TINY),
-    "finetune": (NetworkSettings(), replace(_TINY, steps=600, lr=3e-4, evaluate_every=300, seed=1)),
+    "baseline": (_HEATMAPS, _TINY),
+    "finetune": (NetworkSettings(), _ON),
+    "finetune_baseline": (_HEATMAPS, _ON),
     "base": (
         NetworkSettings(width=96, blocks=2, hidden=256),
         TrainSettings(steps=60_000, batch=128, lr=1e-3, warmup=1000, ema=0.9995, val_samples=4096, workers=12),
