@@ -20,7 +20,7 @@ from models.shape_basis.basis import load_bases
 
 GROUPS = ("car", "van")
 SHAPES = 8
-_FOCAL = 6.0  # half boxes, at the network's output 0
+FOCAL = 6.0  # half boxes, at the network's output 0
 _METRES = 2.6  # of half a box at the vehicle's distance, likewise
 _NEAREST_M = 0.3
 
@@ -89,7 +89,7 @@ class LiftingGraph(nn.Module):
         # The start: upright, seen from its right side.
         start = torch.tensor([1.0, 0, 0, 0, 0, 1.0], device=raw.device)
         rotation = sixd_to_matrix(start + sixd)
-        focal = _FOCAL * log_focal.clamp(-3, 3).exp()
+        focal = FOCAL * log_focal.clamp(-3, 3).exp()
         metres = _METRES * log_size.clamp(-2, 2).exp()
         translation = torch.cat([offset, focal[:, None]], -1) * metres[:, None]
         points = self.mean + torch.einsum("nk,kpc->npc", shape, self.components)

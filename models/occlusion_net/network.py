@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from models.occlusion_net.frames import CELL_PX, COARSE_PX, MAP_CELLS, REACH_COARSE, box_of_cells
 from models.occlusion_net.graph import Graph, KeypointGraph, edge_loss, node_features
-from models.occlusion_net.lifting import Lifted, LiftingGraph
+from models.occlusion_net.lifting import FOCAL, Lifted, LiftingGraph
 from models.occlusion_net.readout import read_out
 from models.occlusion_net.trifocal import transfer, trifocal_loss
 from models.vehicle_keypoints import heatmaps
@@ -26,6 +26,7 @@ from models.vehicle_keypoints.network import KEYPOINTS, PCK_SHARE, ResidualUNet,
 NAME = "occlusion_net"
 SUPERVISION = ("truth", "trifocal", "transfer", "none")
 _FINE = COARSE_PX // CELL_PX
+_PRIOR = 4e-4
 _SOFT = 0.05  # half boxes: residuals well above it count linearly
 
 
@@ -41,10 +42,10 @@ class NetworkSettings:
     dropout: float = field(default=0.0, metadata={"help": "in the graphs' layers, while training only"})
     lift: bool = field(default=True, metadata={"help": "3D-KGNN behind the 2D-KGNN"})
     supervision: str = field(default="trifocal", metadata={"help": "of hidden points: " + ", ".join(SUPERVISION)})
-    edge_weight: float = field(default=1.0, metadata={"help": "of equation 5, beside the heatmaps' cross-entropy"})
-    hidden_weight: float = field(default=5.0, metadata={"help": "of equation 9, or what stands in its place"})
-    visible_weight: float = field(default=5.0, metadata={"help": "of the decoder's distance from visible labels"})
-    reprojection_weight: float = field(default=5.0, metadata={"help": "of equation 10"})
+    edge_weight: float = field(default=0.25, metadata={"help": "of equation 5, beside the heatmaps' cross-entropy"})
+    hidden_weight: float = field(default=1.0, metadata={"help": "of equation 9, or what stands in its place"})
+    visible_weight: float = field(default=2.0, metadata={"help": "of the decoder's distance from visible labels"})
+    reprojection_weight: float = field(default=1.0, metadata={"help": "of equation 10"})
     noise: float = field(default=0.0, metadata={"help": "standard deviation, half boxes, on the graph's input points"})
 
     def __post_init__(self) -> None:
@@ -97,8 +98,10 @@ class Graphs(nn.Module):
         }
         if lifted is not None:
             distance = square_error(lifted.xy, graph.xy)
-            prior = 0.002 * lifted.shape.square().sum(-1).mean() + 0.002 * (lifted.focal / 6).log().square().mean()
-            parts["reprojection"] = s.reprojection_weight * softened(distance, torch.ones_like(distance)) + prior
+            # Weak, and only where the points leave it open: an average shape, and a focal length for the size in view.
+            prior = lifted.shape.square().sum(-1).mean() + (lifted.focal / FOCAL).log().square().mean()
+            off = softened(distance, torch.ones_like(distance)) + _PRIOR * prior
+            parts["reprojection"] = s.reprojection_weight * off
         return parts
 
 

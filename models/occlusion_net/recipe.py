@@ -20,8 +20,8 @@ _TINY = TrainSettings(
 _KEPT = 8192  # crops that are composed; composing costs as much as learning from them
 _ON = replace(_TINY, steps=1200, lr=1e-3, seed=1)
 _HEATMAPS = NetworkSettings(graph=False, lift=False)
-# tiny trains all at once. What ships learns in turn: baseline, the heatmaps alone; graphs stacked on them (`stack`); both
-# together, finetune with --init-from. finetune_baseline is what it is compared with: as many steps without graphs.
+# tiny trains all at once. What ships learns in turn: baseline, the heatmaps alone; graphs stacked on them (`stack`);
+# both together, finetune with --init-from. finetune_baseline is what it is compared with: as many steps, no graphs.
 # base wants a GPU.
 PRESETS: dict[str, tuple[NetworkSettings, TrainSettings]] = {
     "tiny": (NetworkSettings(), _TINY),
