@@ -1,10 +1,12 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from models.occlusion_net.evaluate import load_network, main
 from models.occlusion_net.network import NetworkSettings
 from models.occlusion_net.recipe import PRESETS, build
+from models.occlusion_net.stack import main as stack_main
 from models.train import TrainSettings, train
 
 TINY = NetworkSettings(width=8, hidden=16)
@@ -53,3 +55,14 @@ def test_evaluation_prints_tables_and_draws_figures(trained, views_folder, tmp_p
     figures = {path.name for path in tmp_path.glob("*.png")}
     assert {"figure3_occlusion_test.png", "figure5_alpha_unseen.png", "figure9_hidden_composed.png",
             "figure10_noise.png"} <= figures  # fmt: skip
+
+
+def test_stacked_graphs_keep_the_baselines_heatmaps(trained, views_folder, tmp_path, monkeypatch):
+    baseline, out = trained["baseline"] / "weights.safetensors", tmp_path / "stacked.safetensors"
+    options = ["--baseline", baseline, "--crops", views_folder, "--out", out, "--steps", 2]
+    monkeypatch.setattr("sys.argv", ["stack", *map(str, options)])
+    stack_main()
+    found, before = load_network(out), load_network(baseline)
+    assert found.graphs is not None and found.settings.width == before.settings.width
+    for name, value in before.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], value)
