@@ -18,7 +18,7 @@ from models.occlusion_net.scores import VISIBLE, Scored, correspondences, roc
 
 _ALPHAS = np.linspace(0.01, 0.3, 30)
 _COUNTS = range(1, 12)
-_OF_12 = (3, 5, 7, 9)
+_OF_12 = (3, 5, 7, 8, 9)
 
 
 def draw_all(scored: Mapping[str, Scored], noisy: Mapping[float, Scored], folder: Path) -> None:
@@ -46,9 +46,10 @@ def draw_occlusion(s: Scored, path: Path) -> None:
 
 
 def draw_alphas(s: Scored, path: Path) -> None:
-    """PCK of hidden points against alpha, for crops that hide 3, 5, 7 and 9 of 12."""
-    with _figure(path, len(_OF_12)) as axes:
-        for ax, count in zip(axes, _OF_12, strict=True):
+    """PCK of hidden points against alpha, for crops that hide 3, 5, 7, 8 and 9 of 12, where there are any."""
+    counts = [count for count in _OF_12 if (s.hidden_count == count).any()] or [*_OF_12[:1]]
+    with _figure(path, len(counts)) as axes:
+        for ax, count in zip(axes, counts, strict=True):
             for method in s.error:
                 ax.plot(_ALPHAS, [s.pck_of_hidden(method, count, a) for a in _ALPHAS], label=TITLES[method])
             ax.set(xlabel="alpha", ylabel="PCK of hidden points", title=f"{count} of 12 hidden", ylim=(0, 1))
