@@ -16,7 +16,7 @@ TESTING := .venv/.testing-installed
 MM := .venv/.mm-installed
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 
-.PHONY: help setup setup-mm weights clipart train label test lint bench schema clean
+.PHONY: help setup setup-mm weights clipart train evaluate label test lint bench schema clean
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "     ARGS='--scenes 500'    more of the luigi line"
 	@echo "make train CAMERA=cam07     a detector of the camera's own clip-art; PRESET=base for a GPU; resumes"
 	@echo "     MODEL=vehicle_keypoints    another network of models/"
+	@echo "make evaluate MODEL=occlusion_net ARGS='--crops DIR'   its tables and plots"
 	@echo "make label CAMERA=mine      a local page that shows the camera's crops and records which are occluded"
 	@echo "make test                   install what the tests need, check style and types, run the tests"
 	@echo "make lint                   style and types only"
@@ -70,6 +71,9 @@ TRAIN = $(if $(filter detector,$(MODEL)),EvaluateDetector --camera $(CAMERA),Tra
 train: $(CORE) $(if $(filter detector,$(MODEL)),$(MM))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
 	$(BIN)/luigi --module tasks $(TRAIN) --preset $(PRESET) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
+
+evaluate: $(CORE)
+	$(BIN)/python -m models.$(MODEL).evaluate $(ARGS)
 
 label: $(CORE)
 	$(BIN)/luigi --module tasks LabelOcclusion --camera $(CAMERA) $(ARGS)

@@ -22,7 +22,7 @@ from tasks.occlusion import LabelOcclusion, OcclusionCrops  # noqa: E402
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles  # noqa: E402
 from tasks.shape_basis import BuildShapeBasis  # noqa: E402
 from tasks.track import TrackObjects  # noqa: E402
-from tasks.train import RenderVehicleCrops, Train  # noqa: E402
+from tasks.train import RenderCarViews, RenderVehicleCrops, Train  # noqa: E402
 from tasks.weights import FetchWeights  # noqa: E402
 
 configuration.check()
@@ -43,6 +43,7 @@ __all__ = [
     "OcclusionCrops",
     "ReconstructPeople",
     "ReconstructVehicles",
+    "RenderCarViews",
     "RenderVehicleCrops",
     "ShowCalibration",
     "TrackObjects",

@@ -1,4 +1,4 @@
-"""Train: a network of models/ in a run folder. RenderVehicleCrops, RenderPeopleCrops: rendered pictures to train on."""
+"""Train: a network of models/ in a run folder, and the tasks that render what it learns from."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import luigi
 
 from models.hmr.plan import PeopleSettings, plan_people, plan_vehicles
+from models.occlusion_net.plan import CarViewSettings, plan_views
 from models.vehicle_keypoints.plan import CropSettings, plan_shards
 from pipeline.engine import map_shards
 from pipeline.storage import write_json
@@ -111,11 +112,53 @@ class RenderPeopleCrops(luigi.Task):
 declare(RenderPeopleCrops, PeopleSettings)
 
 
+class RenderCarViews(luigi.Task):
+    """Car-render: vehicles of the fleet, each from cameras on an icosphere, and people and backdrops beside them."""
+
+    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
+    cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
+    version = 1  # raised when the code makes other bytes
+
+    @property
+    def settings(self) -> CarViewSettings:
+        """How many of them."""
+        return collect(self, CarViewSettings)
+
+    @property
+    def folder(self) -> Path:
+        """What changes the pictures changes their folder."""
+        content = json.dumps([self.version, identity(self.settings)], sort_keys=True)
+        mark = hashlib.sha256(content.encode()).hexdigest()[:8]
+        return data_root_of(self.data_root) / "training" / f"car_views-{mark}"
+
+    def output(self) -> luigi.LocalTarget:
+        """Written last: the settings and the number of shards."""
+        return luigi.LocalTarget(str(self.folder / "manifest.json"))
+
+    def run(self) -> None:
+        """Draw the shards that are not there yet."""
+        from models.occlusion_net.car_views import draw_shard  # its ray caster loads for a second
+
+        jobs = plan_views(self.settings, self.folder)
+        todo = [job for job in jobs if not job.out.exists()]
+        report, before = Report(self, "RenderCarViews", "shards"), len(jobs) - len(todo)
+        map_shards(
+            draw_shard, todo, engine=walt3d().engine, cpus=self.cpus or walt3d().cpus,
+            on_done=lambda done, _: report(before + done, len(jobs)),
+        )  # fmt: skip
+        write_json(self.folder / "manifest.json", {"settings": identity(self.settings), "shards": len(jobs)})
+        report.close(f"{len(jobs)} shards in {self.folder}")
+
+
+declare(RenderCarViews, CarViewSettings)
+
+
 # The task that makes each model's training data.
 _DATA: dict[str, Callable[..., Any]] = {
     "vehicle_keypoints": RenderVehicleCrops,
     "matting": MattingSamples,
     "hmr": RenderPeopleCrops,
+    "occlusion_net": RenderCarViews,
     "occlusion_classifier": OcclusionCrops,
 }
 

@@ -25,13 +25,25 @@ _LARGEST_PX = 128  # a vehicle larger in the picture is composed at this size: t
 @dataclass(frozen=True)
 class Crop:
     """image (H, W, 3) uint8 RGB; box_xywh (4,); keypoints (12, 2) edge px; state (12,) index of KEYPOINT_STATES;
-    size_px: the vehicle's longer side in the imagined camera."""
+    size_px: the vehicle's longer side in the imagined camera; zoom_xy (2,) and shift_xy (2,): edge px here are zoom
+    times the sprite's plus shift."""
 
     image: np.ndarray
     box_xywh: np.ndarray
     keypoints: np.ndarray
     state: np.ndarray
     size_px: float
+    zoom_xy: np.ndarray
+    shift_xy: np.ndarray
+
+
+@dataclass(frozen=True)
+class Troubles:
+    """How often something stands before the vehicle, and how often the picture's border cuts it; its least size."""
+
+    occluded: float = 0.45
+    cut: float = 0.2
+    least_px: float = 28.0
 
 
 @dataclass
@@ -62,19 +74,27 @@ def compose(library: Library, rng: np.random.Generator) -> Crop:
     sprite = library.vehicles[int(rng.integers(len(library.vehicles)))]
     if rng.uniform() < 0.5:
         sprite = flip_sprite(sprite)
-    size = float(np.exp(rng.uniform(np.log(28), np.log(360))))
+    return composed(sprite, library, Troubles(), rng)
+
+
+def composed(sprite: Sprite, library: Library, troubles: Troubles, rng: np.random.Generator) -> Crop:
+    """One crop of this vehicle."""
+    size = float(np.exp(rng.uniform(np.log(troubles.least_px), np.log(360))))
     canvas = _stage(sprite, library, min(size, _LARGEST_PX) / SIDE_PX, rng)
     for _ in range(rng.choice(3, p=[0.5, 0.3, 0.2])):
         _paste_other(canvas, sprite, library, rng, behind=True)
     _paste_self(canvas, sprite)
-    if rng.uniform() < 0.45:
+    if rng.uniform() < troubles.occluded:
         for _ in range(rng.integers(1, 3)):
             _occlude(canvas, sprite, library, rng)
-    points = sprite.keypoints * (np.array(canvas.size_wh) / sprite.alpha.shape[::-1]) + canvas.corner
-    frame = _frame(canvas, points, rng)
+    zoom = np.array(canvas.size_wh) / sprite.alpha.shape[::-1]
+    points = sprite.keypoints * zoom + canvas.corner
+    frame = _frame(canvas, troubles.cut, rng)
     state = keypoint_states(points, sprite.self_hidden, canvas.own, canvas.front, frame)
     box = _box(canvas, frame, rng)
-    return _developed(canvas, frame, box, points, state, size, rng)
+    image, low = _developed(canvas, frame, box, size, rng)
+    box = np.r_[box[:2] - low, box[2:]]
+    return Crop(image, box, points - low, state, size, zoom, canvas.corner - low)
 
 
 def keypoint_states(
@@ -180,12 +200,12 @@ def _occlude(canvas: _Canvas, sprite: Sprite, library: Library, rng: np.random.G
         canvas.picture, canvas.front = before
 
 
-def _frame(canvas: _Canvas, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _frame(canvas: _Canvas, often: float, rng: np.random.Generator) -> np.ndarray:
     """(4,) x0 y0 x1 y1 of the picture's border in the canvas: mostly far off, else through the vehicle."""
     side = canvas.picture.shape[0]
     frame = np.array([-9 * side, -9 * side, 10 * side, 10 * side])
     (x, y), (width, height) = canvas.corner, canvas.size_wh
-    if rng.uniform() < 0.2:
+    if rng.uniform() < often:
         cut = rng.uniform(-0.1, 0.55)
         which = rng.integers(4)
         if which < 2:
@@ -212,10 +232,9 @@ def _box(canvas: _Canvas, frame: np.ndarray, rng: np.random.Generator) -> np.nda
 
 
 def _developed(
-    canvas: _Canvas, frame: np.ndarray, box: np.ndarray, points: np.ndarray, state: np.ndarray, size: float,
-    rng: np.random.Generator,
-) -> Crop:  # fmt: skip
-    """The part of the canvas that the window needs, as a camera would deliver it."""
+    canvas: _Canvas, frame: np.ndarray, box: np.ndarray, size: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the canvas that the window needs, as a camera would deliver it, and its corner (2,) there."""
     middle, reach = box[:2] + box[2:] / 2, GROWN * box[2:].max() / 2 + 3
     low = np.clip(np.floor(middle - reach).astype(int), 0, canvas.picture.shape[0] - 8)
     high = np.clip(np.ceil(middle + reach).astype(int), low + 8, canvas.picture.shape[0])
@@ -223,7 +242,7 @@ def _developed(
     image = photographed(np.clip(image, 0, 255).astype(np.uint8), min(1.0, _LARGEST_PX / size), rng)
     x0, y0, x1, y1 = np.clip(frame - np.r_[low, low], 0, np.tile(image.shape[1::-1], 2))
     image[:y0], image[y1:], image[:, :x0], image[:, x1:] = 0, 0, 0, 0
-    return Crop(image, np.r_[box[:2] - low, box[2:]], points - low, state, size)
+    return image, low
 
 
 def photographed(image: np.ndarray, softness: float, rng: np.random.Generator) -> np.ndarray:

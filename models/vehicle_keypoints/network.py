@@ -53,32 +53,26 @@ def _stack(inside: int, outside: int, stride: int, blocks: int) -> nn.Sequential
     return nn.Sequential(Residual(inside, outside, stride), *(Residual(outside, outside) for _ in range(blocks)))
 
 
-class KeypointNetwork(nn.Module):
-    """Declares what the training loop asks for: `loss` and `metrics` of a batch.
+class ResidualUNet(nn.Module):
+    """Features of a window at a quarter of its resolution, a few cells beyond its edges too, and of the whole."""
 
-    A batch holds image (N, 3, 128, 128) uint8 RGB, cells (N, 12, 2) heatmap coordinates, NaN where unknown, and state
-    (N, 12) int64 index of KEYPOINT_STATES, -1 where unknown; for metrics also radius (N,), the cells of PCK@0.1.
-    """
-
-    def __init__(self, settings: NetworkSettings | None = None) -> None:
+    def __init__(self, width: int, blocks: int, reach_cells: int) -> None:
         super().__init__()
-        self.settings = settings = settings or NetworkSettings()
-        widths = [settings.width * factor for factor in (1, 2, 3, 4)]
+        self.widths = widths = [width * factor for factor in (1, 2, 3, 4)]
+        self.reach = reach_cells
         self.stem = nn.Sequential(
-            nn.Conv2d(3, settings.width, 7, 4, 3, bias=False), nn.BatchNorm2d(settings.width), nn.ReLU(inplace=True)
+            nn.Conv2d(3, width, 7, 4, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
         )
         ins = [widths[0], *widths[:-1]]
         self.down = nn.ModuleList(
-            _stack(i, o, stride, settings.blocks) for i, o, stride in zip(ins, widths, (1, 2, 2, 2), strict=True)
+            _stack(i, o, stride, blocks) for i, o, stride in zip(ins, widths, (1, 2, 2, 2), strict=True)
         )
         self.across = nn.ModuleList(nn.Conv2d(w, n, 1) for n, w in pairwise(widths))
-        self.up = nn.ModuleList(_stack(n, n, 1, settings.blocks - 1) for n in widths[:-1])
+        self.up = nn.ModuleList(_stack(n, n, 1, blocks - 1) for n in widths[:-1])
         self.beyond = Residual(widths[0], widths[0])
-        self.heat = nn.Conv2d(widths[0], KEYPOINTS, 3, 1, 1)
-        self.state = nn.Sequential(nn.Linear(widths[0] + widths[-1], 64), nn.ReLU(inplace=True), nn.Linear(64, 48))
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Heatmap logits (N, 12, 40, 40) and state logits (N, 12, 4) of images (N, 3, 128, 128), 0 to 1."""
+    def features(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, C, S / 4 + 2 reach, ...) around windows (N, 3, S, S), 0 to 1, and (N, 4 C) of the whole."""
         x = self.stem((image - 0.45) / 0.25)
         levels = []
         for stack in self.down:
@@ -86,9 +80,28 @@ class KeypointNetwork(nn.Module):
             levels.append(x)
         for level, across, stack in zip(levels[-2::-1], self.across[::-1], self.up[::-1], strict=True):
             x = stack(level + F.interpolate(across(x), scale_factor=2.0, mode="nearest"))
-        x = self.beyond(F.pad(x, (REACH_CELLS,) * 4))  # (N, C, 40, 40)
+        return self.beyond(F.pad(x, (self.reach,) * 4)), levels[-1].mean((2, 3))
+
+
+class KeypointNetwork(ResidualUNet):
+    """Declares what the training loop asks for: `loss` and `metrics` of a batch.
+
+    A batch holds image (N, 3, 128, 128) uint8 RGB, cells (N, 12, 2) heatmap coordinates, NaN where unknown, and state
+    (N, 12) int64 index of KEYPOINT_STATES, -1 where unknown; for metrics also radius (N,), the cells of PCK@0.1.
+    """
+
+    def __init__(self, settings: NetworkSettings | None = None) -> None:
+        settings = settings or NetworkSettings()
+        super().__init__(settings.width, settings.blocks, REACH_CELLS)
+        self.settings, widths = settings, self.widths
+        self.heat = nn.Conv2d(widths[0], KEYPOINTS, 3, 1, 1)
+        self.state = nn.Sequential(nn.Linear(widths[0] + widths[-1], 64), nn.ReLU(inplace=True), nn.Linear(64, 48))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Heatmap logits (N, 12, 40, 40) and state logits (N, 12, 4) of images (N, 3, 128, 128), 0 to 1."""
+        x, whole = self.features(image)  # (N, C, 40, 40)
         heat = self.heat(x)
-        return heat, self._states(heat, x, levels[-1].mean((2, 3)))
+        return heat, self._states(heat, x, whole)
 
     def _states(self, heat: Tensor, features: Tensor, whole: Tensor) -> Tensor:
         """(N, 12, 4): each keypoint's own row of logits from the features under its heatmap and those of the whole."""

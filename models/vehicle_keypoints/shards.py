@@ -30,8 +30,8 @@ BACKDROP = "backdrop"
 def draw_shard(job: ShardJob) -> int:
     """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
     rng = np.random.default_rng([job.seed, SEEDS[job.split], job.index])
-    rows = [_row(sprite) for sprite in _sprites(job, rng)]
-    rows += [_backdrop_row(draw_backdrop(rng)) for _ in range(max(2, job.vehicles // 4))]
+    rows = [sprite_row(sprite) for sprite in _sprites(job, rng)]
+    rows += [backdrop_row(draw_backdrop(rng)) for _ in range(max(2, job.vehicles // 4))]
     write_table(job.out, pa.Table.from_pylist(rows, schema=SCHEMA))
     return len(rows)
 
@@ -50,8 +50,12 @@ def _sprites(job: ShardJob, rng: np.random.Generator) -> Iterator[Sprite]:
         for _ in range(job.views):
             place, light = draw_place(rng, reach), draw_light(rng)
             yield draw_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, light, rng)
-    for number in range(max(1, job.vehicles // 2)):
-        seed = SEEDS[job.split] + (job.seed << 20) + job.index * 1000 + number
+    yield from draw_people(SEEDS[job.split] + (job.seed << 20) + job.index * 1000, max(1, job.vehicles // 2), rng)
+
+
+def draw_people(first_seed: int, count: int, rng: np.random.Generator) -> Iterator[Sprite]:
+    """People in two views each."""
+    for seed in range(first_seed, first_seed + count):
         mesh = person_mesh(make_person(seed), str(rng.choice(MOTIONS)), rng.uniform())
         for _ in range(2):
             yield draw_sprite("person", seed, mesh, np.zeros((0, 3)), draw_place(rng, 1.0), draw_light(rng), rng)
@@ -80,7 +84,8 @@ def _encode(image: np.ndarray, kind: str = ".png") -> bytes:
     return cv2.imencode(kind, image, flags)[1].tobytes()
 
 
-def _row(sprite: Sprite) -> dict:
+def sprite_row(sprite: Sprite) -> dict:
+    """A sprite as SCHEMA's columns."""
     # Beside the silhouette its mean colour: JPEG then rings less along the outline.
     filled = np.where(sprite.alpha[..., None], sprite.rgb, sprite.rgb[sprite.alpha].mean(axis=0).astype(np.uint8))
     ground = np.dstack([sprite.ground, sprite.ground[..., :1]])
@@ -99,7 +104,8 @@ def _row(sprite: Sprite) -> dict:
     }
 
 
-def _backdrop_row(albedo: np.ndarray) -> dict:
+def backdrop_row(albedo: np.ndarray) -> dict:
+    """An albedo image (S, S, 3) as SCHEMA's columns."""
     return {"kind": BACKDROP, "seed": 0, "rgb": _encode(albedo[..., ::-1], ".jpg")}
 
 
@@ -121,16 +127,27 @@ def read_library(folder: Path) -> Library:
 
     Raises FileNotFoundError where the folder holds no shard.
     """
-    parts = sorted(folder.glob("part-*.parquet"))
-    if not parts:
-        raise FileNotFoundError(f"{folder}: no part-*.parquet there; run `luigi --module tasks RenderVehicleCrops`")
-    rows = [row for part in parts for row in pq.read_table(part).to_pylist()]
-    backdrops = [_decode(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] for row in rows if row["kind"] == BACKDROP]
-    sprites = [_sprite(row) for row in rows if row["kind"] != BACKDROP]
+    rows = read_rows(folder, "RenderVehicleCrops")
+    backdrops = backdrops_of(rows)
+    sprites = [sprite_of(row) for row in rows if row["kind"] != BACKDROP]
     return Library([s for s in sprites if s.kind != "person"], [s for s in sprites if s.kind == "person"], backdrops)
 
 
-def _sprite(row: dict) -> Sprite:
+def read_rows(folder: Path, task: str) -> list[dict]:
+    """The rows of all shards of a folder; raises FileNotFoundError, which names the task, where there is none."""
+    parts = sorted(folder.glob("part-*.parquet"))
+    if not parts:
+        raise FileNotFoundError(f"{folder}: no part-*.parquet there; run `luigi --module tasks {task}`")
+    return [row for part in parts for row in pq.read_table(part).to_pylist()]
+
+
+def backdrops_of(rows: Sequence[dict]) -> list[np.ndarray]:
+    """The backdrops (S, S, 3) uint8 albedo among rows."""
+    return [_decode(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] for row in rows if row["kind"] == BACKDROP]
+
+
+def sprite_of(row: dict) -> Sprite:
+    """The inverse of `sprite_row`."""
     alpha = _decode(row["alpha"]) > 127
     return Sprite(
         row["kind"],

@@ -67,6 +67,11 @@ class Placed:
         """Edge pixels (..., 2) of points (..., 3) in the object's frame."""
         return pixel_to_edge(self.camera.project(self.plane.to_camera(points @ self.R.T + self.t)))
 
+    def extent(self, mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
+        """The least and the largest edge pixel (2,) of a mesh in the object's frame: its sprite's corners."""
+        corners = self.project(mesh.vertices)
+        return corners.min(axis=0), corners.max(axis=0)
+
     def rays(self, edge_xy: np.ndarray) -> np.ndarray:
         """Directions (N, 3), of camera depth 1, in the object's frame through edge pixels (N, 2)."""
         return (self.camera.rays(edge_xy - 0.5) @ (self.plane.R_cam_world @ self.R)).astype(np.float32)
@@ -119,8 +124,7 @@ def draw_sprite(
     kind: str, seed: int, mesh: Mesh, keypoints: np.ndarray, place: Placed, light: Light, rng: np.random.Generator
 ) -> Sprite:
     """Draw a mesh, metres in the object's frame, with its keypoints (12, 3) or (0, 3)."""
-    corners = place.project(mesh.vertices)
-    low, high = corners.min(axis=0), corners.max(axis=0)
+    low, high = place.extent(mesh)
     natural = float((high - low).max())
     zoom = SIDE_PX / natural
     width, height = (int(n) for n in np.ceil(zoom * (high - low)))

@@ -36,28 +36,28 @@ def windows_of(boxes_xywh: np.ndarray) -> np.ndarray:
     return np.column_stack([boxes[:, :2] + boxes[:, 2:] / 2 - side[:, None] / 2, side])
 
 
-def cut(image: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """(INPUT_PX, INPUT_PX, 3) the window (3,) of an image (H, W, 3); black where it leaves the image."""
+def cut(image: np.ndarray, window: np.ndarray, size_px: int = INPUT_PX) -> np.ndarray:
+    """(size_px, size_px, 3) the window (3,) of an image (H, W, 3); black where it leaves the image."""
     (left, top, side), (height, width) = window, image.shape[:2]
     x0, y0 = max(int(np.floor(left)) - 1, 0), max(int(np.floor(top)) - 1, 0)
     x1, y1 = min(int(np.ceil(left + side)) + 1, width), min(int(np.ceil(top + side)) + 1, height)
     if x1 <= x0 or y1 <= y0:
-        return np.zeros((INPUT_PX, INPUT_PX, 3), np.uint8)
-    part, scale = image[y0:y1, x0:x1], INPUT_PX / side
+        return np.zeros((size_px, size_px, 3), np.uint8)
+    part, scale = image[y0:y1, x0:x1], size_px / side
     corner = np.array([left - x0, top - y0])
     if scale < 0.6:  # more than bilinear's two taps: shrink by areas first
         size = np.maximum(np.round(np.array(part.shape[1::-1]) * scale), 1).astype(int)
         ratio = size / part.shape[1::-1]
         part, corner = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA), corner * ratio
-        per_px = ratio * side / INPUT_PX
+        per_px = ratio * side / size_px
     else:
-        per_px = np.full(2, side / INPUT_PX)
+        per_px = np.full(2, side / size_px)
     # Pixel centres: source = (target + 0.5) * per_px + corner - 0.5.
     matrix = np.array(
         [[per_px[0], 0, 0.5 * per_px[0] + corner[0] - 0.5], [0, per_px[1], 0.5 * per_px[1] + corner[1] - 0.5]]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(part, matrix, (INPUT_PX, INPUT_PX), flags=flags, borderMode=cv2.BORDER_CONSTANT))
+    return np.asarray(cv2.warpAffine(part, matrix, (size_px, size_px), flags=flags, borderMode=cv2.BORDER_CONSTANT))
 
 
 def to_cells(xy: np.ndarray, windows: np.ndarray) -> np.ndarray:

@@ -1,0 +1,74 @@
+"""Other views of cached crops as a user has them: cameras by PnP on detected keypoints, and mirror views.
+
+Nothing here looks at a true keypoint, state or pose; only the cameras' K and which crops show one vehicle are given.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calibration.camera import edge_to_pixel
+from models.occlusion_net.cached import Cached
+from models.occlusion_net.data import OTHERS
+from models.occlusion_net.frames import from_box
+from models.occlusion_net.lifting import joint_basis
+from models.occlusion_net.object_poses import views_of_crops
+from models.occlusion_net.view_sets import view_sets
+from models.shape_basis.basis import ShapeBasis
+
+_HEIGHT_PX = 200.0  # of a box in imagined pixels; its frame has none
+
+
+@cache
+def vehicles_basis() -> ShapeBasis:
+    """The 3D graph's basis with neither mesh nor sizes."""
+    mean, components = (_mirrored(points) for points in joint_basis())
+    count = len(components)
+    mesh, sizes = (np.zeros((0, 3)), np.zeros((count, 0, 3))), (np.zeros(3), np.zeros((count, 3)))
+    return ShapeBasis("vehicles", mean, components, *mesh, np.zeros((0, 3), np.int32), *sizes)
+
+
+def _mirrored(points: np.ndarray) -> np.ndarray:
+    """Points (..., 12, 3) whose right side is the left one with y negated, to the last bit."""
+    exact = points.copy()
+    exact[..., 0::2, :] = points[..., 1::2, :] * (1, -1, 1)
+    return exact
+
+
+def with_detected_views(cached: Cached, *, mirrors: bool, visible_from: float = 0.5) -> dict[str, Tensor]:
+    """The crops with the other views that they are for each other: `instance` says which show one vehicle.
+
+    A keypoint is visible where its confidence is `visible_from` or more. Crops whose pose is not found have no views.
+    Raises ValueError as `views_of_crops` and `view_sets` do.
+    """
+    aspect = cached["aspect"].double().numpy()
+    box = np.stack([0 * aspect, 0 * aspect, _HEIGHT_PX * aspect, 0 * aspect + _HEIGHT_PX], axis=1)
+    confidence = cached["confidence"].double().numpy()
+    xy = edge_to_pixel(from_box(cached["heat_xy"].double().numpy(), box[:, None]))
+    seen = confidence >= visible_from
+    views = views_of_crops(
+        cached["instance"].numpy(), xy, confidence * seen, seen, box, _pixel_K(cached, box), vehicles_basis()
+    )
+    sets = view_sets(views, 2 * OTHERS if mirrors else OTHERS, mirrors=mirrors)
+    most = sets.other_xy.shape[1]
+    shapes = {"cameras": (most + 1, 3, 4), "other_xy": (most, 12, 2), "other_visible": (most, 12)}
+    result = dict(cached)
+    for name, shape in shapes.items():
+        values = getattr(sets, name)
+        whole = np.zeros((len(xy), *shape), values.dtype)
+        whole[views.row] = values
+        result[name] = torch.from_numpy(whole if values.dtype == bool else whole.astype(np.float32))
+    return result
+
+
+def _pixel_K(cached: Cached, box: np.ndarray) -> np.ndarray:
+    """(N, 3, 3) from the camera's frame to the imagined pixels, whose integers are centres."""
+    to_pixel = np.zeros((len(box), 3, 3))
+    to_pixel[:, [0, 1], [0, 1]] = box[:, 2:] / 2
+    to_pixel[:, :2, 2] = edge_to_pixel(box[:, :2] + box[:, 2:] / 2)
+    to_pixel[:, 2, 2] = 1
+    return to_pixel @ cached["K"].double().numpy()
