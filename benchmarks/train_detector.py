@@ -68,7 +68,10 @@ def against_truth(camera_dir: Path) -> list[dict]:
 
 
 def _by_frame(table: pd.DataFrame) -> dict[int, list[dict]]:
-    return {int(frame): rows.to_dict("records") for frame, rows in table.groupby("frame_id")}
+    rows: dict[int, list[dict]] = {}
+    for row in table.to_dict("records"):
+        rows.setdefault(int(row["frame_id"]), []).append(row)
+    return rows
 
 
 def _wanted(row: dict) -> Wanted:

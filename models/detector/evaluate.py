@@ -93,7 +93,7 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _dataset(wanted: Sequence[Sequence[Wanted]], size_hw: tuple[int, int], band: tuple[float, float]) -> COCO:
-    rows = []
+    rows: list[dict] = []
     for number, objects in enumerate(wanted, start=1):
         for one in objects:
             inside = np.isnan(one.hidden) or band[0] <= one.hidden < band[1]

@@ -82,15 +82,17 @@ class ClipArt:
     def __getitem__(self, index: int) -> Picture:
         part, row, scene = self._scenes[index]
         image = cv2.imdecode(np.frombuffer(_jpegs(part)[row].as_buffer(), np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError(f"{part}: {scene}: no picture that can be read")
         rows = self._objects.get(scene)
         return Picture(image, [] if rows is None else list(self._labels(rows, image.shape[:2])))
 
     def _labels(self, rows: pd.DataFrame, size_hw: tuple[int, int]) -> Iterator[Label]:
         for row in rows.to_dict("records"):
-            crop, (x, y, _, _) = masks.decode(row[f"mask_{self.which}_rle"], size_hw)
-            box = row["bbox_amodal_xywh"] if self.which == "amodal" else (x, y, *crop.shape[::-1])
+            crop, seen = masks.decode(row[f"mask_{self.which}_rle"], size_hw)
+            x, y, w, h = map(float, row["bbox_amodal_xywh"] if self.which == "amodal" else seen)
             number = CLASSES.index(row["category"])
-            yield Label(number, crop, (x, y), tuple(map(float, box)), 1 - row["visible_fraction"])
+            yield Label(number, crop, seen[:2], (x, y, w, h), 1 - row["visible_fraction"])
 
 
 def _scenes(part: Path) -> list[tuple[Path, int, str]]:
@@ -133,11 +135,7 @@ class CocoFrames:
         if image is None:
             raise ValueError(f"{path}: no picture that can be read")
         found = self._found.of_size(number, image.shape[:2])
-        boxes = [tuple(map(float, one.box_xywh)) for one in found]
-        return Picture(
-            image,
-            [Label(CLASSES.index(o.category), o.crop, o.xy, box, np.nan) for o, box in zip(found, boxes, strict=True)],
-        )
+        return Picture(image, [Label(CLASSES.index(o.category), o.crop, o.xy, o.box_xywh, np.nan) for o in found])
 
 
 def _dataset(labels: Path) -> dict:

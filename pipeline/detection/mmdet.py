@@ -174,8 +174,8 @@ def _check_count(names: Sequence[str], model: Any, config: str) -> None:
 
 def _drop_unlikely(config: Any, score: float) -> None:
     """Have the network leave out what is thrown away anyhow, before it draws its mask over the whole frame."""
-    tests = config.model.get("test_cfg") or {}
-    part = tests.get("rcnn", tests) or {}
+    tests: Any = config.model.get("test_cfg") or {}
+    part: Any = tests.get("rcnn", tests) or {}
     if "score_thr" in part:
         part.score_thr = score
 
