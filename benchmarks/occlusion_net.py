@@ -24,7 +24,7 @@ from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet
 from models.occlusion_net.plan import CarViewSettings, plan_views
 from models.occlusion_net.readout import read_out
 from models.occlusion_net.scores import VISIBLE, Scored
-from models.occlusion_net.self_views import with_detected_views
+from models.occlusion_net.self_views import seen_by, with_detected_views
 from models.occlusion_net.trifocal import transfer
 from pipeline.engine import map_shards
 
@@ -117,10 +117,11 @@ def ablation(
     """Graphs trained alone by variant, judged on the points of the test that true views cover, and on all hidden."""
     samples = RenderedViews(read_views(folder / "train"), _SEED, TRAINING, each=True)
     true = collect(network, samples, len(samples), workers=1)
-    detected = {
-        name: with_detected_views(true, mirrors=mirrors) for name, mirrors in (("", False), (", mirrors", True))
-    }
     own = NetworkSettings(supervision="truth")
+    seen = seen_by(fit_graphs(replace(own, supervision="none"), true, training), true)
+    detected = {
+        name: with_detected_views(true, seen, mirrors=mirrors) for name, mirrors in (("", False), (", mirrors", True))
+    }
     variants = {
         "truth": (own, true),
         "one round": (replace(own, rounds=1), true),

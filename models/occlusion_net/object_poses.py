@@ -16,6 +16,7 @@ from models.shape_basis import ShapeBasis
 MIN_POINTS = 5
 _ROUNDS = 3
 _NOISE_SHARE = 0.02  # how far detected points are off, in shares of the box
+_MOST_OFF = 0.04  # weighted rms of a pose's residuals, in shares of the box's longer side: beyond, it is another pose
 
 
 def views_of_crops(
@@ -45,6 +46,8 @@ def views_of_crops(
         R, t, known = poses(xy, scores, basis.keypoints(shape), K, start)
         shape = _shapes(of, xy, scores * known[:, None], box_xywh, K @ np.concatenate([R, t[..., None]], -1), basis)
         start = R, t
+    P = K @ np.concatenate([R, t[..., None]], -1)
+    known &= _residuals(xy, scores, basis.keypoints(shape), P) <= _MOST_OFF * box_xywh[:, 2:].max(axis=1)
     if not known.any():
         raise ValueError(f"keypoints: none of {len(xy)} crops determines a pose; expected {MIN_POINTS} points or more")
     cameras, points = box_cameras(R, t, K, box_xywh), to_box(xy, box_xywh)
@@ -69,6 +72,13 @@ def poses(
     with torch.no_grad():
         pose = solve_pnp(X, pixels, sure, lens, (turn, shift))
     return pose.R.numpy(), pose.t.numpy(), pose.valid.numpy() & enough
+
+
+def _residuals(xy: np.ndarray, weights: np.ndarray, points: np.ndarray, P: np.ndarray) -> np.ndarray:
+    """(N,) weighted rms distance, px, of points (N, 12, 3) in cameras P (N, 3, 4) from pixels (N, 12, 2)."""
+    seen = np.einsum("nij,nkj->nki", P[..., :3], points) + P[:, None, :, 3]
+    off = np.square(seen[..., :2] / np.maximum(seen[..., 2:], 1e-6) - xy).sum(axis=-1)
+    return np.sqrt((off * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9))
 
 
 def _starts(
