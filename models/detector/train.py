@@ -130,6 +130,8 @@ def _history(folder: Path) -> list[dict]:
 def _start_from(model: Any, path: Path) -> None:
     """Give a network what fits it of other weights, as those of a model zoo, whose classes are others."""
     theirs = read_zoo_checkpoint(path).state
+    with quiet():
+        model.init_weights()  # once and now: the runner would do it after these weights are in
     ours = model.state_dict()
     fitting = {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape}
     if len(fitting) < _LEAST_SHARED * len(ours):

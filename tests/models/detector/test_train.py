@@ -34,6 +34,13 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def full(one, size_hw):
+    mask = np.zeros(size_hw, bool)
+    (x, y), (h, w) = one.xy, one.crop.shape
+    mask[y : y + h, x : x + w] = one.crop
+    return mask
+
+
 def test_a_stopped_run_goes_on_to_the_same_weights(shards, tmp_path):
     source = {"shards": str(shards), "masks": "visible"}
     train(SMALL, source, tmp_path / "whole")
@@ -88,14 +95,14 @@ def test_what_it_learned_is_what_the_mmdet_detector_finds(shards, tmp_path):
     rows = judge(MmdetDetector(settings), ClipArt(shards, kept_back=True))
     assert rows[0]["count"] == 8
     assert rows[0]["AP50"] > 0.8, rows
-    sure = MmdetDetector(dataclasses.replace(settings, min_score=0.3))
-    image, objects = street(1009)
-    found = {one.category: one for one in sure(image, "", 0)[::-1]}  # the surest of each
-    for (category, _), seen in zip(objects, visible(objects), strict=True):
-        mask = np.zeros(seen.shape, bool)
-        (x, y), (h, w) = found[category].xy, found[category].crop.shape
-        mask[y : y + h, x : x + w] = found[category].crop
-        assert (mask & seen).sum() / (mask | seen).sum() > 0.6
+    sure, overlaps = MmdetDetector(dataclasses.replace(settings, min_score=0.3)), []
+    for seed in range(1000, 1006):
+        image, objects = street(seed)
+        found = sure(image, "", 0)
+        for (category, _), seen in zip(objects, visible(objects), strict=True):
+            mine = [full(one, seen.shape) for one in found if one.category == category]
+            overlaps.append(max([(m & seen).sum() / (m | seen).sum() for m in mine], default=0.0))
+    assert np.median(overlaps) > 0.6, overlaps
 
 
 def test_coco_labels_train_as_well(tmp_path):
