@@ -11,12 +11,14 @@ EXTRAS ?=
 ARGS ?=
 
 BIN := .venv/bin
+DATA = $(or $(WALT3D_DATA),data)
+RUNS = $(DATA)/runs
 CORE := .venv/.core-installed
 TESTING := .venv/.testing-installed
 MM := .venv/.mm-installed
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
 
-.PHONY: help setup setup-mm weights clipart train evaluate label test lint bench schema clean
+.PHONY: help setup setup-mm weights clipart train evaluate reproduce-occlusion-net label test lint bench schema clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +28,7 @@ help:
 	@echo "make train CAMERA=cam07     a detector of the camera's own clip-art; PRESET=base for a GPU; resumes"
 	@echo "     MODEL=vehicle_keypoints    another network of models/"
 	@echo "make evaluate MODEL=occlusion_net ARGS='--crops DIR'   its tables and plots"
+	@echo "make reproduce-occlusion-net           Occlusion-Net rendered, trained and measured again"
 	@echo "make label CAMERA=mine      a local page that shows the camera's crops and records which are occluded"
 	@echo "make test                   install what the tests need, check style and types, run the tests"
 	@echo "make lint                   style and types only"
@@ -74,6 +77,18 @@ train: $(CORE) $(if $(filter detector,$(MODEL)),$(MM))
 
 evaluate: $(CORE)
 	$(BIN)/python -m models.$(MODEL).evaluate $(ARGS)
+
+# Rendered, trained and measured again: half an hour on two cores.
+reproduce-occlusion-net: $(TESTING)
+	$(BIN)/luigi --module tasks Train --model occlusion_net --preset baseline
+	$(BIN)/python -m models.occlusion_net.stack --baseline $(RUNS)/occlusion_net-baseline/weights.safetensors \
+	  --crops $$(ls -dt $(DATA)/training/car_views-* | head -n 1) --out $(RUNS)/occlusion_net-stacked.safetensors --steps 2500
+	$(BIN)/luigi --module tasks Train --model occlusion_net --preset finetune \
+	  --init-from $(RUNS)/occlusion_net-stacked.safetensors
+	$(BIN)/luigi --module tasks Train --model occlusion_net --preset finetune_baseline \
+	  --init-from $(RUNS)/occlusion_net-baseline/weights.safetensors
+	$(BIN)/python -m benchmarks.occlusion_net --check --weights $(RUNS)/occlusion_net-finetune/weights.safetensors \
+	  --baseline $(RUNS)/occlusion_net-finetune_baseline/weights.safetensors
 
 label: $(CORE)
 	$(BIN)/luigi --module tasks LabelOcclusion --camera $(CAMERA) $(ARGS)
