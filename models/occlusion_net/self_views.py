@@ -1,6 +1,7 @@
 """Other views of cached crops as a user has them: cameras by PnP on detected keypoints, and mirror views.
 
-Nothing here looks at a true keypoint, state or pose; only the cameras' K and which crops show one vehicle are given.
+No true position, pose or hidden keypoint is looked at. Given are K, which crops show one vehicle, and which keypoints
+are seen: by the labels of visible keypoints that the heatmaps learn from too, or by an encoder's word.
 """
 
 from __future__ import annotations
@@ -39,19 +40,19 @@ def _mirrored(points: np.ndarray) -> np.ndarray:
     return exact
 
 
-def with_detected_views(cached: Cached, *, mirrors: bool, visible_from: float = 0.5) -> dict[str, Tensor]:
+def with_detected_views(cached: Cached, seen: Tensor, *, mirrors: bool) -> dict[str, Tensor]:
     """The crops with the other views that they are for each other: `instance` says which show one vehicle.
 
-    A keypoint is visible where its confidence is `visible_from` or more. Crops whose pose is not found have no views.
-    Raises ValueError as `views_of_crops` and `view_sets` do.
+    Positions are the heatmaps', of keypoints that `seen` (N, 12) bool has; those make the poses, too. Crops whose pose
+    is not found have no views. Raises ValueError as `views_of_crops` and `view_sets` do.
     """
     aspect = cached["aspect"].double().numpy()
     box = np.stack([0 * aspect, 0 * aspect, _HEIGHT_PX * aspect, 0 * aspect + _HEIGHT_PX], axis=1)
     confidence = cached["confidence"].double().numpy()
     xy = edge_to_pixel(from_box(cached["heat_xy"].double().numpy(), box[:, None]))
-    seen = confidence >= visible_from
+    visible = seen.numpy()
     views = views_of_crops(
-        cached["instance"].numpy(), xy, confidence * seen, seen, box, _pixel_K(cached, box), vehicles_basis()
+        cached["instance"].numpy(), xy, confidence * visible, visible, box, _pixel_K(cached, box), vehicles_basis()
     )
     sets = view_sets(views, 2 * OTHERS if mirrors else OTHERS, mirrors=mirrors)
     most = sets.other_xy.shape[1]
