@@ -1,8 +1,7 @@
 """Other views of cached crops as a user has them: cameras by PnP on detected keypoints, and mirror views.
 
-Nothing here looks at a true keypoint, state or pose; only the cameras' K and which crops show one vehicle are given.
-A heatmap is as sure of hidden keypoints as of visible ones and wrong about three in four of them, so which detections
-count is for the graph's encoder to say, which learns it from visible keypoints alone.
+No true position, pose or hidden keypoint is looked at. Given are K, which crops show one vehicle, and which keypoints
+are seen: by the labels of visible keypoints that the heatmaps learn from too, or by an encoder's word.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from models.occlusion_net.cached import Cached
 from models.occlusion_net.data import OTHERS
 from models.occlusion_net.frames import from_box
 from models.occlusion_net.lifting import joint_basis
-from models.occlusion_net.network import Graphs
 from models.occlusion_net.object_poses import views_of_crops
 from models.occlusion_net.view_sets import view_sets
 from models.shape_basis.basis import ShapeBasis
@@ -42,27 +40,19 @@ def _mirrored(points: np.ndarray) -> np.ndarray:
     return exact
 
 
-@torch.inference_mode()
-def seen_by(graphs: Graphs, cached: Cached) -> Tensor:
-    """(N, 12) bool: the keypoints that graphs, taught by visible keypoints alone, say are visible."""
-    graph, _ = graphs.eval()(cached["heat_xy"], cached["confidence"], cached["aspect"])
-    return (graph.visible >= 0.5).clone()
-
-
 def with_detected_views(cached: Cached, seen: Tensor, *, mirrors: bool) -> dict[str, Tensor]:
     """The crops with the other views that they are for each other: `instance` says which show one vehicle.
 
-    seen (N, 12) bool: the detections that count, those of visible keypoints. Crops whose pose is not found have no
-    views.
-    Raises ValueError as `views_of_crops` and `view_sets` do.
+    Positions are the heatmaps', of keypoints that `seen` (N, 12) bool has; those make the poses, too. Crops whose pose
+    is not found have no views. Raises ValueError as `views_of_crops` and `view_sets` do.
     """
     aspect = cached["aspect"].double().numpy()
     box = np.stack([0 * aspect, 0 * aspect, _HEIGHT_PX * aspect, 0 * aspect + _HEIGHT_PX], axis=1)
     confidence = cached["confidence"].double().numpy()
     xy = edge_to_pixel(from_box(cached["heat_xy"].double().numpy(), box[:, None]))
-    counts = seen.numpy()
+    visible = seen.numpy()
     views = views_of_crops(
-        cached["instance"].numpy(), xy, confidence * counts, counts, box, _pixel_K(cached, box), vehicles_basis()
+        cached["instance"].numpy(), xy, confidence * visible, visible, box, _pixel_K(cached, box), vehicles_basis()
     )
     sets = view_sets(views, 2 * OTHERS if mirrors else OTHERS, mirrors=mirrors)
     most = sets.other_xy.shape[1]

@@ -46,7 +46,7 @@ def test_noise_on_the_input_makes_it_worse(cached):
 def test_views_by_detected_keypoints_find_hidden_points_and_mirrors_help(cached):
     counts = []
     for mirrors in (False, True):
-        found = with_detected_views(cached, cached["confidence"] >= 0.5, mirrors=mirrors)
+        found = with_detected_views(cached, cached["state"] == 0, mirrors=mirrors)
         from models.occlusion_net.trifocal import transfer
 
         target, weight = transfer(found["cameras"], found["other_xy"], found["other_visible"])
@@ -61,7 +61,7 @@ def test_views_take_nothing_from_the_truth(cached):
     blind = dict(cached)
     for name in ("xy", "state", "R", "t", "points", "cameras", "other_xy"):
         blind[name] = torch.zeros_like(cached[name])
-    first, second = (with_detected_views(c, c["confidence"] >= 0.5, mirrors=True) for c in (cached, blind))
+    first, second = (with_detected_views(c, cached["state"] == 0, mirrors=True) for c in (cached, blind))
     for name in ("cameras", "other_xy", "other_visible"):
         assert torch.equal(first[name], second[name])
 
