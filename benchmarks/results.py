@@ -27,7 +27,8 @@ vehicles, dresses and light.
 The noise settings of people's fits were chosen on cam07, after cam11's people, at 94 mm, had missed their bars: cam11
 chose none of them, but it said that there was need. Its 3D PCK still misses by 0.3 points: 57 % of its people are less
 than 50 px tall, and those err by 100 mm, taller ones by 60 to 80. On real footage detection, tracks and cutouts on PETS
-and two JamCams are measured, people's places and bodies on PETS, and the clicked keypoints of ApolloCar3D. There the fit as it ships misses 4 degrees by a little:
+and two JamCams are measured, people's places and bodies on PETS, and the clicked keypoints of ApolloCar3D. There the
+fit as it ships misses 4 degrees by a little:
 Apollo's clicks and our keypoints are up to 0.2 m apart on lamps and glass. The rows of "their definitions" move our
 points by the median offset of the other CAD models, which uses those cars' true poses, and noise settings were tried on
 these cars. The free ground between footprints was raised three times, each time after cam07 had shown two or three true
