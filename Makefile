@@ -78,7 +78,7 @@ train: $(CORE) $(if $(filter detector,$(MODEL)),$(MM))
 evaluate: $(CORE)
 	$(BIN)/python -m models.$(MODEL).evaluate $(ARGS)
 
-# Rendered, trained and measured again: half an hour on two cores.
+# Rendered, trained and measured again; the model's card says how long each part takes.
 reproduce-occlusion-net: $(TESTING)
 	$(BIN)/luigi --module tasks Train --model occlusion_net --preset baseline
 	$(BIN)/python -m models.occlusion_net.stack --baseline $(RUNS)/occlusion_net-baseline/weights.safetensors \
