@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from pipeline.storage import write_bytes
@@ -46,7 +47,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Report:
-    """Rows of the table (same keys in each), the bars, and anything worth keeping beside them."""
+    """Rows of the tables, a new one where the keys change, the bars, and anything worth keeping beside them."""
 
     rows: list[dict]
     bars: list[Bar] = field(default_factory=list)
@@ -82,9 +83,13 @@ def main(name: str, about: str | None, measure: Callable[..., Report], **paths: 
 
 
 def table(rows: list[dict]) -> str:
-    """Rows as Markdown."""
+    """Rows as Markdown; where the keys change another table begins."""
     if not rows:
         return "(no rows)"
+    return "\n\n".join(_one_table(list(alike)) for _, alike in groupby(rows, key=list))
+
+
+def _one_table(rows: list[dict]) -> str:
     lines = [list(rows[0]), ["---"] * len(rows[0]), *[[shown(v) for v in row.values()] for row in rows]]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import luigi
+import pyarrow.parquet as pq
 
 from models.hmr.plan import PeopleSettings, plan_people, plan_vehicles
 from models.occlusion_net.plan import CarViewSettings, plan_views
@@ -19,8 +20,10 @@ from pipeline.engine import map_shards
 from pipeline.storage import write_json
 from tasks.configuration import walt3d
 from tasks.console import Report
+from tasks.frames import INDEX
 from tasks.matting import MattingSamples
 from tasks.occlusion import OcclusionCrops
+from tasks.reconstruct import ReconstructVehicles
 from tasks.settings import collect, declare, identity
 from tasks.stage import data_root_of
 
@@ -161,6 +164,7 @@ _DATA: dict[str, Callable[..., Any]] = {
     "occlusion_net": RenderCarViews,
     "occlusion_classifier": OcclusionCrops,
 }
+_FROM_CAMERAS = ("occlusion_net",)
 
 
 class Train(luigi.Task):
@@ -174,15 +178,22 @@ class Train(luigi.Task):
     labels = luigi.Parameter(default="", description="human labels to train on, in the formats that the model reads")
     images = luigi.Parameter(default="", description="folder of the labelled pictures, else the labels'")
     backdrops = luigi.Parameter(default="", description="folder of your own pictures to render vehicles before")
+    cameras = luigi.Parameter(
+        default="", description="cameras whose own vehicles it learns from, too, with commas between: occlusion_net"
+    )
+    manifests = luigi.Parameter(default="", description="folder of the cameras' YAML, else data_manifest/cameras")
     data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._recipe()  # an unknown model or preset is told before anything is drawn
+        if self.cameras and self.model not in _FROM_CAMERAS:
+            raise ValueError(f"Train: --cameras is read by {', '.join(_FROM_CAMERAS)} alone, not by {self.model}")
 
     def requires(self) -> list[Any]:
-        """The model's data, unless human labels are given."""
-        return [] if self.labels else [_DATA[self.model](data_root=self.data_root)]
+        """The model's data, unless human labels are given, and the cameras' vehicles in 3D."""
+        data = [] if self.labels else [_DATA[self.model](data_root=self.data_root)]
+        return [*data, *self._cameras()]
 
     @property
     def folder(self) -> Path:
@@ -201,12 +212,23 @@ class Train(luigi.Task):
         network, settings = recipe_of.PRESETS[self.preset]
         if self.steps:
             settings = dataclasses.replace(settings, steps=self.steps)
-        crops = self.requires()[0].folder if self.requires() else Path()
-        given = {name: Path(value).expanduser().resolve() if value else None for name, value in self._files().items()}
+        crops = Path() if self.labels else self.requires()[0].folder
+        given: dict[str, Any] = {n: Path(v).expanduser().resolve() if v else None for n, v in self._files().items()}
+        if self.cameras:
+            sizes = [pq.read_table(task.folder / INDEX, columns=["height", "width"]) for task in self._cameras()]
+            pairs = zip(self._cameras(), sizes, strict=True)
+            given["cameras"] = [(task.folder, task.calibrated(size)[0]) for task, size in pairs]
         recipe = recipe_of.build(network, settings.seed, crops, **given)
         report = Report(self, f"Train {self.model}", "steps")
         last = train(recipe, settings, self.folder, progress=report)
         report.close(", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step"))
+
+    def _cameras(self) -> list[ReconstructVehicles]:
+        return [
+            ReconstructVehicles(camera=name, data_root=self.data_root, manifests=self.manifests)
+            for name in self.cameras.split(",")
+            if name
+        ]
 
     def _files(self) -> dict[str, str]:
         names = ("init_from", "labels", "images", "backdrops")

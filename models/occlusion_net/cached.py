@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from models.occlusion_net.data import RenderedViews
 from models.occlusion_net.frames import box_of_cells
 from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet, box_error
 from models.occlusion_net.readout import read_out
 from models.occlusion_net.scores import Scored, yaw_errors_deg
+from models.train import Samples
 from models.vehicle_keypoints.network import scaled
 
 Cached = Mapping[str, Tensor]  # a batch without its images, with heat_xy (N, 12, 2) and confidence (N, 12)
@@ -31,7 +31,7 @@ class GraphTraining:
 
 
 @torch.inference_mode()
-def collect(network: OcclusionNet, samples: RenderedViews, count: int, *, workers: int = 0) -> dict[str, Tensor]:
+def collect(network: OcclusionNet, samples: Samples, count: int, *, workers: int = 0) -> dict[str, Tensor]:
     """The first `count` samples as the network's heatmaps read them."""
     network.eval()
     chunks = [range(i, min(i + 32, count)) for i in range(0, count, 32)]

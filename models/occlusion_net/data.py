@@ -16,6 +16,7 @@ from torch import Tensor
 from calibration.camera import pixel_to_edge
 from models.occlusion_net.car_views import CarView, CarViews
 from models.occlusion_net.frames import INPUT_PX, box_matrix, cells_of_box, to_box
+from models.train import Samples
 from models.vehicle_keypoints.augment import FLIP_ORDER, VISIBLE, Troubles, composed, flip_sprite
 from models.vehicle_keypoints.labels import LabelledCrop
 from models.vehicle_keypoints.window import cut, windows_of
@@ -24,6 +25,7 @@ OTHERS = 4  # other views of the vehicle in a sample
 TRAINING = Troubles(occluded=0.5, cut=0.15, least_px=40)
 CAR_RENDER = Troubles(occluded=0.0, cut=0.0, least_px=40)
 COMPOSED = Troubles(occluded=1.0, cut=0.0, least_px=40)
+_CENTRE_FLIPPED = torch.tensor([[1.0, 1.0, -1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
 _MIRROR_X, _MIRROR_Y = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
 
@@ -82,7 +84,7 @@ class RenderedViews:
 class Kept:
     """The first `count` of samples, endlessly, kept in memory as they come; every other lap in the mirror."""
 
-    def __init__(self, samples: RenderedViews, count: int) -> None:
+    def __init__(self, samples: Samples, count: int) -> None:
         self.samples, self.count = samples, count
         self.kept: dict[int, dict[str, Tensor]] = {}
 
@@ -99,21 +101,19 @@ def mirrored(sample: dict[str, Tensor]) -> dict[str, Tensor]:
     away, across = torch.tensor([-1.0, 1.0]), torch.tensor([-1.0, 1.0, 1.0])
     vehicle, image = torch.tensor([1.0, -1.0, 1.0, 1.0]), across[:, None]
     xy = sample["xy"][swap] * away
-    K = sample["K"].clone()
-    K[0, 2] *= -1
-    return sample | {
+    once = sample | {
         "image": sample["image"].flip(-1),
         "xy": xy,
         "cells": cells_of_box(xy[None], sample["aspect"][None])[0],
         "state": sample["state"][swap],
-        "K": K,
-        "R": image * sample["R"] * vehicle[:3],
-        "t": sample["t"] * across,
-        "points": sample["points"][swap] * vehicle[:3],
         "cameras": image * sample["cameras"] * vehicle,
         "other_xy": sample["other_xy"][:, swap] * away,
         "other_visible": sample["other_visible"][:, swap],
     }
+    if "points" in sample:  # rendered: the vehicle and its pose are known
+        once |= {"R": image * sample["R"] * vehicle[:3], "t": sample["t"] * across}
+        once |= {"K": sample["K"] * _CENTRE_FLIPPED, "points": sample["points"][swap] * vehicle[:3]}
+    return once
 
 
 def _others(K: np.ndarray, current: CarView, others: Sequence[CarView]) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from models.geometry.rotations import matrix_to_quaternion, sixd_to_matrix
 from models.occlusion_net.graph import KEYPOINTS, NODE, Pairwise, Perceptron, gathered
-from models.shape_basis.basis import load_bases
+from models.shape_basis.basis import ShapeBasis, load_bases
 
 GROUPS = ("car", "van")
 SHAPES = 8
@@ -52,6 +52,22 @@ def joint_basis() -> tuple[np.ndarray, np.ndarray]:
     _, scale, rows = np.linalg.svd(np.reshape(spread, (-1, 36)) / np.sqrt(len(bases)), full_matrices=False)
     signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])  # the sign of a component is arbitrary
     return mean, ((signs * scale)[:, None] * rows)[:SHAPES].reshape(-1, 12, 3)
+
+
+@cache
+def vehicles_basis() -> ShapeBasis:
+    """The 3D graph's basis with neither mesh nor sizes."""
+    mean, components = (_mirrored(points) for points in joint_basis())
+    count = len(components)
+    mesh, sizes = (np.zeros((0, 3)), np.zeros((count, 0, 3))), (np.zeros(3), np.zeros((count, 3)))
+    return ShapeBasis("vehicles", mean, components, *mesh, np.zeros((0, 3), np.int32), *sizes)
+
+
+def _mirrored(points: np.ndarray) -> np.ndarray:
+    """Points (..., 12, 3) whose right side is the left one with y negated, to the last bit."""
+    exact = points.copy()
+    exact[..., 0::2, :] = points[..., 1::2, :] * (1, -1, 1)
+    return exact
 
 
 class LiftingGraph(nn.Module):

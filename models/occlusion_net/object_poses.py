@@ -14,6 +14,7 @@ from models.occlusion_net.view_sets import POINTS, Views, box_cameras, to_box
 from models.shape_basis import ShapeBasis
 
 MIN_POINTS = 5
+FOCALS = (0.5, 0.6, 0.72, 0.86, 1.0, 1.2, 1.45, 1.75, 2.1)  # widths of the picture
 _ROUNDS = 3
 _NOISE_SHARE = 0.02  # how far detected points are off, in shares of the box
 _MOST_OFF = 0.04  # weighted rms of a pose's residuals, in shares of the box's longer side: beyond, it is another pose
@@ -72,6 +73,26 @@ def poses(
     with torch.no_grad():
         pose = solve_pnp(X, pixels, sure, lens, (turn, shift))
     return pose.R.numpy(), pose.t.numpy(), pose.valid.numpy() & enough
+
+
+def focal_px(xy: np.ndarray, weights: np.ndarray, size_wh: np.ndarray, basis: ShapeBasis) -> float:
+    """The focal length, of FOCALS picture widths, at which the average shape fits most of N vehicles best.
+
+    xy (N, 12, 2) px, weights (N, 12) as `poses` has them; size_wh (2,) of the picture, whose middle is the principal
+    point. Crops that determine no pose at some of the lengths say nothing; without any the middle one is taken.
+    """
+    points, xy = np.tile(basis.mean, (len(xy), 1, 1)), np.nan_to_num(xy)
+    lengths = np.array(FOCALS) * size_wh[0]
+    off = np.full((len(FOCALS), len(xy)), np.nan)
+    for row, focal in enumerate(lengths):
+        K = np.array([[focal, 0, size_wh[0] / 2 - 0.5], [0, focal, size_wh[1] / 2 - 0.5], [0, 0, 1]])
+        K = np.broadcast_to(K, (len(xy), 3, 3))
+        R, t, known = poses(xy, weights, points, K)
+        off[row, known] = _residuals(xy, weights, points, K @ np.concatenate([R, t[..., None]], -1))[known]
+    told = np.isfinite(off).all(axis=0)
+    if not told.any():
+        return float(lengths[len(lengths) // 2])
+    return float(lengths[np.median(off[:, told] / off[:, told].min(axis=0), axis=1).argmin()])
 
 
 def _residuals(xy: np.ndarray, weights: np.ndarray, points: np.ndarray, P: np.ndarray) -> np.ndarray:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from calibration.camera import Camera
 from models.checkpoints import load_into, read_weights
 from models.occlusion_net.car_views import CarViews, read_views
+from models.occlusion_net.carfusion import SPLITS
 from models.occlusion_net.data import CAR_RENDER, Kept, RenderedViews
 from models.occlusion_net.network import NetworkSettings, OcclusionNet, build_network, config_of
+from models.occlusion_net.view_samples import Mixed, samples_of_camera, samples_of_carfusion
 from models.train import Recipe, TrainSettings
 from models.vehicle_keypoints.shards import read_backdrops
 
@@ -37,32 +42,52 @@ PRESETS: dict[str, tuple[NetworkSettings, TrainSettings]] = {
 
 def build(
     network: NetworkSettings, seed: int, crops: Path, *, init_from: Path | None = None, labels: Path | None = None,
-    images: Path | None = None, backdrops: Path | None = None,
+    images: Path | None = None, backdrops: Path | None = None, cameras: Sequence[tuple[Path, Camera]] = (),
 ) -> Recipe:  # fmt: skip
-    """The recipe over Car-render.
+    """The recipe over Car-render, over Car-render and cameras' own vehicles in equal parts, or over CarFusion.
 
-    Pictures in the folder `backdrops`, empty streets best, stand behind vehicles beside the procedural ones. Weights to
-    start from may be those of the baseline: then the graphs start anew. Raises ValueError for weights of another
-    architecture, and for human labels, which single pictures cannot give the other views.
+    Pictures in the folder `backdrops`, empty streets best, stand behind rendered vehicles beside the procedural ones.
+    cameras: folders of finished jobs with their cameras. labels: CarFusion's folder of sequences; its intersections for
+    training and for the test are what it is trained and validated on, without Car-render. Weights to start from may be
+    those of the baseline: then the graphs start anew. Raises ValueError for weights of another architecture, for what
+    cannot be read, and for supervision by true places of hidden points where there are none.
     """
-    if labels is not None or images is not None:
-        raise ValueError(
-            "occlusion_net: --labels and --images are not read; views of one vehicle are what it learns from"
-        )
+    _check_given(network, labels, images, backdrops, cameras)
     torch.manual_seed(seed)
     net, config = OcclusionNet(network), config_of(network)
     if init_from is not None:
         start_from(net, init_from)
         config["init_from"] = init_from.name
-    train, val = read_views(crops / "train"), read_views(crops / "val")
-    if backdrops is not None:
-        train = CarViews(
-            train.views, replace(train.library, backdrops=[*train.library.backdrops, *read_backdrops(backdrops)])
-        )
-        config["backdrops"] = backdrops.name
-    return Recipe(
-        net, Kept(RenderedViews(train, seed), _KEPT), RenderedViews(val, seed + 1, CAR_RENDER, each=True), config
-    )
+    for name, path in (("labels", labels), ("backdrops", backdrops)):
+        if path is not None:
+            config[name] = path.name
+    if cameras:
+        config["cameras"] = [folder.name for folder, _ in cameras]
+    if labels is not None:
+        learnt, tested = (samples_of_carfusion(labels, split, seed, shaken=split == "train") for split in SPLITS)
+        return Recipe(net, learnt, tested, config)
+    train: Any = RenderedViews(_rendered(crops / "train", backdrops), seed)
+    if cameras:
+        train = Mixed([train, Mixed([samples_of_camera(folder, camera, seed) for folder, camera in cameras])])
+    val = RenderedViews(read_views(crops / "val"), seed + 1, CAR_RENDER, each=True)
+    return Recipe(net, Kept(train, _KEPT), val, config)
+
+
+def _check_given(network: NetworkSettings, labels: Any, images: Any, backdrops: Any, cameras: Sequence) -> None:
+    if images is not None or (labels is not None and (backdrops is not None or cameras)):
+        raise ValueError("occlusion_net: --labels, a folder of CarFusion's sequences, goes without --images, "
+                         "--backdrops and --cameras: its pictures lie beside its labels")  # fmt: skip
+    if (labels is not None or cameras) and network.supervision == "truth":
+        raise ValueError("occlusion_net: supervision truth: nobody knows where hidden points of real vehicles are; "
+                         "expected trifocal or transfer")  # fmt: skip
+
+
+def _rendered(folder: Path, backdrops: Path | None) -> CarViews:
+    views = read_views(folder)
+    if backdrops is None:
+        return views
+    more = [*views.library.backdrops, *read_backdrops(backdrops)]
+    return CarViews(views.views, replace(views.library, backdrops=more))
 
 
 def start_from(net: OcclusionNet, path: Path) -> None:

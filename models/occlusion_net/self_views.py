@@ -6,8 +6,6 @@ are seen: by the labels of visible keypoints that the heatmaps learn from too, o
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,28 +14,11 @@ from calibration.camera import edge_to_pixel
 from models.occlusion_net.cached import Cached
 from models.occlusion_net.data import OTHERS
 from models.occlusion_net.frames import from_box
-from models.occlusion_net.lifting import joint_basis
+from models.occlusion_net.lifting import vehicles_basis
 from models.occlusion_net.object_poses import views_of_crops
 from models.occlusion_net.view_sets import view_sets
-from models.shape_basis.basis import ShapeBasis
 
 _HEIGHT_PX = 200.0  # of a box in imagined pixels; its frame has none
-
-
-@cache
-def vehicles_basis() -> ShapeBasis:
-    """The 3D graph's basis with neither mesh nor sizes."""
-    mean, components = (_mirrored(points) for points in joint_basis())
-    count = len(components)
-    mesh, sizes = (np.zeros((0, 3)), np.zeros((count, 0, 3))), (np.zeros(3), np.zeros((count, 3)))
-    return ShapeBasis("vehicles", mean, components, *mesh, np.zeros((0, 3), np.int32), *sizes)
-
-
-def _mirrored(points: np.ndarray) -> np.ndarray:
-    """Points (..., 12, 3) whose right side is the left one with y negated, to the last bit."""
-    exact = points.copy()
-    exact[..., 0::2, :] = points[..., 1::2, :] * (1, -1, 1)
-    return exact
 
 
 def with_detected_views(cached: Cached, seen: Tensor, *, mirrors: bool) -> dict[str, Tensor]:

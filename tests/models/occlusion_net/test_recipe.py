@@ -39,8 +39,8 @@ def test_goes_on_from_the_baseline(trained, views_folder):
     assert recipe.config["init_from"] == "weights.safetensors"
 
 
-def test_human_labels_are_refused(views_folder, tmp_path):
-    with pytest.raises(ValueError, match="--labels and --images are not read"):
+def test_labels_that_are_no_carfusion_are_named(views_folder, tmp_path):
+    with pytest.raises(ValueError, match=r"expected CarFusion's sequences"):
         build(TINY, 0, views_folder, labels=tmp_path / "labels.csv")
 
 

@@ -1,8 +1,6 @@
 """A camera's folder of one drawn drive: its views, what they cover, and folders that hold none."""
 
-import cv2
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -10,50 +8,7 @@ import torch
 from models.occlusion_net.trifocal import transfer
 from models.occlusion_net.view_sets import view_sets
 from models.occlusion_net.views import MOTIONS, coverage, covered, main, motions, views_of_camera
-from models.vehicle_keypoints import Keypoints
-from pipeline.tables import CUTOUTS, FRAMES, RECONSTRUCTED
-from tests.models.occlusion_net.conftest import Drive, drive
-
-
-class Detector:
-    """Finds the drawn keypoints of each box, with a pixel of noise."""
-
-    def __init__(self, seen: Drive, score: float = 0.9) -> None:
-        self.seen, self.score = seen, score
-
-    def predict(self, images, boxes_xywh, progress=None) -> Keypoints:
-        away = np.abs(boxes_xywh[:, None] - self.seen.box_xywh).sum(axis=2)
-        rows = away.argmin(axis=1)
-        assert away.min(axis=1).max() < 0.01 and all(image.shape == (720, 1280, 3) for image in images)
-        noise = np.random.default_rng(0).normal(0, 1.0, (len(rows), 12, 2))
-        state = np.where(self.seen.visible[rows], 0, 1)
-        return Keypoints(self.seen.pixels[rows] + noise, np.full(state.shape, self.score), 1.0 + 0 * state, state)
-
-
-def _table(schema: pa.Schema, rows: list[dict]) -> pa.Table:
-    return pa.Table.from_pylist([dict.fromkeys(schema.names) | row for row in rows], schema=schema)
-
-
-@pytest.fixture
-def folder(tmp_path, passing):
-    """The drive as track 4, and what must be left out: a person, a failed fit, an untracked vehicle."""
-    frames, cutouts, fitted = [], [], []
-    (tmp_path / "frames").mkdir()
-    cv2.imwrite(str(tmp_path / "frames" / "blank.png"), np.zeros((720, 1280, 3), np.uint8))
-    for i in range(len(passing.t)):
-        frame = {"frame_id": i, "source": "frames/blank.png", "position": -1, "status": "ok"}
-        frames.append(frame | {"width": 1280, "height": 720})
-        box = passing.box_xywh[i].tolist()
-        cutouts.append({"cutout_id": 10 + i, "frame_id": i, "category": "vehicle", "bbox_xywh": box})
-        pose = {"R": passing.R[i].ravel().tolist(), "t": passing.t[i].tolist(), "fit_ok": True, "shape_basis": "car"}
-        row = {"cutout_id": 10 + i, "track_id": 4, "frame_id": i, "category": "vehicle"} | pose
-        fitted.append(row)
-    fitted += [row | {"category": "person"}, row | {"fit_ok": False}, row | {"track_id": -1}]
-    for name, schema, rows in (("cutouts", CUTOUTS, cutouts[::-1]), ("reconstructed", RECONSTRUCTED, fitted)):
-        (tmp_path / name).mkdir()
-        pq.write_table(_table(schema, rows), tmp_path / name / "part-00000.parquet")
-    pq.write_table(_table(FRAMES, frames), tmp_path / "frames" / "index.parquet")
-    return tmp_path
+from tests.models.occlusion_net.conftest import Detector, drive
 
 
 def test_a_track_is_read_as_views_of_one_object(folder, passing):

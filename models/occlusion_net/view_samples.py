@@ -1,0 +1,164 @@
+"""Crops whose other views are known, as the training loop takes them: a camera's own vehicles, or CarFusion's.
+
+Nothing of them is rendered: their keypoints are a network's or a person's, their poses were fitted to these, and what
+is hidden in a crop is told by the object's other views and their mirror images alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from calibration.camera import Camera
+from models.occlusion_net.carfusion import read_raw
+from models.occlusion_net.data import OTHERS, as_sample
+from models.occlusion_net.frames import box_matrix, from_box
+from models.occlusion_net.labels import UNKNOWN, VISIBLE, LabelledVehicle, objects_of
+from models.occlusion_net.lifting import vehicles_basis
+from models.occlusion_net.object_poses import focal_px, views_of_crops
+from models.occlusion_net.view_sets import Views, view_sets
+from models.occlusion_net.views import views_of_camera
+from models.train import Samples
+from models.vehicle_keypoints import VehicleKeypoints
+from models.vehicle_keypoints.augment import SELF_OCCLUDED, photographed
+from models.vehicle_keypoints.window import GROWN
+from pipeline.frames import FrameReader
+from pipeline.storage import read_parts
+
+_MARGIN = 1.25  # of the window's side, what a patch shows: room for a shaken box
+_SHAKEN = 0.03  # standard deviation of a shaken box's edges, of its longer side
+_OF_ONE = 60  # most crops of one object
+Patch = tuple[np.ndarray, np.ndarray]  # RGB (h, w, 3) uint8 and the edge px (2,) of its corner in the picture
+
+
+class ViewSamples:
+    """Endless crops of N views, one after the other; `shaken`: with other boxes, light and noise at every lap."""
+
+    def __init__(
+        self, views: Views, patch: Callable[[int], Patch], seed: int, *, mirrors: bool = True, shaken: bool = True
+    ) -> None:
+        self.views, self.patch, self.seed, self.shaken = views, patch, seed, shaken
+        self.sets = view_sets(views, OTHERS, mirrors=mirrors)
+        self.state = np.where(views.visible, VISIBLE, np.where(views.hidden, SELF_OCCLUDED, UNKNOWN))
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        rng, i = np.random.default_rng([self.seed, index]), index % len(self.views)
+        image, corner = self.patch(i)
+        old = self.views.box_xywh[i]
+        box = _shaken(old, rng) if self.shaken else old
+        image = photographed(image, 0.5, rng) if self.shaken else image
+        edge_xy = from_box(self.views.xy[i], old)
+        cameras = self.sets.cameras[i].copy()
+        cameras[0] = box_matrix(box) @ np.linalg.inv(box_matrix(old)) @ cameras[0]
+        others = {"cameras": cameras, "other_xy": self.sets.other_xy[i], "other_visible": self.sets.other_visible[i]}
+        tensors = {n: torch.from_numpy(v if v.dtype == bool else v.astype(np.float32)) for n, v in others.items()}
+        sample = as_sample(image, np.r_[box[:2] - corner, box[2:]], edge_xy - corner, self.state[i])
+        return sample | tensors | {"instance": torch.tensor(int(self.views.of[i]))}
+
+
+class Mixed:
+    """Samples of several sources in turn, with the entries that all of them have."""
+
+    def __init__(self, sources: Sequence[Samples]) -> None:
+        self.sources = sources
+        self.names = sorted(set.intersection(*(set(source[0]) for source in sources)))
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        lap, which = divmod(index, len(self.sources))
+        sample = self.sources[which][lap]
+        return {name: sample[name] for name in self.names}
+
+
+def samples_of_camera(
+    camera_dir: Path, camera: Camera, seed: int, network: VehicleKeypoints | None = None, *, mirrors: bool = True
+) -> ViewSamples:
+    """The vehicles of a camera's folder that `views_of_camera` finds, each a crop of its own frame.
+
+    Raises FileNotFoundError and ValueError as `views_of_camera` and `view_sets` do.
+    """
+    views = views_of_camera(camera_dir, camera, network)
+    return ViewSamples(views, camera_patches(camera_dir, views).__getitem__, seed, mirrors=mirrors)
+
+
+def camera_patches(camera_dir: Path, views: Views) -> list[Patch]:
+    """What the frames of a camera's cutouts show around each view, in memory."""
+    table = read_parts(camera_dir / "cutouts", columns=["cutout_id", "frame_id"])
+    frame_of = dict(zip(table["cutout_id"].to_pylist(), table["frame_id"].to_pylist(), strict=True))
+    frames = np.array([frame_of[row] for row in views.row.tolist()])
+    found: dict[int, Patch] = {}
+    reader = FrameReader(pq.read_table(camera_dir / "frames" / "index.parquet"), camera_dir)
+    for frame_id, image in reader.read(np.unique(frames).tolist()):
+        for i in np.flatnonzero(frames == frame_id).tolist():
+            found[i] = patch_of(image[..., ::-1], views.box_xywh[i])
+    return [found[i] for i in range(len(views))]
+
+
+def patch_of(image_rgb: np.ndarray, box_xywh: np.ndarray) -> Patch:
+    """A copy of the image's part around a box."""
+    middle, reach = box_xywh[:2] + box_xywh[2:] / 2, _MARGIN * GROWN * box_xywh[2:].max() / 2
+    size = np.array(image_rgb.shape[1::-1])
+    low = np.clip(np.floor(middle - reach), 0, size - 2).astype(int)
+    high = np.clip(np.ceil(middle + reach), low + 2, size).astype(int)
+    return np.ascontiguousarray(image_rgb[low[1] : high[1], low[0] : high[0]]), low.astype(float)
+
+
+def samples_of_carfusion(root: Path, split: str, seed: int, *, shaken: bool = True) -> ViewSamples:
+    """CarFusion's raw labels of a split: other cameras and other moments of one object are its other views.
+
+    Poses come from the visible labels, and each video's focal length too, which the labels do not tell. Raises
+    ValueError as `read_raw`, `views_of_crops` and `view_sets` do.
+    """
+    vehicles = _thinned(read_raw(root, split))
+    views = carfusion_views(vehicles)
+
+    def patch(i: int) -> Patch:
+        image = cv2.imread(str(vehicles[int(views.row[i])].image), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError(f"{vehicles[int(views.row[i])].image}: cannot be read as a picture")
+        return patch_of(np.asarray(image)[..., ::-1], views.box_xywh[i])
+
+    return ViewSamples(views, patch, seed, shaken=shaken)
+
+
+def carfusion_views(vehicles: Sequence[LabelledVehicle]) -> Views:
+    """Views of labelled vehicles in their objects' frames; `row` is the vehicle's number."""
+    xy, state = (np.stack([getattr(v, name) for v in vehicles]) for name in ("xy", "state"))
+    box = np.stack([v.box_xywh for v in vehicles])
+    visible = (state == VISIBLE) & np.isfinite(xy).all(-1)
+    _, video = np.unique([f"{v.sequence}/{v.camera}" for v in vehicles], return_inverse=True)
+    K = np.zeros((len(vehicles), 3, 3))
+    for number in range(video.max() + 1):
+        mine = np.flatnonzero(video == number)
+        picture = cv2.imread(str(vehicles[mine[0]].image))
+        size_wh = np.array([1920, 1080] if picture is None else picture.shape[1::-1], float)
+        focal = focal_px(xy[mine], visible[mine].astype(float), size_wh, vehicles_basis())
+        K[mine] = [[focal, 0, size_wh[0] / 2 - 0.5], [0, focal, size_wh[1] / 2 - 0.5], [0, 0, 1]]
+    views = views_of_crops(objects_of(vehicles), xy, visible.astype(float), visible, box, K, vehicles_basis())
+    hidden = (state > VISIBLE)[views.row]
+    return replace(views, hidden=hidden)
+
+
+def _thinned(vehicles: Sequence[LabelledVehicle]) -> list[LabelledVehicle]:
+    """At most _OF_ONE crops of an object, evenly over its moments and cameras."""
+    objects = objects_of(vehicles)
+    order = np.argsort(objects, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(objects[order])) + 1)
+    kept = [group[np.unique(np.linspace(0, len(group) - 1, min(_OF_ONE, len(group))).astype(int))] for group in groups]
+    return [vehicles[i] for i in np.sort(np.concatenate(kept)).tolist()]
+
+
+def _shaken(box_xywh: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The box as another detector would give it."""
+    spread = box_xywh[2:].max() * np.clip(rng.normal(0, _SHAKEN, (2, 2)), -0.08, 0.08)
+    low, high = box_xywh[:2] + spread[0], box_xywh[:2] + box_xywh[2:] + spread[1]
+    return np.r_[low, np.maximum(high - low, 4)]
