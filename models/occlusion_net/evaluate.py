@@ -73,7 +73,9 @@ def tables(scored: Mapping[str, Scored]) -> Iterable[str]:
         for count in HIDDEN_COUNTS:
             if ((s.state > VISIBLE) & s.located)[s.hidden_count == count].any():
                 yield f"hidden, of crops that hide {count} | " + _cells(s.pck_of_hidden(m, count) for m in methods)
-        yield "occlusion AUC | " + (_cells(map(s.auc, s.hidden)) if s.tells_hidden else "not known, only one state is labelled")
+        yield "occlusion AUC | " + (
+            _cells(map(s.auc, s.hidden)) if s.tells_hidden else "not known, only one state is labelled"
+        )
         if np.isfinite(s.yaw_deg).all():
             yield f"yaw error: median {np.median(s.yaw_deg):.2f} deg, above 30 deg {(s.yaw_deg > 30).mean():.3f}"
         yield from _correspondence_lines(s)
