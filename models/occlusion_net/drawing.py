@@ -36,9 +36,9 @@ def drawn(image: np.ndarray, boxes_xywh: np.ndarray, vehicles: Vehicles, zoom: i
         if size_px[n] < LEAST_PX:
             continue
         wire, places = _spots(vehicles.wire_xy[n], zoom), _spots(vehicles.xy[n], zoom)
+        radius = max(2, round(0.02 * zoom * float(size_px[n])))
         for a, b in LINKS:
-            cv2.line(picture, wire[a], wire[b], _WIRE_BGR, 1, cv2.LINE_AA)
-        radius = int(np.clip(round(0.02 * zoom * size_px[n]), 2, 7))
+            cv2.line(picture, wire[a], wire[b], _WIRE_BGR, max(1, radius // 4), cv2.LINE_AA)
         for place, seen in zip(places, vehicles.visible[n] >= 0.5, strict=True):
             _dot(picture, place, radius, bool(seen))
     return np.asarray(picture)
@@ -69,7 +69,7 @@ def _dot(picture: np.ndarray, place: tuple[int, int], radius: int, seen: bool) -
         cv2.circle(picture, place, radius + 1, _EDGE_BGR, -1, cv2.LINE_AA)
         cv2.circle(picture, place, radius, _SEEN_BGR, -1, cv2.LINE_AA)
     else:
-        cv2.circle(picture, place, radius + 1, _HIDDEN_BGR, 2 if radius > 3 else 1, cv2.LINE_AA)
+        cv2.circle(picture, place, radius + 1, _HIDDEN_BGR, 1 + radius // 4, cv2.LINE_AA)
 
 
 def _written(strip: np.ndarray, words: str, x: int) -> int:

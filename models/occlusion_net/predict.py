@@ -129,7 +129,7 @@ def detected(paths: Sequence[Path], options: argparse.Namespace) -> Iterator[Pic
     stems = [path.stem for path in paths]
     twice = next((path for path in paths if stems.count(path.stem) > 1), None)
     if twice:
-        raise ValueError(f"{twice}: expected pictures of different names, got another of this name; use --out for each")
+        raise ValueError(f"{twice}: expected pictures of different names, got two of this; run each with its own --out")
     finds = None if options.box else _detector(paths, options)
     for number, path in enumerate(paths):
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
