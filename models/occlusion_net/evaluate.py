@@ -26,7 +26,7 @@ from models.checkpoints import load_into, read_weights
 from models.occlusion_net.cached import Cached, collect, judge
 from models.occlusion_net.car_views import read_views
 from models.occlusion_net.data import CAR_RENDER, COMPOSED, RenderedViews
-from models.occlusion_net.labelled import KINDS, drawn, read_labelled, score
+from models.occlusion_net.labelled import KINDS, read_labelled, score, subset
 from models.occlusion_net.network import Graphs, OcclusionNet, build_network
 from models.occlusion_net.scores import VISIBLE, Scored, correspondences, with_baseline
 
@@ -169,7 +169,7 @@ def _rendered(network: OcclusionNet, baseline: OcclusionNet | None, given: argpa
 def _labelled(network: OcclusionNet, baseline: OcclusionNet | None, given: argparse.Namespace) -> Judged:
     kind = next(name for name in KINDS if getattr(given, name))
     labelled = read_labelled(kind, getattr(given, kind), given.images, given.split)
-    vehicles = drawn(labelled, given.count, given.seed)
+    vehicles = subset(labelled, given.count, given.seed)
     return {kind: score(network, baseline, vehicles, given.seed, _Told())}, {}
 
 

@@ -56,7 +56,7 @@ def _of_file(kind: str, path: Path, images: Path, split: str | None) -> list[Lab
     return read_kitti3d(path, images) if kind == "kitti3d" else read_pascal3d(path, images)
 
 
-def drawn(vehicles: Sequence[LabelledVehicle], count: int | None, seed: int) -> list[LabelledVehicle]:
+def subset(vehicles: Sequence[LabelledVehicle], count: int | None, seed: int) -> list[LabelledVehicle]:
     """At most `count` of the vehicles, those of one picture together; objects are drawn with all of their views."""
     objects = objects_of(vehicles)
     rank = np.random.default_rng(seed).permutation(objects.max() + 1)[objects]

@@ -15,7 +15,7 @@ from models.occlusion_net.carfusion import OURS
 from models.occlusion_net.data import CAR_RENDER
 from models.occlusion_net.evaluate import WEIGHTS, main
 from models.occlusion_net.kitti3d import read_kitti3d
-from models.occlusion_net.labelled import drawn, read_labelled, samples_of, score
+from models.occlusion_net.labelled import read_labelled, samples_of, score, subset
 from models.occlusion_net.labels import NAMES
 from models.occlusion_net.pascal3d import ANCHORS
 from models.occlusion_net.predict import load, predict
@@ -182,7 +182,7 @@ def test_a_picture_is_read_once_and_every_vehicle_is_scored(carfusion, tmp_path,
     imread = cv2.imread
     monkeypatch.setattr(cv2, "imread", lambda path, flags: read.append(path) or imread(path, flags))
     monkeypatch.setattr(labelled, "_AT_ONCE", 3)  # parts that end amid a frame
-    vehicles = drawn(read_labelled("carfusion", tmp_path / "coco.json", tmp_path / "root", None), None, 0)
+    vehicles = subset(read_labelled("carfusion", tmp_path / "coco.json", tmp_path / "root", None), None, 0)
     scored = score(load(), load(), vehicles, 0, lambda *step: told.append(step))
     assert len(read) == len(set(read)) == 4 and told == [(3, 8), (6, 8), (8, 8)]
     np.testing.assert_array_equal(scored.error["baseline"], scored.error["heatmap"])
@@ -196,10 +196,10 @@ def test_a_picture_is_read_once_and_every_vehicle_is_scored(carfusion, tmp_path,
 
 def test_vehicles_are_drawn_with_all_views_of_their_object(carfusion, tmp_path):
     vehicles = read_labelled("carfusion", tmp_path / "root", None, "test")
-    four = drawn(vehicles, 4, 5)
+    four = subset(vehicles, 4, 5)
     assert len(four) == 4 and len({v.object_id for v in four}) == 2
     assert [v.image for v in four] == sorted(v.image for v in four)
-    assert drawn(vehicles, 4, 5) == four and drawn(vehicles, 99, 5) == drawn(vehicles, None, 1)
+    assert subset(vehicles, 4, 5) == four and subset(vehicles, 99, 5) == subset(vehicles, None, 1)
 
 
 @pytest.mark.parametrize(
