@@ -20,11 +20,11 @@ from benchmarks.report import Bar, Report, main
 from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_graphs, judge
 from models.occlusion_net.car_views import draw_shard, read_views
 from models.occlusion_net.data import TRAINING, RenderedViews
-from models.occlusion_net.evaluate import WEIGHTS, load_network, read_scenes, under_noise, with_baseline
+from models.occlusion_net.evaluate import WEIGHTS, load_network, read_scenes, under_noise
 from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet
 from models.occlusion_net.plan import CarViewSettings, plan_views
 from models.occlusion_net.readout import read_out
-from models.occlusion_net.scores import VISIBLE, Scored
+from models.occlusion_net.scores import VISIBLE, Scored, with_baseline
 from models.occlusion_net.self_views import with_detected_views
 from models.occlusion_net.trifocal import transfer
 from pipeline.engine import map_shards

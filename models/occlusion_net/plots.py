@@ -1,4 +1,4 @@
-"""The paper's figures 3 to 10 for Car-render, as PNG files in a folder."""
+"""The paper's figures 3 to 10, as PNG files in a folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from models.occlusion_net.evaluate import TITLES
-from models.occlusion_net.scores import VISIBLE, Scored, correspondences, roc
+from models.occlusion_net.scores import VISIBLE, Scored, correspondences
 
 _ALPHAS = np.linspace(0.01, 0.3, 30)
 _COUNTS = range(1, 12)
@@ -22,14 +22,21 @@ _OF_12 = (3, 5, 7, 8, 9)
 
 
 def draw_all(scored: Mapping[str, Scored], noisy: Mapping[float, Scored], folder: Path) -> None:
-    """Write every figure, those of a scene with its name: scores by scene, and by noise on the graphs' input."""
+    """Write every figure, those of a scene with its name: scores by scene, and by noise on the graphs' input.
+
+    What the labels do not tell is not drawn: figures 3, 6 and 9 need hidden points, 4 several views of a vehicle.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for scene, s in scored.items():
-        draw_occlusion(s, folder / f"figure3_occlusion_{scene}.png")
-        draw_correspondences(s, folder / f"figure4_correspondences_{scene}.png")
         draw_alphas(s, folder / f"{'figure8' if 'composed' in scene else 'figure5'}_alpha_{scene}.png")
-        draw_counts(s, folder / f"{'figure9' if 'composed' in scene else 'figure6'}_hidden_{scene}.png")
-    draw_noise(noisy, folder / "figure10_noise.png")
+        if s.tells_hidden:
+            draw_occlusion(s, folder / f"figure3_occlusion_{scene}.png")
+        if (s.located & (s.state > VISIBLE)).any():
+            draw_counts(s, folder / f"{'figure9' if 'composed' in scene else 'figure6'}_hidden_{scene}.png")
+        if np.unique_counts(s.instance).counts.max() > 1:
+            draw_correspondences(s, folder / f"figure4_correspondences_{scene}.png")
+    if noisy:
+        draw_noise(noisy, folder / "figure10_noise.png")
 
 
 def draw_occlusion(s: Scored, path: Path) -> None:
@@ -40,19 +47,22 @@ def draw_occlusion(s: Scored, path: Path) -> None:
         left.set(xlabel="confidence of the baseline's heatmap", ylabel="density")
         for method in ("baseline", "graph"):
             if method in s.hidden:
-                rates = roc(s.hidden[method].ravel(), (s.state > VISIBLE).ravel())
-                right.plot(*rates, label=f"{TITLES[method]}, AUC {s.auc(method):.3f}")
+                right.plot(*s.roc(method), label=f"{TITLES[method]}, AUC {s.auc(method):.3f}")
         right.set(xlabel="false positive rate", ylabel="true positive rate")
 
 
 def draw_alphas(s: Scored, path: Path) -> None:
-    """PCK of hidden points against alpha, for crops that hide 3, 5, 7, 8 and 9 of 12, where there are any."""
-    counts = [count for count in _OF_12 if (s.hidden_count == count).any()] or [*_OF_12[:1]]
-    with _figure(path, len(counts)) as axes:
-        for ax, count in zip(axes, counts, strict=True):
+    """PCK against alpha of all points, of visible ones, and of hidden ones of crops that hide 3, 5, 7, 8 and 9 of 12,
+    where there are any."""
+    panels = {"all": s.located, "visible": s.state == VISIBLE}
+    for count in _OF_12:
+        panels[f"hidden, {count} of 12"] = (s.state > VISIBLE) & (s.hidden_count == count)[:, None]
+    panels = {name: chosen for name, chosen in panels.items() if (chosen & s.located).any()}
+    with _figure(path, len(panels)) as axes:
+        for ax, (name, chosen) in zip(axes, panels.items(), strict=True):
             for method in s.error:
-                ax.plot(_ALPHAS, [s.pck_of_hidden(method, count, a) for a in _ALPHAS], label=TITLES[method])
-            ax.set(xlabel="alpha", ylabel="PCK of hidden points", title=f"{count} of 12 hidden", ylim=(0, 1))
+                ax.plot(_ALPHAS, [s.pck(method, chosen, a) for a in _ALPHAS], label=TITLES[method])
+            ax.set(xlabel="alpha", ylabel="PCK", title=name, ylim=(0, 1))
 
 
 def draw_counts(s: Scored, path: Path) -> None:

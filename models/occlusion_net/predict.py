@@ -2,10 +2,12 @@
 
     python -m models.occlusion_net.predict IMAGE... --box X Y W H
     python -m models.occlusion_net.predict IMAGE... --detector onnx --model FILE
+    python -m models.occlusion_net.predict IMAGE... --detector mmdet --config CONFIG --checkpoint FILE.pth
     python -m models.occlusion_net.predict IMAGE... --detector coco --file FILE
     python -m models.occlusion_net.predict --job data/cam07 [--frames 0,25]
 
---job takes the vehicles that a camera's job detected, with motion or any other detector. Keypoints are pixel centres.
+--job takes the vehicles that a camera's job detected, with motion or any other detector. Keypoints are pixel centres
+of the picture; what is drawn over it may be a multiple of its size. A config of mmdet is Python that is run.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,18 +24,15 @@ import cv2
 import numpy as np
 
 from calibration.camera import edge_to_pixel
+from models.occlusion_net.drawing import overlay
 from models.shape_basis.basis import KEYPOINT_NAMES
 from models.vehicle_keypoints.window import checked_boxes, cut, windows_of
 
 if TYPE_CHECKING:
     from models.occlusion_net.network import OcclusionNet
+    from pipeline.detection.instances import Instance
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
-LINKS = (
-    (0, 2), (1, 3), (0, 1), (2, 3), (8, 10), (9, 11), (8, 9), (10, 11), (4, 0), (4, 8), (4, 5), (5, 1), (5, 9),
-    (6, 2), (6, 10), (7, 3), (7, 11), (6, 7),
-)  # fmt: skip
-_SEEN_BGR, _HIDDEN_BGR, _WIRE_BGR = (80, 220, 60), (60, 60, 240), (60, 210, 255)
 _BATCH = 32
 
 
@@ -97,20 +96,6 @@ def _batch(network: OcclusionNet, images: Sequence[np.ndarray], boxes: np.ndarra
     return xy, seen, confidence, wire, *(a.double().numpy() for a in rest), focal
 
 
-def drawn(image: np.ndarray, vehicles: Vehicles) -> np.ndarray:
-    """A copy of the BGR image with each vehicle's 3D wireframe, visible keypoints green and hidden ones red."""
-    picture = image.copy()
-    for wire, xy, seen in zip(vehicles.wire_xy, vehicles.xy, vehicles.visible, strict=True):
-        corners = [tuple(int(v) for v in np.clip(np.round(point), -30_000, 30_000)) for point in wire]
-        for a, b in LINKS:
-            cv2.line(picture, corners[a], corners[b], _WIRE_BGR, 1, cv2.LINE_AA)
-        radius = max(2, round(0.012 * float(np.ptp(wire, axis=0).max())))
-        for point, is_seen in zip(xy, seen >= 0.5, strict=True):
-            spot = tuple(int(v) for v in np.clip(np.round(point), -30_000, 30_000))
-            cv2.circle(picture, spot, radius, _SEEN_BGR if is_seen else _HIDDEN_BGR, -1, cv2.LINE_AA)
-    return picture
-
-
 def as_json(image: str, boxes_xywh: np.ndarray, vehicles: Vehicles) -> dict:
     """Plain values of one image's vehicles; keypoints by name."""
     rows = []
@@ -139,30 +124,44 @@ Picture = tuple[str, np.ndarray, np.ndarray]  # name, BGR image, boxes (N, 4)
 
 
 def detected(paths: Sequence[Path], options: argparse.Namespace) -> Iterator[Picture]:
-    """Each picture with the boxes of its vehicles. Raises ValueError where a file cannot be read."""
+    """Each picture with the boxes of its vehicles. Raises ValueError where a file cannot be read, and for two pictures
+    of one name, whose results would overwrite each other."""
+    stems = [path.stem for path in paths]
+    twice = next((path for path in paths if stems.count(path.stem) > 1), None)
+    if twice:
+        raise ValueError(f"{twice}: expected pictures of different names, got two of this; run each with its own --out")
+    finds = None if options.box else _detector(paths, options)
     for number, path in enumerate(paths):
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:
             raise ValueError(f"{path}: cannot be read as a picture")
-        if options.box:
+        if finds is None:
             yield path.name, np.asarray(image), np.array([options.box])
             continue
-        found = _detector(paths, image.shape[:2], options)(np.asarray(image), "", number)
-        boxes = [instance.box_xywh for instance in found if instance.category == "vehicle"]
+        boxes = [one.box_xywh for one in finds(np.asarray(image), number) if one.category == "vehicle"]
         yield path.name, np.asarray(image), np.reshape(np.array(boxes, float), (-1, 4))
 
 
-def _detector(paths: Sequence[Path], size_hw: tuple[int, int], options: argparse.Namespace):
+def _detector(paths: Sequence[Path], options: argparse.Namespace) -> Callable[[np.ndarray, int], list[Instance]]:
+    """What finds the instances of a picture and its number among the paths."""
+    if options.detector == "onnx":
+        from pipeline.detection.onnx import OnnxDetector, OnnxSettings
+
+        onnx = OnnxDetector(OnnxSettings(model=options.model))
+        return lambda image, number: onnx(image, "", number)
+    if options.detector == "mmdet":
+        from pipeline.detection.mmdet import MmdetDetector, MmdetSettings
+
+        mmdet = MmdetDetector(MmdetSettings(config=options.config, checkpoint=options.checkpoint))
+        return lambda image, number: mmdet(image, "", number)
     import pyarrow as pa
 
     from pipeline.detection.coco import CocoDetector, CocoSettings
-    from pipeline.detection.onnx import OnnxDetector, OnnxSettings
 
-    if options.detector == "onnx":
-        return OnnxDetector(OnnxSettings(model=options.model))
     numbers = list(range(len(paths)))
     frames = pa.table({"source": [str(p) for p in paths], "frame_id": numbers, "position": [-1] * len(paths)})
-    return CocoDetector(CocoSettings(file=options.file), size_hw, frames)
+    coco = CocoDetector(CocoSettings(file=options.file), (0, 0), frames)
+    return lambda image, number: coco.of_size(number, image.shape[:2])
 
 
 def of_job(folder: Path, frame_ids: Sequence[int]) -> Iterator[Picture]:
@@ -195,8 +194,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", nargs="*", type=Path)
     parser.add_argument("--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="one vehicle's box, px")
-    parser.add_argument("--detector", choices=("onnx", "coco"), default="onnx")
+    parser.add_argument("--detector", choices=("onnx", "mmdet", "coco"), default="onnx")
     parser.add_argument("--model", default="", help="detector onnx: an exported YOLO segmentation network")
+    parser.add_argument(
+        "--config", default="", help="detector mmdet: a .py, or a name of the model zoo of instance segmentation"
+    )
+    parser.add_argument("--checkpoint", default="", help="detector mmdet: its weights, a .pth")
     parser.add_argument("--file", default="", help="detector coco: a JSON of detections")
     parser.add_argument("--job", type=Path, help="a camera's folder, with what its job detected")
     parser.add_argument("--frames", default="", help="frames of --job, comma-separated, else all")
@@ -206,13 +209,20 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if bool(given.images) == bool(given.job):
             raise ValueError("expected pictures or --job")
-        numbers = [int(n) for n in given.frames.split(",") if n]
+        numbers = _numbers(given.frames)
         pictures = of_job(given.job, numbers) if given.job else detected(given.images, given)
         _write(load(given.weights), pictures, given.out)
     except (ValueError, OSError) as error:
         print(f"predict: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _numbers(listed: str) -> list[int]:
+    try:
+        return [int(part) for part in listed.split(",") if part]
+    except ValueError:
+        raise ValueError(f"--frames: expected numbers, comma-separated, got {listed!r}") from None
 
 
 def _write(network: OcclusionNet, pictures: Iterator[Picture], out: Path) -> None:
@@ -222,7 +232,7 @@ def _write(network: OcclusionNet, pictures: Iterator[Picture], out: Path) -> Non
     for name, image, boxes in pictures:
         vehicles = predict(network, [image] * len(boxes), boxes)
         found.append(as_json(name, boxes, vehicles))
-        jpeg = cv2.imencode(".jpg", drawn(image, vehicles), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
+        jpeg = cv2.imencode(".jpg", overlay(image, boxes, vehicles), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]
         write_bytes(out / f"{Path(name).stem}_keypoints.jpg", jpeg.tobytes())
     write_bytes(out / "keypoints.json", (json.dumps(found, indent=1) + "\n").encode())
     count = sum(len(picture["vehicles"]) for picture in found)

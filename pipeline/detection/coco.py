@@ -203,6 +203,9 @@ def _walt(content: list, settings: CocoSettings, frames: pa.Table) -> Detections
 
 def _frames_at(times: list[str], frames: pa.Table, settings: CocoSettings) -> list[int | None]:
     """The frame nearest to each time, None where it is farther than the tolerance; a time without a zone is UTC."""
+    if "timestamp" not in frames.column_names:
+        raise ValueError(f"{settings.file}: WALT's form finds frames by their time, which single pictures do not have; "
+                         "run a camera's job with it, or give detections in COCO's form")  # fmt: skip
     try:
         asked = pd.to_datetime(pd.Series(times), utc=True, format="mixed").to_numpy("datetime64[us]").astype(np.int64)
     except (ValueError, TypeError, OverflowError) as error:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.occlusion_net.scores import Scored, area, centre_rotation, correspondences, roc, yaw_errors_deg
+from models.occlusion_net.scores import Scored, area, centre_rotation, correspondences, joined, roc, yaw_errors_deg
 
 EYE = np.eye(3)[None]
 
@@ -60,3 +60,30 @@ def test_correspondences_need_two_views():
     error[0, :4], error[1, 2:6] = 0.01, 0.01
     s = Scored({"graph": error}, np.zeros((3, 12), int), {}, np.full(3, np.nan), np.array([7, 7, 8]))
     assert correspondences(s, "graph", 2, np.ones((3, 12), bool)) == 2
+    assert correspondences(s, "graph", 2, np.ones((3, 12), bool), alpha=0.6) == 12
+    assert np.isnan(correspondences(s, "graph", 3, np.ones((3, 12), bool)))
+
+
+def test_what_has_no_place_or_no_state_counts_nowhere():
+    error, state = np.full((2, 12), 0.05), np.zeros((2, 12), int)
+    state[:, 6:], state[1, :3] = 1, -1
+    error[0, :4], error[0, 4], error[1, 0] = np.nan, 0.5, 0.5
+    hidden = np.where(state > 0, 0.9, 0.1)
+    hidden[state < 0] = 1.0
+    s = Scored({"graph": error}, state, {"graph": hidden}, np.full(2, np.nan), np.arange(2))
+    assert s.pck("graph", state == 0) == pytest.approx(4 / 5)
+    assert s.pck("graph", np.ones_like(state, bool)) == pytest.approx(18 / 20)
+    assert s.auc("graph") == 1 and s.tells_hidden and s.located.sum() == 20
+    assert np.isnan(s.pck("graph", np.isnan(error)))
+
+
+def test_parts_are_joined_and_rows_are_taken():
+    rng = np.random.default_rng(0)
+    parts = [scored(rng.random((n, 12)), rng.integers(-1, 3, (n, 12))) for n in (3, 2)]
+    whole = joined(parts)
+    for part, rows in zip(parts, (np.arange(3), np.arange(3, 5)), strict=True):
+        again = whole.rows(rows)
+        np.testing.assert_array_equal(again.error["graph"], part.error["graph"])
+        np.testing.assert_array_equal(again.hidden["graph"], part.hidden["graph"])
+        for name in ("state", "yaw_deg", "instance"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(part, name))
