@@ -36,6 +36,7 @@ _SEED = 77
 _CUT = 256  # crops of a timing
 _BY_TRUTH, _BY_VIEWS, _UNTOLD = "truth", "trifocal, PnP, seen by labels, mirrors", "none"
 _COMPARED = (_BY_TRUTH, _BY_VIEWS, _UNTOLD)
+_ENCODER_STEPS = 300  # below, it may find nothing visible
 _MORE_SEEDS = (1, 2)  # single runs differ by as much as the bar leaves room
 
 
@@ -125,7 +126,7 @@ def variants(network: OcclusionNet, folder: Path, training: GraphTraining) -> di
     true = collect(network, samples, len(samples), workers=1)
     # Graphs alone see few crops: a stronger edge loss keeps the edges the states that they are meant to be.
     own = NetworkSettings(supervision="truth", edge_weight=1.0)
-    found = {
+    found: dict[str, Variant] = {
         _BY_TRUTH: (own, true),
         "one round": (replace(own, rounds=1), true),
         "without 3D": (replace(own, lift=False), true),
@@ -133,7 +134,8 @@ def variants(network: OcclusionNet, folder: Path, training: GraphTraining) -> di
         "trifocal, true cameras": (replace(own, supervision="trifocal"), true),
         "transfer, true cameras": (replace(own, supervision="transfer"), true),
     }
-    encoder = fit_graphs(replace(own, supervision="none"), true, training)
+    long_enough = replace(training, steps=max(training.steps, _ENCODER_STEPS))
+    encoder = fit_graphs(replace(own, supervision="none"), true, long_enough)
     with torch.inference_mode():
         told = encoder.flat(true["heat_xy"], true["confidence"]).visible > 0.5
     for seen_by, seen in (("labels", true["state"] == VISIBLE), ("the encoder", told)):

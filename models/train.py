@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from models.checkpoints import read_checkpoint, write_checkpoint, write_json, write_weights
+from models.run_folder import claim, log_values, open_board
 
 Batch = Mapping[str, Tensor]
 _LOG_EVERY = 20  # steps
@@ -114,7 +114,7 @@ def train(recipe: Recipe, settings: TrainSettings, folder: Path, *, progress: Pr
 def _loop(run: _Run, recipe: Recipe, settings: TrainSettings, folder: Path, place, progress: Progress | None) -> None:
     """Step, log, evaluate, save, until the last step."""
     rank, world, device = place
-    board = _board(folder) if rank == 0 else None
+    board = open_board(folder) if rank == 0 else None
     step_loss = _distributed(run.network, device) if world > 1 else _Loss(run.network)
     batches = _batches(recipe.train_set, settings, run.step, rank, world)
     while run.step < settings.steps:
@@ -122,12 +122,12 @@ def _loop(run: _Run, recipe: Recipe, settings: TrainSettings, folder: Path, plac
         last = run.step == settings.steps
         judged = last or run.step % settings.evaluate_every == 0
         if board and (last or run.step % _LOG_EVERY == 0):
-            _log(board, run.step, "train", {name: value.item() for name, value in parts.items()})
+            log_values(board, run.step, "train", {name: value.item() for name, value in parts.items()})
         if judged:
             result = evaluate(run.average, recipe.val_set, settings, device)
             run.history.append({"step": run.step, "train_loss": parts["loss"].item(), **result})
             if board:
-                _log(board, run.step, "val", result)
+                log_values(board, run.step, "val", result)
         if rank == 0 and (judged or run.step % settings.save_every == 0):
             _save(run, folder)
         if progress and rank == 0:
@@ -270,32 +270,3 @@ def _batches(samples: Samples, settings: TrainSettings, start: int, rank: int, w
     numbers = _Numbers(start, settings.batch, rank, world)
     pinned = torch.cuda.is_available()
     return iter(DataLoader(samples, batch_sampler=numbers, num_workers=settings.workers, pin_memory=pinned))  # type: ignore[arg-type]
-
-
-def claim(folder: Path, config: dict[str, Any]) -> None:
-    """Write the run's configuration, or check that the folder's is the same."""
-    path = folder / "config.json"
-    if not path.exists():
-        write_json(path, config)
-        return
-    known, asked = json.loads(path.read_text()), json.loads(json.dumps(config))
-    if known != asked:
-        differ = [k for k in sorted({*known, *asked}) if known.get(k) != asked.get(k)]
-        raise ValueError(
-            f"{path}: this run was started with another {', '.join(differ)}: {[known.get(k) for k in differ]}, now "
-            f"{[asked.get(k) for k in differ]}; choose another run name or remove the folder"
-        )
-
-
-def _board(folder: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        print("no TensorBoard, metrics.json only; `make setup EXTRAS=train` installs it")
-        return None
-    return SummaryWriter(str(folder / "tensorboard"))
-
-
-def _log(board: Any, step: int, group: str, values: Mapping[str, float]) -> None:
-    for name, value in values.items():
-        board.add_scalar(f"{group}/{name}", value, step)

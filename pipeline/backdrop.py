@@ -7,7 +7,6 @@ background is cut there by what stands in front, or is the ghost of something th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import masks
+from pipeline.frames import BlockJob
 from pipeline.relight import Placed, Relit, padded, relit_frames
 from pipeline.storage import write_table
 
@@ -29,17 +29,10 @@ _MARGIN_PX = 5
 
 
 @dataclass(frozen=True)
-class BackdropJob:
-    """A block of frames: `name` of the shard; where the FRAMES table, the camera's folder, the backgrounds and the
-    TRACKS table are; `out` gets rows of BACKDROP, one for each detection."""
+class BackdropJob(BlockJob):
+    """A block of frames to compare with the backgrounds; `out` gets rows of BACKDROP, one for each detection."""
 
-    name: str
-    frame_ids: Sequence[int]
-    index: Path
-    root: Path
     backgrounds: Path
-    tracks: Path
-    out: Path
 
 
 def backdrop_shard(job: BackdropJob) -> int:

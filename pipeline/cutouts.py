@@ -6,7 +6,6 @@ bucket's background and free of it at the edge, so that a sprite pasted back giv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pipeline import masks
 from pipeline.cast_shadows import CastShadow, ShadowSettings, cast_shadow
 from pipeline.detection.blobs import components
 from pipeline.detection.metric import pixels_per_metre
+from pipeline.frames import BlockJob
 from pipeline.observations import foot_px
 from pipeline.relight import Box, Placed, Relit, padded, relit_frames
 from pipeline.storage import write_table
@@ -43,18 +43,12 @@ class CutoutSettings:
 
 
 @dataclass(frozen=True)
-class CutJob:
-    """A block of frames: `name` of the shard; where the FRAMES table, the camera's folder, the backgrounds, the TRACKS
-    table and the accepted detections (detection_id, stationary) are; `out` gets rows of CUTOUTS."""
+class CutJob(BlockJob):
+    """A block of frames to cut from: where the backgrounds and the accepted detections (detection_id, stationary) are;
+    `out` gets rows of CUTOUTS."""
 
-    name: str
-    frame_ids: Sequence[int]
-    index: Path
-    root: Path
     backgrounds: Path
-    tracks: Path
     accepted: Path
-    out: Path
     camera: Camera
     plane: GroundPlane
     settings: CutoutSettings

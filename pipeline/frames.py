@@ -6,7 +6,8 @@ status is "ok" can be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,19 @@ import simplejpeg
 SEEKABLE = b"seekable"  # key of the index's schema metadata: videos in which a seek lands on the frame asked for
 # Decoding on costs less than a seek, which starts again from the key frame before.
 _SEEK_BEYOND = 100
+
+
+@dataclass(frozen=True)
+class BlockJob:
+    """What is to be made of the detections of a block of frames: `name` of the shard; where the FRAMES table, the
+    camera's folder and the TRACKS table are; `out` gets the rows."""
+
+    name: str
+    frame_ids: Sequence[int]
+    index: Path
+    root: Path
+    tracks: Path
+    out: Path
 
 
 def decode_image(data: bytes, where: str) -> np.ndarray:

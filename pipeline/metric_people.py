@@ -6,34 +6,26 @@ does not fit the mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from calibration.camera import Camera, GroundPlane
 from models.hmr import People, PeopleRegressor
-from pipeline.frames import FrameReader
 from pipeline.headings import Headings
-from pipeline.people_fit_types import PeopleFits, PeopleFitSettings, PeopleSeen
+from pipeline.metric_rows import Progress, boxes_of, liftable, looked_at, row_of, supports_of, tracks_of
+from pipeline.people_fit_types import PeopleFitSettings, PeopleSeen
 from pipeline.pose import PersonPose
-from pipeline.reconstruct import states_alone
 from pipeline.selection import box_iou
-from pipeline.silhouette import outline
-from pipeline.tables import KEYPOINT_STATES, RECONSTRUCTED
+from pipeline.tables import RECONSTRUCTED
 
 if TYPE_CHECKING:
     from models.body_model import Body
     from models.poses import PosePrior
 
-Progress = Callable[[int, int], None]
-_FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
-# What a body may know better than a hull; other refusals say that nobody stands there.
-_LIFTED = ("outline", "unsure")
 _AGREEMENT = 0.05  # an outline off by this share of the height makes a keypoint 1 / e as sure
 
 
@@ -78,21 +70,13 @@ def regress(
     """The network's people of person CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame cannot be
     read any more. Their keypoints are those of the pose network where one is given. facing: see `facing_of`.
     """
-    count, frame_ids = len(cutouts), cutouts["frame_id"].to_numpy()
-    boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
+    count, boxes = len(cutouts), boxes_of(cutouts)
     people = People.of_poses(np.full((count, 24, 3), np.nan), np.full((count, 10), np.nan))
-    wanted = np.unique(frame_ids)
-    table = frames.filter(pc.field("frame_id").isin(pa.array(wanted)))
-    for first in range(0, len(wanted), _FRAMES_AT_ONCE):
-        images = dict(FrameReader(table, root).read(wanted[first : first + _FRAMES_AT_ONCE].tolist()))
-        rows = np.flatnonzero(np.isin(frame_ids, list(images)))
-        pictures = [images[i] for i in frame_ids[rows].tolist()]
+    for rows, pictures in looked_at(cutouts, frames, root, progress):
         found = network.predict(pictures, boxes[rows], camera, None if facing is None else facing[rows])
         people.theta[rows], people.beta[rows] = found.theta, found.beta
         seen = (found.keypoints, found.score) if pose is None else pose.predict(pictures, boxes[rows])
         people.keypoints[rows], people.score[rows] = seen
-        if progress:
-            progress(min(first + _FRAMES_AT_ONCE, len(wanted)), len(wanted))
     return people
 
 
@@ -126,43 +110,22 @@ def fit_rows(
 
     if not len(outlined):
         return outlined
-    track = np.asarray(outlined["track_id"].to_numpy())
-    # The untracked are tracks of one observation each.
-    track = np.where(track < 0, -1 - np.arange(len(track)), track)
-    support = np.stack([outline(rle, camera).support for rle in cutouts["mask_rle"].to_pylist()])
+    track, support = tracks_of(outlined), supports_of(cutouts, camera)
     yaw = _walking_yaw(headings)
     seen = PeopleSeen(people.theta, people.beta, track, support, people.keypoints, people.score, yaw, headings.sigma)
     fits = fit_people(seen, camera, plane, body, prior, settings.fit, progress)
-    boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float)
-    lifted = np.array([reason in (None, *_LIFTED) for reason in outlined["refusal"].to_pylist()], bool)
-    held = fits.ok & lifted & (box_iou(np.nan_to_num(fits.box_xywh), boxes) > settings.min_box_overlap)
+    boxes = boxes_of(cutouts)
+    overlap = box_iou(np.nan_to_num(fits.box_xywh), boxes)
+    held = fits.ok & liftable(outlined) & (overlap > settings.min_box_overlap)
     sure = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)[:, None] * np.ones(17)
     sure = np.where(people.score > 0, people.score, sure)
     rows = outlined.to_pylist()
     for i in np.flatnonzero(held).tolist():
-        rows[i] |= _row(fits, i, camera, body.name, sure[i])
+        rows[i] |= row_of(fits, i, camera, sure[i])
+        rows[i] |= {
+            "body_model": body.name,
+            "smpl_theta": fits.theta[i].ravel().tolist(),
+            "smpl_beta": fits.beta[i].tolist(),
+            "smpl_transl": fits.transl[i].tolist(),
+        }
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
-
-
-def _row(fits: PeopleFits, i: int, camera: Camera, body: str, score: np.ndarray) -> dict:
-    """The columns that the fit of observation i fills."""
-    R, t, points_cam = fits.R[i], fits.t[i], fits.keypoints_3d[i]
-    pixels = camera.project(points_cam)
-    states = states_alone(((points_cam - t) @ R)[None], (-R.T @ t)[None], pixels[None], camera.size_hw)[0]
-    return {
-        "z_m": float(t[2]),
-        "keypoints_2d": pixels.ravel().tolist(),
-        "keypoint_state": [KEYPOINT_STATES[s] for s in states],
-        "keypoint_score": score.tolist(),
-        "keypoints_3d": points_cam.ravel().tolist(),
-        "R": R.ravel().tolist(),
-        "t": t.tolist(),
-        "dims_lwh_m": fits.dims_lwh_m[i].tolist(),
-        "body_model": body,
-        "smpl_theta": fits.theta[i].ravel().tolist(),
-        "smpl_beta": fits.beta[i].tolist(),
-        "smpl_transl": fits.transl[i].tolist(),
-        "fit_residual_px": float(fits.residual_px[i]),
-        "fit_ok": True,
-        "refusal": None,
-    }

@@ -6,29 +6,21 @@ tell too little or disagree with the mask.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.shape_basis import ShapeBasis
 from models.vehicle_keypoints import Keypoints, VehicleKeypoints
 from pipeline import vehicle_fit
-from pipeline.frames import FrameReader
 from pipeline.headings import Headings
-from pipeline.reconstruct import states_alone
+from pipeline.metric_rows import Progress, boxes_of, liftable, looked_at, row_of, supports_of, tracks_of
 from pipeline.selection import box_iou
-from pipeline.silhouette import outline
-from pipeline.tables import KEYPOINT_STATES, RECONSTRUCTED
-
-Progress = Callable[[int, int], None]
-_FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
-# What keypoints may know better than an outline; other refusals say that the mask shows two, or nothing that stands.
-_LIFTED = ("outline", "unsure")
+from pipeline.tables import RECONSTRUCTED
 
 
 @dataclass(frozen=True)
@@ -68,19 +60,12 @@ def predict_keypoints(
 ) -> Keypoints:
     """The network's points (N, 12) of vehicle CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame
     cannot be read any more."""
-    count, frame_ids = len(cutouts), cutouts["frame_id"].to_numpy()
-    boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
+    count, boxes = len(cutouts), boxes_of(cutouts)
     xy, score = np.full((count, 12, 2), np.nan), np.zeros((count, 12))
     sigma, state = np.full((count, 12), np.inf), np.zeros((count, 12), np.int64)
-    wanted = np.unique(frame_ids)
-    table = frames.filter(pc.field("frame_id").isin(pa.array(wanted)))
-    for first in range(0, len(wanted), _FRAMES_AT_ONCE):
-        images = dict(FrameReader(table, root).read(wanted[first : first + _FRAMES_AT_ONCE].tolist()))
-        rows = np.flatnonzero(np.isin(frame_ids, list(images)))
-        found = network.predict([images[i] for i in frame_ids[rows].tolist()], boxes[rows])
+    for rows, pictures in looked_at(cutouts, frames, root, progress):
+        found = network.predict(pictures, boxes[rows])
         xy[rows], score[rows], sigma[rows], state[rows] = found.xy, found.score, found.sigma_px, found.state
-        if progress:
-            progress(min(first + _FRAMES_AT_ONCE, len(wanted)), len(wanted))
     return Keypoints(xy, score, sigma, state)
 
 
@@ -95,20 +80,17 @@ def fit_rows(
     settings: MetricSettings,
 ) -> pa.Table:
     """RECONSTRUCTED of vehicle CUTOUTS, with the fit to their keypoints instead of the outline's where it holds."""
-    track = np.asarray(outlined["track_id"].to_numpy())
-    # The untracked are tracks of one observation each.
-    track = np.where(track < 0, -1 - np.arange(len(track)), track)
-    support = np.stack([outline(rle, camera).support for rle in cutouts["mask_rle"].to_pylist()])
+    track, support = tracks_of(outlined), supports_of(cutouts, camera)
     seen = vehicle_fit.Keypoints(
         np.nan_to_num(points.xy), points.score, track, headings.yaw, headings.sigma, support, _starts(outlined, plane)
     )
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
-    boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float)
-    lifted = np.array([reason in (None, *_LIFTED) for reason in outlined["refusal"].to_pylist()], bool)
-    held = fits.ok & lifted & (_box_overlap(fits, boxes, camera, bases) > settings.min_box_overlap)
+    overlap = _box_overlap(fits, boxes_of(cutouts), camera, bases)
+    held = fits.ok & liftable(outlined) & (overlap > settings.min_box_overlap)
     rows = outlined.to_pylist()
     for i in np.flatnonzero(held).tolist():
-        rows[i] |= _row(fits, points, i, camera)
+        rows[i] |= row_of(fits, i, camera, points.score[i])
+        rows[i] |= {"shape": fits.shape[i].tolist(), "shape_basis": str(fits.group[i])}
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 
 
@@ -120,28 +102,6 @@ def _starts(outlined: pa.Table, plane: GroundPlane) -> np.ndarray:
         R, t = (np.array(rows[name].to_pylist(), float) for name in ("R", "t"))
         starts[known] = np.column_stack([plane.to_world(t)[:, :2], plane.yaw(R.reshape(-1, 3, 3))])
     return starts
-
-
-def _row(fits: vehicle_fit.VehicleFits, points: Keypoints, i: int, camera: Camera) -> dict:
-    """The columns that the fit of observation i fills."""
-    R, t, points_cam = fits.R[i], fits.t[i], fits.keypoints_3d[i]
-    pixels = camera.project(points_cam)
-    states = states_alone(((points_cam - t) @ R)[None], (-R.T @ t)[None], pixels[None], camera.size_hw)[0]
-    return {
-        "z_m": float(t[2]),
-        "keypoints_2d": pixels.ravel().tolist(),
-        "keypoint_state": [KEYPOINT_STATES[s] for s in states],
-        "keypoint_score": points.score[i].tolist(),
-        "keypoints_3d": points_cam.ravel().tolist(),
-        "R": R.ravel().tolist(),
-        "t": t.tolist(),
-        "dims_lwh_m": fits.dims_lwh_m[i].tolist(),
-        "shape": fits.shape[i].tolist(),
-        "shape_basis": str(fits.group[i]),
-        "fit_residual_px": float(fits.residual_px[i]),
-        "fit_ok": True,
-        "refusal": None,
-    }
 
 
 def _box_overlap(

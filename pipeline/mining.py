@@ -14,12 +14,13 @@ import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane
 from pipeline import masks
-from pipeline.observations import Observations, by_track, from_tracks, meeting_pairs
+from pipeline.observations import Observations, by_track, from_tracks
 from pipeline.occluded import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
 from pipeline.occluders import OccluderMap, OccluderSettings
-from pipeline.outlines import OutlineSettings, expected_outlines, reference_area
+from pipeline.outlines import OutlineSettings
 from pipeline.plausible import hollow, implausible
 from pipeline.selection import SelectionSettings, repeated_stays, spread, stays
+from pipeline.track_shapes import track_shapes
 
 REASONS = {
     "low_score": "the detector is not sure",
@@ -157,9 +158,10 @@ def judge(
     verdict.refuse("implausible_shape", hollow(seen, camera.size_hw))
     verdict.refuse("occluded_by", _occluded(seen, camera.size_hw, settings))
     bare_of, edges = _backdrop(backdrop, seen)
-    shape = _shapes(seen, ~cut, camera, plane, settings, progress)
+    sure = seen.score >= settings.min_score
+    shape = track_shapes(seen, ~cut, sure, camera, plane, (settings.outline, settings.occluders), progress)
     verdict.refuse("merged", (shape.extra > settings.max_extra) | (shape.growth > settings.max_area_change))
-    static, ring = _static_shares(seen, shape)
+    static, ring = shape.static_shares(seen.range_m)
     hidden = (static > settings.max_static) | (ring > settings.max_static_contact)
     hidden |= ~seen.is_person & (_bare_share(seen, bare_of, camera.size_hw) > settings.max_bare)
     verdict.refuse("static_occluder", hidden | behind_poles(seen, bare_of, camera.size_hw))
@@ -199,50 +201,6 @@ def _occluded(seen: Observations, size_hw: tuple[int, int], settings: MiningSett
     return occluded_by_masks(seen, size_hw, settings.gap_px, settings.contact_share)
 
 
-@dataclass(frozen=True)
-class _Shapes:
-    """What the tracks tell of each detection: shares `missing` and `extra` of the expected outline, `growth` of the
-    metric area, NaN where they tell nothing; `regions`: packed outline (mask and expectation) with its place."""
-
-    missing: np.ndarray
-    extra: np.ndarray
-    growth: np.ndarray
-    regions: list[tuple[np.ndarray, tuple[int, int], tuple[int, ...]] | None]
-    occluders: OccluderMap
-
-
-def _shapes(
-    seen: Observations,
-    whole: np.ndarray,
-    camera: Camera,
-    plane: GroundPlane,
-    settings: MiningSettings,
-    progress: Callable[[int, int], None] | None,
-) -> _Shapes:
-    missing, extra, growth = np.full((3, len(seen)), np.nan)
-    regions: list[tuple[np.ndarray, tuple[int, int], tuple[int, ...]] | None] = [None] * len(seen)
-    occluders = OccluderMap(camera.size_hw, settings.occluders)
-    others = _neighbours(seen)
-    tracks = by_track(seen)
-    for number, rows in enumerate(tracks):
-        track = seen.at(rows)
-        outlines = expected_outlines(track, whole[rows], camera, plane, settings.outline)
-        growth[rows] = track.area_m2 / reference_area(track, whole[rows], settings.outline) - 1
-        freed = [
-            None if o is None else o.without(seen.box_xywh[others[i]]) for i, o in zip(rows, outlines, strict=True)
-        ]
-        sure = [o if seen.score[i] >= settings.min_score else None for i, o in zip(rows, freed, strict=True)]
-        occluders.add_track(track.range_m, sure)
-        for i, outline in zip(rows, outlines, strict=True):
-            if outline is not None:
-                missing[i], extra[i] = outline.missing_share, outline.extra_share
-                region = outline.mask | outline.inside
-                regions[i] = np.packbits(region), outline.xy, region.shape
-        if progress:
-            progress(number + 1, len(tracks))
-    return _Shapes(missing, extra, growth, regions, occluders)
-
-
 def _backdrop(backdrop: pa.Table | None, seen: Observations) -> tuple[dict[int, str], np.ndarray]:
     """Bare pixels by detection_id, and edge_share (N,); none of either without a table."""
     if backdrop is None:
@@ -266,24 +224,6 @@ def _bare_share(seen: Observations, bare_of: dict[int, str], size_hw: tuple[int,
     """(N,) share of each mask that shows the background."""
     bare = [masks.area(bare_of[i], size_hw) if i in bare_of else 0 for i in seen.detection_id.tolist()]
     return np.array(bare) / np.maximum(seen.area_px, 1)
-
-
-def _neighbours(seen: Observations) -> list[np.ndarray]:
-    """For each detection the rows of its frame that are close enough to hide it."""
-    pairs = meeting_pairs(seen.frame_id, seen.box_xywh, 12.0)
-    pairs = np.concatenate([pairs, pairs[:, ::-1]])
-    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    return np.split(pairs[:, 1], np.searchsorted(pairs[:, 0], np.arange(1, len(seen))))
-
-
-def _static_shares(seen: Observations, shape: _Shapes) -> tuple[np.ndarray, np.ndarray]:
-    area, ring = np.zeros((2, len(seen)))
-    for i, region in enumerate(shape.regions):
-        if region is not None and np.isfinite(seen.range_m[i]):
-            bits, xy, (height, width) = region
-            crop = np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
-            area[i], ring[i] = shape.occluders.shares(crop, xy, float(seen.range_m[i]))
-    return area, ring
 
 
 def _select(seen: Observations, quality: np.ndarray, verdict: _Verdict, settings: SelectionSettings) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +12,14 @@ import pyarrow.parquet as pq
 from models.occlusion_classifier.crops import STORED_PX, crop_of
 from models.occlusion_classifier.predict import OcclusionClassifier, load
 from pipeline import masks
-from pipeline.frames import FrameReader
+from pipeline.frames import BlockJob, FrameReader
 from pipeline.storage import write_table
 
 UNOCCLUDED = pa.schema([("detection_id", pa.int64()), ("chance", pa.float32())])
 
 
-@dataclass(frozen=True)
-class GateJob:
-    """A block of frames: `name` of the shard; where the FRAMES table, the camera's folder and the TRACKS table are;
-    `out` gets rows of UNOCCLUDED, one for each detection."""
-
-    name: str
-    frame_ids: Sequence[int]
-    index: Path
-    root: Path
-    tracks: Path
-    out: Path
-
-
-def gate_shard(job: GateJob) -> int:
-    """Write how likely each detection of a block of frames is whole; the number of rows."""
+def gate_shard(job: BlockJob) -> int:
+    """Write how likely each detection of a block of frames is whole, as UNOCCLUDED; the number of rows."""
     wanted = pc.field("frame_id").isin(pa.array(job.frame_ids, pa.int64()))
     tracks = pq.read_table(job.tracks, columns=["detection_id", "frame_id", "mask_rle"], filters=wanted)
     table = chances(load(), tracks, pq.read_table(job.index, filters=wanted), job.root)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from calibration.camera import Camera, GroundPlane, edge_to_pixel
+from calibration.camera import Camera, GroundPlane
 from pipeline.appearance import colours
+from pipeline.ground_speed import foot_points, velocities
 from pipeline.relinking import Course, RelinkSettings, relink
 from pipeline.tables import TRACKS
 
@@ -92,7 +93,7 @@ def track(
         course = Course(ids, boxes.sequence, boxes.frame, boxes.time_s, foot, slack, limit_mps)
         ids = _relinked(course, boxes, detections, frames, root, settings.relink)
     ids = _renumbered(ids)
-    velocity = _velocities(ids, boxes.time_s, foot, settings.smooth_s)
+    velocity = velocities(ids, boxes.time_s, foot, settings.smooth_s)
     return _table(detections, about, boxes, ids, _vote(boxes, ids), foot, velocity)
 
 
@@ -202,17 +203,6 @@ def _give_first_boxes(ids: np.ndarray, xyxy: np.ndarray, fresh: np.ndarray, befo
             shared[:, best] = 0
 
 
-def foot_points(xyxy: np.ndarray, camera: Camera, plane: GroundPlane, noise_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """World points (N, 2) on the ground under the boxes' bottom centres, and how far (N,) noise_px moves them, metres.
-
-    NaN and infinite where the bottom is at or above the horizon.
-    """
-    bottom = edge_to_pixel(np.stack([(xyxy[:, 0] + xyxy[:, 2]) / 2, xyxy[:, 3]], axis=1))
-    at = [plane.to_world(plane.intersect(camera, bottom - [0.0, up]))[:, :2] for up in (0.0, noise_px)]
-    moved = np.linalg.norm(at[1] - at[0], axis=1)
-    return at[0], np.where(np.isfinite(moved), moved, np.inf)
-
-
 def _cut(ids: np.ndarray, boxes: _Boxes, foot: np.ndarray, slack: np.ndarray, limit_mps: np.ndarray) -> np.ndarray:
     """Ids with a new one from every step that is too long for its time even when both feet are off by their slack."""
     order = np.argsort(ids, kind="stable")  # boxes are in time order already
@@ -259,36 +249,6 @@ def _vote(boxes: _Boxes, ids: np.ndarray) -> np.ndarray:
         return boxes.person
     balance = np.bincount(np.maximum(ids, 0), np.where(ids >= 0, np.where(boxes.person, 1, -1) * boxes.score, 0))
     return np.where(ids >= 0, balance[np.maximum(ids, 0)] > 0, boxes.person)
-
-
-def _velocities(ids: np.ndarray, time_s: np.ndarray, foot: np.ndarray, smooth_s: float) -> np.ndarray:
-    """(N, 2) slope of a straight line through the track's ground points within smooth_s, at least the neighbours'."""
-    velocity = np.full((len(ids), 2), np.nan)
-    order = np.argsort(ids, kind="stable")
-    order = order[(ids[order] >= 0) & np.isfinite(foot[order]).all(axis=1)]
-    for members in _runs(ids[order]):
-        if len(members) > 1:
-            rows = order[members]
-            velocity[rows] = _local_slopes(time_s[rows], foot[rows], smooth_s)
-    return velocity
-
-
-def _local_slopes(time_s: np.ndarray, values: np.ndarray, smooth_s: float) -> np.ndarray:
-    """(T, 2) least-squares slopes of values (T, 2) over windows of time."""
-    t = time_s - time_s[0]
-    number = np.arange(len(t))
-    first = np.minimum(np.searchsorted(t, t - smooth_s - 1e-6), np.maximum(number - 1, 0))
-    last = np.maximum(np.searchsorted(t, t + smooth_s + 1e-6, "right"), np.minimum(number + 2, len(t)))
-
-    def total(x: np.ndarray) -> np.ndarray:
-        sums = np.concatenate([np.zeros((1, *x.shape[1:])), np.cumsum(x, axis=0)])
-        return sums[last] - sums[first]
-
-    count, sum_t = (last - first).astype(float), total(t)
-    spread = total(t * t) - sum_t**2 / count
-    together = total(t[:, None] * values) - sum_t[:, None] * total(values) / count[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(spread[:, None] > 1e-9, together / spread[:, None], np.nan)
 
 
 def _table(

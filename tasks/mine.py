@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from models.occlusion_classifier import predict as occlusion
 from pipeline.backdrop import BackdropJob, backdrop_shard
 from pipeline.background import read_backgrounds
 from pipeline.cutouts import CutJob, CutoutSettings, cut_shard
+from pipeline.frames import BlockJob
 from pipeline.mining import REASONS, MiningSettings, judge
-from pipeline.occlusion_gate import GateJob, gate_shard
+from pipeline.occlusion_gate import gate_shard
 from pipeline.storage import read_parts, write_bytes, write_json, write_table
 from tasks.console import Report
 from tasks.frames import INDEX
@@ -79,7 +81,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         found = self._judge(report)
         if not found["cutouts"]:
             raise ValueError(nothing_found(self.camera, found, self.folder / REPORT))
-        self.fan_out(cut_shard, self._jobs(), lambda job: job.out.exists(), report)
+        self.fan_out(cut_shard, self._cut_jobs(), lambda job: job.out.exists(), report)
         return f"{found['cutouts']} cutouts of {found['tracks_with_cutout']} tracks"
 
     def _judge(self, report: Report) -> dict[str, Any]:
@@ -99,56 +101,39 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         write_bytes(self.folder / OCCLUDERS, picture)
         return found
 
-    def _blocks(self) -> dict[str, list[int]]:
-        """Frame ids of each part, by its name."""
+    def _blocks(self, out: str) -> Iterator[dict[str, Any]]:
+        """What a `BlockJob` of each block of frames needs, its rows to go to a folder."""
         ids = pq.read_table(self.folder / INDEX, columns=["frame_id"])["frame_id"].to_pylist()
-        starts = range(0, len(ids), _FRAMES_PER_PART)
-        return {f"part-{i:05d}": ids[start : start + _FRAMES_PER_PART] for i, start in enumerate(starts)}
+        for number, start in enumerate(range(0, len(ids), _FRAMES_PER_PART)):
+            name = f"part-{number:05d}"
+            yield {
+                "name": name,
+                "frame_ids": ids[start : start + _FRAMES_PER_PART],
+                "index": self.folder / INDEX,
+                "root": self.folder,
+                "tracks": self.folder / TRACKS,
+                "out": self.folder / out / f"{name}.parquet",
+            }
 
     def _backdrop_jobs(self) -> list[BackdropJob]:
-        return [
-            BackdropJob(
-                name=name,
-                frame_ids=ids,
-                index=self.folder / INDEX,
-                root=self.folder,
-                backgrounds=self.folder / "background",
-                tracks=self.folder / TRACKS,
-                out=self.folder / BACKDROP / f"{name}.parquet",
-            )
-            for name, ids in self._blocks().items()
-        ]
+        backgrounds = self.folder / "background"
+        return [BackdropJob(**block, backgrounds=backgrounds) for block in self._blocks(BACKDROP)]
 
-    def _gate_jobs(self) -> list[GateJob]:
-        return [
-            GateJob(
-                name=name,
-                frame_ids=ids,
-                index=self.folder / INDEX,
-                root=self.folder,
-                tracks=self.folder / TRACKS,
-                out=self.folder / UNOCCLUDED / f"{name}.parquet",
-            )
-            for name, ids in self._blocks().items()
-        ]
+    def _gate_jobs(self) -> list[BlockJob]:
+        return [BlockJob(**block) for block in self._blocks(UNOCCLUDED)]
 
-    def _jobs(self) -> list[CutJob]:
+    def _cut_jobs(self) -> list[CutJob]:
         camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
         return [
             CutJob(
-                name=name,
-                frame_ids=ids,
-                index=self.folder / INDEX,
-                root=self.folder,
+                **block,
                 backgrounds=self.folder / "background",
-                tracks=self.folder / TRACKS,
                 accepted=self.folder / ACCEPTED,
-                out=self.folder / CUTOUTS / f"{name}.parquet",
                 camera=camera,
                 plane=plane,
                 settings=self.settings.cutouts,
             )
-            for name, ids in self._blocks().items()
+            for block in self._blocks(CUTOUTS)
         ]
 
 

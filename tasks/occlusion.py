@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
 import luigi
+import pyarrow as pa
 
-from tasks.console import Report
-from tasks.matting import CAMERAS
-from tasks.settings import collect, declare, identity
-from tasks.stage import data_root_of
 from tasks.track import TrackObjects
+from tasks.training_data import Collected
 
 
 @dataclass(frozen=True)
@@ -29,47 +25,16 @@ class CropSettings:
             raise ValueError(f"OcclusionCrops: per_actor: expected at least 1, got {self.per_actor}")
 
 
-class OcclusionCrops(luigi.Task):
+class OcclusionCrops(Collected, settings=CropSettings):
     """Detections of the training cameras with what hides them, one Parquet file a camera."""
 
-    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
-    version = 1  # raised when the code makes other bytes
+    prefix = "occlusion_crops"
 
-    def requires(self) -> list[TrackObjects]:
-        """The cameras' tracks; their truth came with the frames."""
-        return [TrackObjects(camera=camera, data_root=self.data_root) for camera in CAMERAS]
-
-    @property
-    def settings(self) -> CropSettings:
-        """How many of them."""
-        return collect(self, CropSettings)
-
-    @property
-    def folder(self) -> Path:
-        """What changes the crops changes their folder."""
-        upstream = [task.fingerprint for task in self.requires()]
-        content = json.dumps([self.version, identity(self.settings), upstream])
-        mark = hashlib.sha256(content.encode()).hexdigest()[:8]
-        return data_root_of(self.data_root) / "training" / f"occlusion_crops-{mark}"
-
-    def output(self) -> list[luigi.LocalTarget]:
-        """One file a camera."""
-        return [luigi.LocalTarget(str(self.folder / f"{camera}.parquet")) for camera in CAMERAS]
-
-    def run(self) -> None:
-        """Cut the crops of the cameras that have none yet."""
+    def collect(self, folder: Path) -> pa.Table:
+        """Crops of a camera."""
         from models.occlusion_classifier.simulated import crops_of_camera
-        from pipeline.storage import write_table
 
-        report = Report(self, "OcclusionCrops", "cameras")
-        for done, (camera, target) in enumerate(zip(self.requires(), self.output(), strict=True), start=1):
-            if not target.exists():
-                write_table(Path(target.path), crops_of_camera(camera.folder, self.settings.per_actor))
-            report(done, len(CAMERAS))
-        report.close(f"{len(CAMERAS)} cameras in {self.folder}")
-
-
-declare(OcclusionCrops, CropSettings)
+        return crops_of_camera(folder, self.settings.per_actor)
 
 
 class LabelOcclusion(luigi.Task):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import luigi
 import pyarrow as pa
@@ -46,14 +46,33 @@ FREE_BODY = Path(hmr.__file__).parents[1] / "body_model" / "anny.npz"
 _PIXELS = {"sprite", "sprite_xy", "shadow", "shadow_xy"}
 
 
+@dataclass(frozen=True)
+class FitSettings:
+    """The outline's fit, and the one that takes its place: to keypoints, or of a body."""
+
+    outline: ReconstructSettings
+    metric: Any
+
+
 class _Reconstruct(Stage):
-    """What the two have in common; `place` takes the cutouts."""
+    """What the two have in common; `place` takes the cutouts. Subclasses say `metric=` the second fit's dataclass."""
+
+    metric_type: ClassVar[type]
+
+    def __init_subclass__(cls, metric: type, **kwargs: Any) -> None:
+        super().__init_subclass__(settings=ReconstructSettings, **kwargs)
+        cls.metric_type = metric
+        declare(cls, metric)
 
     unit = "cutouts"
 
     def requires(self) -> luigi.Task:
         """The cutouts."""
         return self.clone(MineUnoccluded)
+
+    def configure(self) -> FitSettings:
+        """Both fits' settings under one section."""
+        return FitSettings(collect(self, ReconstructSettings), collect(self, self.metric_type))
 
     def depends_on(self) -> Any:
         """The calibration."""
@@ -75,23 +94,11 @@ class _Reconstruct(Stage):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class VehicleSettings:
-    """The outline's fit, and the keypoints' that takes its place."""
-
-    outline: ReconstructSettings
-    metric: MetricSettings
-
-
-class ReconstructVehicles(_Reconstruct, settings=ReconstructSettings):
+class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
     """Vehicles as deformable shapes that stand on the ground, fitted to their keypoints; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/vehicles-00000.parquet",)
     version = 3
-
-    def configure(self) -> VehicleSettings:
-        """Both fits' settings under one section."""
-        return VehicleSettings(collect(self, ReconstructSettings), collect(self, MetricSettings))
 
     @property
     def weights(self) -> Path:
@@ -138,23 +145,11 @@ class ReconstructVehicles(_Reconstruct, settings=ReconstructSettings):
         return table, f", {len(table) - table['shape'].null_count} by their keypoints"
 
 
-@dataclass(frozen=True)
-class PeopleSettings:
-    """The outline's fit, and the body's that takes its place."""
-
-    outline: ReconstructSettings
-    metric: MetricPeopleSettings
-
-
-class ReconstructPeople(_Reconstruct, settings=ReconstructSettings):
+class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
     """People as bodies that stand on the ground, from a network's and refined to what is seen; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/people-00000.parquet",)
     version = 3
-
-    def configure(self) -> PeopleSettings:
-        """Both fits' settings under one section."""
-        return PeopleSettings(collect(self, ReconstructSettings), collect(self, MetricPeopleSettings))
 
     @property
     def networks(self) -> dict[str, Path]:
@@ -197,7 +192,3 @@ class ReconstructPeople(_Reconstruct, settings=ReconstructSettings):
         body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
         table = metric_people.fit_rows(table, found, people, headings, camera, plane, body, prior, metric)
         return table, f", {len(table) - table['smpl_theta'].null_count} by their bodies"
-
-
-declare(ReconstructVehicles, MetricSettings)
-declare(ReconstructPeople, MetricPeopleSettings)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import importlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,144 +14,51 @@ import pyarrow.parquet as pq
 from models.hmr.plan import PeopleSettings, plan_people, plan_vehicles
 from models.occlusion_net.plan import CarViewSettings, plan_views
 from models.vehicle_keypoints.plan import CropSettings, plan_shards
-from pipeline.engine import map_shards
-from pipeline.storage import write_json
-from tasks.configuration import walt3d
 from tasks.console import Report
 from tasks.frames import INDEX
 from tasks.matting import MattingSamples
 from tasks.occlusion import OcclusionCrops
 from tasks.reconstruct import ReconstructVehicles
-from tasks.settings import collect, declare, identity
 from tasks.stage import data_root_of
+from tasks.training_data import Drawings, Drawn
 
 
-class RenderVehicleCrops(luigi.Task):
+class RenderVehicleCrops(Drawn, settings=CropSettings):
     """Vehicles and people drawn one by one under any light, and backdrops: what training crops are composed of."""
 
-    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
-    cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
-    version = 1  # raised when the code makes other bytes
+    prefix = "vehicle_crops"
 
-    @property
-    def settings(self) -> CropSettings:
-        """How many of them."""
-        return collect(self, CropSettings)
-
-    @property
-    def folder(self) -> Path:
-        """What changes the pictures changes their folder."""
-        content = json.dumps([self.version, identity(self.settings)], sort_keys=True)
-        mark = hashlib.sha256(content.encode()).hexdigest()[:8]
-        return data_root_of(self.data_root) / "training" / f"vehicle_crops-{mark}"
-
-    def output(self) -> luigi.LocalTarget:
-        """Written last: the settings and the number of shards."""
-        return luigi.LocalTarget(str(self.folder / "manifest.json"))
-
-    def run(self) -> None:
-        """Draw the shards that are not there yet."""
+    def drawings(self) -> Drawings:
+        """All of one kind."""
         from models.vehicle_keypoints.shards import draw_shard  # its ray caster loads for a second
 
-        jobs = plan_shards(self.settings, self.folder)
-        todo = [job for job in jobs if not job.out.exists()]
-        report, before = Report(self, "RenderVehicleCrops", "shards"), len(jobs) - len(todo)
-        map_shards(
-            draw_shard, todo, engine=walt3d().engine, cpus=self.cpus or walt3d().cpus,
-            on_done=lambda done, _: report(before + done, len(jobs)),
-        )  # fmt: skip
-        write_json(self.folder / "manifest.json", {"settings": identity(self.settings), "shards": len(jobs)})
-        report.close(f"{len(jobs)} shards in {self.folder}")
+        return [(draw_shard, plan_shards(self.settings, self.folder))]
 
 
-declare(RenderVehicleCrops, CropSettings)
-
-
-class RenderPeopleCrops(luigi.Task):
+class RenderPeopleCrops(Drawn, settings=PeopleSettings):
     """Dressed people drawn one by one in any pose and light, vehicles, backdrops: what crops of people are made of."""
 
-    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
-    cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
-    version = 1  # raised when the code makes other bytes
+    prefix = "people_crops"
 
-    @property
-    def settings(self) -> PeopleSettings:
-        """How many of them."""
-        return collect(self, PeopleSettings)
-
-    @property
-    def folder(self) -> Path:
-        """What changes the pictures changes their folder."""
-        content = json.dumps([self.version, identity(self.settings)], sort_keys=True)
-        mark = hashlib.sha256(content.encode()).hexdigest()[:8]
-        return data_root_of(self.data_root) / "training" / f"people_crops-{mark}"
-
-    def output(self) -> luigi.LocalTarget:
-        """Written last: the settings and the number of shards."""
-        return luigi.LocalTarget(str(self.folder / "manifest.json"))
-
-    def run(self) -> None:
-        """Draw the shards that are not there yet."""
+    def drawings(self) -> Drawings:
+        """Vehicles, then people."""
         from models.hmr.shards import draw_shard as draw_people  # their ray caster loads for a second
         from models.vehicle_keypoints.shards import draw_shard as draw_vehicles
 
-        shards: list[tuple[Callable[[Any], int], Any]]
-        shards = [(draw_vehicles, job) for job in plan_vehicles(self.settings, self.folder)]
-        shards += [(draw_people, job) for job in plan_people(self.settings, self.folder)]
-        report = Report(self, "RenderPeopleCrops", "shards")
-        for draw in (draw_vehicles, draw_people):
-            todo = [job for draws, job in shards if draws is draw and not job.out.exists()]
-            before = sum(job.out.exists() for _, job in shards)
-            map_shards(
-                draw, todo, engine=walt3d().engine, cpus=self.cpus or walt3d().cpus,
-                on_done=lambda done, _, before=before: report(before + done, len(shards)),  # type: ignore[misc]
-            )  # fmt: skip
-        write_json(self.folder / "manifest.json", {"settings": identity(self.settings), "shards": len(shards)})
-        report.close(f"{len(shards)} shards in {self.folder}")
+        settings, folder = self.settings, self.folder
+        return [(draw_vehicles, plan_vehicles(settings, folder)), (draw_people, plan_people(settings, folder))]
 
 
-declare(RenderPeopleCrops, PeopleSettings)
-
-
-class RenderCarViews(luigi.Task):
+class RenderCarViews(Drawn, settings=CarViewSettings):
     """Car-render: vehicles of the fleet, each from cameras on an icosphere, and people and backdrops beside them."""
 
-    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
-    cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
-    version = 1  # raised when the code makes other bytes
+    prefix = "car_views"
 
-    @property
-    def settings(self) -> CarViewSettings:
-        """How many of them."""
-        return collect(self, CarViewSettings)
-
-    @property
-    def folder(self) -> Path:
-        """What changes the pictures changes their folder."""
-        content = json.dumps([self.version, identity(self.settings)], sort_keys=True)
-        mark = hashlib.sha256(content.encode()).hexdigest()[:8]
-        return data_root_of(self.data_root) / "training" / f"car_views-{mark}"
-
-    def output(self) -> luigi.LocalTarget:
-        """Written last: the settings and the number of shards."""
-        return luigi.LocalTarget(str(self.folder / "manifest.json"))
-
-    def run(self) -> None:
-        """Draw the shards that are not there yet."""
+    def drawings(self) -> Drawings:
+        """All of one kind."""
         from models.occlusion_net.car_views import draw_shard  # its ray caster loads for a second
 
-        jobs = plan_views(self.settings, self.folder)
-        todo = [job for job in jobs if not job.out.exists()]
-        report, before = Report(self, "RenderCarViews", "shards"), len(jobs) - len(todo)
-        map_shards(
-            draw_shard, todo, engine=walt3d().engine, cpus=self.cpus or walt3d().cpus,
-            on_done=lambda done, _: report(before + done, len(jobs)),
-        )  # fmt: skip
-        write_json(self.folder / "manifest.json", {"settings": identity(self.settings), "shards": len(jobs)})
-        report.close(f"{len(jobs)} shards in {self.folder}")
-
-
-declare(RenderCarViews, CarViewSettings)
+        return [(draw_shard, plan_views(self.settings, self.folder))]
 
 
 # The task that makes each model's training data.

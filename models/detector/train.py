@@ -37,7 +37,8 @@ def train(
     require("mmdet")
     import torch
 
-    from models.train import claim, devices
+    from models.run_folder import claim
+    from models.train import devices
 
     rank, world, device = devices()
     learnt = _learnt(settings) | {"source": source, "init_from": init_from.name if init_from else ""}

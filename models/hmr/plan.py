@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.drawing import DrawJob, check_counts, plan_jobs
 from models.vehicle_keypoints.plan import SEEDS
-from models.vehicle_keypoints.plan import ShardJob as VehicleJob
 
 POSES = {"train": "train", "val": "held_out"}  # split of models.poses
 _VEHICLES_OF_SHARD = 12
@@ -24,25 +24,11 @@ class PeopleSettings:
     per_shard: int = field(default=20, metadata={"help": "people of a shard"})
 
     def __post_init__(self) -> None:
-        for name in ("people", "views", "val_people", "vehicles", "per_shard"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"people crops: {name}: expected at least 1, got {getattr(self, name)}")
+        check_counts(self, "people crops")
 
 
-@dataclass(frozen=True)
-class PeopleJob:
-    """One shard of people to draw, and where it goes."""
-
-    split: str
-    index: int
-    people: int
-    views: int
-    seed: int
-    out: Path
-
-    @property
-    def name(self) -> str:
-        return self.out.name
+class PeopleJob(DrawJob):
+    """One shard of people to draw."""
 
     @property
     def stream(self) -> list[int]:
@@ -52,21 +38,11 @@ class PeopleJob:
 
 def plan_people(settings: PeopleSettings, folder: Path) -> list[PeopleJob]:
     """The shards of people of both splits."""
-    jobs = []
-    for split, total in (("train", settings.people), ("val", settings.val_people)):
-        for index, first in enumerate(range(0, total, settings.per_shard)):
-            count = min(settings.per_shard, total - first)
-            out = folder / split / f"part-{index:05d}.parquet"
-            jobs.append(PeopleJob(split, index, count, settings.views, settings.seed, out))
-    return jobs
+    counts = {"train": settings.people, "val": settings.val_people}
+    return plan_jobs(PeopleJob, counts, settings.per_shard, settings.views, settings.seed, folder)
 
 
-def plan_vehicles(settings: PeopleSettings, folder: Path) -> list[VehicleJob]:
+def plan_vehicles(settings: PeopleSettings, folder: Path) -> list[DrawJob]:
     """The shards of vehicles of both splits, as models.vehicle_keypoints draws them."""
-    jobs = []
-    for split in ("train", "val"):
-        for index, first in enumerate(range(0, settings.vehicles, _VEHICLES_OF_SHARD)):
-            count = min(_VEHICLES_OF_SHARD, settings.vehicles - first)
-            out = folder / "vehicles" / split / f"part-{index:05d}.parquet"
-            jobs.append(VehicleJob(split, index, count, 3, settings.seed, out))
-    return jobs
+    counts = dict.fromkeys(("train", "val"), settings.vehicles)
+    return plan_jobs(DrawJob, counts, _VEHICLES_OF_SHARD, 3, settings.seed, folder / "vehicles")

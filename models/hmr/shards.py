@@ -14,14 +14,13 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.hmr.plan import POSES, PeopleJob
 from models.hmr.points import POINTS
 from models.hmr.sprites import PersonSprite, draw_person
 from models.poses import sample_poses
 from models.vehicle_keypoints.scenery import draw_backdrop
-from models.vehicle_keypoints.shards import read_library
+from models.vehicle_keypoints.shards import read_library, read_rows
 from models.vehicle_keypoints.sprites import Sprite
 from pipeline.simulate.people import body_count, dress
 from pipeline.storage import write_table
@@ -49,8 +48,8 @@ def bodies_of(split: str) -> np.ndarray:
 
 
 def _sprites(job: PeopleJob, rng: np.random.Generator) -> Iterator[PersonSprite]:
-    theta, _ = sample_poses(rng, job.people * job.views, POSES[job.split])
-    for number in range(job.people):
+    theta, _ = sample_poses(rng, job.count * job.views, POSES[job.split])
+    for number in range(job.count):
         person = dress(int(rng.choice(bodies_of(job.split))), BODIES, rng)
         for pose in theta[number * job.views : (number + 1) * job.views]:
             yield draw_person(person, pose, rng)
@@ -116,10 +115,7 @@ def read_people(folder: Path, split: str) -> Library:
 
     Raises FileNotFoundError where there is no shard.
     """
-    parts = sorted((folder / split).glob("part-*.parquet"))
-    if not parts:
-        raise FileNotFoundError(f"{folder / split}: no shards there; run `luigi --module tasks RenderPeopleCrops`")
-    rows = [row for part in parts for row in pq.read_table(part).to_pylist()]
+    rows = read_rows(folder / split, "RenderPeopleCrops")
     scenery = read_library(folder / "vehicles" / split)
     backdrops = [_decode(row["rgba"])[..., ::-1] for row in rows if row["theta"] is None]
     return Library(

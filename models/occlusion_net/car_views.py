@@ -107,8 +107,8 @@ def draw_shard(job: ViewJob) -> int:
     """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
     rng = np.random.default_rng([job.seed, job.first_seed])
     rows = [_view_row(view) for view in _views(job, rng)]
-    rows += [sprite_row(sprite) for sprite in draw_people(job.first_seed, max(1, job.vehicles // 3), rng)]
-    rows += [backdrop_row(draw_backdrop(rng)) for _ in range(max(2, job.vehicles // 3))]
+    rows += [sprite_row(sprite) for sprite in draw_people(job.first_seed, max(1, job.count // 3), rng)]
+    rows += [backdrop_row(draw_backdrop(rng)) for _ in range(max(2, job.count // 3))]
     write_table(job.out, pa.Table.from_pylist(rows, schema=VIEW_SCHEMA))
     return len(rows)
 
@@ -116,7 +116,7 @@ def draw_shard(job: ViewJob) -> int:
 def _views(job: ViewJob, rng: np.random.Generator) -> Iterator[CarView]:
     """Every body type of the split equally often, all views of a vehicle in its own paint."""
     bodies = UNSEEN if job.split == "unseen" else SEEN
-    for number in range(job.vehicles):
+    for number in range(job.count):
         seed, body = job.first_seed + number, bodies[(job.index + number) % len(bodies)]
         vehicle = repainted(make_vehicle(body, seed), rng)
         for _ in range(job.views):

@@ -9,13 +9,15 @@ import cv2
 import numpy as np
 import torch
 
+from calibration.camera import edge_to_pixel
 from models.geometry import solve_pnp
 from models.occlusion_net.view_sets import POINTS, Views, box_cameras, to_box
 from models.shape_basis import ShapeBasis
 
 MIN_POINTS = 5
-FOCALS = (0.5, 0.6, 0.72, 0.86, 1.0, 1.2, 1.45, 1.75, 2.1)  # widths of the picture
+FOCALS = (0.5, 0.7, 1.0, 1.4, 2.0)  # widths of the picture
 _ROUNDS = 3
+_TRIED = 200  # crops that a focal length is found by
 _NOISE_SHARE = 0.02  # how far detected points are off, in shares of the box
 _MOST_OFF = 0.04  # weighted rms of a pose's residuals, in shares of the box's longer side: beyond, it is another pose
 
@@ -40,18 +42,12 @@ def views_of_crops(
         raise ValueError(f"keypoints: expected the {POINTS} of basis {basis.name}, (N, {POINTS}, 2), got {xy.shape}")
     if not visible.any():
         raise ValueError(f"keypoints: no visible one in {len(xy)} crops; poses need at least {MIN_POINTS} in each")
-    scores = np.where(np.isfinite(xy).all(axis=-1), scores, 0.0)
-    xy, K = np.nan_to_num(xy), np.broadcast_to(K, (len(xy), 3, 3))
-    shape, start = np.zeros((len(xy), basis.size)), None
-    for _ in range(_ROUNDS):
-        R, t, known = poses(xy, scores, basis.keypoints(shape), K, start)
-        shape = _shapes(of, xy, scores * known[:, None], box_xywh, K @ np.concatenate([R, t[..., None]], -1), basis)
-        start = R, t
-    P = K @ np.concatenate([R, t[..., None]], -1)
-    known &= _residuals(xy, scores, basis.keypoints(shape), P) <= _MOST_OFF * box_xywh[:, 2:].max(axis=1)
+    K = np.broadcast_to(K, (len(xy), 3, 3))
+    R, t, known, off = _fits(of, xy, scores, box_xywh, K, basis)
+    known &= off <= _MOST_OFF
     if not known.any():
         raise ValueError(f"keypoints: none of {len(xy)} crops determines a pose; expected {MIN_POINTS} points or more")
-    cameras, points = box_cameras(R, t, K, box_xywh), to_box(xy, box_xywh)
+    cameras, points = box_cameras(R, t, K, box_xywh), to_box(np.nan_to_num(xy), box_xywh)
     rows = np.flatnonzero(known)
     return Views(of, cameras, points, visible, ~visible, box_xywh, np.arange(len(xy))).at(rows)
 
@@ -75,24 +71,44 @@ def poses(
     return pose.R.numpy(), pose.t.numpy(), pose.valid.numpy() & enough
 
 
-def focal_px(xy: np.ndarray, weights: np.ndarray, size_wh: np.ndarray, basis: ShapeBasis) -> float:
-    """The focal length, of FOCALS picture widths, at which the average shape fits most of N vehicles best.
+def focal_px(
+    of: np.ndarray, xy: np.ndarray, scores: np.ndarray, box_xywh: np.ndarray, size_wh: np.ndarray, basis: ShapeBasis
+) -> float:
+    """The focal length, of FOCALS picture widths, at which the vehicles of one camera can be fitted best.
 
-    xy (N, 12, 2) px, weights (N, 12) as `poses` has them; size_wh (2,) of the picture, whose middle is the principal
-    point. Crops that determine no pose at some of the lengths say nothing; without any the middle one is taken.
+    Arguments as `views_of_crops`; size_wh (2,) of the picture, whose middle is the principal point. Crops that
+    determine no pose at some of the lengths say nothing; without any it is the middle length.
     """
-    points, xy = np.tile(basis.mean, (len(xy), 1, 1)), np.nan_to_num(xy)
-    lengths = np.array(FOCALS) * size_wh[0]
-    off = np.full((len(FOCALS), len(xy)), np.nan)
-    for row, focal in enumerate(lengths):
-        K = np.array([[focal, 0, size_wh[0] / 2 - 0.5], [0, focal, size_wh[1] / 2 - 0.5], [0, 0, 1]])
-        K = np.broadcast_to(K, (len(xy), 3, 3))
-        R, t, known = poses(xy, weights, points, K)
-        off[row, known] = _residuals(xy, weights, points, K @ np.concatenate([R, t[..., None]], -1))[known]
+    some = np.unique(np.linspace(0, len(xy) - 1, min(_TRIED, len(xy))).astype(int))
+    off = np.full((len(FOCALS), len(some)), np.nan)
+    for row, widths in enumerate(FOCALS):
+        K = np.broadcast_to(camera_matrix(widths * size_wh[0], size_wh), (len(some), 3, 3))
+        *_, known, found = _fits(of[some], xy[some], scores[some], box_xywh[some], K, basis)
+        off[row, known] = found[known]
     told = np.isfinite(off).all(axis=0)
-    if not told.any():
-        return float(lengths[len(lengths) // 2])
-    return float(lengths[np.median(off[:, told] / off[:, told].min(axis=0), axis=1).argmin()])
+    best = np.median(off[:, told], axis=1).argmin() if told.any() else len(FOCALS) // 2
+    return FOCALS[int(best)] * float(size_wh[0])
+
+
+def camera_matrix(focal: float, size_wh: np.ndarray) -> np.ndarray:
+    """K (3, 3) of a picture whose principal point is its middle; pixels are centres."""
+    x, y = edge_to_pixel(np.asarray(size_wh) / 2)
+    return np.array([[focal, 0, x], [0, focal, y], [0, 0, 1]])
+
+
+def _fits(
+    of: np.ndarray, xy: np.ndarray, scores: np.ndarray, box_xywh: np.ndarray, K: np.ndarray, basis: ShapeBasis
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """R (N, 3, 3), t (N, 3), known (N,) and residuals (N,) in shares of the box's longer side."""
+    scores = np.where(np.isfinite(xy).all(axis=-1), scores, 0.0)
+    xy = np.nan_to_num(xy)
+    shape, start = np.zeros((len(xy), basis.size)), None
+    for _ in range(_ROUNDS):
+        R, t, known = poses(xy, scores, basis.keypoints(shape), K, start)
+        P = K @ np.concatenate([R, t[..., None]], -1)
+        shape = _shapes(of, xy, scores * known[:, None], box_xywh, P, basis)
+        start = R, t
+    return R, t, known, _residuals(xy, scores, basis.keypoints(shape), P) / box_xywh[:, 2:].max(axis=1)
 
 
 def _residuals(xy: np.ndarray, weights: np.ndarray, points: np.ndarray, P: np.ndarray) -> np.ndarray:

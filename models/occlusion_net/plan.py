@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.drawing import DrawJob, check_counts, plan_jobs
+
 # Far above the seeds of simulated cameras and of the keypoint network's vehicles.
 SEEDS = {"train": 1 << 44, "val": 1 << 45, "test": 1 << 46, "unseen": 1 << 47}
 # The bodies of the bases "car" and "van". The unseen ones have relatives among the seen, so that what ships knows all.
@@ -28,27 +30,13 @@ class CarViewSettings:
     per_shard: int = field(default=10, metadata={"help": "vehicles of a shard"})
 
     def __post_init__(self) -> None:
-        for name in ("vehicles", "val_vehicles", "test_vehicles", "unseen_vehicles", "per_shard"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"car views: {name}: expected at least 1, got {getattr(self, name)}")
         if self.views < 3:
             raise ValueError(f"car views: views: the trifocal loss needs at least 3 of a vehicle, got {self.views}")
+        check_counts(self, "car views")
 
 
-@dataclass(frozen=True)
-class ViewJob:
-    """One shard to draw: which vehicles of which split, and where it goes."""
-
-    split: str
-    index: int
-    vehicles: int
-    views: int
-    seed: int
-    out: Path
-
-    @property
-    def name(self) -> str:
-        return self.out.name
+class ViewJob(DrawJob):
+    """One shard of vehicles to draw."""
 
     @property
     def first_seed(self) -> int:
@@ -64,10 +52,4 @@ def plan_views(settings: CarViewSettings, folder: Path) -> list[ViewJob]:
         "test": settings.test_vehicles,
         "unseen": settings.unseen_vehicles,
     }
-    jobs = []
-    for split, total in counts.items():
-        for index in range(-(-total // settings.per_shard)):
-            vehicles = min(settings.per_shard, total - index * settings.per_shard)
-            out = folder / split / f"part-{index:05d}.parquet"
-            jobs.append(ViewJob(split, index, vehicles, settings.views, settings.seed, out))
-    return jobs
+    return plan_jobs(ViewJob, counts, settings.per_shard, settings.views, settings.seed, folder)

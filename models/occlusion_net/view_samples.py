@@ -22,12 +22,13 @@ from models.occlusion_net.data import OTHERS, as_sample
 from models.occlusion_net.frames import box_matrix, from_box
 from models.occlusion_net.labels import UNKNOWN, VISIBLE, LabelledVehicle, objects_of
 from models.occlusion_net.lifting import vehicles_basis
-from models.occlusion_net.object_poses import focal_px, views_of_crops
+from models.occlusion_net.object_poses import camera_matrix, focal_px, views_of_crops
 from models.occlusion_net.view_sets import Views, view_sets
 from models.occlusion_net.views import views_of_camera
 from models.train import Samples
 from models.vehicle_keypoints import VehicleKeypoints
-from models.vehicle_keypoints.augment import SELF_OCCLUDED, photographed
+from models.vehicle_keypoints.augment import SELF_OCCLUDED
+from models.vehicle_keypoints.photograph import photographed
 from models.vehicle_keypoints.window import GROWN
 from pipeline.frames import FrameReader
 from pipeline.storage import read_parts
@@ -122,10 +123,7 @@ def samples_of_carfusion(root: Path, split: str, seed: int, *, shaken: bool = Tr
     views = carfusion_views(vehicles)
 
     def patch(i: int) -> Patch:
-        image = cv2.imread(str(vehicles[int(views.row[i])].image), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"{vehicles[int(views.row[i])].image}: cannot be read as a picture")
-        return patch_of(np.asarray(image)[..., ::-1], views.box_xywh[i])
+        return patch_of(_read(vehicles[int(views.row[i])])[..., ::-1], views.box_xywh[i])
 
     return ViewSamples(views, patch, seed, shaken=shaken)
 
@@ -135,17 +133,24 @@ def carfusion_views(vehicles: Sequence[LabelledVehicle]) -> Views:
     xy, state = (np.stack([getattr(v, name) for v in vehicles]) for name in ("xy", "state"))
     box = np.stack([v.box_xywh for v in vehicles])
     visible = (state == VISIBLE) & np.isfinite(xy).all(-1)
+    objects, scores, basis = objects_of(vehicles), visible.astype(float), vehicles_basis()
     _, video = np.unique([f"{v.sequence}/{v.camera}" for v in vehicles], return_inverse=True)
     K = np.zeros((len(vehicles), 3, 3))
     for number in range(video.max() + 1):
         mine = np.flatnonzero(video == number)
-        picture = cv2.imread(str(vehicles[mine[0]].image))
-        size_wh = np.array([1920, 1080] if picture is None else picture.shape[1::-1], float)
-        focal = focal_px(xy[mine], visible[mine].astype(float), size_wh, vehicles_basis())
-        K[mine] = [[focal, 0, size_wh[0] / 2 - 0.5], [0, focal, size_wh[1] / 2 - 0.5], [0, 0, 1]]
-    views = views_of_crops(objects_of(vehicles), xy, visible.astype(float), visible, box, K, vehicles_basis())
+        size_wh = np.array(_read(vehicles[mine[0]]).shape[1::-1])
+        given = (a[mine] for a in (objects, xy, scores, box))
+        K[mine] = camera_matrix(focal_px(*given, size_wh, basis), size_wh)
+    views = views_of_crops(objects, xy, scores, visible, box, K, basis)
     hidden = (state > VISIBLE)[views.row]
     return replace(views, hidden=hidden)
+
+
+def _read(vehicle: LabelledVehicle) -> np.ndarray:
+    image = cv2.imread(str(vehicle.image), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{vehicle.image}: cannot be read as a picture")
+    return np.asarray(image)
 
 
 def _thinned(vehicles: Sequence[LabelledVehicle]) -> list[LabelledVehicle]:

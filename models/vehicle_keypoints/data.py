@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from calibration.camera import edge_to_pixel
-from models.vehicle_keypoints.augment import FLIP_ORDER, compose, photographed
+from models.vehicle_keypoints.augment import FLIP_ORDER, compose
 from models.vehicle_keypoints.labels import LabelledCrop
 from models.vehicle_keypoints.network import pck_radius_cells
+from models.vehicle_keypoints.photograph import photographed
 from models.vehicle_keypoints.shards import Library
 from models.vehicle_keypoints.window import cut, to_cells, windows_of
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.drawing import DrawJob, check_counts, plan_jobs
+
 # Far above the 32 bits that simulated cameras draw their vehicles' seeds from.
 SEEDS = {"train": 1 << 40, "val": 1 << 41}
 
@@ -20,34 +22,10 @@ class CropSettings:
     per_shard: int = field(default=15, metadata={"help": "vehicles of a shard"})
 
     def __post_init__(self) -> None:
-        for name in ("vehicles", "views", "val_vehicles", "per_shard"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"crops: {name}: expected at least 1, got {getattr(self, name)}")
+        check_counts(self, "crops")
 
 
-@dataclass(frozen=True)
-class ShardJob:
-    """One shard to draw: which vehicles of which split, and where it goes."""
-
-    split: str
-    index: int
-    vehicles: int
-    views: int
-    seed: int
-    out: Path
-
-    @property
-    def name(self) -> str:
-        return self.out.name
-
-
-def plan_shards(settings: CropSettings, folder: Path) -> list[ShardJob]:
+def plan_shards(settings: CropSettings, folder: Path) -> list[DrawJob]:
     """The shards of both splits."""
-    jobs = []
-    for split, total in (("train", settings.vehicles), ("val", settings.val_vehicles)):
-        count = -(-total // settings.per_shard)
-        for index in range(count):
-            vehicles = min(settings.per_shard, total - index * settings.per_shard)
-            out = folder / split / f"part-{index:05d}.parquet"
-            jobs.append(ShardJob(split, index, vehicles, settings.views, settings.seed, out))
-    return jobs
+    counts = {"train": settings.vehicles, "val": settings.val_vehicles}
+    return plan_jobs(DrawJob, counts, settings.per_shard, settings.views, settings.seed, folder)

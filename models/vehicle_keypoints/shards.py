@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.vehicle_keypoints.plan import SEEDS, ShardJob
+from models.drawing import DrawJob
+from models.vehicle_keypoints.plan import SEEDS
 from models.vehicle_keypoints.scenery import SIZE_PX, draw_backdrop
 from models.vehicle_keypoints.sprites import Sprite, draw_light, draw_place, draw_sprite, repainted
 from pipeline.simulate.fleet import BODY_TYPES, make_vehicle
@@ -27,22 +28,22 @@ _QUALITY = 95
 BACKDROP = "backdrop"
 
 
-def draw_shard(job: ShardJob) -> int:
+def draw_shard(job: DrawJob) -> int:
     """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
     rng = np.random.default_rng([job.seed, SEEDS[job.split], job.index])
     rows = [sprite_row(sprite) for sprite in _sprites(job, rng)]
-    rows += [backdrop_row(draw_backdrop(rng)) for _ in range(max(2, job.vehicles // 4))]
+    rows += [backdrop_row(draw_backdrop(rng)) for _ in range(max(2, job.count // 4))]
     write_table(job.out, pa.Table.from_pylist(rows, schema=SCHEMA))
     return len(rows)
 
 
-def _sprites(job: ShardJob, rng: np.random.Generator) -> Iterator[Sprite]:
+def _sprites(job: DrawJob, rng: np.random.Generator) -> Iterator[Sprite]:
     """Vehicles in several views each, then half as many people."""
-    for number in range(job.vehicles):
+    for number in range(job.count):
         seed = SEEDS[job.split] + (job.seed << 20) + job.index * 1000 + number
         # Validation shows every body type equally often.
         if job.split == "val":
-            body = BODY_TYPES[(job.index * job.vehicles + number) % len(BODY_TYPES)]
+            body = BODY_TYPES[(job.index * job.count + number) % len(BODY_TYPES)]
         else:
             body = str(rng.choice(BODY_TYPES, p=_WEIGHTS))
         vehicle = repainted(make_vehicle(body, seed), rng)
@@ -50,7 +51,7 @@ def _sprites(job: ShardJob, rng: np.random.Generator) -> Iterator[Sprite]:
         for _ in range(job.views):
             place, light = draw_place(rng, reach), draw_light(rng)
             yield draw_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, light, rng)
-    yield from draw_people(SEEDS[job.split] + (job.seed << 20) + job.index * 1000, max(1, job.vehicles // 2), rng)
+    yield from draw_people(SEEDS[job.split] + (job.seed << 20) + job.index * 1000, max(1, job.count // 2), rng)
 
 
 def draw_people(first_seed: int, count: int, rng: np.random.Generator) -> Iterator[Sprite]:

@@ -48,6 +48,11 @@ class Sprite:
     sun: np.ndarray
     sky: np.ndarray
 
+    @property
+    def rgba(self) -> np.ndarray:
+        """(h, w, 4) uint8."""
+        return np.dstack([self.rgb, self.alpha.view(np.uint8) * np.uint8(255)])
+
 
 @dataclass(frozen=True)
 class Placed:

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pycocotools import mask as pycoco
 
-from pipeline import masks
 from pipeline.detection.instances import Instance, tight
+from pipeline.detection.segmentations import postgres_array, segmentation_mask
 from pipeline.tables import CATEGORY_IDS
 
 _VEHICLES = "car,truck,bus,motorcycle,van,lorry,vehicle,minibus,taxi,train,motorbike"
@@ -90,7 +88,7 @@ class CocoDetector:
         """Instances of a frame whose size is its own, as that of a picture in a folder."""
         instances = []
         for found in self.found.get(frame_id, []):
-            mask = segmentation_mask(found, size_hw, self.settings.scale)
+            mask = segmentation_mask(found.segmentation, size_hw, self.settings.scale, found.where)
             mask = mask if self.ignore is None else mask & ~self.ignore
             cut = tight(mask)
             if cut is not None:
@@ -222,58 +220,6 @@ def _frames_at(times: list[str], frames: pa.Table, settings: CocoSettings) -> li
     nearest = np.where(np.abs(asked - stamps[left]) <= np.abs(asked - stamps[right]), left, right)
     near = np.abs(asked - stamps[nearest]) <= settings.time_tolerance_s * 1e6
     return [int(ids[k]) if ok else None for k, ok in zip(nearest, near, strict=True)]
-
-
-def postgres_array(text: Any, where: str) -> list[float]:
-    """The numbers of a Postgres array, "{1,2.5,3}"; a JSON list of numbers is taken as well."""
-    parts = text if isinstance(text, list) else str(text).strip().removeprefix("{").removesuffix("}").split(",")
-    try:
-        numbers = [float(part) for part in parts]
-    except (TypeError, ValueError):
-        raise ValueError(f"{where}: expected numbers as {{x,y,...}}, got {str(text)[:80]!r}") from None
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{where}: expected finite numbers, got {str(text)[:80]!r}")
-    return numbers
-
-
-def segmentation_mask(found: _Found, size_hw: tuple[int, int], scale: float) -> np.ndarray:
-    """The mask (H, W) bool of polygons or of a run-length encoding, whose pixels are 1 / scale of the frame's."""
-    shape = found.segmentation
-    if isinstance(shape, dict):
-        return _run_length_mask(shape, size_hw, scale, found.where)
-    if not isinstance(shape, list) or not shape:
-        raise ValueError(f"{found.where}: expected a segmentation of polygons or run lengths, got {str(shape)[:80]!r}")
-    mask = np.zeros(size_hw, bool)
-    for polygon in shape:
-        points = np.array(postgres_array(polygon, f"{found.where}: polygon")) / scale
-        if len(points) < 6 or len(points) % 2:
-            raise ValueError(f"{found.where}: polygon: expected x, y of 3 points or more, got {len(points)} numbers")
-        # Far-off corners only cost memory.
-        points = np.clip(points.reshape(-1, 2), [-size_hw[1], -size_hw[0]], [2 * size_hw[1], 2 * size_hw[0]])
-        rles = pycoco.frPyObjects([points.reshape(-1).tolist()], *size_hw)
-        mask |= pycoco.decode(rles)[..., 0].astype(bool)
-    return mask
-
-
-def _run_length_mask(shape: dict, size_hw: tuple[int, int], scale: float, where: str) -> np.ndarray:
-    expected, size = [round(v * scale) for v in size_hw], shape.get("size")
-    if size != expected:
-        raise ValueError(f"{where}: segmentation size: expected {expected}, the frame's times scale, got {size}")
-    height, width, counts = *expected, shape.get("counts")
-    if isinstance(counts, str):
-        edges = masks.run_edges(counts, (height, width)).reshape(-1)
-    else:
-        edges = np.cumsum(np.array(postgres_array(counts, f"{where}: counts"), np.int64))
-        edges = edges[: len(edges) // 2 * 2]
-    if len(edges) and (edges[0] < 0 or (np.diff(edges) < 0).any() or edges[-1] > height * width):
-        raise ValueError(f"{where}: run lengths that leave the picture {height}x{width}")
-    steps = np.zeros(height * width + 1, np.int8)
-    np.add.at(steps, edges[0::2], 1)
-    np.add.at(steps, edges[1::2], -1)
-    mask = np.cumsum(steps[:-1], dtype=np.int8).reshape(width, height).T
-    if scale == 1:
-        return mask.astype(bool)
-    return cv2.resize(np.ascontiguousarray(mask).astype(np.float32), size_hw[::-1], interpolation=cv2.INTER_AREA) >= 0.5
 
 
 def _records(value: Any, where: str) -> list[dict]:

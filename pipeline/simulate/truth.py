@@ -13,8 +13,9 @@ import pyarrow as pa
 
 from calibration.camera import pixel_to_edge
 from pipeline import masks
+from pipeline.simulate.drawn import Drawn
 from pipeline.simulate.people import Person, coco17_keypoints, person_mesh
-from pipeline.simulate.render import Drawn, Renderer, inside
+from pipeline.simulate.render import Renderer
 from pipeline.simulate.stage import cast
 from pipeline.storage import read_parts
 from pipeline.tables import column
@@ -163,7 +164,7 @@ def _keypoint_states(
     behind_self = hits["t_hit"] < 1 - _depth_in_flesh(one) / np.linalg.norm(towards, axis=1)
     states = []
     for pixel, self_hidden in zip(pixels, behind_self, strict=True):
-        if not inside(pixel, size_hw):
+        if not _inside(pixel, size_hw):
             states.append("truncated")
         elif self_hidden:
             states.append("self_occluded")
@@ -185,3 +186,9 @@ def _mine(one: Drawn, index: int, nearest: np.ndarray, x: int, y: int) -> bool:
         return True
     covered = np.isfinite(one.depth[row, column_])
     return bool((nearest[y, x] == index).sum() * 2 >= covered.sum())
+
+
+def _inside(image_point: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+    """(N,) whether pixel-centre coordinates (N, 2) lie in the frame."""
+    x, y = image_point[..., 0], image_point[..., 1]
+    return (x >= -0.5) & (y >= -0.5) & (x < size_hw[1] - 0.5) & (y < size_hw[0] - 0.5)

@@ -254,7 +254,7 @@ def test_backdrop_shard_tells_of_every_detection(tmp_path: Path) -> None:
     image[:, 158:163] = cv2.imread(str(tmp_path / "background/noon.png"))[:, 158:163]
     cv2.imwrite(str(tmp_path / "frames/images/000003.png"), image)
     out = tmp_path / "backdrop.parquet"
-    assert backdrop_shard(BackdropJob("block 0", (3,), job.index, job.root, job.backgrounds, job.tracks, out)) == 2
+    assert backdrop_shard(BackdropJob("block 0", (3,), job.index, job.root, job.tracks, out, job.backgrounds)) == 2
     first, second = pq.read_table(out).to_pylist()
     assert (first["detection_id"], second["detection_id"]) == (30000, 30001)
     assert masks.full(first["bare_rle"], HW)[100:120, 159:162].all()

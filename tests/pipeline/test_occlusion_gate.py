@@ -9,7 +9,8 @@ from cards import write_camera
 from models.occlusion_classifier.crops import CLASSES, OBJECT
 from models.occlusion_classifier.predict import OcclusionClassifier
 from pipeline import occlusion_gate
-from pipeline.occlusion_gate import UNOCCLUDED, GateJob, chances, gate_shard
+from pipeline.frames import BlockJob
+from pipeline.occlusion_gate import UNOCCLUDED, chances, gate_shard
 
 
 class ByArea(OcclusionClassifier):
@@ -59,6 +60,6 @@ def test_shards_hold_their_own_frames_and_none_is_fine(camera_dir, tmp_path, mon
     places = {"index": camera_dir / "frames/index.parquet", "root": camera_dir, "tracks": camera_dir / "tracks.parquet"}
     for ids, rows in (([0, 2], 10), ([1], 5), ([99], 0)):
         out = tmp_path / f"{ids[0]}.parquet"
-        assert gate_shard(GateJob(name="a", frame_ids=ids, out=out, **places)) == rows
+        assert gate_shard(BlockJob(name="a", frame_ids=ids, out=out, **places)) == rows
         table = pq.read_table(out)
         assert table.schema.equals(UNOCCLUDED) and {i // 10000 for i in table["detection_id"].to_pylist()} <= set(ids)

@@ -5,8 +5,9 @@ import pyarrow as pa
 import pytest
 from walkers import CAMERA, PLANE, box_at, car, frames_of, person
 
+from pipeline.ground_speed import foot_points
 from pipeline.tables import DETECTIONS, TRACKS
-from pipeline.tracking import TrackingSettings, foot_points, track
+from pipeline.tracking import TrackingSettings, track
 
 
 def detections_of(seen: list[tuple[int, str, list[float]]], score: float = 0.9) -> pa.Table:

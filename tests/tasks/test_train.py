@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from house import clean_environment
 
-from tasks.train import RenderVehicleCrops, Train
+from tasks.train import Train
 
 FEW = {"vehicles": 2, "views": 2, "val_vehicles": 1, "per_shard": 1}
 
@@ -32,27 +32,6 @@ def test_training_makes_its_data_first_and_leaves_a_whole_run(tmp_path):
         path.name for path in run.iterdir()
     }
     assert json.loads((run / "config.json").read_text())["train"]["steps"] == 2
-
-
-def test_only_the_shard_that_is_gone_is_drawn_again(tmp_path):
-    task = RenderVehicleCrops(data_root=str(tmp_path), cpus=1, **FEW)
-    task.set_status_message = task.set_progress_percentage = None
-    task.run()
-    assert task.complete()
-    parts = {path: path.stat().st_mtime_ns for path in task.folder.rglob("*.parquet")}
-    gone = min(parts)
-    data = gone.read_bytes()
-    gone.unlink()
-    (task.folder / "manifest.json").unlink()
-    assert not task.complete()
-    task.run()
-    assert gone.read_bytes() == data
-    assert {p: p.stat().st_mtime_ns for p in parts if p != gone} == {p: t for p, t in parts.items() if p != gone}
-
-
-def test_other_settings_are_other_pictures_in_another_folder(tmp_path):
-    one, two = (RenderVehicleCrops(data_root=str(tmp_path), seed=seed) for seed in (0, 1))
-    assert one.folder != two.folder and one.folder == RenderVehicleCrops(data_root=str(tmp_path), cpus=7).folder
 
 
 @pytest.mark.parametrize(

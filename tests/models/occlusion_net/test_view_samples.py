@@ -103,13 +103,18 @@ def test_mixed_samples_take_turns_with_what_all_have(samples, car_views):
     assert torch.equal(mixed[5]["image"], samples[0]["image"].flip(-1))
 
 
-@pytest.mark.parametrize("focal", [700.0, 1300.0, 2500.0])
-def test_focal_length_is_found_by_the_average_shape(focal):
-    seen = _drive_past(focal)
-    found = focal_px(seen.pixels, seen.visible.astype(float), np.array([1280.0, 720.0]), vehicles_basis())
-    assert abs(np.log(found / focal)) < 0.35
-    none = focal_px(seen.pixels, 0.0 * seen.visible, np.array([1280.0, 720.0]), vehicles_basis())
-    assert none == 1280.0
+@pytest.mark.parametrize("focal", [700.0, 1300.0, 2300.0])
+def test_focal_length_is_found_by_vehicles_of_unknown_shape(focal, rng):
+    size = np.array([1280, 720])
+    drives = []
+    for _ in range(6):
+        near = np.column_stack([rng.uniform(-4, 4, 6), rng.uniform(9, 18, 6) * focal / 1000])
+        drives.append(drive(near, rng.uniform(0, 6.28, 6), rng.normal(0, 0.7, 8), focal=focal))
+    xy, visible, box = (np.concatenate([getattr(d, n) for d in drives]) for n in ("pixels", "visible", "box_xywh"))
+    noisy = xy + rng.normal(0, 0.005, xy.shape) * box[:, 2:].max(axis=1)[:, None, None]
+    given = np.repeat(np.arange(6), 6), noisy, visible.astype(float), box, size, vehicles_basis()
+    assert abs(np.log(focal_px(*given) / focal)) < 0.4
+    assert focal_px(*given[:2], 0.0 * visible, *given[3:]) == 1280
 
 
 def test_carfusions_other_cameras_tell_what_one_does_not_see(carfusion):

@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline import masks
-from pipeline.detection.coco import CocoDetector, CocoSettings, postgres_array
+from pipeline.detection.coco import CocoDetector, CocoSettings
 from pipeline.tables import FRAMES
 
 SIZE = (20, 30)
@@ -108,11 +106,6 @@ def test_walt_rows_are_found_by_time_and_halved(tmp_path):
     (instance,) = found(IMAGE, "12", 1)
     assert (instance.category, instance.box_xywh) == ("vehicle", (4, 5, 8, 6)) and instance.score == 0.97
     assert found(IMAGE, "12", 0) == found(IMAGE, "12", 2) == []
-
-
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
-def test_postgres_arrays_read_back(numbers):
-    assert postgres_array("{" + ",".join(map(repr, numbers)) + "}", "bbox") == numbers
 
 
 def test_ignored_places_are_cut_off(tmp_path):
