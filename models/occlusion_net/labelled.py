@@ -98,4 +98,4 @@ def score(
 
 
 def _read_by(network: OcclusionNet, crops: list[dict[str, Tensor]]) -> Cached:
-    return collect(network, crops, len(crops))  # type: ignore[arg-type]  # a list has its samples by number too
+    return collect(network, crops, len(crops))

@@ -139,8 +139,8 @@ def carfusion_views(vehicles: Sequence[LabelledVehicle]) -> Views:
     for number in range(video.max() + 1):
         mine = np.flatnonzero(video == number)
         size_wh = np.array(_read(vehicles[mine[0]]).shape[1::-1])
-        given = (a[mine] for a in (objects, xy, scores, box))
-        K[mine] = camera_matrix(focal_px(*given, size_wh, basis), size_wh)
+        focal = focal_px(objects[mine], xy[mine], scores[mine], box[mine], size_wh, basis)
+        K[mine] = camera_matrix(focal, size_wh)
     views = views_of_crops(objects, xy, scores, visible, box, K, basis)
     hidden = (state > VISIBLE)[views.row]
     return replace(views, hidden=hidden)
