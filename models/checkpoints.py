@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,24 @@ def load_into(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
             f"{ours.get(name, 'none')}, got {theirs.get(name, 'none')}"
         )
     network.load_state_dict(state)
+
+
+def check_model(config: dict[str, Any], model: str, path: Path) -> None:
+    """Raises ValueError where the config of a weights file is another model's."""
+    if config.get("model") != model:
+        raise ValueError(f"{path}: expected weights of {model}, got those of {config.get('model')!r}")
+
+
+def start_from(network: nn.Module, config: dict[str, Any], path: Path | None, build: Callable[..., Any]) -> None:
+    """Give a network the weights of a file, if any, which its config then names; build: the model's `build_network`.
+
+    Raises ValueError for weights of another model or architecture.
+    """
+    if path is not None:
+        state, theirs = read_weights(path)
+        build(theirs, path)
+        load_into(network, state, path)
+        config["init_from"] = path.name
 
 
 def _moved_in(path: Path, write: Any) -> None:

@@ -22,7 +22,7 @@ from tasks.occlusion import LabelOcclusion, OcclusionCrops  # noqa: E402
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles  # noqa: E402
 from tasks.shape_basis import BuildShapeBasis  # noqa: E402
 from tasks.track import TrackObjects  # noqa: E402
-from tasks.train import RenderCarViews, RenderVehicleCrops, Train  # noqa: E402
+from tasks.train import RenderCarViews, RenderPeopleCrops, RenderVehicleCrops, Train  # noqa: E402
 from tasks.weights import FetchWeights  # noqa: E402
 
 configuration.check()
@@ -44,6 +44,7 @@ __all__ = [
     "ReconstructPeople",
     "ReconstructVehicles",
     "RenderCarViews",
+    "RenderPeopleCrops",
     "RenderVehicleCrops",
     "ShowCalibration",
     "TrackObjects",

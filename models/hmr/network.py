@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from models.body_model import Body, load_body
+from models.checkpoints import check_model
 from models.hmr.discriminator import Discriminator, critic_loss, predictor_loss
 from models.hmr.head import Head, HeadSettings
 from models.hmr.heatmaps import Heatmaps
 from models.hmr.points import COCO, LIMBS, POINTS
 from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
 from models.hmr.vit import Backbone, BackboneSettings
+from models.vehicle_keypoints.network import scaled
 
 NAME = "hmr"
 FOCAL_SIDES = 5000 / 256  # focal length in sides of the crop's square
@@ -201,11 +203,6 @@ def _total(values: Tensor) -> Tensor:
     return torch.stack([values.double().sum(), torch.tensor(float(values.numel()), device=values.device)])
 
 
-def scaled(image: Tensor) -> Tensor:
-    """uint8 images as the network takes them: 0 to 1, channels last in memory, which convolves faster on CPUs."""
-    return image.float().div(255).contiguous(memory_format=torch.channels_last)
-
-
 def config_of(settings: NetworkSettings) -> dict[str, Any]:
     """What `build_network` rebuilds the network from; stored with its weights."""
     return {"model": NAME, "network": asdict(settings)}
@@ -216,8 +213,7 @@ def build_network(config: dict[str, Any], path: Path) -> HumanMeshNetwork:
 
     Raises ValueError where the file holds another model's weights.
     """
-    if config.get("model") != NAME:
-        raise ValueError(f"{path}: expected weights of {NAME}, got those of {config.get('model')!r}")
+    check_model(config, NAME, path)
     parts = config["network"]
     return HumanMeshNetwork(
         NetworkSettings(

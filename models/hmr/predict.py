@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from calibration.camera import Camera, edge_to_pixel
+from models.headers import check_header
 from models.hmr.view import crop_from_camera
 from models.hmr.window import cut, windows_of
 
@@ -151,21 +151,10 @@ def _checked(number: int, image: np.ndarray) -> np.ndarray:
 
 def check_weights(path: Path) -> None:
     """Raise ValueError, one line, unless the file says that it holds this network's weights; costs no torch."""
-    from safetensors import SafetensorError, safe_open
-
     if path.suffix in RELEASED_SUFFIXES and path.is_file():
         return
-    try:
-        with safe_open(path, "np") as file:
-            config = json.loads((file.metadata() or {}).get("config", "null"))
-    except OSError:
-        raise ValueError(
-            f"{path}: no such weights file; `make train MODEL=hmr` writes one for [ReconstructPeople] body_weights"
-        ) from None
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file ({error})") from None
-    if not isinstance(config, dict) or config.get("model") != "hmr":
-        raise ValueError(f"{path}: expected weights of hmr that `make train` wrote, or HMR 2.0's .ckpt")
+    remedy = "`make train MODEL=hmr` writes one for [ReconstructPeople] body_weights"
+    check_header(path, "hmr", remedy=remedy, other=", or HMR 2.0's .ckpt")
 
 
 RELEASED_SUFFIXES = (".ckpt", ".pt", ".pth")

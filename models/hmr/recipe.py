@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.checkpoints import load_into, read_weights
+from models.checkpoints import read_weights, start_from
 from models.hmr.data import RenderedPeople, matrices
 from models.hmr.head import HeadSettings
 from models.hmr.network import HumanMeshNetwork, LossWeights, NetworkSettings, build_network, config_of
@@ -65,11 +65,7 @@ def build(
     net, config = HumanMeshNetwork(network), config_of(network)
     net.smpl_head.start_from(torch.from_numpy(_mean_poses(seed)))
     _start_stem(net)
-    if init_from is not None:
-        state, theirs = read_weights(init_from)
-        build_network(theirs, init_from)
-        load_into(net, state, init_from)
-        config["init_from"] = init_from.name
+    start_from(net, config, init_from, build_network)
     library = read_people(crops, "train")
     if backdrops is not None:
         library = replace(library, backdrops=[*library.backdrops, *read_backdrops(backdrops)])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from models.checkpoints import load_into, read_weights
+from models.checkpoints import check_model, load_into, read_weights
 from models.matting.data import Windows
 from models.matting.network import WIDTHS, MattingNetwork
 from models.matting.predict import CHANNELS
@@ -62,8 +62,7 @@ def export(weights: Path, out: Path) -> None:
     import torch
 
     state, config = read_weights(weights)
-    if config.get("model") != NAME:
-        raise ValueError(f"{weights}: expected weights of {NAME}, got those of {config.get('model')!r}")
+    check_model(config, NAME, weights)
     network = MattingNetwork(tuple(config["widths"])).eval()
     load_into(network, state, weights)
     example = torch.zeros(1, CHANNELS, 64, 40)

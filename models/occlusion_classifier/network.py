@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.checkpoints import check_model
 from models.occlusion_classifier.crops import CLASSES
 from models.vehicle_keypoints.network import Residual
 
@@ -88,8 +89,7 @@ def build_network(config: dict[str, Any], path: Path) -> OcclusionNetwork:
 
     Raises ValueError where the file holds another model's weights, or those of other classes.
     """
-    if config.get("model") != NAME:
-        raise ValueError(f"{path}: expected weights of {NAME}, got those of {config.get('model')!r}")
+    check_model(config, NAME, path)
     if config.get("classes") != list(CLASSES):
         raise ValueError(f"{path}: expected a network of {', '.join(CLASSES)}, got one of {config.get('classes')}")
     return OcclusionNetwork(NetworkSettings(**config["network"]))

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.checkpoints import load_into, read_weights
+from models.checkpoints import start_from
 from models.occlusion_classifier.data import Crops, split
 from models.occlusion_classifier.labels import read_labelled
 from models.occlusion_classifier.network import NetworkSettings, OcclusionNetwork, build_network, config_of
@@ -46,11 +46,7 @@ def build(
         raise ValueError(f"occlusion_classifier: has no use for {', '.join(unknown)}")
     torch.manual_seed(seed)
     net, config = OcclusionNetwork(network), config_of(network)
-    if init_from is not None:
-        state, theirs = read_weights(init_from)
-        build_network(theirs, init_from)
-        load_into(net, state, init_from)
-        config["init_from"] = init_from.name
+    start_from(net, config, init_from, build_network)
     if labels is None:
         # Actors of two cameras share numbers: each camera is split by itself.
         parts = [split(pq.read_table(path)) for path in sorted(crops.glob("*.parquet"))]

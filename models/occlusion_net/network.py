@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.checkpoints import check_model
 from models.occlusion_net.frames import CELL_PX, COARSE_PX, MAP_CELLS, REACH_COARSE, box_of_cells
 from models.occlusion_net.graph import Graph, KeypointGraph, edge_loss, node_features
 from models.occlusion_net.lifting import FOCAL, Lifted, LiftingGraph
@@ -211,6 +212,5 @@ def build_network(config: dict[str, Any], path: Path) -> OcclusionNet:
 
     Raises ValueError where the file holds another model's weights.
     """
-    if config.get("model") != NAME:
-        raise ValueError(f"{path}: expected weights of {NAME}, got those of {config.get('model')!r}")
+    check_model(config, NAME, path)
     return OcclusionNet(NetworkSettings(**config["network"]))

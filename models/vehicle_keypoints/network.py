@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.checkpoints import check_model
 from models.vehicle_keypoints import heatmaps
 from models.vehicle_keypoints.window import GROWN, MAP_CELLS, REACH_CELLS
 
@@ -160,6 +161,5 @@ def build_network(config: dict[str, Any], path: Path) -> KeypointNetwork:
 
     Raises ValueError where the file holds another model's weights.
     """
-    if config.get("model") != NAME:
-        raise ValueError(f"{path}: expected weights of {NAME}, got those of {config.get('model')!r}")
+    check_model(config, NAME, path)
     return KeypointNetwork(NetworkSettings(**config["network"]))

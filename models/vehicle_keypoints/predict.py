@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from models.headers import check_header
 from models.vehicle_keypoints.window import cut, from_cells, px_per_cell, windows_of
 
 if TYPE_CHECKING:
@@ -133,17 +133,7 @@ def _checked(number: int, image: np.ndarray) -> np.ndarray:
 
 def check_weights(path: Path) -> None:
     """Raise ValueError, one line, unless the file says that it holds this network's weights; costs no torch."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "np") as file:
-            config = json.loads((file.metadata() or {}).get("config", "null"))
-    except OSError:
-        raise ValueError(f"{path}: no such weights file; `make train MODEL=vehicle_keypoints` writes one") from None
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file ({error})") from None
-    if not isinstance(config, dict) or config.get("model") != "vehicle_keypoints":
-        raise ValueError(f"{path}: expected weights of vehicle_keypoints that `make train` wrote")
+    check_header(path, "vehicle_keypoints", remedy="`make train MODEL=vehicle_keypoints` writes one")
 
 
 def load(path: Path, device: str | None = None) -> HeatmapKeypoints:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from models.checkpoints import load_into, read_weights
+from models.checkpoints import start_from
 from models.train import Recipe, Samples, TrainSettings
 from models.vehicle_keypoints.data import LabelledCrops, RenderedCrops
 from models.vehicle_keypoints.labels import read_coco, read_deeplabcut
@@ -39,11 +39,7 @@ def build(
 
     torch.manual_seed(seed)
     net, config = KeypointNetwork(network), config_of(network)
-    if init_from is not None:
-        state, theirs = read_weights(init_from)
-        build_network(theirs, init_from)
-        load_into(net, state, init_from)
-        config["init_from"] = init_from.name
+    start_from(net, config, init_from, build_network)
     train_set, val_set = _labelled(labels, images, seed) if labels else _rendered(crops, backdrops, seed)
     for name, value in (("labels", labels), ("backdrops", backdrops)):
         if value is not None:

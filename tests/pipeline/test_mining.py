@@ -2,115 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
+from movers import CAMERA, CAR, HW, MAN, PLANE, Mover, Pole, cars, row_of, watch
 
-from calibration.camera import Camera, GroundPlane
 from pipeline import masks
 from pipeline.mining import REASONS, Judgement, MiningSettings, judge
-from pipeline.observations import meeting_pairs
-from pipeline.plausible import fullness, notch
 from pipeline.tables import TRACKS, to_table
-
-HW = (360, 640)
-CAMERA = Camera(np.array([[540.0, 0, 319.5], [0, 540.0, 179.5], [0, 0, 1]]), HW)
-PLANE = GroundPlane.from_tilt(20, 0, 8.5)
-FPS = 5
-CAR, MAN, BUS = (4.3, 1.8, 1.5), (0.3, 0.3, 1.7), (11.0, 2.5, 3.1)
-
-
-@dataclass(frozen=True)
-class Mover:
-    """A block of size lwh_m that starts at xy and moves by velocity (m, m/s) in world metres."""
-
-    lwh_m: tuple[float, float, float]
-    xy: tuple[float, float]
-    velocity: tuple[float, float]
-    track_id: int
-
-    def at(self, seconds: float) -> np.ndarray:
-        return np.array(self.xy) + seconds * np.array(self.velocity)
-
-    def silhouette(self, seconds: float) -> np.ndarray:
-        length, width, height = self.lwh_m
-        yaw = np.arctan2(self.velocity[1], self.velocity[0])
-        corners = np.array(
-            [[a * length, b * width, c * 2 * height] for a in (-0.5, 0.5) for b in (-0.5, 0.5) for c in (0, 0.5)]
-        )
-        turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
-        pixels = CAMERA.project(PLANE.to_camera(corners @ turn.T + [*self.at(seconds), 0]))
-        image = np.zeros(HW, np.uint8)
-        cv2.fillConvexPoly(image, cv2.convexHull(np.round(pixels).astype(np.int32)), 1)
-        return image.astype(bool)
-
-
-@dataclass(frozen=True)
-class Pole:
-    """Pixels box xywh that hide all that stands farther than range_m."""
-
-    box: tuple[int, int, int, int]
-    range_m: float
-
-
-def watch(movers: list[Mover], poles: list[Pole], frames: int, *, blobs: bool = False) -> tuple[pa.Table, np.ndarray]:
-    """TRACKS of what is seen, and the visible fraction of each row. blobs: touching masks become one detection."""
-    rows, visible = [], []
-    for frame in range(frames):
-        seconds = frame / FPS
-        taken = np.zeros(HW, bool)
-        seen: list[tuple[Mover, np.ndarray, float]] = []
-        for mover in sorted(movers, key=lambda m: float(np.hypot(*m.at(seconds)))):
-            whole = mover.silhouette(seconds)
-            free = ~taken
-            for x, y, w, h in (p.box for p in poles if p.range_m < np.hypot(*mover.at(seconds))):
-                free[y : y + h, x : x + w] = False
-            if whole.any() and (whole & free).sum() > 30:
-                seen.append((mover, whole & free, (whole & free).sum() / whole.sum()))
-            taken |= whole
-        for mover, mask, share in _merge(seen) if blobs else seen:
-            rows.append(_row(frame, len(rows) % 1000, mover, mask))
-            visible.append(share)
-    return to_table(rows, TRACKS), np.array(visible)
-
-
-def _merge(seen: list[tuple[Mover, np.ndarray, float]]) -> list[tuple[Mover, np.ndarray, float]]:
-    merged: list[tuple[Mover, np.ndarray, float]] = []
-    for mover, mask, share in seen:
-        near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-        touching = [k for k, other in enumerate(merged) if (other[1] & near).any()]
-        if touching:
-            first = merged[touching[0]]
-            merged[touching[0]] = (first[0], first[1] | mask, 0.0)
-        else:
-            merged.append((mover, mask, share))
-    return merged
-
-
-def _row(frame: int, number: int, mover: Mover, mask: np.ndarray) -> dict:
-    ys, xs = np.nonzero(mask)
-    x, y, right, bottom = int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1
-    foot = PLANE.to_world(PLANE.intersect(CAMERA, np.array([(x + right) / 2 - 0.5, bottom - 0.5])))[:2]
-    return {
-        "detection_id": frame * 10000 + number,
-        "frame_id": frame,
-        "category": "person" if mover.lwh_m == MAN else "vehicle",
-        "score": 0.9,
-        "bbox_xywh": [x, y, right - x, bottom - y],
-        "mask_rle": masks.encode(mask[y:bottom, x:right], (x, y), HW),
-        "timestamp": dt.datetime(2025, 5, 14, 8, 30, tzinfo=dt.UTC) + dt.timedelta(seconds=frame / FPS),
-        "bucket": "morning",
-        "sequence": 0,
-        "track_id": mover.track_id,
-        "foot_xy_m": foot.tolist(),
-        "velocity_xy_mps": list(map(float, mover.velocity)),
-    }
-
 
 SETTINGS = MiningSettings(min_area_px=60, min_side_px=4)
 
@@ -119,27 +21,8 @@ def verdict(table: pa.Table, settings: MiningSettings = SETTINGS, **more: object
     return judge(table, CAMERA, PLANE, settings, **more)  # type: ignore[arg-type]
 
 
-def cars(n: int, y: float = 22.0, speed: float = 6.0, size: tuple[float, float, float] = CAR) -> list[Mover]:
-    """n of a kind behind each other on a lane across the view."""
-    return [Mover(size, (-16.0 - 14 * k * np.sign(speed), y), (speed, 0.0), k) for k in range(n)]
-
-
 def kept(verdict_: Judgement) -> np.ndarray:
     return verdict_.reason == ""
-
-
-def test_boxes_meet_as_brute_force_says() -> None:
-    rng = np.random.default_rng(3)
-    group = rng.integers(0, 12, 300)
-    box = np.concatenate([rng.uniform(-50, 500, (300, 2)), rng.uniform(1, 60, (300, 2))], axis=1).round()
-    for gap in (0.0, 5.0):
-        low, high = box[:, :2], box[:, :2] + box[:, 2:]
-        apart = np.maximum(low[:, None], low) - np.minimum(high[:, None], high)
-        near = (apart < gap if gap else apart < 0).all(axis=2) & (group[:, None] == group)
-        expected = {(i, j) for i, j in np.argwhere(near).tolist() if i < j}
-        found = meeting_pairs(group, box, gap)
-        assert len(found) == len(expected)
-        assert {(min(p), max(p)) for p in found.tolist()} == expected
 
 
 def test_a_lone_car_is_cut_out_where_it_is_whole_and_only_there() -> None:
@@ -171,7 +54,7 @@ def test_box_mode_is_walts_test_and_ignores_scores() -> None:
         for number, (x, y) in enumerate([(200 + frame, 150), (240 + frame, 170), (400 + frame, 150)]):
             mask = np.zeros(HW, bool)
             mask[y : y + 40, x : x + 60] = True
-            rows.append(_row(frame, number, Mover(CAR, (0, 0), (1.0, 0.0), number), mask))
+            rows.append(row_of(frame, number, Mover(CAR, (0, 0), (1.0, 0.0), number), mask))
     for row in rows[1::3]:
         row["score"] = 0.01
     result = verdict(to_table(rows, TRACKS), replace(SETTINGS, mode="box"))
@@ -299,25 +182,6 @@ def test_an_empty_table_gives_an_empty_verdict() -> None:
 def test_an_unknown_mode_is_one_clear_error() -> None:
     with pytest.raises(ValueError, match="expected mask or box, got 'maks'"):
         MiningSettings(mode="maks")
-
-
-def test_hollows_and_holes_are_measured() -> None:
-    block = np.ones((20, 40), bool)
-    assert fullness(block) == (pytest.approx(1.0, abs=0.02), 0.0)
-    corner = block.copy()
-    corner[:10, :20] = False  # an L: its hull loses half the missing quarter
-    assert fullness(corner)[0] == pytest.approx(600 / 700, abs=0.02)
-    ring = block.copy()
-    ring[5:15, 10:30] = False
-    assert fullness(ring)[1] == pytest.approx(0.25, abs=0.01)
-    assert fullness(np.zeros((3, 3), bool)) == (0.0, 0.0)
-
-
-@pytest.mark.parametrize(("depth", "expected"), [(0, 0.0), (10, 0.25), (20, 0.5)])
-def test_a_notch_is_measured_against_the_size(depth: int, expected: float) -> None:
-    crop = np.ones((40, 40), bool)
-    crop[:depth, 18:22] = False
-    assert notch(crop) == pytest.approx(expected, abs=0.04)
 
 
 def test_a_vehicle_too_small_in_the_picture_is_refused_and_a_person_of_that_size_is_not() -> None:

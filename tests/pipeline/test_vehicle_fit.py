@@ -1,52 +1,13 @@
 """The vehicle fit: exact recovery, honest covariance, symmetries, and a word for whatever cannot be fitted."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from vehicle_street import BASES, CAMERA, EXACT, PLANE, Street, outlines
 
-from calibration.camera import Camera, GroundPlane
-from models.shape_basis import load_bases
-from pipeline.silhouette import DIRECTIONS, ideal
-from pipeline.vehicle_fit import Keypoints, VehicleFits, VehicleFitSettings, fit_vehicles
-from pipeline.vehicle_outline import Skin
-from pipeline.vehicle_solver import Evidence, Linear, Solver, State, View, turn
-
-CAMERA = Camera(
-    np.array([[1080.0, 0, 640], [0, 1080, 360], [0, 0, 1]]), (720, 1280), np.array([-0.2, 0.05, 1e-3, -1e-3, 0])
-)
-PLANE = GroundPlane.from_tilt(15, 2, 8.0)
-BASES = load_bases()
-EXACT = VehicleFitSettings(noise_px=0.05, noise_share=0, model_noise_m=0, rounds=25, first_rounds=6)
-
-
-class Street:
-    """Tracks of frames: pixels, and what is true of them."""
-
-    def __init__(
-        self, tracks: int = 9, frames: int = 4, noise: float = 0.0, groups: tuple = tuple(BASES), seed: int = 0
-    ) -> None:
-        rng = np.random.default_rng(seed)
-        self.group = np.repeat([groups[i % len(groups)] for i in range(tracks)], frames)
-        self.shape = np.repeat(np.clip(rng.normal(size=(tracks, 8)), -2.8, 2.8), frames, axis=0)
-        self.track = np.repeat(np.arange(tracks) * 7 - 3, frames)
-        self.xy_m = rng.uniform([-6, 14], [6, 50], (tracks * frames, 2))
-        self.yaw = rng.uniform(-np.pi, np.pi, tracks * frames)
-        poses = [PLANE.pose(p, y) for p, y in zip(self.xy_m, self.yaw, strict=True)]
-        self.R, self.t = np.stack([R for R, _ in poses]), np.stack([t for _, t in poses])
-        points = np.stack([BASES[g].keypoints(b) for g, b in zip(self.group, self.shape, strict=True)])
-        self.points_cam = points @ self.R.transpose(0, 2, 1) + self.t[:, None]
-        self.pixels = CAMERA.project(self.points_cam) + noise * rng.normal(size=(len(points), 12, 2))
-        self.scores = np.ones(self.pixels.shape[:2])
-
-    @property
-    def keypoints(self) -> Keypoints:
-        return Keypoints(self.pixels, self.scores, self.track)
-
-    def fit(self, options: VehicleFitSettings = EXACT) -> VehicleFits:
-        return fit_vehicles(self.keypoints, CAMERA, PLANE, BASES, options)
+from pipeline.silhouette import DIRECTIONS
+from pipeline.vehicle_fit import Keypoints, VehicleFitSettings, fit_vehicles
 
 
 def apart(yaw: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -142,15 +103,6 @@ def test_more_frames_tell_a_shape_better():
         right = fits.group == street.group
         error[frames] = np.median(np.linalg.norm((fits.shape - street.shape)[right, :3], axis=1))
     assert error[8] < 0.8 * error[1]
-
-
-def outlines(street: Street) -> np.ndarray:
-    """Supports (N, S) of the true meshes, in ideal pixels."""
-    rows = []
-    for group, shape, R, t in zip(street.group, street.shape, street.R, street.t, strict=True):
-        points_cam = BASES[group].mesh(shape) @ R.T + t
-        rows.append((ideal(CAMERA, CAMERA.project(points_cam)) @ DIRECTIONS.T).max(axis=0))
-    return np.array(rows)
 
 
 def test_outlines_tell_what_few_keypoints_leave_open():
@@ -278,60 +230,3 @@ def test_wrong_input_is_named():
         Keypoints(street.pixels, street.scores * 2, street.track)
     with pytest.raises(ValueError, match="together"):
         Keypoints(street.pixels, street.scores, street.track, heading=street.yaw)
-
-
-class TestSolver:
-    """The normal equations against finite differences, and the arrow against the dense system."""
-
-    view = View(CAMERA.K, np.eye(6), None)
-    model = Linear(BASES["car"].mean, BASES["car"].components)
-
-    def setup(self):
-        street = Street(tracks=3, frames=2, noise=2.0, groups=("car",))
-        solver = Solver(self.view, self.model, bound=3.0)
-        track = np.unique(street.track, return_inverse=True)[1]
-        zero = np.zeros(len(track))
-        pixels = self.view.project(street.points_cam) + np.random.default_rng(0).normal(0, 2, street.pixels.shape)
-        evidence = Evidence(pixels, np.full((len(track), 12), 0.25), track, zero, zero, kernel=100.0)
-        state = State(
-            street.R, street.t, street.shape[::2], solver.cost(evidence, street.R, street.t, street.shape[::2])
-        )
-        return solver, evidence, state
-
-    @pytest.mark.parametrize("outlined", [False, True])
-    def test_gradient(self, outlined):
-        solver, evidence, state = self.setup()
-        if outlined:
-            solver.skin = Skin.of(BASES["car"])
-            support = outlines(Street(tracks=3, frames=2, groups=("car",))) + 1.5
-            evidence = replace(evidence, support=support, support_weight=np.full(support.shape, 0.3))
-        gradient = solver.blocks(evidence, state).gradient
-        for column in range(14):
-            step = np.eye(14)[column] * 1e-5
-
-            def cost(sign, step=step):
-                R = turn(np.tile(sign * step[:3], (6, 1))) @ state.R
-                shape = state.shape + sign * step[6:]
-                return solver.cost(evidence, R, state.t + sign * step[3:6], shape)
-
-            slope = (cost(1) - cost(-1)) / 2e-5
-            np.testing.assert_allclose(2 * gradient[:, column], slope, rtol=1e-4, atol=1e-3)
-
-    def test_steps_and_covariance_are_the_dense_systems(self):
-        solver, evidence, state = self.setup()
-        blocks = solver.blocks(evidence, state)
-        pose_step, shape_step = blocks.step(np.zeros(3))
-        pose, shape = blocks.covariance()
-        for track in range(3):
-            dense, right = np.zeros((20, 20)), np.zeros(20)
-            for place, row in enumerate(np.flatnonzero(evidence.track == track)):
-                slots = np.r_[6 * place : 6 * place + 6, 12:20]
-                dense[np.ix_(slots, slots)] += blocks.normal[row]
-                right[slots] += blocks.gradient[row]
-            dense[12:, 12:] += np.eye(8)
-            right[12:] += state.shape[track]
-            step, covariance = -np.linalg.solve(dense, right), np.linalg.inv(dense)
-            rows = evidence.track == track
-            np.testing.assert_allclose(np.r_[pose_step[rows].ravel(), shape_step[track]], step, rtol=1e-4, atol=1e-6)
-            np.testing.assert_allclose(pose[rows][0], covariance[:6, :6], rtol=1e-4, atol=1e-7)
-            np.testing.assert_allclose(shape[track], covariance[12:, 12:], rtol=1e-4, atol=1e-7)
