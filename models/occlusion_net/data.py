@@ -22,7 +22,7 @@ from models.vehicle_keypoints.labels import LabelledCrop
 from models.vehicle_keypoints.window import cut, windows_of
 
 OTHERS = 4  # other views of the vehicle in a sample
-TRAINING = Troubles(occluded=0.5, cut=0.15, least_px=40)
+TRAINING = Troubles(occluded=0.5, cut=0.15, poor_box=0.4)
 CAR_RENDER = Troubles(occluded=0.0, cut=0.0, least_px=40)
 COMPOSED = Troubles(occluded=1.0, cut=0.0, least_px=40)
 _CENTRE_FLIPPED = torch.tensor([[1.0, 1.0, -1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])

@@ -28,6 +28,7 @@ NAME = "occlusion_net"
 SUPERVISION = ("truth", "trifocal", "transfer", "none")
 _FINE = COARSE_PX // CELL_PX
 _PRIOR = 4e-4
+_SURE = 1e-4
 _SOFT = 0.05  # half boxes: residuals well above it count linearly
 
 
@@ -47,6 +48,9 @@ class NetworkSettings:
     hidden_weight: float = field(default=1.0, metadata={"help": "of equation 9, or what stands in its place"})
     visible_weight: float = field(default=2.0, metadata={"help": "of the decoder's distance from visible labels"})
     reprojection_weight: float = field(default=1.0, metadata={"help": "of equation 10"})
+    doubt: float = field(
+        default=1.5, metadata={"help": "standard deviation by which a crop's confidences fall, in logits, in training"}
+    )
     noise: float = field(default=0.0, metadata={"help": "standard deviation, half boxes, on the graph's input points"})
 
     def __post_init__(self) -> None:
@@ -82,6 +86,10 @@ class Graphs(nn.Module):
         """Of points (N, 12, 2), confidences (N, 12) and the boxes' width / height (N,)."""
         if self.training and self.settings.noise:
             xy = xy + self.settings.noise * torch.randn_like(xy) * torch.rand_like(aspect)[:, None, None]
+        if self.training and self.settings.doubt:
+            # Heatmaps are less sure of pictures unlike their own, of seen and of hidden points alike.
+            fall = self.settings.doubt * torch.randn_like(aspect).abs()[:, None]
+            confidence = torch.sigmoid(torch.logit(confidence, eps=_SURE) - fall)
         graph = self.flat(xy, confidence)
         if self.lifting is None:
             return graph, None

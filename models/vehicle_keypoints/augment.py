@@ -18,6 +18,7 @@ from models.vehicle_keypoints.window import GROWN
 VISIBLE, SELF_OCCLUDED, OCCLUDED, TRUNCATED = range(4)
 FLIP_ORDER = np.arange(12) ^ 1  # right and left change places
 _ROOM = 1.8  # side of the canvas, in sides of the vehicle
+_GOOD_BOX, _POOR_BOX = (0.035, 0.09), (0.1, 0.25)  # how far edges are off: standard deviation, most
 _LARGEST_PX = 128  # a vehicle larger in the picture is composed at this size: the network sees no more of it
 
 
@@ -38,11 +39,13 @@ class Crop:
 
 @dataclass(frozen=True)
 class Troubles:
-    """How often something stands before the vehicle, and how often the picture's border cuts it; its least size."""
+    """How often something stands before the vehicle, and how often the picture's border cuts it; its least size; how
+    often its box is that of a poor detector."""
 
     occluded: float = 0.45
     cut: float = 0.2
     least_px: float = 28.0
+    poor_box: float = 0.0
 
 
 def flip_sprite(sprite: Sprite) -> Sprite:
@@ -79,7 +82,8 @@ def composed(sprite: Sprite, library: Library, troubles: Troubles, rng: np.rando
     points = sprite.keypoints * zoom + canvas.corner
     frame = _frame(canvas, troubles.cut, rng)
     state = keypoint_states(points, sprite.self_hidden, canvas.own, canvas.front, frame)
-    box = canvas.box(frame, 0.035, 0.09, rng)
+    poor = troubles.poor_box > 0 and rng.uniform() < troubles.poor_box
+    box = canvas.box(frame, *(_POOR_BOX if poor else _GOOD_BOX), rng)
     middle, reach = box[:2] + box[2:] / 2, GROWN * box[2:].max() / 2 + 3
     image, low = canvas.developed(frame, middle, reach, min(1.0, _LARGEST_PX / size), rng)
     return Crop(image, np.r_[box[:2] - low, box[2:]], points - low, state, size, zoom, canvas.corner - low)
