@@ -4,6 +4,8 @@
 
 views: keypoints that the simulator hides, of fitted vehicles up to 60 m away: how many two other views see, how far the
 point that those views transfer lies from the truth, and how far the keypoint network's own guess does.
+detected: what ships of Occlusion-Net, in the boxes of the job's own detections of vehicles, of 40 pixels or more, that
+overlap a true one by half: merged, cut and shadowed ones among them.
 learning: Occlusion-Net's graphs behind the baseline's heatmaps, taught by Car-render alone and by cam07's own vehicles
 as well, without and with mirror views; judged on cam07's hidden points, whose truth nothing was told, and on another
 day at its crossroads. No true place, pose or state of a vehicle is looked at before it is judged.
@@ -15,12 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import torch
 
 from benchmarks.job import CHECKED_CAMERAS, MANIFESTS, QUICK_CAMERA, demand, frame_size_hw, simulated_job
 from benchmarks.occlusion_net import BASELINE, crops_in
 from benchmarks.report import Bar, Report, main
-from benchmarks.truth import matched
+from benchmarks.truth import match, matched
 from calibration.camera import Camera, edge_to_pixel, pixel_to_edge
 from data_manifest import CAMERAS, load_camera
 from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_graphs, judge
@@ -29,11 +32,15 @@ from models.occlusion_net.data import TRAINING, RenderedViews, as_sample
 from models.occlusion_net.evaluate import load_network
 from models.occlusion_net.frames import box_matrix
 from models.occlusion_net.network import NetworkSettings, OcclusionNet
-from models.occlusion_net.scores import VISIBLE
+from models.occlusion_net.predict import load, predict
+from models.occlusion_net.scores import VISIBLE, area
 from models.occlusion_net.trifocal import transfer
 from models.occlusion_net.view_samples import ViewSamples, camera_patches
 from models.occlusion_net.view_sets import Views, from_box, view_sets
 from models.occlusion_net.views import COVERED_DEG, covered, views_of_camera
+from pipeline.frames import FrameReader
+from pipeline.simulate import read_truth
+from pipeline.storage import read_parts
 from pipeline.tables import KEYPOINT_STATES
 
 FARTHEST_M = 60.0
@@ -43,6 +50,7 @@ TAUGHT, OTHER_DAY = "cam07", "day07"
 LEAST_GAIN = 0.05
 _LAPS = 6  # shaken crops of each of the camera's vehicles
 _SEED = 0
+_EVERY_FRAMES, _LEAST_PX = 5, 40
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,33 @@ def coverage(seen: Known) -> list[dict]:
             row |= {f"{name}_share": _median(error[told]), f"{name}_pck": _mean(error[told] <= PCK_ALPHA)}
         found.append({name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()})
     return found
+
+
+def detected(camera_dir: Path) -> dict:
+    """A row of what ships behind the camera's detector, in some of the frames."""
+    truth = read_truth(camera_dir / "truth").to_pandas()
+    columns = ["frame_id", "category", "bbox_xywh", "mask_rle"]
+    found = read_parts(camera_dir / "detections", columns=columns).to_pandas()
+    some = np.unique(found["frame_id"])[::_EVERY_FRAMES]
+    found = found[(found["category"] == "vehicle") & found["frame_id"].isin(some)].reset_index(drop=True)
+    pairs = match(found, truth, frame_size_hw(camera_dir))
+    large = np.array([max(box[2:]) >= _LEAST_PX for box in found["bbox_xywh"]], bool)
+    good = (
+        large & (pairs["iou"] > 0.5) & (truth["category"].reindex(pairs["truth_row"]) == "vehicle").to_numpy()
+    ).to_numpy()
+    found, rows = found[good], truth.loc[pairs["truth_row"][good]]
+    boxes = np.stack(found["bbox_xywh"].tolist()).astype(float)
+    frames = dict(FrameReader(pq.read_table(camera_dir / "frames" / "index.parquet"), camera_dir).read(some.tolist()))
+    vehicles = predict(load(), [frames[n] for n in found["frame_id"]], boxes)
+    state = np.stack(rows["keypoint_state"].tolist())
+    true, side = np.stack(rows["keypoints_2d"].tolist()).reshape(-1, 12, 2), boxes[:, 2:].max(axis=1)[:, None]
+    row: dict = {"kind": "detected", "name": camera_dir.name, "vehicles": len(boxes)}
+    groups = {"visible": state == "visible", "hidden": np.isin(state, HIDDEN)}
+    for method, xy in (("graph", vehicles.xy), ("lifted", vehicles.wire_xy)):
+        right = np.linalg.norm(xy - true, axis=-1) / side <= PCK_ALPHA
+        row |= {f"{method}_{name}": _mean(right[chosen]) for name, chosen in groups.items()}
+    known = groups["visible"] | groups["hidden"]
+    return row | {"graph_auc": area(1 - vehicles.visible[known], groups["hidden"][known])}
 
 
 def judged(seen: Known, heatmaps: OcclusionNet) -> Cached:
@@ -162,10 +197,11 @@ def report(quick: bool, data: Path) -> Report:
         entry = load_camera(folder.name, MANIFESTS if quick else CAMERAS)
         found[folder.name] = known(folder, entry.calibrated(frame_size_hw(folder))[0])
     rows = [row for seen in found.values() for row in coverage(seen)]
+    rows += [detected(seen.folder) for seen in found.values()]
     bars = [
         Bar(f"{row['name']} {name}", float(row[name]), **limit)
         for row in rows
-        if row["mirrors"] and not quick
+        if row.get("mirrors") and not quick
         for name, limit in {"covered": {"at_least": 0.15}, "transfer_pck": {"at_least": 0.85}}.items()
     ]
     if not quick:

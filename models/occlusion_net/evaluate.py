@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from models.occlusion_net.car_views import read_views
 from models.occlusion_net.data import CAR_RENDER, COMPOSED, RenderedViews
 from models.occlusion_net.labelled import KINDS, read_labelled, score, subset
 from models.occlusion_net.network import Graphs, OcclusionNet, build_network
+from models.occlusion_net.progress import Told
 from models.occlusion_net.scores import VISIBLE, Scored, correspondences, with_baseline
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
@@ -170,19 +170,7 @@ def _labelled(network: OcclusionNet, baseline: OcclusionNet | None, given: argpa
     kind = next(name for name in KINDS if getattr(given, name))
     labelled = read_labelled(kind, getattr(given, kind), given.images, given.split)
     vehicles = subset(labelled, given.count, given.seed)
-    return {kind: score(network, baseline, vehicles, given.seed, _Told())}, {}
-
-
-class _Told:
-    """Says how far it is, every ten seconds."""
-
-    def __init__(self) -> None:
-        self.said = time.monotonic()
-
-    def __call__(self, done: int, count: int) -> None:
-        if time.monotonic() - self.said > 10:
-            self.said = time.monotonic()
-            print(f"{done} of {count} vehicles", file=sys.stderr, flush=True)
+    return {kind: score(network, baseline, vehicles, given.seed, Told("vehicles"))}, {}
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import numpy as np
 
 from calibration.camera import edge_to_pixel
 from models.occlusion_net.drawing import overlay
+from models.occlusion_net.progress import Told
 from models.shape_basis.basis import KEYPOINT_NAMES
 from models.vehicle_keypoints.window import checked_boxes, cut, windows_of
 
@@ -210,8 +211,9 @@ def main(arguments: list[str] | None = None) -> int:
         if bool(given.images) == bool(given.job):
             raise ValueError("expected pictures or --job")
         numbers = _numbers(given.frames)
+        network, count = load(given.weights), len(numbers) or len(given.images)
         pictures = of_job(given.job, numbers) if given.job else detected(given.images, given)
-        _write(load(given.weights), pictures, given.out)
+        _write(network, pictures, count, given.out)
     except (ValueError, OSError) as error:
         print(f"predict: {error}", file=sys.stderr)
         return 1
@@ -225,11 +227,14 @@ def _numbers(listed: str) -> list[int]:
         raise ValueError(f"--frames: expected numbers, comma-separated, got {listed!r}") from None
 
 
-def _write(network: OcclusionNet, pictures: Iterator[Picture], out: Path) -> None:
+def _write(network: OcclusionNet, pictures: Iterator[Picture], count: int, out: Path) -> None:
+    """count: of the pictures, 0 where it is not known."""
     from pipeline.storage import write_bytes
 
-    found = []
+    found: list[dict] = []
+    told = Told("pictures")
     for name, image, boxes in pictures:
+        told(len(found), count)
         vehicles = predict(network, [image] * len(boxes), boxes)
         found.append(as_json(name, boxes, vehicles))
         jpeg = cv2.imencode(".jpg", overlay(image, boxes, vehicles), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]

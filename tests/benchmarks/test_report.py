@@ -49,6 +49,16 @@ def test_without_check_a_short_bar_is_told_and_quick_runs_are_kept_apart(monkeyp
     assert [p.name for p in tmp_path.iterdir()] == ["bench.quick.json"]
 
 
+def test_rows_of_other_keys_are_another_table():
+    rows = [{"camera": "a", "share": 0.5}, {"camera": "b", "share": 0.25}, {"seconds": 3.0}]
+    first, second = report.table(rows).split("\n\n")
+    assert first.splitlines()[2:] == ["| a | 0.5 |", "| b | 0.25 |"] and second.splitlines() == [
+        "| seconds |",
+        "| --- |",
+        "| 3 |",
+    ]
+
+
 @pytest.mark.parametrize("path", sorted(Path(report.HERE).glob("*.py")), ids=lambda p: p.stem)
 def test_every_benchmark_says_what_it_measures(path):
     if "__main__" in path.read_text() and path.stem != "results":
