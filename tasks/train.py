@@ -17,10 +17,10 @@ from tasks.console import Report
 from tasks.matting import MattingSamples
 from tasks.occlusion import OcclusionCrops
 from tasks.stage import data_root_of
-from tasks.training_data import Drawings, Drawn
+from tasks.training_data import Drawings, DrawnData
 
 
-class RenderVehicleCrops(Drawn, settings=CropSettings):
+class RenderVehicleCrops(DrawnData, settings=CropSettings):
     """Vehicles and people drawn one by one under any light, and backdrops: what training crops are composed of."""
 
     prefix = "vehicle_crops"
@@ -32,7 +32,7 @@ class RenderVehicleCrops(Drawn, settings=CropSettings):
         return [(draw_shard, plan_shards(self.settings, self.folder))]
 
 
-class RenderPeopleCrops(Drawn, settings=PeopleSettings):
+class RenderPeopleCrops(DrawnData, settings=PeopleSettings):
     """Dressed people drawn one by one in any pose and light, vehicles, backdrops: what crops of people are made of."""
 
     prefix = "people_crops"
@@ -46,7 +46,7 @@ class RenderPeopleCrops(Drawn, settings=PeopleSettings):
         return [(draw_vehicles, plan_vehicles(settings, folder)), (draw_people, plan_people(settings, folder))]
 
 
-class RenderCarViews(Drawn, settings=CarViewSettings):
+class RenderCarViews(DrawnData, settings=CarViewSettings):
     """Car-render: vehicles of the fleet, each from cameras on an icosphere, and people and backdrops beside them."""
 
     prefix = "car_views"
