@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.training_data import Collected
+from tasks.training_data import CollectedData
 
 
-class MattingSamples(Collected):
+class MattingSamples(CollectedData):
     """Detections of the training cameras beside their exact masks, one Parquet file a camera."""
 
     prefix = "matting"

@@ -11,7 +11,7 @@ import luigi
 import pyarrow as pa
 
 from tasks.track import TrackObjects
-from tasks.training_data import Collected
+from tasks.training_data import CollectedData
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class CropSettings:
             raise ValueError(f"OcclusionCrops: per_actor: expected at least 1, got {self.per_actor}")
 
 
-class OcclusionCrops(Collected, settings=CropSettings):
+class OcclusionCrops(CollectedData, settings=CropSettings):
     """Detections of the training cameras with what hides them, one Parquet file a camera."""
 
     prefix = "occlusion_crops"

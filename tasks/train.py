@@ -20,10 +20,10 @@ from tasks.matting import MattingSamples
 from tasks.occlusion import OcclusionCrops
 from tasks.reconstruct import ReconstructVehicles
 from tasks.stage import data_root_of
-from tasks.training_data import Drawings, Drawn
+from tasks.training_data import Drawings, DrawnData
 
 
-class RenderVehicleCrops(Drawn, settings=CropSettings):
+class RenderVehicleCrops(DrawnData, settings=CropSettings):
     """Vehicles and people drawn one by one under any light, and backdrops: what training crops are composed of."""
 
     prefix = "vehicle_crops"
@@ -35,7 +35,7 @@ class RenderVehicleCrops(Drawn, settings=CropSettings):
         return [(draw_shard, plan_shards(self.settings, self.folder))]
 
 
-class RenderPeopleCrops(Drawn, settings=PeopleSettings):
+class RenderPeopleCrops(DrawnData, settings=PeopleSettings):
     """Dressed people drawn one by one in any pose and light, vehicles, backdrops: what crops of people are made of."""
 
     prefix = "people_crops"
@@ -49,7 +49,7 @@ class RenderPeopleCrops(Drawn, settings=PeopleSettings):
         return [(draw_vehicles, plan_vehicles(settings, folder)), (draw_people, plan_people(settings, folder))]
 
 
-class RenderCarViews(Drawn, settings=CarViewSettings):
+class RenderCarViews(DrawnData, settings=CarViewSettings):
     """Car-render: vehicles of the fleet, each from cameras on an icosphere, and people and backdrops beside them."""
 
     prefix = "car_views"

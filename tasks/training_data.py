@@ -55,7 +55,7 @@ class TrainingData(luigi.Task):
         return data_root_of(self.data_root) / "training" / f"{self.prefix}-{mark}"
 
 
-class Drawn(TrainingData):
+class DrawnData(TrainingData):
     """Pictures drawn one by one, in shards. Subclasses say `drawings`."""
 
     cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
@@ -84,7 +84,7 @@ class Drawn(TrainingData):
         report.close(f"{total} shards in {self.folder}")
 
 
-class Collected(TrainingData):
+class CollectedData(TrainingData):
     """Detections of the training cameras beside their exact truth, one Parquet file a camera."""
 
     def requires(self) -> list[TrackObjects]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.drawing import DrawJob, check_counts, plan_jobs
+from models.shard_plan import DrawJob, check_counts, plan_jobs
 from models.vehicle_keypoints.plan import SEEDS
 
 POSES = {"train": "train", "val": "held_out"}  # split of models.poses

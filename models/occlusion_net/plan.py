@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.drawing import DrawJob, check_counts, plan_jobs
+from models.shard_plan import DrawJob, check_counts, plan_jobs
 
 # Far above the seeds of simulated cameras and of the keypoint network's vehicles.
 SEEDS = {"train": 1 << 44, "val": 1 << 45, "test": 1 << 46, "unseen": 1 << 47}

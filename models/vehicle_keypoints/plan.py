@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.drawing import DrawJob, check_counts, plan_jobs
+from models.shard_plan import DrawJob, check_counts, plan_jobs
 
 # Far above the 32 bits that simulated cameras draw their vehicles' seeds from.
 SEEDS = {"train": 1 << 40, "val": 1 << 41}

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.drawing import DrawJob
+from models.shard_plan import DrawJob
 from models.vehicle_keypoints.plan import SEEDS
 from models.vehicle_keypoints.scenery import SIZE_PX, draw_backdrop
 from models.vehicle_keypoints.sprites import Sprite, draw_light, draw_place, draw_sprite, repainted

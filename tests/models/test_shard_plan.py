@@ -3,7 +3,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.drawing import DrawJob, plan_jobs
+from models.shard_plan import DrawJob, plan_jobs
 
 COUNTS = st.dictionaries(st.sampled_from(["train", "val", "test"]), st.integers(1, 200), min_size=1)
 
