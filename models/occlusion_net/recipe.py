@@ -23,7 +23,7 @@ _TINY = TrainSettings(
     steps=2400, batch=32, lr=2e-3, warmup=100, evaluate_every=600, val_samples=360, workers=1, threads=1
 )
 _KEPT = 8192  # crops that are composed; composing costs as much as learning from them
-_ON = replace(_TINY, steps=1200, lr=1e-3, seed=1)
+_ON = replace(_TINY, lr=1e-3, seed=1)
 _HEATMAPS = NetworkSettings(graph=False, lift=False)
 # tiny trains all at once. What ships learns in turn: baseline, the heatmaps alone; graphs stacked on them (`stack`);
 # both together, finetune with --init-from. finetune_baseline is what it is compared with: as many steps, no graphs.
