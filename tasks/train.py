@@ -94,6 +94,8 @@ class Train(luigi.Task):
         self._recipe()  # an unknown model or preset is told before anything is drawn
         if self.cameras and self.model not in _FROM_CAMERAS:
             raise ValueError(f"Train: --cameras is read by {', '.join(_FROM_CAMERAS)} alone, not by {self.model}")
+        if self.cameras and self.labels:
+            raise ValueError("Train: --cameras goes with rendered vehicles, not with --labels; expected one of them")
         self._cameras()  # likewise an unknown camera
 
     def requires(self) -> list[Any]:

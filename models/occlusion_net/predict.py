@@ -133,7 +133,7 @@ def detected(paths: Sequence[Path], options: argparse.Namespace) -> Iterator[Pic
         raise ValueError(f"{twice}: expected pictures of different names, got two of this; run each with its own --out")
     finds = None if options.box else _detector(paths, options)
     for number, path in enumerate(paths):
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
         if image is None:
             raise ValueError(f"{path}: cannot be read as a picture")
         if finds is None:

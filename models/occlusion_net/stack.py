@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 
 import torch
@@ -33,8 +34,8 @@ def stacked(baseline: OcclusionNet, settings: NetworkSettings, crops: Path, trai
     return network.eval()
 
 
-def main() -> None:
-    """Write the weights file."""
+def main(arguments: list[str] | None = None) -> int:
+    """Write the weights file; 1 and one line on what cannot be read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--baseline", type=Path, required=True, help="weights of preset baseline")
     parser.add_argument("--crops", type=Path, required=True, help="folder that RenderCarViews wrote")
@@ -42,15 +43,20 @@ def main() -> None:
     parser.add_argument("--supervision", choices=SUPERVISION, default="trifocal", help="of hidden points")
     parser.add_argument("--steps", type=int, default=GraphTraining.steps)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     settings = NetworkSettings(supervision=given.supervision)
     training = GraphTraining(steps=given.steps, seed=given.seed)
-    network = stacked(load_network(given.baseline), settings, given.crops, training)
+    try:
+        network = stacked(load_network(given.baseline), settings, given.crops, training)
+    except (ValueError, OSError) as error:
+        print(f"stack: {error}", file=sys.stderr)
+        return 1
     config = config_of(network.settings) | {"baseline": given.baseline.name}
     write_weights(given.out, network, config)
     print(f"{given.out}: heatmaps of {given.baseline}, graphs after {given.steps} steps")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -129,6 +129,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     folder = options.data_root / options.camera
     try:
+        if not (folder / "reconstructed").is_dir():
+            raise ValueError(f"{folder}: holds no reconstructed vehicles; run `luigi --module tasks "
+                             f"ReconstructVehicles --camera {options.camera}`, or say --data-root")  # fmt: skip
         first = pq.read_table(folder / "frames" / "index.parquet", columns=["height", "width"]).slice(0, 1).to_pylist()
         camera, _ = load_camera(options.camera, options.manifests).calibrated((first[0]["height"], first[0]["width"]))
         for line in coverage(views_of_camera(folder, camera, min_score=options.score), options.angle):

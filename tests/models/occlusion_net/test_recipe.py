@@ -57,12 +57,13 @@ def test_evaluation_prints_tables_and_draws_figures(trained, views_folder, tmp_p
             "figure10_noise.png"} <= figures  # fmt: skip
 
 
-def test_stacked_graphs_keep_the_baselines_heatmaps(trained, views_folder, tmp_path, monkeypatch):
+def test_stacked_graphs_keep_the_baselines_heatmaps(trained, views_folder, tmp_path, capsys):
     baseline, out = trained["baseline"] / "weights.safetensors", tmp_path / "stacked.safetensors"
     options = ["--baseline", baseline, "--crops", views_folder, "--out", out, "--steps", 2]
-    monkeypatch.setattr("sys.argv", ["stack", *map(str, options)])
-    stack_main()
+    assert stack_main([*map(str, options)]) == 0
     found, before = load_network(out), load_network(baseline)
     assert found.graphs is not None and found.settings.width == before.settings.width
     for name, value in before.state_dict().items():
         torch.testing.assert_close(found.state_dict()[name], value)
+    assert stack_main(["--baseline", str(tmp_path / "none"), *map(str, options[2:])]) == 1
+    assert capsys.readouterr().err == f"stack: {tmp_path / 'none'}: no weights there\n"
