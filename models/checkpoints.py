@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 
@@ -41,7 +41,8 @@ def write_weights(path: Path, network: nn.Module, config: dict[str, Any]) -> Non
         name: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
         for name, value in network.state_dict().items()
     }
-    _moved_in(path, lambda part: save_file(state, part, {"config": json.dumps(config, sort_keys=True)}))
+    # Not save_file, which lets nobody else read the file.
+    _moved_in(path, lambda part: part.write_bytes(save(state, {"config": json.dumps(config, sort_keys=True)})))
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -122,6 +122,8 @@ def test_the_configuration_is_kept_and_another_one_refused_in_one_line(tmp_path)
 def test_weights_come_back_and_those_of_another_architecture_do_not(tmp_path):
     network, path = Line(), tmp_path / "weights.safetensors"
     write_weights(path, network, {"model": "line"})
+    (plain := tmp_path / "plain").touch()
+    assert path.stat().st_mode == plain.stat().st_mode  # others may read it as any file
     state, config = read_weights(path)
     assert config == {"model": "line"}
     for name, value in network.state_dict().items():
