@@ -35,9 +35,9 @@ these cars. The free ground between footprints was raised three times, each time
 crossings under new cutouts: zero crossings is what the last value gives on these two cameras, not a guarantee. It
 leaves 32 % of cam07's objects partly hidden, near the bar, where 38 % were.
 Occlusion-Net learns from rendered vehicles of the same generator as its test's, other seeds and, for "unseen", other
-bodies; the test's scores were read while its losses were weighed, and pictures of two real cameras and cam07's detections
-while it was made to bear poor boxes. Graphs of the ablation are trained alone on a few thousand crops, so they stay below
-what ships.
+bodies; the test's scores were read while its losses were weighed, and pictures of two real cameras and cam07's
+detections while it was made to bear poor boxes. Graphs of the ablation are trained alone on a few thousand crops, so
+they stay below what ships.
 """
 
 
