@@ -1,4 +1,5 @@
-"""Same seed, same bytes: the whole job with one worker and with two, every file compared; --quick is the same.
+"""Same seed, same bytes: the whole job with one worker and with two, and as many threads in each, every file compared;
+--quick is the same.
 
 python -m benchmarks.determinism [--check] [--quick]
 """
@@ -19,7 +20,7 @@ def report(quick: bool, data: Path) -> Report:
     with tempfile.TemporaryDirectory() as folder:
         for cpus in (1, 2):
             root = Path(folder) / f"cpus{cpus}"
-            job = run("GenerateClipArt", root, *options, "--cpus", str(cpus))
+            job = run("GenerateClipArt", root, *options, "--cpus", str(cpus), OMP_NUM_THREADS=str(cpus))
             if job.code:
                 raise SystemExit(f"benchmarks.determinism: {cpus} cpus ended with {job.code}:\n{job.output[-2000:]}")
             made[cpus] = digests(root)

@@ -33,26 +33,25 @@ class Run:
     output: str
 
 
-def start(task: str, root: Path, *options: str, log: IO[bytes] | None = None) -> subprocess.Popen:
+def start(task: str, root: Path, *options: str, log: IO[bytes] | None = None, **environment: str) -> subprocess.Popen:
     """Start `luigi --module tasks TASK OPTIONS` with its data below root, in a process group of its own."""
     command = [str(Path(sys.executable).with_name("luigi")), "--module", "tasks", task, *options]
-    environment = {**os.environ, "WALT3D_DATA": str(root)}
     return subprocess.Popen(
         command,
         cwd=root,
-        env=environment,
+        env={**os.environ, "WALT3D_DATA": str(root), **environment},
         stdout=log or subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
 
 
-def run(task: str, root: Path, *options: str) -> Run:
+def run(task: str, root: Path, *options: str, **environment: str) -> Run:
     """Run it to its end, sampling memory ten times a second."""
     root.mkdir(parents=True, exist_ok=True)
     begun, peak = time.monotonic(), 0
     with tempfile.TemporaryFile() as log:
-        process = start(task, root, *options, log=log)
+        process = start(task, root, *options, log=log, **environment)
         while process.poll() is None:
             peak = max(peak, resident_bytes(process.pid))
             time.sleep(0.1)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from calibration.camera import Camera, GroundPlane
 from models.shape_basis import ShapeBasis
@@ -31,7 +32,8 @@ def fit_vehicles(
     settings: VehicleFitSettings | None = None,
 ) -> VehicleFits:
     """Every observation's fit, in the order given; what cannot be fitted is refused with a word, never raised."""
-    return _Fitter(keypoints, camera, plane, bases, settings or VehicleFitSettings()).fit()
+    with threadpool_limits(1, "blas"):  # sums in another order on more cores would end in other bits
+        return _Fitter(keypoints, camera, plane, bases, settings or VehicleFitSettings()).fit()
 
 
 class _Fitter:
