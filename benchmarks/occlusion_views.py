@@ -134,7 +134,7 @@ def judged(seen: Known, heatmaps: OcclusionNet) -> Cached:
     )
     for (image, corner), box, pixels, state, R in rest:
         sample = as_sample(image, np.r_[box[:2] - corner, box[2:]], pixel_to_edge(pixels) - corner, state)
-        K = box_matrix(edge_to_pixel(box)) @ seen.camera.K
+        K = box_matrix(np.r_[edge_to_pixel(box[:2]), box[2:]]) @ seen.camera.K
         samples.append(sample | {"K": torch.from_numpy(K).float(), "R": torch.from_numpy(R).float()})
     cached = collect(heatmaps, samples, len(samples))
     return cached | {"instance": torch.from_numpy(seen.views.of)}

@@ -13,12 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calibration.camera import pixel_to_edge
 from models.occlusion_net.car_views import CarView, CarViews
 from models.occlusion_net.frames import INPUT_PX, box_matrix, cells_of_box, to_box
 from models.train import Samples
-from models.vehicle_keypoints.augment import FLIP_ORDER, VISIBLE, Troubles, composed, flip_sprite
-from models.vehicle_keypoints.labels import LabelledCrop
+from models.vehicle_keypoints.augment import FLIP_ORDER, Troubles, composed, flip_sprite
 from models.vehicle_keypoints.window import cut, windows_of
 
 OTHERS = 4  # other views of the vehicle in a sample
@@ -129,15 +127,4 @@ def _others(K: np.ndarray, current: CarView, others: Sequence[CarView]) -> dict[
         "cameras": torch.from_numpy(cameras.astype(np.float32)),
         "other_xy": torch.from_numpy(xy.astype(np.float32)),
         "other_visible": torch.from_numpy(visible),
-    }
-
-
-def labelled_sample(image_rgb: np.ndarray, crop: LabelledCrop) -> dict[str, Tensor]:
-    """A human-labelled crop without other views; a label of unknown state counts as visible."""
-    state = np.where((crop.state < 0) & np.isfinite(crop.xy).all(-1), VISIBLE, crop.state)
-    sample = as_sample(image_rgb, crop.box_xywh, pixel_to_edge(crop.xy), state)
-    return sample | {
-        "cameras": torch.zeros(OTHERS + 1, 3, 4),
-        "other_xy": torch.zeros(OTHERS, 12, 2),
-        "other_visible": torch.zeros(OTHERS, 12, dtype=torch.bool),
     }

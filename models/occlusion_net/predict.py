@@ -210,6 +210,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if bool(given.images) == bool(given.job):
             raise ValueError("expected pictures or --job")
+        if given.box if given.job else given.frames:
+            raise ValueError("--box goes with pictures and --frames with --job; got one with the other")
         numbers = _numbers(given.frames)
         network, count = load(given.weights), len(numbers) or len(given.images)
         pictures = of_job(given.job, numbers) if given.job else detected(given.images, given)

@@ -68,7 +68,9 @@ def build(
         return Recipe(net, learnt, tested, config)
     train: Any = RenderedViews(_rendered(crops / "train", backdrops), seed)
     if cameras:
-        train = Mixed([train, Mixed([samples_of_camera(folder, camera, seed) for folder, camera in cameras])])
+        most = max(_KEPT // 2 // len(cameras), 1)  # more are never shown
+        own = [samples_of_camera(folder, camera, seed, most=most) for folder, camera in cameras]
+        train = Mixed([train, Mixed(own)])
     val = RenderedViews(read_views(crops / "val"), seed + 1, CAR_RENDER, each=True)
     return Recipe(net, Kept(train, _KEPT), val, config)
 

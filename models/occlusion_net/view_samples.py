@@ -81,14 +81,15 @@ class Mixed:
 
 
 def samples_of_camera(
-    camera_dir: Path, camera: Camera, seed: int, network: VehicleKeypoints | None = None, *, mirrors: bool = True
+    camera_dir: Path, camera: Camera, seed: int, network: VehicleKeypoints | None = None, *, most: int | None = None
 ) -> ViewSamples:
-    """The vehicles of a camera's folder that `views_of_camera` finds, each a crop of its own frame.
+    """The vehicles of a camera's folder that `views_of_camera` finds, at most `most`, each a crop of its own frame.
 
     Raises FileNotFoundError and ValueError as `views_of_camera` and `view_sets` do.
     """
     views = views_of_camera(camera_dir, camera, network)
-    return ViewSamples(views, camera_patches(camera_dir, views).__getitem__, seed, mirrors=mirrors)
+    views = views.at(_drawn(views.of, seed, most))
+    return ViewSamples(views, camera_patches(camera_dir, views).__getitem__, seed)
 
 
 def camera_patches(camera_dir: Path, views: Views) -> list[Patch]:
@@ -119,7 +120,8 @@ def samples_of_carfusion(root: Path, split: str, seed: int, *, shaken: bool = Tr
     Poses come from the visible labels, and each video's focal length too, which the labels do not tell. Raises
     ValueError as `read_raw`, `views_of_crops` and `view_sets` do.
     """
-    vehicles = _thinned(read_raw(root, split))
+    vehicles = read_raw(root, split)
+    vehicles = [vehicles[i] for i in _drawn(objects_of(vehicles), seed)]
     views = carfusion_views(vehicles)
 
     def patch(i: int) -> Patch:
@@ -153,13 +155,14 @@ def _read(vehicle: LabelledVehicle) -> np.ndarray:
     return np.asarray(image)
 
 
-def _thinned(vehicles: Sequence[LabelledVehicle]) -> list[LabelledVehicle]:
-    """At most _OF_ONE crops of an object, evenly over its moments and cameras."""
-    objects = objects_of(vehicles)
-    order = np.argsort(objects, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(objects[order])) + 1)
+def _drawn(of: np.ndarray, seed: int, most: int | None = None) -> np.ndarray:
+    """Numbers of N crops of the objects `of` (N,) in a random order, so that no batch is of one place and moment: at
+    most _OF_ONE of an object, evenly over its moments and cameras; beyond `most`, objects drawn at random."""
+    rng = np.random.default_rng(seed)
+    order = np.argsort(of, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
     kept = [group[np.unique(np.linspace(0, len(group) - 1, min(_OF_ONE, len(group))).astype(int))] for group in groups]
-    return [vehicles[i] for i in np.sort(np.concatenate(kept)).tolist()]
+    return rng.permutation(np.concatenate([kept[i] for i in rng.permutation(len(kept))])[:most])
 
 
 def _shaken(box_xywh: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -117,16 +117,16 @@ def _most_telling(directions: np.ndarray, sees: np.ndarray, most: int) -> np.nda
     those that give points their first view, or a second one from far beside the first."""
     if len(directions) <= most:
         return np.arange(len(directions))
-    sine2 = 1 - (directions @ directions.T) ** 2
-    widest, chosen = np.zeros(sees.shape[1]), np.zeros(len(directions), bool)
+    chosen, seen = np.zeros(len(directions), bool), np.zeros(sees.shape[1], bool)
+    # Squared sines: (H,) the widest angle a point has, (O, H) the widest that it would have with each view added.
+    widest, wider = np.zeros(sees.shape[1]), np.zeros(sees.shape)
     for _ in range(most):
-        seen = sees[chosen].any(axis=0)
-        # (O, H): the widest angle a point would have with each view added.
-        wider = (sine2[:, chosen, None] * sees[chosen]).max(axis=1, initial=0.0)
         gain = np.where(seen, np.maximum(wider - widest, 0), _FIRST_VIEW) * sees
         best = int(np.argmax(np.where(chosen, -1.0, gain.sum(axis=1))))
         widest = np.maximum(widest, wider[best] * sees[best])
-        chosen[best] = True
+        chosen[best], seen = True, seen | sees[best]
+        sine2 = 1 - (directions @ directions[best]) ** 2
+        wider = np.maximum(wider, sine2[:, None] * sees[best])
     return np.flatnonzero(chosen)
 
 

@@ -29,6 +29,7 @@ from pipeline.tables import KEYPOINT_STATES
 
 MIN_SCORE = 0.3
 COVERED_DEG = 10.0  # narrower rays leave the depth too uncertain to call a point covered
+_AT_ONCE = 512  # views whose pairs of other views are in memory
 _STILL_M, _PASSING_DEG, _TURNING_DEG = 1.0, 15.0, 20.0
 MOTIONS = ("standing", "approaching", "passing", "turning")
 
@@ -99,10 +100,13 @@ def motions(views: Views) -> np.ndarray:
 def covered(views: Views, sets: ViewSets, min_angle_deg: float = COVERED_DEG) -> np.ndarray:
     """(N, 12) bool: hidden, and seen by two other views whose rays meet at min_angle_deg or more."""
     given = (views.xy, sets.cameras, sets.other_xy, sets.other_visible, views.hidden)
-    xy, cameras, other_xy, other_visible, hidden = (torch.from_numpy(a) for a in given)
+    parts = zip(*(torch.from_numpy(values).split(_AT_ONCE) for values in given), strict=True)
     with torch.no_grad():
-        _, weight = trifocal_loss(xy, cameras, other_xy, other_visible, hidden, min_angle_deg)
-    return weight.numpy() > 0
+        weights = [
+            trifocal_loss(xy, cameras, other_xy, other_visible, hidden, min_angle_deg)[1]
+            for xy, cameras, other_xy, other_visible, hidden in parts
+        ]
+    return torch.cat(weights).numpy() > 0
 
 
 def coverage(views: Views, min_angle_deg: float = COVERED_DEG) -> Iterator[str]:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.occlusion_net import view_samples
 from models.occlusion_net.data import Kept, RenderedViews
 from models.occlusion_net.frames import CELL_PX, INPUT_PX, MAP_CELLS
 from models.occlusion_net.lifting import vehicles_basis
@@ -117,13 +118,33 @@ def test_focal_length_is_found_by_vehicles_of_unknown_shape(focal, rng):
     assert focal_px(*given[:2], 0.0 * visible, *given[3:]) == 1280
 
 
+def test_crops_are_drawn_in_any_order_evenly_of_an_object_and_as_whole_objects():
+    of = np.repeat(np.arange(40), 9)
+    rows = view_samples._drawn(of, 0)
+    assert sorted(rows) == list(range(len(of))) and np.array_equal(rows, view_samples._drawn(of, 0))
+    assert len(set(of[rows[:32]])) > 15  # of 40, where the first 32 as they come are of four
+    counts = np.bincount(of[view_samples._drawn(of, 0, 90)], minlength=40)
+    assert sorted(counts) == [0] * 30 + [9] * 10 and counts[:10].sum() < 90
+    often = np.sort(view_samples._drawn(np.repeat([7, 3], [500, 5]), 1))
+    assert len(often) == view_samples._OF_ONE + 5 and (np.diff(often[:-5]) < 10).all()
+
+
+def test_no_more_of_a_cameras_vehicles_are_kept_than_are_shown(folder, passing):
+    few = samples_of_camera(folder, passing.camera, 0, Detector(passing), most=3)
+    assert len(few) == 3 and few.sets.other_visible.any(axis=(1, 2)).all()
+    order = samples_of_camera(folder, passing.camera, 0, Detector(passing)).views.row
+    assert sorted(order) == list(range(10, 17)) != list(order)
+
+
 def test_carfusions_other_cameras_tell_what_one_does_not_see(carfusion):
     samples = samples_of_carfusion(carfusion, "train", 0, shaken=False)
     assert len(samples) > 20 and len(set(samples.views.of)) == 1
+    back = np.diff(samples.views.box_xywh[:, 0]) < 0
+    assert back.sum() > 5  # in time order the car goes back once, where the second video begins
     batch = torch.utils.data.default_collate([samples[i] for i in range(len(samples))])
     target, weight = transfer(batch["cameras"], batch["other_xy"], batch["other_visible"])
     told = (weight > 0.03) & (batch["state"] > 0)
-    assert told.sum() > 0.8 * (batch["state"] > 0).sum()
+    assert told.sum() > 0.75 * (batch["state"] > 0).sum()
     assert (target - batch["xy"])[told].norm(dim=-1).median() < 0.08
 
 
