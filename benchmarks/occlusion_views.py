@@ -31,6 +31,7 @@ from models.occlusion_net.car_views import read_views
 from models.occlusion_net.data import TRAINING, RenderedViews, as_sample
 from models.occlusion_net.evaluate import load_network
 from models.occlusion_net.frames import box_matrix
+from models.occlusion_net.labels import UNKNOWN
 from models.occlusion_net.network import NetworkSettings, OcclusionNet
 from models.occlusion_net.predict import load, predict
 from models.occlusion_net.scores import VISIBLE, area
@@ -55,7 +56,8 @@ _EVERY_FRAMES, _LEAST_PX = 5, 40
 
 @dataclass(frozen=True)
 class Known:
-    """A camera's views, hidden by truth, and the truth: pixels (N, 12, 2), states (N, 12), R (N, 3, 3)."""
+    """A camera's views, hidden by truth, and the truth: pixels (N, 12, 2), states (N, 12), -1 for those that the border
+    cuts off, R (N, 3, 3)."""
 
     folder: Path
     camera: Camera
@@ -72,7 +74,8 @@ def known(camera_dir: Path, camera: Camera) -> Known:
     views = views.at(np.isin(views.row, truth.index))
     rows = truth.loc[views.row]
     names = np.stack(rows["keypoint_state"].tolist())
-    state = np.vectorize(KEYPOINT_STATES.index)(names)
+    # What the picture's border cuts off is neither seen nor hidden.
+    state = np.where(names == "truncated", UNKNOWN, np.vectorize(KEYPOINT_STATES.index)(names))
     pixels, R = (
         np.stack(rows[name].tolist()).reshape(-1, *s) for name, s in (("keypoints_2d", (12, 2)), ("R", (3, 3)))
     )

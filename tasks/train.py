@@ -94,9 +94,10 @@ class Train(luigi.Task):
         self._recipe()  # an unknown model or preset is told before anything is drawn
         if self.cameras and self.model not in _FROM_CAMERAS:
             raise ValueError(f"Train: --cameras is read by {', '.join(_FROM_CAMERAS)} alone, not by {self.model}")
+        if self.cameras and not self._cameras():
+            raise ValueError(f"Train: --cameras: expected ids with commas between, got {self.cameras!r}")
         if self.cameras and self.labels:
             raise ValueError("Train: --cameras goes with rendered vehicles, not with --labels; expected one of them")
-        self._cameras()  # likewise an unknown camera
 
     def requires(self) -> list[Any]:
         """The model's data, unless human labels are given, and the cameras' vehicles in 3D."""

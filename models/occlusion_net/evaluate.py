@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from models.checkpoints import load_into, read_weights
 from models.occlusion_net.cached import Cached, collect, judge
@@ -27,7 +28,6 @@ from models.occlusion_net.car_views import read_views
 from models.occlusion_net.data import CAR_RENDER, COMPOSED, RenderedViews
 from models.occlusion_net.labelled import KINDS, read_labelled, score, subset
 from models.occlusion_net.network import Graphs, OcclusionNet, build_network
-from models.occlusion_net.progress import Told
 from models.occlusion_net.scores import VISIBLE, Scored, correspondences, with_baseline
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
@@ -170,7 +170,9 @@ def _labelled(network: OcclusionNet, baseline: OcclusionNet | None, given: argpa
     kind = next(name for name in KINDS if getattr(given, name))
     labelled = read_labelled(kind, getattr(given, kind), given.images, given.split)
     vehicles = subset(labelled, given.count, given.seed)
-    return {kind: score(network, baseline, vehicles, given.seed, Told("vehicles"))}, {}
+    with tqdm(total=len(vehicles), unit="vehicle", disable=None) as bar:
+        scored = score(network, baseline, vehicles, given.seed, lambda done, _: bar.update(done - bar.n))
+    return {kind: scored}, {}
 
 
 if __name__ == "__main__":

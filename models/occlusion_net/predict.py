@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from calibration.camera import edge_to_pixel
 from models.occlusion_net.drawing import overlay
-from models.occlusion_net.progress import Told
 from models.shape_basis.basis import KEYPOINT_NAMES
 from models.vehicle_keypoints.window import checked_boxes, cut, windows_of
 
@@ -234,9 +234,7 @@ def _write(network: OcclusionNet, pictures: Iterator[Picture], count: int, out: 
     from pipeline.storage import write_bytes
 
     found: list[dict] = []
-    told = Told("pictures")
-    for name, image, boxes in pictures:
-        told(len(found), count)
+    for name, image, boxes in tqdm(pictures, total=count or None, unit="picture", disable=None):
         vehicles = predict(network, [image] * len(boxes), boxes)
         found.append(as_json(name, boxes, vehicles))
         jpeg = cv2.imencode(".jpg", overlay(image, boxes, vehicles), [cv2.IMWRITE_JPEG_QUALITY, 92])[1]

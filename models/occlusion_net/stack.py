@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=GraphTraining.steps)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
+    if given.steps < 1:
+        parser.error(f"--steps: expected 1 or more, got {given.steps}")
     torch.set_num_threads(1)
     settings = NetworkSettings(supervision=given.supervision)
     training = GraphTraining(steps=given.steps, seed=given.seed)

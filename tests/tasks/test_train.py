@@ -41,6 +41,7 @@ def test_training_makes_its_data_first_and_leaves_a_whole_run(tmp_path):
         ({"preset": "huge"}, "expected --preset of tiny, base, got 'huge'"),
         ({"cameras": "cam07"}, "--cameras is read by occlusion_net alone, not by vehicle_keypoints"),
         ({"model": "occlusion_net", "cameras": "none7"}, "none7"),
+        ({"model": "occlusion_net", "cameras": ","}, "expected ids with commas between, got ','"),
         ({"model": "occlusion_net", "cameras": "cam07", "labels": "carfusion"}, "not with --labels"),
     ],
 )
