@@ -1,6 +1,6 @@
 """What a stationary camera's own other views say of hidden keypoints, against exact truth, and what is learnt of them.
 
-    python -m benchmarks.occlusion_views [--check] [--quick] [--data DIR]
+    python -m benchmarks.occlusion_views [--check] [--quick] [--data DIR] [--weights FILE]
 
 views: keypoints that the simulator hides, of fitted vehicles up to 60 m away: how many two other views see, how far the
 point that those views transfer lies from the truth, and how far the keypoint network's own guess does.
@@ -9,6 +9,7 @@ overlap a true one by half: merged, cut and shadowed ones among them.
 learning: Occlusion-Net's graphs behind the baseline's heatmaps, taught by Car-render alone and by cam07's own vehicles
 as well, without and with mirror views; judged on cam07's hidden points, whose truth nothing was told, and on another
 day at its crossroads. No true place, pose or state of a vehicle is looked at before it is judged.
+whole: what ships on the same vehicles, and beside it the network of --weights, trained with --cameras cam07 say.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from data_manifest import CAMERAS, load_camera
 from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_graphs, judge
 from models.occlusion_net.car_views import read_views
 from models.occlusion_net.data import TRAINING, RenderedViews, as_sample
-from models.occlusion_net.evaluate import load_network
+from models.occlusion_net.evaluate import WEIGHTS, load_network
 from models.occlusion_net.frames import box_matrix
 from models.occlusion_net.labels import UNKNOWN
 from models.occlusion_net.network import NetworkSettings, OcclusionNet
@@ -178,6 +179,19 @@ def learning(data: Path, tests: dict[str, Known], *, quick: bool) -> tuple[list[
     return rows, [] if quick else [Bar(f"{column}: gained by own views with mirrors", gain, at_least=LEAST_GAIN)]
 
 
+def whole(name: str, network: OcclusionNet, tests: dict[str, Known]) -> dict:
+    """A row of a whole network on the tests' vehicles."""
+    row: dict = {"kind": "whole", "name": name}
+    for camera, seen in tests.items():
+        s = judge(network.graphs, judged(seen, network))
+        row |= {f"{camera}_hidden": s.pck("graph", s.state > VISIBLE), f"{camera}_auc": s.auc("graph")}
+        row |= {
+            f"{camera}_visible": s.pck("graph", s.state == VISIBLE),
+            f"{camera}_yaw_deg": float(np.median(s.yaw_deg)),
+        }
+    return row
+
+
 def _in_equal_parts(first: Cached, second: Cached) -> Cached:
     """Both, the second as often as it takes to be as many, with what both have."""
     laps = -(-len(first["aspect"]) // len(second["aspect"]))
@@ -192,7 +206,7 @@ def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
 
 
-def report(quick: bool, data: Path) -> Report:
+def report(quick: bool, data: Path, weights: Path | None = None) -> Report:
     """Both cameras, and another day at the first one's crossroads; the views' bars are those with mirrors."""
     found: dict[str, Known] = {}
     for camera_id in (QUICK_CAMERA,) if quick else CHECKED_CAMERAS:
@@ -212,8 +226,10 @@ def report(quick: bool, data: Path) -> Report:
         camera = load_camera(OTHER_DAY, MANIFESTS).calibrated(frame_size_hw(data / OTHER_DAY))[0]
         found = {TAUGHT: found[TAUGHT], OTHER_DAY: known(data / OTHER_DAY, camera)}
     more_rows, more_bars = learning(data, found, quick=quick)
+    for name, path in {"what ships": WEIGHTS, **({weights.parent.name: weights} if weights else {})}.items():
+        more_rows.append(whole(name, load_network(path), found))
     return Report(rows + more_rows, bars + more_bars)
 
 
 if __name__ == "__main__":
-    main("occlusion_views", __doc__, report)
+    main("occlusion_views", __doc__, report, weights="a network to judge beside what ships")
