@@ -126,7 +126,7 @@ class Train(luigi.Task):
         if self.cameras:
             sizes = [pq.read_table(task.folder / INDEX, columns=["height", "width"]) for task in self._cameras()]
             pairs = zip(self._cameras(), sizes, strict=True)
-            given["cameras"] = [(task.folder, task.calibrated(size)[0]) for task, size in pairs]
+            given["cameras"] = [(task.folder, task.calibrated(size)[0], task.network()) for task, size in pairs]
         recipe = recipe_of.build(network, settings.seed, crops, **given)
         report = Report(self, f"Train {self.model}", "steps")
         last = train(recipe, settings, self.folder, progress=report)

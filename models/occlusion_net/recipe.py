@@ -17,6 +17,7 @@ from models.occlusion_net.data import CAR_RENDER, Kept, RenderedViews
 from models.occlusion_net.network import NetworkSettings, OcclusionNet, build_network, config_of
 from models.occlusion_net.view_samples import Mixed, samples_of_camera, samples_of_carfusion
 from models.train import Recipe, TrainSettings
+from models.vehicle_keypoints import VehicleKeypoints
 from models.vehicle_keypoints.shards import read_backdrops
 
 _TINY = TrainSettings(
@@ -40,17 +41,21 @@ PRESETS: dict[str, tuple[NetworkSettings, TrainSettings]] = {
 }
 
 
+OwnCamera = tuple[Path, Camera, VehicleKeypoints]
+
+
 def build(
     network: NetworkSettings, seed: int, crops: Path, *, init_from: Path | None = None, labels: Path | None = None,
-    images: Path | None = None, backdrops: Path | None = None, cameras: Sequence[tuple[Path, Camera]] = (),
+    images: Path | None = None, backdrops: Path | None = None, cameras: Sequence[OwnCamera] = (),
 ) -> Recipe:  # fmt: skip
     """The recipe over Car-render, over Car-render and cameras' own vehicles in equal parts, or over CarFusion.
 
     Pictures in the folder `backdrops`, empty streets best, stand behind rendered vehicles beside the procedural ones.
-    cameras: folders of finished jobs with their cameras. labels: CarFusion's folder of sequences; its intersections for
-    training and for the test are what it is trained and validated on, without Car-render. Weights to start from may be
-    those of the baseline: then the graphs start anew. Raises ValueError for weights of another architecture, for what
-    cannot be read, and for supervision by true places of hidden points where there are none.
+    cameras: folders of finished jobs, their cameras and the networks that found their keypoints. labels: CarFusion's
+    folder of sequences; its intersections for training and for the test are what it is trained and validated on,
+    without Car-render. Weights to start from may be those of the baseline: then the graphs start anew. Raises ValueError
+    for weights of another architecture, for what cannot be read, and for supervision by true places of hidden points
+    where there are none.
     """
     _check_given(network, labels, images, backdrops, cameras)
     torch.manual_seed(seed)
@@ -62,14 +67,14 @@ def build(
         if path is not None:
             config[name] = path.name
     if cameras:
-        config["cameras"] = [folder.name for folder, _ in cameras]
+        config["cameras"] = [folder.name for folder, *_ in cameras]
     if labels is not None:
         learnt, tested = (samples_of_carfusion(labels, split, seed, shaken=split == "train") for split in SPLITS)
         return Recipe(net, learnt, tested, config)
     train: Any = RenderedViews(_rendered(crops / "train", backdrops), seed)
     if cameras:
         most = max(_KEPT // 2 // len(cameras), 1)  # more are never shown
-        own = [samples_of_camera(folder, camera, seed, most=most) for folder, camera in cameras]
+        own = [samples_of_camera(*given, seed, most=most) for given in cameras]
         train = Mixed([train, Mixed(own)])
     val = RenderedViews(read_views(crops / "val"), seed + 1, CAR_RENDER, each=True)
     return Recipe(net, Kept(train, _KEPT), val, config)

@@ -81,11 +81,12 @@ class Mixed:
 
 
 def samples_of_camera(
-    camera_dir: Path, camera: Camera, seed: int, network: VehicleKeypoints | None = None, *, most: int | None = None
+    camera_dir: Path, camera: Camera, network: VehicleKeypoints, seed: int, *, most: int | None = None
 ) -> ViewSamples:
     """The vehicles of a camera's folder that `views_of_camera` finds, at most `most`, each a crop of its own frame.
 
-    Raises FileNotFoundError and ValueError as `views_of_camera` and `view_sets` do.
+    network: the one whose keypoints the job fitted them to. Raises FileNotFoundError and ValueError as
+    `views_of_camera` and `view_sets` do.
     """
     views = views_of_camera(camera_dir, camera, network)
     views = views.at(_drawn(views.of, seed, most))

@@ -87,7 +87,7 @@ def test_samples_depend_on_their_number_and_differ_from_lap_to_lap(samples):
 
 
 def test_a_cameras_folder_becomes_samples_whose_hidden_points_the_track_tells(folder, passing):
-    samples = samples_of_camera(folder, passing.camera, 0, Detector(passing))
+    samples = samples_of_camera(folder, passing.camera, Detector(passing), 0)
     assert len(samples) == 7
     batch = torch.utils.data.default_collate([samples[i] for i in range(7)])
     target, weight = transfer(batch["cameras"], batch["other_xy"], batch["other_visible"])
@@ -130,9 +130,9 @@ def test_crops_are_drawn_in_any_order_evenly_of_an_object_and_as_whole_objects()
 
 
 def test_no_more_of_a_cameras_vehicles_are_kept_than_are_shown(folder, passing):
-    few = samples_of_camera(folder, passing.camera, 0, Detector(passing), most=3)
+    few = samples_of_camera(folder, passing.camera, Detector(passing), 0, most=3)
     assert len(few) == 3 and few.sets.other_visible.any(axis=(1, 2)).all()
-    order = samples_of_camera(folder, passing.camera, 0, Detector(passing)).views.row
+    order = samples_of_camera(folder, passing.camera, Detector(passing), 0).views.row
     assert sorted(order) == list(range(10, 17)) != list(order)
 
 
@@ -157,16 +157,15 @@ def test_trains_on_carfusion_alone(carfusion, tmp_path):
     assert np.isfinite(last["train_loss"]) and recipe.config["labels"] == carfusion.name
 
 
-def test_trains_on_car_render_and_a_cameras_vehicles(folder, passing, views_folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("models.occlusion_net.views.load_default", lambda: Detector(passing))
-    recipe = build(TINY, 0, views_folder, cameras=[(folder, passing.camera)])
+def test_trains_on_car_render_and_a_cameras_vehicles(folder, passing, views_folder, tmp_path):
+    recipe = build(TINY, 0, views_folder, cameras=[(folder, passing.camera, Detector(passing))])
     assert np.isfinite(train(recipe, SHORT, tmp_path / "run")["train_loss"])
     assert recipe.config["cameras"] == [folder.name]
 
 
 def test_what_does_not_go_together_is_told(tmp_path, carfusion, passing):
     with pytest.raises(ValueError, match="goes without --images"):
-        build(TINY, 0, tmp_path, labels=carfusion, cameras=[(tmp_path, passing.camera)])
+        build(TINY, 0, tmp_path, labels=carfusion, cameras=[(tmp_path, passing.camera, Detector(passing))])
     with pytest.raises(ValueError, match="supervision truth"):
         build(NetworkSettings(width=8, hidden=16, supervision="truth"), 0, tmp_path, labels=carfusion)
     (carfusion / "car_craig1" / "images_jpg" / "2_0003.jpg").unlink()
