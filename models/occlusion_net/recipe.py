@@ -53,9 +53,9 @@ def build(
     Pictures in the folder `backdrops`, empty streets best, stand behind rendered vehicles beside the procedural ones.
     cameras: folders of finished jobs, their cameras and the networks that found their keypoints. labels: CarFusion's
     folder of sequences; its intersections for training and for the test are what it is trained and validated on,
-    without Car-render. Weights to start from may be those of the baseline: then the graphs start anew. Raises ValueError
-    for weights of another architecture, for what cannot be read, and for supervision by true places of hidden points
-    where there are none.
+    without Car-render. Weights to start from may be those of the baseline: then the graphs start anew. Raises
+    ValueError for weights of another architecture, for what cannot be read, and for supervision by true places of
+    hidden points where there are none.
     """
     _check_given(network, labels, images, backdrops, cameras)
     torch.manual_seed(seed)
