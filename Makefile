@@ -16,7 +16,7 @@ RUNS = $(DATA)/runs
 CORE := .venv/.core-installed
 TESTING := .venv/.testing-installed
 MM := .venv/.mm-installed
-BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*.py)))
+BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*/*.py)))
 
 .PHONY: help setup setup-mm weights clipart train evaluate reproduce-occlusion-net label test lint bench schema clean
 .DEFAULT_GOAL := help
@@ -107,7 +107,7 @@ bench: $(TESTING)
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --check; done
 
 schema: $(CORE)
-	@$(BIN)/python -m pipeline.tables
+	@$(BIN)/python -m pipeline.core.tables
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info benchmarks/out

@@ -25,7 +25,7 @@ from pydantic import (
 
 from calibration.camera import GroundPlane
 from calibration.sources import from_plane, from_world
-from pipeline.name_times import NameTimes
+from data_manifest.times import NameTimes
 
 
 class Strict(BaseModel):

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from models.checkpoints import read_checkpoint, write_checkpoint, write_json, write_weights
-from models.run_folder import claim, log_values, open_board
+from models.runs import claim, log_values, open_board
 
 Batch = Mapping[str, Tensor]
 _LOG_EVERY = 20  # steps

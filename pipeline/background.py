@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.frames import FrameReader
-from pipeline.storage import write_bytes
+from pipeline.core.frames import FrameReader
+from pipeline.core.storage import write_bytes
 
 # Reading everything once per strip beats once per bit (8 bits, one pass for even counts) up to so many strips.
 _PASSES = 9

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from pipeline.engine import Progress, map_shards
-from pipeline.frames import SEEKABLE, Video, decode_image
-from pipeline.name_times import NameTimes
-from pipeline.tables import FRAMES
+from data_manifest.times import NameTimes
+from pipeline.core.engine import Progress, map_shards
+from pipeline.core.frames import SEEKABLE, Video, decode_image
+from pipeline.core.tables import FRAMES
 
 _ANCHORS = 24  # frames of a video to which a seek is tried, spread over its length
 _IMAGES_PER_SHARD = 200

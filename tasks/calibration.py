@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 
 from calibration.draw import draw_calibration
 from pipeline.background import read_backgrounds
-from pipeline.storage import write_bytes
-from tasks.console import Report
+from pipeline.core.storage import write_bytes
+from tasks.common.console import Report
+from tasks.common.stage import Stage
 from tasks.frames import INDEX, MedianBackground
-from tasks.stage import Stage
 
 
 class ShowCalibration(Stage):

@@ -9,15 +9,15 @@ from typing import Any
 import luigi
 import pyarrow.parquet as pq
 
-from pipeline.compose import ComposeSettings
-from pipeline.gallery import GallerySettings, build_gallery
-from pipeline.shards import ShardJob, build_manifest, compose_shard
-from pipeline.storage import write_json
-from pipeline.tables import MODES
-from tasks.console import Report
+from pipeline.composition.sample import ComposeSettings
+from pipeline.composition.shards import ShardJob, build_manifest, compose_shard
+from pipeline.core.storage import write_json
+from pipeline.core.tables import MODES
+from pipeline.gallery.page import GallerySettings, build_gallery
+from tasks.common.console import Report
+from tasks.common.stage import Stage
 from tasks.frames import INDEX
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles
-from tasks.stage import Stage
 
 _SHARDS_PER_BLOCK = 64
 MANIFEST, GALLERY = "clipart_manifest.json", "gallery.html"

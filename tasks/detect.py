@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 
 from models.mm.configs import is_zoo_name
 from models.mm.weights import zoo_file
-from pipeline import masks
+from pipeline.core import masks
 from pipeline.detection import DetectionSettings, DetectJob, detect_shard
-from tasks.configuration import REPOSITORY
-from tasks.console import Report
+from tasks.common.configuration import REPOSITORY
+from tasks.common.console import Report
+from tasks.common.stage import Stage, stamp
 from tasks.frames import INDEX, MedianBackground
-from tasks.stage import Stage, stamp
-from tasks.weights import weights_folder
+from tasks.learn.weights import weights_folder
 
 DETECTIONS = "detections"
 _FRAMES_PER_PART = 50

@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_manifest import ImagesSource, SimulatedSource, VideoSource
+from data_manifest.times import NameTimes
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard
-from pipeline.bursts import BurstJob, burst_shard
+from pipeline.core.storage import write_table
 from pipeline.ingest import Found, IngestSettings, find_images, find_in_video, index_table
-from pipeline.name_times import NameTimes
-from pipeline.storage import write_table
-from tasks.console import Report
-from tasks.stage import Stage, stamp
+from pipeline.simulate.bursts import BurstJob, burst_shard
+from tasks.common.console import Report
+from tasks.common.stage import Stage, stamp
 
 if TYPE_CHECKING:
     from pipeline.simulate import Simulation

@@ -13,17 +13,17 @@ import pyarrow.parquet as pq
 
 from models.matting.predict import WEIGHTS
 from models.occlusion_classifier import predict as occlusion
-from pipeline.backdrop import BackdropJob, backdrop_shard
 from pipeline.background import read_backgrounds
-from pipeline.cutouts import CutJob, CutoutSettings, cut_shard
-from pipeline.frames import BlockJob
-from pipeline.mining import REASONS, MiningSettings, judge
-from pipeline.occlusion_gate import gate_shard
-from pipeline.storage import read_parts, write_bytes, write_json, write_table
-from tasks.console import Report
+from pipeline.core.frames import BlockJob
+from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
+from pipeline.mining.background_evidence import BackdropJob, backdrop_shard
+from pipeline.mining.classifier_gate import gate_shard
+from pipeline.mining.cutouts import CutJob, CutoutSettings, cut_shard
+from pipeline.mining.filter import REASONS, MiningSettings, judge
+from tasks.common.console import Report
+from tasks.common.settings import collect, declare
+from tasks.common.stage import Stage, digest
 from tasks.frames import INDEX
-from tasks.settings import collect, declare
-from tasks.stage import Stage, digest
 from tasks.track import TRACKS, TrackObjects
 
 CUTOUTS = "cutouts"

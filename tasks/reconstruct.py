@@ -15,29 +15,29 @@ from models import hmr
 from models.hmr.predict import WEIGHTS as BODY_WEIGHTS
 from models.mm.configs import resolve_config
 from models.shape_basis import load_bases
+from models.topdown import load_pose
 from models.vehicle_keypoints import VehicleKeypoints, check_weights, load
 from models.vehicle_keypoints.predict import WEIGHTS
-from pipeline import metric_people
-from pipeline.headings import find_headings
-from pipeline.metric_people import MetricPeopleSettings
-from pipeline.metric_vehicles import MetricSettings, fit_rows, predict_keypoints
-from pipeline.pose import load_pose
-from pipeline.reconstruct import (
+from pipeline.core.storage import read_parts, write_table
+from pipeline.core.tables import CUTOUTS
+from pipeline.reconstruction.headings import find_headings
+from pipeline.reconstruction.outline_fit import (
     ReconstructSettings,
     people_of,
     reconstruct_people,
     reconstruct_vehicles,
     vehicles_of,
 )
-from pipeline.storage import read_parts, write_table
-from pipeline.tables import CUTOUTS
-from tasks.console import Report
+from pipeline.reconstruction.people import stage as metric_people
+from pipeline.reconstruction.people.stage import MetricPeopleSettings
+from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_rows, predict_keypoints
+from tasks.common.console import Report
+from tasks.common.settings import collect, declare
+from tasks.common.stage import Stage, digest
 from tasks.frames import INDEX
+from tasks.learn.networks import mmpose_stamps, pose_stamps
 from tasks.mine import CUTOUTS as CUTOUTS_FOLDER
 from tasks.mine import MineUnoccluded
-from tasks.networks import mmpose_stamps, pose_stamps
-from tasks.settings import collect, declare
-from tasks.stage import Stage, digest
 from tasks.track import TRACKS
 
 RECONSTRUCTED = "reconstructed"
@@ -124,7 +124,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         if not metric.keypoint_config:
             return load(self.weights)
         # mmpose loads for seconds.
-        from models.vehicle_keypoints.mmpose import MmposeKeypoints
+        from models.topdown.vehicles import MmposeKeypoints
 
         config = resolve_config(metric.keypoint_config, "mmpose")
         return MmposeKeypoints(config, self.weights, metric.keypoint_map)

@@ -7,12 +7,12 @@ from typing import Any
 import luigi
 import pyarrow.parquet as pq
 
-from pipeline.storage import read_parts, write_table
-from pipeline.tracking import TrackingSettings, track
-from tasks.console import Report
+from pipeline.core.storage import read_parts, write_table
+from pipeline.tracking.track import TrackingSettings, track
+from tasks.common.console import Report
+from tasks.common.stage import Stage
 from tasks.detect import DETECTIONS, DetectObjects
 from tasks.frames import INDEX
-from tasks.stage import Stage
 
 TRACKS = "tracks.parquet"
 

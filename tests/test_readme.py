@@ -9,10 +9,10 @@ import cv2
 import pandas as pd
 import pytest
 
-from benchmarks.composition_truth import measure as composition
-from benchmarks.job import MANIFESTS, QUICK_CAMERA, demand, frame_size_hw, simulated_job
-from benchmarks.mining_truth import measure as mining
-from benchmarks.people_truth import measure as people
+from benchmarks.common.job import MANIFESTS, QUICK_CAMERA, demand, frame_size_hw, simulated_job
+from benchmarks.composition.composition_truth import measure as composition
+from benchmarks.mining.mining_truth import measure as mining
+from benchmarks.people.people_truth import measure as people
 from data_manifest import load_camera
 
 ROOT = Path(__file__).resolve().parents[1]

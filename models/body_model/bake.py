@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from models.body_model.rest import PARENTS, SMPL_FROM_PERSON, t_pose
-from pipeline.simulate import bake_people
-from pipeline.simulate.gait import placed
+from pipeline.simulate.people import bake as bake_people
+from pipeline.simulate.people.gait import placed
 
 OUT = Path(__file__).with_name("anny.npz")
 TRAINING_PEOPLE = Path(__file__).with_name("training_people.npz")

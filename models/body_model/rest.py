@@ -1,8 +1,8 @@
 """From poses of the simulated people to SMPL's theta and back: the T-pose, and which way the axes point.
 
-Simulated people (pipeline.simulate.people): x forward, y left, z up, at rest with the arms held out; a pose is one
-global rotation a joint, G (24, 3, 3). SMPL: x left, y up, z forward, at rest in the T-pose; a pose is theta (24, 3),
-axis-angle in radians relative to the parent joint.
+Simulated people (pipeline.simulate.people.person): x forward, y left, z up, at rest with the arms held out; a pose is
+one global rotation a joint, G (24, 3, 3). SMPL: x left, y up, z forward, at rest in the T-pose; a pose is theta (24,
+3), axis-angle in radians relative to the parent joint.
 """
 
 from __future__ import annotations

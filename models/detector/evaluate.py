@@ -15,8 +15,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from models.detector.pictures import CLASSES, Pictures
-from pipeline import masks
-from pipeline.detection.instances import Detector
+from pipeline.core import masks
+from pipeline.core.instances import Detector
 
 SIZES = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
 # Shares of an object that others hide.

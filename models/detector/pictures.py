@@ -18,10 +18,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import masks
+from pipeline.core import masks
+from pipeline.core.storage import read_parts
+from pipeline.core.tables import CATEGORY_IDS
 from pipeline.detection.coco import CocoDetector, CocoSettings
-from pipeline.storage import read_parts
-from pipeline.tables import CATEGORY_IDS
 
 CLASSES = tuple(CATEGORY_IDS)
 MASKS = ("visible", "amodal")

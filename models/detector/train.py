@@ -37,7 +37,7 @@ def train(
     require("mmdet")
     import torch
 
-    from models.run_folder import claim
+    from models.runs import claim
     from models.train import devices
 
     rank, world, device = devices()
@@ -145,7 +145,7 @@ def _write_result(runner: Any, settings: DetectorSettings, folder: Path) -> None
     import torch
     from mmengine.config import Config
 
-    from pipeline.storage import atomic_path
+    from pipeline.core.storage import atomic_path
 
     average = next(hook.ema_model for hook in runner.hooks if type(hook).__name__ == "EMAHook").module
     state = {name: value.detach().cpu() for name, value in average.state_dict().items()}

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.hmr.augment import Crop, compose
 from models.hmr.shape import fitted_betas
-from models.hmr.shards import BODIES, Library, bodies_of
 from models.hmr.window import cut, to_sides, windows_of
 from models.poses import sample_poses
+from models.synthetic.people_crops import Crop, compose
+from models.synthetic.people_shards import BODIES, Library, bodies_of
 
 PCK_SHARE = 0.1  # of the box's longer side: PCK@0.1
 _REAL = 20_000  # poses that the discriminator is shown as real

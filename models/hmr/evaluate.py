@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from models.hmr.data import RenderedPeople
 from models.hmr.network import HumanMeshNetwork
 from models.hmr.predict import WEIGHTS, load
-from models.hmr.shards import read_people
+from models.synthetic.people_shards import read_people
 
 SIZE_BANDS_PX = ((24, 40), (40, 60), (60, 110), (110, 200))
 _BATCH, _SEED = 64, 1  # validation's own

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.hmr.vit import BackboneSettings
+from models.layers.vit import BackboneSettings
 from models.vehicle_keypoints.network import Residual
 
 _SPREAD_SIDES = 0.045  # of a target: three quarters of a cell in a picture 128 px high

@@ -21,7 +21,7 @@ from models.hmr.head import Head, HeadSettings
 from models.hmr.heatmaps import Heatmaps
 from models.hmr.points import COCO, LIMBS, POINTS
 from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
-from models.hmr.vit import Backbone, BackboneSettings
+from models.layers.vit import Backbone, BackboneSettings
 from models.vehicle_keypoints.network import scaled
 
 NAME = "hmr"

@@ -11,12 +11,12 @@ from models.checkpoints import read_weights, start_from
 from models.hmr.data import RenderedPeople, matrices
 from models.hmr.head import HeadSettings
 from models.hmr.network import HumanMeshNetwork, LossWeights, NetworkSettings, build_network, config_of
-from models.hmr.shards import read_people
-from models.hmr.vit import BackboneSettings, Stem
+from models.layers.vit import BackboneSettings, Stem
 from models.poses import sample_poses
+from models.synthetic.people_shards import read_people
+from models.synthetic.vehicle_shards import read_backdrops
 from models.train import Recipe, TrainSettings
 from models.vehicle_keypoints.predict import WEIGHTS
-from models.vehicle_keypoints.shards import read_backdrops
 
 _TINY = NetworkSettings()
 _TINY_RUN = TrainSettings(

@@ -14,7 +14,7 @@ from torch import Tensor
 from models.checkpoints import load_into, read_checkpoint
 from models.hmr.head import HeadSettings
 from models.hmr.network import HumanMeshNetwork, LossWeights, NetworkSettings
-from models.hmr.vit import CELL_PX, BackboneSettings
+from models.layers.vit import CELL_PX, BackboneSettings
 
 _PARTS = ("backbone.", "smpl_head.")
 _VIT_HEAD_DIM = 80  # ViT-H: 1280 channels in 16 heads

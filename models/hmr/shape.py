@@ -9,8 +9,8 @@ import numpy as np
 
 from models.body_model import load_body
 from models.body_model.rest import SMPL_FROM_PERSON, t_pose
-from pipeline.simulate.gait import placed
-from pipeline.simulate.people import body_count, rest_joints
+from pipeline.simulate.people.gait import placed
+from pipeline.simulate.people.person import body_count, rest_joints
 
 BETAS = 10
 _RIDGE_M = 0.004  # a beta of one costs as much as joints this far off

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from models.vehicle_keypoints.window import checked_boxes
+from models.crops import checked_boxes
 
 GROWN = 1.25  # height of the window, times the box's height, or times 4/3 of its width where that is more
 ASPECT = 3 / 4  # width to height

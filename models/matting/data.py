@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from models.matting.predict import inputs
-from pipeline import masks
-from pipeline.relight import Relit, padded, relit_frames
+from pipeline.core import masks
+from pipeline.core.relighting import Relit, padded, relit_frames
+from pipeline.core.tables import column
 from pipeline.simulate import read_truth
-from pipeline.tables import column
 
 MARGIN_PX = 24
 WINDOW_PX = 96

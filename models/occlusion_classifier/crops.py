@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from pipeline.tables import column
+from pipeline.core.tables import column
 
 CLASSES = (
     "unoccluded", "occluded_by_vehicle", "occluded_by_person", "occluded_by_static", "truncated", "no_object",

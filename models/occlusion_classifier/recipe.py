@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.checkpoints import start_from
+from models.labels.occlusion import read_labelled
 from models.occlusion_classifier.data import Crops, split
-from models.occlusion_classifier.labels import read_labelled
 from models.occlusion_classifier.network import NetworkSettings, OcclusionNetwork, build_network, config_of
 from models.train import Recipe, TrainSettings
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.occlusion_classifier.crops import CROPS, crop_of, row
-from pipeline import masks
-from pipeline.frames import FrameReader
+from pipeline.core import masks
+from pipeline.core.frames import FrameReader
 from pipeline.simulate import read_truth
 
 # As the benchmarks have it: what matches no actor is none, what loses less than this is whole.

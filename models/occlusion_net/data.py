@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.occlusion_net.car_views import CarView, CarViews
+from models.crops import cut, windows_of
 from models.occlusion_net.frames import INPUT_PX, box_matrix, cells_of_box, to_box
+from models.synthetic.car_views import CarView, CarViews
+from models.synthetic.vehicle_crops import FLIP_ORDER, Troubles, composed, flip_sprite
 from models.train import Samples
-from models.vehicle_keypoints.augment import FLIP_ORDER, Troubles, composed, flip_sprite
-from models.vehicle_keypoints.window import cut, windows_of
 
 OTHERS = 4  # other views of the vehicle in a sample
 TRAINING = Troubles(occluded=0.5, cut=0.15, poor_box=0.4)

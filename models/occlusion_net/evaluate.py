@@ -24,11 +24,11 @@ from tqdm import tqdm
 
 from models.checkpoints import load_into, read_weights
 from models.occlusion_net.cached import Cached, collect, judge
-from models.occlusion_net.car_views import read_views
 from models.occlusion_net.data import CAR_RENDER, COMPOSED, RenderedViews
 from models.occlusion_net.labelled import KINDS, read_labelled, score, subset
 from models.occlusion_net.network import Graphs, OcclusionNet, build_network
 from models.occlusion_net.scores import VISIBLE, Scored, correspondences, with_baseline
+from models.synthetic.car_views import read_views
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
 SCENES = {

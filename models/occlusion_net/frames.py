@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.vehicle_keypoints.window import GROWN
+from models.crops import GROWN
 
 INPUT_PX = 96
 COARSE_PX, REACH_COARSE = 4, 2  # the network's features: px of a cell, and cells beyond each edge

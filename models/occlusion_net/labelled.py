@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from calibration.camera import pixel_to_edge
+from models.labels.carfusion import read_converted, read_raw
+from models.labels.kitti3d import read_kitti3d
+from models.labels.pascal3d import read_pascal3d
+from models.labels.views import LabelledVehicle, objects_of
 from models.occlusion_net.cached import Cached, collect, judge
-from models.occlusion_net.carfusion import read_converted, read_raw
 from models.occlusion_net.data import as_sample
-from models.occlusion_net.kitti3d import read_kitti3d
-from models.occlusion_net.labels import LabelledVehicle, objects_of
 from models.occlusion_net.network import OcclusionNet
-from models.occlusion_net.pascal3d import read_pascal3d
 from models.occlusion_net.scores import Scored, joined, with_baseline
 
 KINDS = ("kitti3d", "pascal3d", "carfusion")

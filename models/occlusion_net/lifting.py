@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.geometry.rotations import matrix_to_quaternion, sixd_to_matrix
-from models.occlusion_net.graph import KEYPOINTS, NODE, Pairwise, Perceptron, gathered
+from models.layers.graph import KEYPOINTS, NODE, Pairwise, Perceptron, gathered
 from models.shape_basis.basis import ShapeBasis, load_bases
 
 GROUPS = ("car", "van")

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.checkpoints import check_model
+from models.layers import heatmaps
+from models.layers.graph import Graph, KeypointGraph, edge_loss, node_features
 from models.occlusion_net.frames import CELL_PX, COARSE_PX, MAP_CELLS, REACH_COARSE, box_of_cells
-from models.occlusion_net.graph import Graph, KeypointGraph, edge_loss, node_features
 from models.occlusion_net.lifting import FOCAL, Lifted, LiftingGraph
 from models.occlusion_net.readout import read_out
 from models.occlusion_net.trifocal import transfer, trifocal_loss
-from models.vehicle_keypoints import heatmaps
-from models.vehicle_keypoints.augment import VISIBLE
+from models.synthetic.vehicle_crops import VISIBLE
 from models.vehicle_keypoints.network import KEYPOINTS, PCK_SHARE, ResidualUNet, scaled
 
 NAME = "occlusion_net"

@@ -25,13 +25,13 @@ import numpy as np
 from tqdm import tqdm
 
 from calibration.camera import edge_to_pixel
+from models.crops import checked_boxes, cut, windows_of
 from models.occlusion_net.drawing import overlay
 from models.shape_basis.basis import KEYPOINT_NAMES
-from models.vehicle_keypoints.window import checked_boxes, cut, windows_of
 
 if TYPE_CHECKING:
     from models.occlusion_net.network import OcclusionNet
-    from pipeline.detection.instances import Instance
+    from pipeline.core.instances import Instance
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
 _BATCH = 32
@@ -169,8 +169,8 @@ def of_job(folder: Path, frame_ids: Sequence[int]) -> Iterator[Picture]:
     """Frames of a camera's job with the vehicles it detected; all of its frames where none is named."""
     import pyarrow.parquet as pq
 
-    from pipeline.frames import FrameReader
-    from pipeline.storage import read_parts
+    from pipeline.core.frames import FrameReader
+    from pipeline.core.storage import read_parts
 
     if not (folder / "detections").is_dir():
         raise ValueError(
@@ -231,7 +231,7 @@ def _numbers(listed: str) -> list[int]:
 
 def _write(network: OcclusionNet, pictures: Iterator[Picture], count: int, out: Path) -> None:
     """count: of the pictures, 0 where it is not known."""
-    from pipeline.storage import write_bytes
+    from pipeline.core.storage import write_bytes
 
     found: list[dict] = []
     for name, image, boxes in tqdm(pictures, total=count or None, unit="picture", disable=None):

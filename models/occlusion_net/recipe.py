@@ -11,14 +11,14 @@ import torch
 
 from calibration.camera import Camera
 from models.checkpoints import load_into, read_weights
-from models.occlusion_net.car_views import CarViews, read_views
-from models.occlusion_net.carfusion import SPLITS
+from models.labels.carfusion import SPLITS
 from models.occlusion_net.data import CAR_RENDER, Kept, RenderedViews
 from models.occlusion_net.network import NetworkSettings, OcclusionNet, build_network, config_of
 from models.occlusion_net.view_samples import Mixed, samples_of_camera, samples_of_carfusion
+from models.synthetic.car_views import CarViews, read_views
+from models.synthetic.vehicle_shards import read_backdrops
 from models.train import Recipe, TrainSettings
 from models.vehicle_keypoints import VehicleKeypoints
-from models.vehicle_keypoints.shards import read_backdrops
 
 _TINY = TrainSettings(
     steps=2400, batch=32, lr=2e-3, warmup=100, evaluate_every=600, val_samples=360, workers=1, threads=1

@@ -15,10 +15,10 @@ import torch
 
 from models.checkpoints import write_weights
 from models.occlusion_net.cached import GraphTraining, collect, fit_graphs
-from models.occlusion_net.car_views import read_views
 from models.occlusion_net.data import TRAINING, RenderedViews
 from models.occlusion_net.evaluate import load_network
 from models.occlusion_net.network import SUPERVISION, NetworkSettings, OcclusionNet, config_of
+from models.synthetic.car_views import read_views
 
 
 def stacked(baseline: OcclusionNet, settings: NetworkSettings, crops: Path, training: GraphTraining) -> OcclusionNet:

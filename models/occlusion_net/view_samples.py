@@ -17,21 +17,21 @@ import torch
 from torch import Tensor
 
 from calibration.camera import Camera
-from models.occlusion_net.carfusion import read_raw
+from models.crops import GROWN
+from models.labels.carfusion import read_raw
+from models.labels.views import UNKNOWN, VISIBLE, LabelledVehicle, objects_of
 from models.occlusion_net.data import OTHERS, as_sample
 from models.occlusion_net.frames import box_matrix, from_box
-from models.occlusion_net.labels import UNKNOWN, VISIBLE, LabelledVehicle, objects_of
 from models.occlusion_net.lifting import vehicles_basis
 from models.occlusion_net.object_poses import camera_matrix, focal_px, views_of_crops
 from models.occlusion_net.view_sets import Views, view_sets
 from models.occlusion_net.views import views_of_camera
+from models.synthetic.photograph import photographed
+from models.synthetic.vehicle_crops import SELF_OCCLUDED
 from models.train import Samples
 from models.vehicle_keypoints import VehicleKeypoints
-from models.vehicle_keypoints.augment import SELF_OCCLUDED
-from models.vehicle_keypoints.photograph import photographed
-from models.vehicle_keypoints.window import GROWN
-from pipeline.frames import FrameReader
-from pipeline.storage import read_parts
+from pipeline.core.frames import FrameReader
+from pipeline.core.storage import read_parts
 
 _MARGIN = 1.25  # of the window's side, what a patch shows: room for a shaken box
 _SHAKEN = 0.03  # standard deviation of a shaken box's edges, of its longer side

@@ -23,9 +23,9 @@ from data_manifest import CAMERAS, load_camera
 from models.occlusion_net.trifocal import trifocal_loss
 from models.occlusion_net.view_sets import Views, ViewSets, box_cameras, lens_at, to_box, view_sets
 from models.vehicle_keypoints import VehicleKeypoints, load_default
-from pipeline.metric_vehicles import predict_keypoints
-from pipeline.storage import read_parts
-from pipeline.tables import KEYPOINT_STATES
+from pipeline.core.storage import read_parts
+from pipeline.core.tables import KEYPOINT_STATES
+from pipeline.reconstruction.vehicles.stage import predict_keypoints
 
 MIN_SCORE = 0.3
 COVERED_DEG = 10.0  # narrower rays leave the depth too uncertain to call a point covered

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from calibration.camera import edge_to_pixel
-from models.vehicle_keypoints.augment import FLIP_ORDER, compose
-from models.vehicle_keypoints.labels import LabelledCrop
+from models.crops import cut, to_cells, windows_of
+from models.labels.keypoints import LabelledCrop
+from models.synthetic.photograph import photographed
+from models.synthetic.vehicle_crops import FLIP_ORDER, compose
+from models.synthetic.vehicle_shards import Library
 from models.vehicle_keypoints.network import pck_radius_cells
-from models.vehicle_keypoints.photograph import photographed
-from models.vehicle_keypoints.shards import Library
-from models.vehicle_keypoints.window import cut, to_cells, windows_of
 
 
 def as_sample(image_rgb: np.ndarray, box_xywh: np.ndarray, xy: np.ndarray, state: np.ndarray) -> dict[str, Tensor]:

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from calibration.camera import edge_to_pixel
-from models.vehicle_keypoints.augment import compose
+from models.synthetic.vehicle_crops import compose
+from models.synthetic.vehicle_shards import Library, read_library
 from models.vehicle_keypoints.network import PCK_SHARE
 from models.vehicle_keypoints.predict import WEIGHTS, VehicleKeypoints, load
-from models.vehicle_keypoints.shards import Library, read_library
 
 STATES = ("visible", "self_occluded", "occluded", "truncated")
 SIZE_BANDS_PX = ((28, 50), (50, 90), (90, 160), (160, 360))

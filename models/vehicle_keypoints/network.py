@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.checkpoints import check_model
-from models.vehicle_keypoints import heatmaps
-from models.vehicle_keypoints.window import GROWN, MAP_CELLS, REACH_CELLS
+from models.crops import GROWN, MAP_CELLS, REACH_CELLS
+from models.layers import heatmaps
 
 NAME = "vehicle_keypoints"
 KEYPOINTS, STATES = 12, 4

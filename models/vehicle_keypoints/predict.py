@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from models.crops import cut, from_cells, px_per_cell, windows_of
 from models.headers import check_header
-from models.vehicle_keypoints.window import cut, from_cells, px_per_cell, windows_of
 
 if TYPE_CHECKING:
     from models.vehicle_keypoints.network import KeypointNetwork
@@ -103,7 +103,7 @@ def decode(heat, state, windows: np.ndarray) -> tuple[np.ndarray, ...]:
     """xy, score, sigma_px and state of heatmap logits (B, 12, S, S) and state logits (B, 12, 4) in windows (B, 3)."""
     import torch
 
-    from models.vehicle_keypoints import heatmaps
+    from models.layers import heatmaps
     from models.vehicle_keypoints.network import pck_radius_cells
 
     probability = heatmaps.distributions(heat)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.checkpoints import start_from
+from models.labels.keypoints import read_coco, read_deeplabcut
+from models.synthetic.vehicle_shards import read_backdrops, read_library
 from models.train import Recipe, Samples, TrainSettings
 from models.vehicle_keypoints.data import LabelledCrops, RenderedCrops
-from models.vehicle_keypoints.labels import read_coco, read_deeplabcut
 from models.vehicle_keypoints.network import KeypointNetwork, NetworkSettings, build_network, config_of
-from models.vehicle_keypoints.shards import read_backdrops, read_library
 
 # tiny is what ships: under an hour on two CPU cores. base wants a GPU.
 PRESETS: dict[str, tuple[NetworkSettings, TrainSettings]] = {

@@ -17,16 +17,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
-from pipeline import masks
 from pipeline.background import read_backgrounds
+from pipeline.core import masks
+from pipeline.core.frames import FrameReader
+from pipeline.core.instances import BatchDetector, Detector, Instance
+from pipeline.core.storage import write_table
+from pipeline.core.tables import CATEGORY_IDS, DETECTIONS
 from pipeline.detection.coco import CocoDetector, CocoSettings
-from pipeline.detection.instances import BatchDetector, Detector, Instance
 from pipeline.detection.mmdet import MmdetDetector, MmdetSettings
 from pipeline.detection.motion import MotionDetector, MotionSettings
 from pipeline.detection.onnx import OnnxDetector, OnnxSettings
-from pipeline.frames import FrameReader
-from pipeline.storage import write_table
-from pipeline.tables import CATEGORY_IDS, DETECTIONS
 
 __all__ = ["DetectJob", "DetectionSettings", "Detector", "Instance", "detect_shard", "make_detector"]
 

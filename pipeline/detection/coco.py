@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.detection.instances import Instance, tight
+from pipeline.core.instances import Instance, tight
+from pipeline.core.tables import CATEGORY_IDS
 from pipeline.detection.segmentations import postgres_array, segmentation_mask
-from pipeline.tables import CATEGORY_IDS
 
 _VEHICLES = "car,truck,bus,motorcycle,van,lorry,vehicle,minibus,taxi,train,motorbike"
 

@@ -14,8 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.detection.instances import Instance, tight
-from pipeline.tables import CATEGORY_IDS
+from pipeline.core.instances import Instance, tight
+from pipeline.core.tables import CATEGORY_IDS
 
 RTMDET_INS_TINY = "rtmdet-ins_tiny_8xb32-300e_coco"
 

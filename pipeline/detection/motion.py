@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.detection import blobs, light, shadow
-from pipeline.detection.instances import Instance, tight
-from pipeline.detection.metric import classify, pixels_per_metre, size_m
+from pipeline.core import illumination as light
+from pipeline.core.ground import classify, pixels_per_metre, size_m
+from pipeline.core.instances import Instance, tight
+from pipeline.detection import blobs, shadow
 
 _MARGIN_PX = 16
 _REACH_M = 0.25

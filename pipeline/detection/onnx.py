@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.detection.instances import Instance, tight
+from pipeline.core.instances import Instance, tight
 
 # The 80 classes of COCO in the order of every YOLO export.
 _COCO_80 = 80

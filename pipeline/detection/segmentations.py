@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as pycoco
 
-from pipeline import masks
+from pipeline.core import masks
 
 
 def postgres_array(text: Any, where: str) -> list[float]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pipeline.core.illumination import OFFSET, largest, log_ratio, mean
 from pipeline.detection import blobs
-from pipeline.detection.light import OFFSET, largest, log_ratio, mean
 
 _TRUST = 4.0  # standard errors from which the texture test decides
 _MOST_TINT = 0.15  # ln ratio between a channel and the mean: no sky is bluer

@@ -18,16 +18,16 @@ import numpy as np
 import simplejpeg
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.simulate.arrivals import parked_cars
-from pipeline.simulate.layout import LAYOUTS
-from pipeline.simulate.light import Light, drift, light_at
-from pipeline.simulate.render import Renderer
-from pipeline.simulate.sensor import noise_tile, sensor
-from pipeline.simulate.stage import Stage, View, build_stage
-from pipeline.simulate.traffic import simulate
-from pipeline.simulate.truth import TRUTH, read_truth, rows_of
-from pipeline.storage import write_bytes, write_table
-from pipeline.tables import to_table
+from pipeline.core.storage import write_bytes, write_table
+from pipeline.core.tables import to_table
+from pipeline.simulate.camera.render import Renderer
+from pipeline.simulate.camera.sensor import noise_tile, sensor
+from pipeline.simulate.camera.truth import TRUTH, read_truth, rows_of
+from pipeline.simulate.traffic.arrivals import parked_cars
+from pipeline.simulate.traffic.flow import simulate
+from pipeline.simulate.world.illumination import Light, drift, light_at
+from pipeline.simulate.world.layout import LAYOUTS
+from pipeline.simulate.world.stage import Stage, View, build_stage
 
 __all__ = ["BucketPlan", "Burst", "Simulation", "plan_bursts", "read_truth", "render_burst"]
 
@@ -46,7 +46,7 @@ class BucketPlan:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What the simulated camera films; one of the layouts of pipeline/simulate/layout.py."""
+    """What the simulated camera films; one of the layouts of pipeline/simulate/world/layout.py."""
 
     layout: str
     seed: int

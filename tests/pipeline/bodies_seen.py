@@ -8,8 +8,8 @@ import torch
 from calibration.camera import Camera, GroundPlane
 from models.geometry.rotations import exp_so3, log_so3
 from models.poses import sample_poses
-from pipeline.people_solver import supports
-from pipeline.people_stand import Ground, Pose, about_pelvis, upright
+from pipeline.reconstruction.people.ground_contact import Ground, Pose, about_pelvis, upright
+from pipeline.reconstruction.people.solver import supports
 
 CAMERA = Camera(np.array([[1400.0, 0, 639.5], [0, 1400, 359.5], [0, 0, 1]]), (720, 1280))
 PLANE = GroundPlane.from_tilt(15, 0, 6.0)

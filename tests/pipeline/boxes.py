@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
-from pipeline import masks
-from pipeline.storage import write_bytes, write_table
-from pipeline.tables import CUTOUTS, RECONSTRUCTED, to_table
+from pipeline.core import masks
+from pipeline.core.storage import write_bytes, write_table
+from pipeline.core.tables import CUTOUTS, RECONSTRUCTED, to_table
 
 SIZE_HW = (240, 320)
 CAMERA = Camera(np.array([[280.0, 0, 159.5], [0, 280, 119.5], [0, 0, 1]]), SIZE_HW)

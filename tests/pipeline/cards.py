@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import simplejpeg
 
-from pipeline import masks
-from pipeline.tables import FRAMES, TRACKS, to_table
+from pipeline.core import masks
+from pipeline.core.tables import FRAMES, TRACKS, to_table
 
 HW = (120, 200)
 # actor_id: (box xywh, colour BGR), far to near

@@ -9,8 +9,8 @@ import datetime as dt
 import cv2
 import numpy as np
 
-from pipeline import masks, storage, tables
-from pipeline.gallery import build_gallery
+from pipeline.core import masks, storage, tables
+from pipeline.gallery.page import build_gallery
 
 SIZE_HW = (120, 160)
 HOSTILE = """</script><script>window.hacked=1</script><img src=x onerror="window.hacked=1">'&"""

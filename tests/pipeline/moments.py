@@ -9,10 +9,10 @@ from shapely import STRtree
 from shapely import box as rectangle
 from shapely.affinity import rotate, translate
 
-from pipeline.simulate import traffic
-from pipeline.simulate.arrivals import parked_cars
-from pipeline.simulate.layout import LAYOUTS
-from pipeline.simulate.traffic import simulate
+from pipeline.simulate.traffic import flow as traffic
+from pipeline.simulate.traffic.arrivals import parked_cars
+from pipeline.simulate.traffic.flow import simulate
+from pipeline.simulate.world.layout import LAYOUTS
 
 ARMS = {"east": (1.0, 0.0), "north": (0.0, 1.0), "west": (-1.0, 0.0), "south": (0.0, -1.0)}
 STEP_S = 0.25

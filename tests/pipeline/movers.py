@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane
-from pipeline import masks
-from pipeline.tables import TRACKS, to_table
+from pipeline.core import masks
+from pipeline.core.tables import TRACKS, to_table
 
 HW = (360, 640)
 CAMERA = Camera(np.array([[540.0, 0, 319.5], [0, 540.0, 179.5], [0, 0, 1]]), HW)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard, median, median_background
-from pipeline.frames import FrameReader
+from pipeline.core.frames import FrameReader
+from pipeline.core.storage import write_table
 from pipeline.ingest import Found, IngestSettings, hour_bucket, index_table
-from pipeline.storage import write_table
 
 
 def numpys(stack):

@@ -7,8 +7,9 @@ import pytest
 from gallery_scenes import BLUE, GREEN, GREY, HOSTILE, OVERLAP, RED, RED_ONLY, image_row, write_camera
 from gallery_viewer import CHROMIUM, FLAGS, Viewer, close_to
 
-from pipeline import gallery, storage, tables
-from pipeline.gallery import build_gallery
+from pipeline.core import storage, tables
+from pipeline.gallery import page as gallery
+from pipeline.gallery.page import build_gallery
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from footage import write_jpeg, write_video
 
-from pipeline.frames import SEEKABLE, FrameReader
+from data_manifest.times import NameTimes
+from pipeline.core.frames import SEEKABLE, FrameReader
 from pipeline.ingest import (
     Found,
     IngestSettings,
@@ -17,7 +18,6 @@ from pipeline.ingest import (
     hour_bucket,
     index_table,
 )
-from pipeline.name_times import NameTimes
 
 BERLIN = ZoneInfo("Europe/Berlin")
 START = datetime(2025, 6, 3, 7, 59, 58, tzinfo=BERLIN)

@@ -4,8 +4,8 @@ import numpy as np
 
 from calibration.camera import Camera, GroundPlane
 from models.shape_basis import load_bases
-from pipeline.silhouette import DIRECTIONS, ideal
-from pipeline.vehicle_fit import Keypoints, VehicleFits, VehicleFitSettings, fit_vehicles
+from pipeline.reconstruction.support_function import DIRECTIONS, ideal
+from pipeline.reconstruction.vehicles.fit import Keypoints, VehicleFits, VehicleFitSettings, fit_vehicles
 
 CAMERA = Camera(
     np.array([[1080.0, 0, 640], [0, 1080, 360], [0, 0, 1]]), (720, 1280), np.array([-0.2, 0.05, 1e-3, -1e-3, 0])

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
-from pipeline.tables import FRAMES
+from pipeline.core.tables import FRAMES
 
 CAMERA = Camera(np.array([[1000.0, 0, 639.5], [0, 1000.0, 359.5], [0, 0, 1]]), (720, 1280))
 PLANE = GroundPlane.from_tilt(20.0, 0.0, 8.0)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from footage import write_jpeg
 
-from pipeline.frames import decode_image
+from pipeline.core.frames import decode_image
 
 
 def files(folder):

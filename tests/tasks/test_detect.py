@@ -15,10 +15,10 @@ from models.mm.configs import build_network, read_config
 from models.mm.digests import sha256_of, write_record
 from pipeline.detection import DetectionSettings
 from pipeline.detection.mmdet import MmdetSettings
-from tasks.configuration import REPOSITORY
+from tasks.common.configuration import REPOSITORY
+from tasks.common.stage import _load
 from tasks.detect import DetectObjects, merged, with_published_weights
-from tasks.stage import _load
-from tasks.weights import FetchWeights
+from tasks.learn.weights import FetchWeights
 
 SWIN = "mask-rcnn_swin-t-p4-w7_fpn_1x_coco"
 

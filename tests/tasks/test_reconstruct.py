@@ -6,7 +6,7 @@ import pytest
 from house import House
 from street import CALIBRATION, write_street
 
-from tasks.networks import pose_stamps
+from tasks.learn.networks import pose_stamps
 
 VEHICLES = ("ReconstructVehicles", "--camera", "street")
 PEOPLE = ("ReconstructPeople", "--camera", "street")

@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from models.body_model import global_from_theta, load_body, t_pose, theta_from_global
 from models.body_model.rest import PARENTS, SMPL_FROM_PERSON
-from pipeline.simulate import gait, people
+from pipeline.simulate.people import gait
+from pipeline.simulate.people import person as people
 
 JOINTS = people.rest_joints(0)
 BONES = [(1, 4), (4, 7), (2, 5), (5, 8), (16, 18), (18, 20), (17, 19), (19, 21)]

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from pipeline import masks
-from pipeline.storage import write_table
-from pipeline.tables import IMAGES, OBJECTS
+from pipeline.core import masks
+from pipeline.core.storage import write_table
+from pipeline.core.tables import IMAGES, OBJECTS
 
 SIZE_HW = (96, 128)
 RED, BLUE = (40, 40, 220), (220, 90, 30)

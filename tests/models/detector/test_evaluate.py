@@ -3,8 +3,8 @@ import pytest
 
 from models.detector.evaluate import Found, Wanted, average_precision, judge
 from models.detector.pictures import Label, Picture
-from pipeline import masks
-from pipeline.detection.instances import Instance
+from pipeline.core import masks
+from pipeline.core.instances import Instance
 
 SIZE_HW = (120, 160)
 

@@ -5,10 +5,10 @@ import pytest
 
 from models.hmr.head import HeadSettings
 from models.hmr.network import NetworkSettings
-from models.hmr.plan import PeopleSettings, plan_people, plan_vehicles
-from models.hmr.shards import draw_shard, read_people
-from models.hmr.vit import BackboneSettings
-from models.vehicle_keypoints.shards import draw_shard as draw_vehicles
+from models.layers.vit import BackboneSettings
+from models.synthetic.people_plan import PeopleSettings, plan_people, plan_vehicles
+from models.synthetic.people_shards import draw_shard, read_people
+from models.synthetic.vehicle_shards import draw_shard as draw_vehicles
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from models.hmr.head import FACING, HeadSettings
 from models.hmr.network import FOCAL_SIDES, HumanMeshNetwork, LossWeights, build_network, config_of, weak_translation
 from models.hmr.released import read_released
 from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
-from models.hmr.vit import BackboneSettings
+from models.layers.vit import BackboneSettings
 
 
 @pytest.fixture(scope="module")

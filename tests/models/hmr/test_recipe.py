@@ -8,7 +8,7 @@ from models.checkpoints import read_weights
 from models.hmr.evaluate import measure
 from models.hmr.network import HumanMeshNetwork, NetworkSettings
 from models.hmr.recipe import HUGE, PRESETS, build
-from models.hmr.vit import BackboneSettings, Stem
+from models.layers.vit import BackboneSettings, Stem
 from models.train import TrainSettings, train
 from models.vehicle_keypoints.predict import WEIGHTS as VEHICLES
 

@@ -10,9 +10,9 @@ import torch
 from cards import CARDS
 
 from models.checkpoints import write_weights
+from models.labels.occlusion_csv import csv_of
 from models.occlusion_classifier.crops import CLASSES, CROPS, INPUT_PX, OBJECT, STORED_PX, STREET, row
 from models.occlusion_classifier.data import Crops, split, stored, varied
-from models.occlusion_classifier.label_csv import csv_of
 from models.occlusion_classifier.network import NetworkSettings, OcclusionNetwork, config_of
 from models.occlusion_classifier.predict import OcclusionClassifier, load
 from models.occlusion_classifier.recipe import PRESETS, build

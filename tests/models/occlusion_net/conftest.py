@@ -11,14 +11,14 @@ import torch
 from torch.utils.data import default_collate
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
-from models.occlusion_net.car_views import draw_shard, read_views
 from models.occlusion_net.data import RenderedViews
-from models.occlusion_net.plan import CarViewSettings, plan_views
 from models.occlusion_net.view_sets import Views, box_cameras, to_box
 from models.shape_basis import ShapeBasis, load_bases
+from models.synthetic.car_views import draw_shard, read_views
+from models.synthetic.car_views_plan import CarViewSettings, plan_views
 from models.vehicle_keypoints import Keypoints
-from pipeline.bodies import vehicle_states
-from pipeline.tables import CUTOUTS, FRAMES, RECONSTRUCTED
+from pipeline.core.tables import CUTOUTS, FRAMES, RECONSTRUCTED
+from pipeline.reconstruction.shape_priors import vehicle_states
 
 
 @dataclass(frozen=True)

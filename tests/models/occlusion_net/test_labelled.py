@@ -10,16 +10,16 @@ import pytest
 from scipy.io import savemat
 
 from calibration.camera import edge_to_pixel
+from models.labels.carfusion import OURS
+from models.labels.kitti3d import read_kitti3d
+from models.labels.pascal3d import ANCHORS
+from models.labels.views import NAMES
 from models.occlusion_net import labelled
-from models.occlusion_net.carfusion import OURS
 from models.occlusion_net.data import CAR_RENDER
 from models.occlusion_net.evaluate import WEIGHTS, main
-from models.occlusion_net.kitti3d import read_kitti3d
 from models.occlusion_net.labelled import read_labelled, samples_of, score, subset
-from models.occlusion_net.labels import NAMES
-from models.occlusion_net.pascal3d import ANCHORS
 from models.occlusion_net.predict import load, predict
-from models.vehicle_keypoints.augment import composed
+from models.synthetic.vehicle_crops import composed
 
 OFFSETS = np.array([[20, 30], [460, 30]])  # of the two crops of a frame
 

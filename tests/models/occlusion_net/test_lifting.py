@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from models.geometry.rotations import quaternion_to_matrix
-from models.occlusion_net.graph import node_features
+from models.layers.graph import node_features
 from models.occlusion_net.lifting import SHAPES, LiftingGraph, joint_basis, project
 from models.shape_basis.basis import load_bases
 

@@ -11,7 +11,7 @@ from mm_scene import scene, train_by_heart, write_config
 from models.checkpoints import write_weights
 from models.occlusion_net.network import NetworkSettings, OcclusionNet, config_of
 from models.occlusion_net.predict import load, main, predict
-from pipeline.tables import DETECTIONS, FRAMES
+from pipeline.core.tables import DETECTIONS, FRAMES
 
 SETTINGS = NetworkSettings(width=8, hidden=16)
 

@@ -2,9 +2,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.layers.heatmaps import gaussian_targets
 from models.occlusion_net.frames import MAP_CELLS, box_of_cells, cells_of_box
 from models.occlusion_net.readout import read_out
-from models.vehicle_keypoints.heatmaps import gaussian_targets
 
 
 @given(st.floats(3, 52), st.floats(3, 52))

@@ -5,7 +5,7 @@ from models.shape_basis import GROUPS, ShapeBasis, load_bases
 from models.shape_basis.build import Model, build_basis
 from models.shape_basis.envelope import envelope_triangles, resample
 from models.shape_basis.fleet import fleet_models
-from pipeline.simulate.fleet import make_vehicle
+from pipeline.simulate.vehicles.fleet import make_vehicle
 
 UNSEEN = range(900_000, 900_008)  # seeds that no shipped basis learned from
 BASES = load_bases()

@@ -9,7 +9,7 @@ from models.shape_basis.build import build_basis
 from models.shape_basis.cad import cad_models, read_cad_folder
 from models.shape_basis.envelope import envelope_triangles
 from models.shape_basis.topology import shared_topology
-from pipeline.simulate.fleet import make_vehicle
+from pipeline.simulate.vehicles.fleet import make_vehicle
 
 
 def entry(keypoints, unit="m", group="car", **more):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.vehicle_keypoints.plan import CropSettings, plan_shards
-from models.vehicle_keypoints.shards import draw_shard, read_library
+from models.synthetic.vehicle_plan import CropSettings, plan_shards
+from models.synthetic.vehicle_shards import draw_shard, read_library
 
 
 @pytest.fixture(scope="session")

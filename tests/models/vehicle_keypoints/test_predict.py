@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from models.checkpoints import write_weights
+from models.crops import MAP_CELLS, to_cells, windows_of
 from models.vehicle_keypoints import Keypoints, check_weights, load, load_default
 from models.vehicle_keypoints.network import KeypointNetwork, NetworkSettings, config_of
 from models.vehicle_keypoints.predict import WEIGHTS, HeatmapKeypoints, decode
-from models.vehicle_keypoints.window import MAP_CELLS, to_cells, windows_of
 
 BOXES = np.array([[100.0, 50, 60, 40], [300.5, 200.25, 33, 90], [-20, -10, 80, 60], [600, 400, 200, 80]])
 
@@ -96,8 +96,8 @@ def test_bad_input_is_told_in_one_line(network, tmp_path):
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason="no trained weights beside the code")
 def test_the_shipped_network_finds_visible_points_of_vehicles_it_never_saw(crops_folder):
+    from models.synthetic.vehicle_shards import read_library
     from models.vehicle_keypoints.evaluate import score, tables
-    from models.vehicle_keypoints.shards import read_library
 
     assert WEIGHTS.stat().st_size <= 10e6
     scored = score(load_default("cpu"), read_library(crops_folder / "val"), 60, seed=5)

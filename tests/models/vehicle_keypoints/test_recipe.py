@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from models.checkpoints import read_weights
+from models.labels.keypoints import NAMES
 from models.train import TrainSettings, train
 from models.vehicle_keypoints import load
-from models.vehicle_keypoints.labels import NAMES
 from models.vehicle_keypoints.network import NetworkSettings
 from models.vehicle_keypoints.recipe import PRESETS, build
 

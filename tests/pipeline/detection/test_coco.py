@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import masks
+from pipeline.core import masks
+from pipeline.core.tables import FRAMES
 from pipeline.detection.coco import CocoDetector, CocoSettings
-from pipeline.tables import FRAMES
 
 SIZE = (20, 30)
 START = datetime(2021, 5, 3, 12, 0, tzinfo=UTC)

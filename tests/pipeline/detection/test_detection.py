@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from calibration.camera import Camera, GroundPlane
-from pipeline import masks
+from pipeline.core import masks
+from pipeline.core.instances import Instance, tight
+from pipeline.core.tables import DETECTIONS, FRAMES
 from pipeline.detection import DetectionSettings, DetectJob, detect_shard
-from pipeline.detection.instances import Instance, tight
-from pipeline.tables import DETECTIONS, FRAMES
 
 SIZE = (240, 320)
 CAMERA = Camera(np.array([[300.0, 0, 159.5], [0, 300.0, 119.5], [0, 0, 1]]), SIZE)

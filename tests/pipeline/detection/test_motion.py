@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
-from pipeline.detection.metric import classify, pixels_per_metre, size_m
+from pipeline.core.ground import classify, pixels_per_metre, size_m
 from pipeline.detection.motion import MotionDetector, MotionSettings
 
 SIZE = (240, 320)

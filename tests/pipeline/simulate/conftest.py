@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.simulate.actors import State
-from pipeline.simulate.fleet import Vehicle
-from pipeline.simulate.layout import LAYOUTS
-from pipeline.simulate.light import Light
-from pipeline.simulate.mesh import Mesh
-from pipeline.simulate.render import Renderer
-from pipeline.simulate.stage import Stage, View, scene_of
+from pipeline.core.mesh import Mesh
+from pipeline.simulate.camera.render import Renderer
+from pipeline.simulate.traffic.actors import State
+from pipeline.simulate.vehicles.fleet import Vehicle
+from pipeline.simulate.world.illumination import Light
+from pipeline.simulate.world.layout import LAYOUTS
+from pipeline.simulate.world.stage import Stage, View, scene_of
 
 # Plan and world are one frame here: xy of a state are world metres.
 PLAIN = replace(LAYOUTS["crossroads"], centre=(0.0, 0.0), yaw_deg=0.0)

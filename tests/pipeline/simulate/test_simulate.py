@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from calibration.camera import Camera, GroundPlane
-from pipeline import masks
-from pipeline.simulate import BucketPlan, Simulation, plan_bursts, read_truth, render_burst, traffic
+from pipeline.core import masks
+from pipeline.simulate import BucketPlan, Simulation, plan_bursts, read_truth, render_burst
+from pipeline.simulate.traffic import flow as traffic
 
 ZONE = ZoneInfo("Europe/London")
 SIM = Simulation(

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from moments import clashes, run, tracks
 
-from pipeline.simulate import traffic
-from pipeline.simulate.layout import LAYOUTS
+from pipeline.simulate.traffic import flow as traffic
+from pipeline.simulate.world.layout import LAYOUTS
 
 
 def on_zebra(layout, xy):

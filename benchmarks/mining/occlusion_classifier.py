@@ -1,0 +1,165 @@
+"""Which detections show a whole object: WALT's box overlap at four deltas against the occlusion classifier.
+
+    python -m benchmarks.occlusion_classifier [--check] [--quick] [--data DIR] [--weights FILE]
+
+Table 5 of the WALT3D paper, as a curve: precision and recall of "unoccluded" over the detections that mining considers.
+On cam07 and cam11, days and streets that trained nothing, the simulator says what is whole: visible, inside the frame,
+and one object. On PETS, frames 0 to 399, where its footage is at hand, annotated amodal boxes say who is overlapped by
+somebody nearer; what the lamp post hides they do not say. A detection that is nobody's counts as not whole. Notes say
+what the classifier would do as a gate after mining's own rules.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, QUICK_CAMERA, demand, frame_size_hw
+from benchmarks.common.report import Bar, Report, main
+from benchmarks.common.truth import is_clean, match
+from benchmarks.pipeline.real_cameras import annotated_boxes, are_unoccluded, box_iou, footage, missing
+from data_manifest import load_camera
+from models.occlusion_classifier.evaluate import precision_at, precision_recall
+from models.occlusion_classifier.predict import WEIGHTS, OcclusionClassifier, check_weights, load
+from pipeline.mining.classifier_gate import chances
+from pipeline.mining.filter import MiningSettings
+from pipeline.mining.observations import from_tracks
+from pipeline.mining.occlusion import occluded_by_boxes
+from pipeline.simulate import read_truth
+
+DELTAS = (0.01, 0.1, 0.2, 0.5)
+GATES = (0.3, 0.5, 0.7)
+THRESHOLDS = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+REAL_CAMERAS, REAL_FRAMES = ("pets-onnx", "pets-motion"), 400
+PAPER_RECALL, PAPER_PRECISION = 0.81, 0.70  # of the paper's classifier, on its own human labels
+_ANY_GAIN = 1e-4  # a delta that refuses nearly nothing leaves little to gain at its recall
+_MATCH_IOU = 0.4
+
+
+def simulated_whole(camera_dir: Path, tracks: pa.Table) -> np.ndarray:
+    """(N,) bool by the simulator's truth, for the rows of a TRACKS table."""
+    truth = read_truth(camera_dir / "truth").to_pandas()
+    found = match(tracks.select(["frame_id", "mask_rle"]).to_pandas(), truth, frame_size_hw(camera_dir))
+    return is_clean(truth).reindex(found["truth_row"], fill_value=False).to_numpy(bool)
+
+
+def annotated_whole(boxes: pd.DataFrame, tracks: pa.Table, size_hw: tuple[int, int]) -> np.ndarray:
+    """(N,) bool by the annotated amodal boxes (frame, x, y, w, h), for the rows of a TRACKS table."""
+    whole = np.zeros(len(tracks), bool)
+    seen = np.array(tracks["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
+    by_frame = {frame: rows for frame, rows in boxes.groupby("frame")}
+    for frame, rows in tracks.select(["frame_id"]).to_pandas().groupby("frame_id").indices.items():
+        if frame in by_frame:
+            there = by_frame[frame]
+            iou = box_iou(seen[rows], there[["x", "y", "w", "h"]].to_numpy())
+            best = iou.argmax(axis=1)
+            whole[rows] = are_unoccluded(there, size_hw)[best] & (iou.max(axis=1) >= _MATCH_IOU)
+    return whole
+
+
+def heuristics(tracks: pa.Table, camera_dir: Path, manifests: Path | None) -> dict[float, np.ndarray]:
+    """By delta, (N,) bool: no nearer box of the frame, however unsure, overlaps by more."""
+    entry = load_camera(camera_dir.name, *([manifests] if manifests else []))
+    seen = from_tracks(tracks, *entry.calibrated(frame_size_hw(camera_dir)))
+    return {delta: ~occluded_by_boxes(seen, delta) for delta in DELTAS}
+
+
+def chance_of(classifier: OcclusionClassifier, tracks: pa.Table, camera_dir: Path) -> np.ndarray:
+    """(N,) the classifier's chance of a whole object, for the rows of a TRACKS table; 0 where the frame is lost."""
+    frames = pq.read_table(camera_dir / "frames" / "index.parquet")
+    found = chances(classifier, tracks, frames, camera_dir).to_pandas().set_index("detection_id")["chance"]
+    return found.reindex(tracks["detection_id"].to_numpy(), fill_value=0.0).to_numpy()
+
+
+def compare(
+    camera: str, said: dict[str, np.ndarray], chance: np.ndarray, whole: np.ndarray
+) -> tuple[list[dict], list[Bar]]:
+    """A row for each delta and for each threshold, and the bars: what the classifier gains in precision on each delta
+    where it finds no fewer whole objects, and its precision at the paper's recall.
+
+    said: by the delta's name, (N,) bool, what it takes for whole; chance (N,): the classifier's; whole (N,) bool.
+    """
+    bars = []
+    for name, kept in said.items():
+        precision, recall = precision_recall(kept, whole)
+        gain = precision_at(recall, chance, whole) - precision
+        bars.append(Bar(f"{camera} {name}: precision gained at its recall", gain, at_least=_ANY_GAIN))
+    at_papers = precision_at(PAPER_RECALL, chance, whole)
+    bars.append(Bar(f"{camera} precision at a recall of {PAPER_RECALL}", at_papers, at_least=PAPER_PRECISION))
+    rows = []
+    for name, kept in (said | {f"classifier {t:g}": chance >= t for t in THRESHOLDS}).items():
+        precision, recall = precision_recall(kept, whole)
+        row = {"camera": camera, "method": name, "detections": len(whole), "whole": float(whole.mean())}
+        rows.append(row | {"recall": recall, "precision": precision})
+    return rows, bars
+
+
+def measure(
+    camera_dir: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndarray, manifests: Path | None
+) -> tuple[list[dict], list[Bar]]:
+    """Rows and bars over the detections that mining considers; whole and chance (N,) for the rows of a TRACKS table."""
+    sure = tracks["score"].to_numpy() >= MiningSettings().min_score
+    said = {f"delta {d:g}": kept[sure] for d, kept in heuristics(tracks, camera_dir, manifests).items()}
+    return compare(camera_dir.name, said, chance[sure], whole[sure])
+
+
+def gated(camera_dir: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndarray) -> str:
+    """In words: of what mining accepts, how much is whole, and how much of it the classifier would let through."""
+    accepted = pq.read_table(camera_dir / "mining" / "accepted.parquet")["detection_id"].to_numpy()
+    mined = np.isin(tracks["detection_id"].to_numpy(), accepted)
+    words = [f"{mined.sum()} cutouts, precision {whole[mined].mean():.3f}"]
+    for threshold in GATES:
+        precision, recall = precision_recall(chance[mined] >= threshold, whole[mined])
+        words.append(f"at {threshold:g} precision {precision:.3f} with {recall:.3f} of the whole ones")
+    return "; ".join(words)
+
+
+def on_simulated(
+    camera: str, data: Path, classifier: OcclusionClassifier, quick: bool
+) -> tuple[list[dict], list[Bar], str]:
+    """One simulated camera's rows, bars, and what the gate would do to its cutouts."""
+    manifests = MANIFESTS if quick else None
+    demand("MineUnoccluded", data, "--camera", camera, *(["--manifests", str(manifests)] if manifests else []))
+    tracks = pq.read_table(data / camera / "tracks.parquet")
+    whole, chance = simulated_whole(data / camera, tracks), chance_of(classifier, tracks, data / camera)
+    return *measure(data / camera, tracks, whole, chance, manifests), gated(data / camera, tracks, whole, chance)
+
+
+def on_pets(camera: str, data: Path, classifier: OcclusionClassifier) -> list[dict]:
+    """The rows of the annotated frames of PETS, seen by one of its detectors."""
+    demand("TrackObjects", data, "--camera", camera, "--manifests", str(MANIFESTS))
+    tracks = pq.read_table(data / camera / "tracks.parquet")
+    tracks = tracks.filter(pc.less(tracks["frame_id"], REAL_FRAMES))
+    boxes = annotated_boxes(footage(camera).with_name("PETS2009-S2L1_frames0000-0399.xml"))
+    whole = annotated_whole(boxes, tracks, frame_size_hw(data / camera))
+    return measure(data / camera, tracks, whole, chance_of(classifier, tracks, data / camera), MANIFESTS)[0]
+
+
+def report(quick: bool, data: Path, weights: Path | None) -> Report:
+    """Every camera's rows; the bars bind the simulated ones."""
+    try:
+        check_weights(weights or WEIGHTS)
+    except FileNotFoundError as error:
+        raise SystemExit(f"error: {error}") from None
+    classifier = load(weights or WEIGHTS)
+    rows: list[dict] = []
+    bars: list[Bar] = []
+    notes: dict[str, str] = {}
+    for camera in (QUICK_CAMERA,) if quick else CHECKED_CAMERAS:
+        mine, its_bars, notes[f"{camera} as a gate"] = on_simulated(camera, data, classifier, quick)
+        rows, bars = rows + mine, bars + its_bars
+    for camera in () if quick else REAL_CAMERAS:
+        if lacking := missing(camera):
+            notes[f"{camera} skipped"] = f"no {lacking} on this machine"
+        else:
+            rows += on_pets(camera, data, classifier)
+    return Report(rows, bars, notes)
+
+
+if __name__ == "__main__":
+    main("occlusion_classifier", __doc__, report, weights="network to measure, else the one that ships")

@@ -1,0 +1,54 @@
+"""People of a finished job, fitted again in other ways than the job's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from calibration.camera import Camera, GroundPlane
+from models.body_model import load_body
+from models.hmr import People, PeopleRegressor
+from models.poses import load_prior
+from models.topdown import PersonPose
+from pipeline.core.storage import read_parts
+from pipeline.core.tables import CUTOUTS
+from pipeline.reconstruction.headings import find_headings
+from pipeline.reconstruction.outline_fit import ReconstructSettings, people_of, reconstruct_people
+from pipeline.reconstruction.people.stage import MetricPeopleSettings, facing_of, fit_rows, regress
+
+METRIC = MetricPeopleSettings()
+# The start of the refinement, taken as it is wherever the outline says that somebody stands.
+UNREFINED = replace(METRIC, min_box_overlap=0.0, fit=replace(METRIC.fit, rounds=0, max_residual_share=1.0))
+
+
+class Refit:
+    """The person cutouts of a camera's folder with all that fits of them start from; `outlined` are the hulls."""
+
+    def __init__(self, camera_dir: Path, camera: Camera, plane: GroundPlane) -> None:
+        columns = [name for name in CUTOUTS.names if not name.startswith(("sprite", "shadow"))]
+        outline = ReconstructSettings()
+        self.folder, self.camera, self.plane = camera_dir, camera, plane
+        self.cutouts = people_of(read_parts(camera_dir / "cutouts", columns))
+        tracks = pq.read_table(camera_dir / "tracks.parquet")
+        self.outlined = reconstruct_people(self.cutouts, tracks, camera, plane, outline)
+        self.headings = find_headings(self.cutouts, tracks, camera, plane, outline.heading)
+
+    def regress(self, network: PeopleRegressor, pose: PersonPose | None = None) -> People:
+        """What networks see in the cutouts' own frames."""
+        frames = pq.read_table(self.folder / "frames" / "index.parquet")
+        facing = facing_of(self.headings, self.plane)
+        return regress(self.cutouts, frames, self.folder, self.camera, network, facing, pose)
+
+    def fit(self, people: People, settings: MetricPeopleSettings) -> pa.Table:
+        """RECONSTRUCTED from them, with the body that ships."""
+        found = (people, self.cutouts, self.headings, self.camera, self.plane)
+        return fit_rows(self.outlined, *found, load_body(), load_prior(), settings)
+
+
+def stacked(table: pa.Table, column: str, *shape: int) -> np.ndarray:
+    """(N, *shape) float64 of a column of lists without nulls."""
+    return np.array(table[column].to_pylist(), float).reshape(-1, *shape)

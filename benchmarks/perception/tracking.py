@@ -1,0 +1,88 @@
+"""Tracking against exact truth of cam07 and, where the footage is at hand, against PETS's annotations.
+
+    python -m benchmarks.tracking [--check] [--quick] [--data DIR]
+
+MOTA, IDF1, HOTA and DetA of each tracker, by motion alone and with appearance. The truth are amodal boxes; of cam07's
+actors those who move and are more than 0.3 visible.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.common.job import CAMERA, MANIFESTS, frame_size_hw, run
+from benchmarks.common.report import Bar, Report, main
+from benchmarks.perception.real_metrics import tracked
+from benchmarks.pipeline.real_cameras import annotated_boxes, footage, missing
+from data_manifest import CAMERAS, load_camera
+from pipeline.core.storage import read_parts
+from pipeline.simulate import read_truth
+from pipeline.tracking.track import TRACKERS, TrackingSettings, track
+
+PETS = "pets-onnx"
+_VISIBLE, _PIXELS = 0.3, 60  # less of an actor nobody can follow
+
+
+def true_boxes(camera_dir: Path) -> pd.DataFrame:
+    """frame, person (whoever it is), category, x, y, w, h of everyone to follow."""
+    if camera_dir.name == PETS:
+        boxes = annotated_boxes(footage(PETS).with_name("PETS2009-S2L1_frames0000-0399.xml"))
+        return boxes.assign(category="person")
+    truth = read_truth(camera_dir / "truth").to_pandas()
+    truth = truth[truth["moving"] & (truth["visible_fraction"] > _VISIBLE) & (truth["px_count_all"] > _PIXELS)]
+    box = pd.DataFrame(np.stack(truth["bbox_amodal_xywh"].to_list()), columns=list("xywh"), index=truth.index)
+    return box.assign(frame=truth["frame_id"], person=truth["actor_id"], category=truth["category"])
+
+
+def measure(camera_dir: Path, manifests: Path) -> list[dict]:
+    """A row for each tracker, by motion alone and with appearance."""
+    frames, detections = pq.read_table(camera_dir / "frames" / "index.parquet"), read_parts(camera_dir / "detections")
+    camera, plane = load_camera(camera_dir.name, manifests).calibrated(frame_size_hw(camera_dir))
+    truth, rows = true_boxes(camera_dir), []
+    for name in TRACKERS:
+        for appearance in (False, True):
+            settings, begun = TrackingSettings(tracker=name, appearance=appearance), time.monotonic()
+            table = track(detections, frames, camera, plane, settings, root=camera_dir)
+            row = {"camera": camera_dir.name, "tracker": name, "appearance": appearance}
+            rows.append(row | tracked(truth, boxes_of(table, truth)) | {"seconds": round(time.monotonic() - begun, 1)})
+    return rows
+
+
+def boxes_of(tracks: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
+    """frame, track_id, x, y, w, h of TRACKS, of the frames and categories that the truth has."""
+    table = tracks.select(["frame_id", "track_id", "category", "bbox_xywh"]).to_pandas()
+    table = table[(table["track_id"] >= 0) & (table["frame_id"] <= truth["frame"].max())]
+    table = table[table["category"].isin(truth["category"].unique())]
+    box = pd.DataFrame(np.stack(table["bbox_xywh"].to_list()), columns=list("xywh"), index=table.index)
+    return box.assign(frame=table["frame_id"], track_id=table["track_id"])
+
+
+def report(quick: bool, data: Path) -> Report:
+    """Rows of both cameras; the bars: appearance may cost no tracker its identities."""
+    rows: list[dict] = []
+    skipped: dict[str, str] = {}
+    for camera, manifests in ((CAMERA, CAMERAS), (PETS, MANIFESTS)):
+        lacking = missing(camera) if camera == PETS else ""
+        if lacking or (quick and camera == CAMERA):
+            skipped[f"{camera} skipped"] = f"no {lacking} on this machine" if lacking else "--quick"
+            continue
+        ended = run("DetectObjects", data, "--camera", camera, "--manifests", str(manifests))
+        if ended.code:
+            raise SystemExit(ended.output.strip().splitlines()[-1])
+        rows += measure(data / camera, manifests)
+    blind, seeing = ([row for row in rows if row["appearance"] is told] for told in (False, True))
+    bars = [
+        Bar(f"{b['camera']} {b['tracker']} IDF1 that appearance adds", a["IDF1"] - b["IDF1"], at_least=0.0)
+        for b, a in zip(blind, seeing, strict=True)
+    ]
+    return Report(rows, bars, skipped)
+
+
+if __name__ == "__main__":
+    main("tracking", __doc__, report)

@@ -1,0 +1,116 @@
+"""Metric 3D of mined vehicles against exact truth: place, heading, size, keypoints, and the outline of the fit.
+
+    python -m benchmarks.vehicles_truth [--check] [--quick] [--data DIR]
+
+Vehicles up to 60 m away whose cutout shows one actor. `fit` is what the job composes with; `outline` the first
+version, typical proportions fitted to the mask, on the same cutouts. Thresholds are chosen on cam07, none on cam11.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, frame_size_hw, simulated_job
+from benchmarks.common.report import Bar, Report, main
+from benchmarks.common.truth import matched
+from calibration.camera import Camera, GroundPlane
+from data_manifest import CAMERAS, load_camera
+from pipeline.composition.meshes import silhouettes
+from pipeline.core import masks
+from pipeline.core.storage import read_parts
+from pipeline.reconstruction.outline_fit import ReconstructSettings, reconstruct_vehicles
+
+FARTHEST_M = 60.0
+PCK_ALPHA = 0.1
+BARS = {
+    "depth_error": {"at_most": 0.03},
+    "position_error_m": {"at_most": 0.40},
+    "yaw_error_deg": {"at_most": 3.0},
+    "flipped": {"at_most": 0.05},
+    "length_error": {"at_most": 0.08},
+    "width_error": {"at_most": 0.08},
+    "height_error": {"at_most": 0.08},
+    "pck_visible": {"at_least": 0.90},
+    "pck_self_occluded": {"at_least": 0.80},
+    "fit_mask_iou": {"at_least": 0.80},
+}
+_GEOMETRY = ("R", "t", "dims_lwh_m", "keypoints_2d")
+
+
+def errors(placed: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
+    """One row a cutout that is placed and has a truth: errors, and correct and counted keypoints by state."""
+    table = placed.to_pandas()
+    table = table[table["fit_ok"]].set_index("cutout_id")
+    ids = table.index.intersection(truth.index)
+    ours = {name: np.stack(table.loc[ids, name].tolist()) for name in _GEOMETRY}
+    true = {name: np.stack(truth.loc[ids, name].tolist()) for name in _GEOMETRY}
+    R, R_true = ours["R"].reshape(-1, 3, 3), true["R"].reshape(-1, 3, 3)
+    cosine = np.einsum("ni,ni->n", R[..., 0], R_true[..., 0]).clip(-1, 1)
+    turn = np.degrees(np.arccos(cosine))
+    size = np.abs(ours["dims_lwh_m"] / true["dims_lwh_m"] - 1)
+    rows = pd.DataFrame({"body": truth.loc[ids, "body"], "turn": turn, "flipped": turn > 90}, index=ids)
+    rows["depth_error"] = np.abs(ours["t"][:, 2] / true["t"][:, 2] - 1)
+    rows["position_error_m"] = np.linalg.norm(ours["t"] - true["t"], axis=1)
+    rows["yaw_error_deg"] = turn
+    rows["length_error"], rows["width_error"], rows["height_error"] = size.T
+    reach = PCK_ALPHA * np.array([max(box[2:]) for box in truth.loc[ids, "bbox_amodal_xywh"]])
+    away = np.linalg.norm((ours["keypoints_2d"] - true["keypoints_2d"]).reshape(-1, 12, 2), axis=2)
+    state = np.stack(truth.loc[ids, "keypoint_state"].tolist())
+    for name in ("visible", "self_occluded"):
+        rows[f"{name}_right"] = ((away <= reach[:, None]) & (state == name)).sum(axis=1)
+        rows[f"{name}_all"] = (state == name).sum(axis=1)
+    return rows
+
+
+def summary(rows: pd.DataFrame) -> dict:
+    """Medians, shares and PCK of the rows of `errors`."""
+    names = ("depth_error", "position_error_m", "yaw_error_deg", "length_error", "width_error", "height_error")
+    pck = {f"pck_{s}": rows[f"{s}_right"].sum() / rows[f"{s}_all"].sum() for s in ("visible", "self_occluded")}
+    return {"vehicles": len(rows), **rows[list(names)].median(), "flipped": rows["flipped"].mean(), **pck}
+
+
+def mask_iou(placed: pa.Table, truth: pd.DataFrame, camera: Camera) -> float:
+    """Median overlap of the fitted meshes' silhouettes with the true amodal masks."""
+    ids = pd.Index(placed["cutout_id"].to_numpy())
+    rows = np.flatnonzero(ids.isin(truth.index) & placed["fit_ok"].to_numpy(zero_copy_only=False))
+    drawn = silhouettes(placed.take(pa.array(rows)), camera)
+    true = truth.loc[ids[rows], "mask_amodal_rle"].tolist()
+    return float(np.median([masks.iou([a], [b], camera.size_hw)[0, 0] for a, b in zip(drawn, true, strict=True)]))
+
+
+def measure(camera_dir: Path, camera: Camera, plane: GroundPlane) -> list[dict]:
+    """The fit's row and the first version's."""
+    truth, cutouts = matched(camera_dir, "vehicle", FARTHEST_M)
+    tracks = pq.read_table(camera_dir / "tracks.parquet")
+    placed = read_parts(camera_dir / "reconstructed")
+    placed = placed.filter(pc.equal(placed["category"], "vehicle"))
+    outline, _ = reconstruct_vehicles(cutouts, tracks, camera, plane, ReconstructSettings())
+    rows = []
+    for name, table in (("fit", placed), ("outline", outline)):
+        found = {"camera": camera_dir.name, "method": name, **summary(errors(table, truth))}
+        rows.append(found | {"fit_mask_iou": mask_iou(table, truth, camera) if name == "fit" else np.nan})
+    return rows
+
+
+def report(quick: bool, data: Path) -> Report:
+    """Both cameras, both methods; the bars are the fit's."""
+    rows: list[dict] = []
+    for camera_id in CHECKED_CAMERAS:
+        folder = simulated_job(camera_id, data, quick=quick)
+        entry = load_camera(folder.name, MANIFESTS if quick else CAMERAS)
+        rows += measure(folder, *entry.calibrated(frame_size_hw(folder)))
+        if quick:
+            break
+    fits = [r for r in rows if r["method"] == "fit"]
+    bars = [Bar(f"{r['camera']} {name}", float(r[name]), **limit) for r in fits for name, limit in BARS.items()]
+    return Report(rows, bars)
+
+
+if __name__ == "__main__":
+    main("vehicles_truth", __doc__, report)

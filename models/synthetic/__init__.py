@@ -1,0 +1,1 @@
+"""Training crops rendered from the simulator's vehicles and people."""

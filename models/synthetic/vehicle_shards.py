@@ -1,0 +1,182 @@
+"""The training pictures on disk: Parquet shards of sprites and backdrops, each a pure function of seed and number.
+
+Rows are sprites (`models.synthetic.sprites.Sprite`) and, with kind "backdrop", albedo images. Colours are JPEG,
+masks and ground light PNG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.synthetic.plans import DrawJob
+from models.synthetic.scenery import SIZE_PX, draw_backdrop
+from models.synthetic.sprites import Sprite, draw_light, draw_place, draw_sprite, repainted
+from models.synthetic.vehicle_plan import SEEDS
+from pipeline.core.storage import write_table
+from pipeline.simulate.people.person import MOTIONS, make_person, person_mesh
+from pipeline.simulate.vehicles.fleet import BODY_TYPES, make_vehicle
+
+_WEIGHTS = (0.15, 0.15, 0.13, 0.16, 0.08, 0.10, 0.07, 0.08, 0.08)  # of BODY_TYPES
+_QUALITY = 95
+BACKDROP = "backdrop"
+
+
+def draw_shard(job: DrawJob) -> int:
+    """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
+    rng = np.random.default_rng([job.seed, SEEDS[job.split], job.index])
+    rows = [sprite_row(sprite) for sprite in _sprites(job, rng)]
+    rows += [backdrop_row(draw_backdrop(rng)) for _ in range(max(2, job.count // 4))]
+    write_table(job.out, pa.Table.from_pylist(rows, schema=SCHEMA))
+    return len(rows)
+
+
+def _sprites(job: DrawJob, rng: np.random.Generator) -> Iterator[Sprite]:
+    """Vehicles in several views each, then half as many people."""
+    for number in range(job.count):
+        seed = SEEDS[job.split] + (job.seed << 20) + job.index * 1000 + number
+        # Validation shows every body type equally often.
+        if job.split == "val":
+            body = BODY_TYPES[(job.index * job.count + number) % len(BODY_TYPES)]
+        else:
+            body = str(rng.choice(BODY_TYPES, p=_WEIGHTS))
+        vehicle = repainted(make_vehicle(body, seed), rng)
+        reach = 0.6 * max(vehicle.dims_lwh_m)
+        for _ in range(job.views):
+            place, light = draw_place(rng, reach), draw_light(rng)
+            yield draw_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, light, rng)
+    yield from draw_people(SEEDS[job.split] + (job.seed << 20) + job.index * 1000, max(1, job.count // 2), rng)
+
+
+def draw_people(first_seed: int, count: int, rng: np.random.Generator) -> Iterator[Sprite]:
+    """People in two views each."""
+    for seed in range(first_seed, first_seed + count):
+        mesh = person_mesh(make_person(seed), str(rng.choice(MOTIONS)), rng.uniform())
+        for _ in range(2):
+            yield draw_sprite("person", seed, mesh, np.zeros((0, 3)), draw_place(rng, 1.0), draw_light(rng), rng)
+
+
+_F32S = pa.list_(pa.float32())
+SCHEMA = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("seed", pa.int64()),
+        ("rgb", pa.binary()),
+        ("alpha", pa.binary()),
+        ("ground", pa.binary()),
+        ("keypoints", _F32S),
+        ("self_hidden", pa.list_(pa.bool_())),
+        ("natural_px", pa.float32()),
+        ("px_per_m", pa.float32()),
+        ("sun", _F32S),
+        ("sky", _F32S),
+    ]
+)
+
+
+def _encode(image: np.ndarray, kind: str = ".png") -> bytes:
+    flags = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if kind == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
+    return cv2.imencode(kind, image, flags)[1].tobytes()
+
+
+def sprite_row(sprite: Sprite) -> dict:
+    """A sprite as SCHEMA's columns."""
+    # Beside the silhouette its mean colour: JPEG then rings less along the outline.
+    filled = np.where(sprite.alpha[..., None], sprite.rgb, sprite.rgb[sprite.alpha].mean(axis=0).astype(np.uint8))
+    ground = np.dstack([sprite.ground, sprite.ground[..., :1]])
+    return {
+        "kind": sprite.kind,
+        "seed": sprite.seed,
+        "rgb": _encode(filled[..., ::-1], ".jpg"),
+        "alpha": _encode(sprite.alpha.astype(np.uint8) * 255),
+        "ground": _encode(ground),
+        "keypoints": sprite.keypoints.reshape(-1),
+        "self_hidden": sprite.self_hidden,
+        "natural_px": sprite.natural_px,
+        "px_per_m": sprite.px_per_m,
+        "sun": sprite.sun,
+        "sky": sprite.sky,
+    }
+
+
+def backdrop_row(albedo: np.ndarray) -> dict:
+    """An albedo image (S, S, 3) as SCHEMA's columns."""
+    return {"kind": BACKDROP, "seed": 0, "rgb": _encode(albedo[..., ::-1], ".jpg")}
+
+
+def _decode(data: bytes, flag: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), flag))
+
+
+@dataclass(frozen=True)
+class Library:
+    """What augmentation composes from: vehicles, people and backdrops (S, S, 3) uint8 albedo."""
+
+    vehicles: Sequence[Sprite]
+    people: Sequence[Sprite]
+    backdrops: Sequence[np.ndarray]
+
+
+def read_library(folder: Path) -> Library:
+    """All shards of one split's folder, decoded into memory: about 60 kB a sprite.
+
+    Raises FileNotFoundError where the folder holds no shard.
+    """
+    rows = read_rows(folder, "RenderVehicleCrops")
+    backdrops = backdrops_of(rows)
+    sprites = [sprite_of(row) for row in rows if row["kind"] != BACKDROP]
+    return Library([s for s in sprites if s.kind != "person"], [s for s in sprites if s.kind == "person"], backdrops)
+
+
+def read_rows(folder: Path, task: str) -> list[dict]:
+    """The rows of all shards of a folder; raises FileNotFoundError, which names the task, where there is none."""
+    parts = sorted(folder.glob("part-*.parquet"))
+    if not parts:
+        raise FileNotFoundError(f"{folder}: no part-*.parquet there; run `luigi --module tasks {task}`")
+    return [row for part in parts for row in pq.read_table(part).to_pylist()]
+
+
+def backdrops_of(rows: Sequence[dict]) -> list[np.ndarray]:
+    """The backdrops (S, S, 3) uint8 albedo among rows."""
+    return [_decode(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] for row in rows if row["kind"] == BACKDROP]
+
+
+def sprite_of(row: dict) -> Sprite:
+    """The inverse of `sprite_row`."""
+    alpha = _decode(row["alpha"]) > 127
+    return Sprite(
+        row["kind"],
+        row["seed"],
+        _decode(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] * alpha[..., None],  # black beside it, as it was drawn
+        alpha,
+        np.ascontiguousarray(_decode(row["ground"])[..., :2]),
+        np.array(row["keypoints"], float).reshape(12, 2),
+        np.array(row["self_hidden"], bool),
+        row["natural_px"],
+        row["px_per_m"],
+        np.array(row["sun"]),
+        np.array(row["sky"]),
+    )
+
+
+def read_backdrops(folder: Path) -> list[np.ndarray]:
+    """Square pieces (SIZE_PX, SIZE_PX, 3) uint8 of the pictures in a folder, to stand beside the procedural backdrops.
+
+    Raises ValueError where the folder holds no picture of at least SIZE_PX a side.
+    """
+    pieces = []
+    for path in sorted(folder.glob("*")):
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+        if image is None:
+            continue
+        rows, columns = (range(0, n - SIZE_PX + 1, SIZE_PX) for n in image.shape[:2])
+        pieces += [np.asarray(image)[y : y + SIZE_PX, x : x + SIZE_PX, ::-1] for y in rows for x in columns]
+    if not pieces:
+        raise ValueError(f"{folder}: expected pictures of at least {SIZE_PX} px a side to use as backdrops, got none")
+    return pieces

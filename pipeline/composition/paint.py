@@ -1,0 +1,162 @@
+"""Paint cutouts over a background, far to near, and read from one label map what is left of each.
+
+Pictures are (H, W, 3) BGR uint8. The label map (H, W) uint8 holds 0 for the background and k for the k-th painted
+object, so that a larger number is nearer; at most MAX_OBJECTS objects fit.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pipeline.core import masks
+from pipeline.core.tables import KEYPOINT_STATES
+
+MAX_OBJECTS = 255
+_OCCLUDED, _TRUNCATED = KEYPOINT_STATES.index("occluded"), KEYPOINT_STATES.index("truncated")
+
+Layer = tuple[np.ndarray, tuple[slice, slice]]
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A cutout ready to paint; every layer is an array and its place (rows, columns) in the frame.
+
+    colour (h, w, 3) is multiplied by alpha already, through (h, w, 3) is 255 - alpha, mask (h, w) is 0 or 255,
+    light (h, w, 3) is what the cast shadow leaves, 255 all; None without a shadow.
+    """
+
+    colour: Layer
+    through: np.ndarray
+    mask: Layer
+    light: Layer | None
+
+    @property
+    def extent(self) -> tuple[int, int, int, int]:
+        """x0, y0, x1, y1 of everything it changes in the frame."""
+        places = [self.colour[1], *([self.light[1]] if self.light else [])]
+        rows, columns = [p[0] for p in places], [p[1] for p in places]
+        low = min(c.start for c in columns), min(r.start for r in rows)
+        return *low, max(c.stop for c in columns), max(r.stop for r in rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all layers."""
+        light = self.light[0].nbytes if self.light else 0
+        return self.colour[0].nbytes + self.through.nbytes + self.mask[0].nbytes + light
+
+
+def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> Sprite:
+    """The sprite of a row of CUTOUTS in a frame of size_hw."""
+    bgra, place = _inside(_decode(row["sprite"], row["cutout_id"]), row["sprite_xy"], size_hw)
+    alpha = cv2.merge([np.ascontiguousarray(bgra[..., 3])] * 3)
+    colour = cv2.multiply(np.ascontiguousarray(bgra[..., :3]), alpha, scale=1 / 255)
+    crop, (x, y, w, h) = masks.decode(row["mask_rle"], size_hw)
+    mask = np.where(crop, np.uint8(255), np.uint8(0)), (slice(y, y + h), slice(x, x + w))
+    light = None
+    if row["shadow"] is not None:
+        grey, where = _inside(_decode(row["shadow"], row["cutout_id"]), row["shadow_xy"], size_hw)
+        light = cv2.merge([np.ascontiguousarray(grey)] * 3), where
+    return Sprite((colour, place), cv2.bitwise_not(alpha), mask, light)
+
+
+def _decode(png: bytes, cutout_id: int) -> np.ndarray:
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    if picture is None:
+        raise ValueError(f"cutout {cutout_id}: its sprite or shadow is not a readable PNG; run MineUnoccluded again")
+    return picture
+
+
+def _inside(picture: np.ndarray, xy: Sequence[int], size_hw: tuple[int, int]) -> Layer:
+    """The part of a picture at xy that lies in the frame, and its place."""
+    (x, y), (h, w), (height, width) = xy, picture.shape[:2], size_hw
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
+    return picture[y0 - y : y1 - y, x0 - x : x1 - x], (slice(y0, y1), slice(x0, x1))
+
+
+class SpriteCache:
+    """Keeps the most recently used sprites, up to a number of bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes, self.used = max_bytes, 0
+        self._kept: OrderedDict[Hashable, Sprite] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Sprite]) -> Sprite:
+        """The sprite of a key, made when it is not kept."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        sprite = make()
+        self._kept[key] = sprite
+        self.used += sprite.nbytes
+        while self.used > self.max_bytes:
+            self.used -= self._kept.popitem(last=False)[1].nbytes
+        return sprite
+
+
+def blend(picture: np.ndarray, sprite: Sprite) -> None:
+    """Darken the picture by the sprite's shadow, then lay the sprite over it, in place."""
+    if sprite.light is not None:
+        light, place = sprite.light
+        picture[place] = cv2.multiply(picture[place], light, scale=1 / 255)
+    colour, place = sprite.colour
+    # colour + picture * (1 - alpha): whole numbers, at most one grey level off the exact blend.
+    picture[place] = cv2.add(cv2.multiply(picture[place], sprite.through, scale=1 / 255), colour)
+
+
+def paint(background: np.ndarray, far_to_near: Sequence[Sprite]) -> tuple[np.ndarray, np.ndarray]:
+    """The picture, and the label map, in which the first sprite is 1."""
+    picture = background.copy()
+    label = np.zeros(background.shape[:2], np.uint8)
+    for number, sprite in enumerate(far_to_near, 1):
+        blend(picture, sprite)
+        mask, place = sprite.mask
+        # Numbers grow towards the camera, so the larger label is the nearer object.
+        label[place] = cv2.max(label[place], mask & np.uint8(number))
+    return picture, label
+
+
+@dataclass(frozen=True)
+class Visible:
+    """What is seen of an object: its mask as run-length string, pixels, box xywh (None when hidden), and the numbers
+    of the nearer objects that are seen in its place."""
+
+    rle: str
+    area_px: int
+    box_xywh: tuple[int, int, int, int] | None
+    occluders: list[int]
+
+
+def visible_part(label: np.ndarray, number: int, sprite: Sprite, amodal_rle: str) -> Visible:
+    """What the label map shows of the object that was painted as `number` (from 1)."""
+    mask, place = sprite.mask
+    (y, x), (h, w) = (place[0].start, place[1].start), mask.shape
+    region = label[place]
+    seen = (region == number).astype(np.uint8)
+    area, whole = cv2.countNonZero(seen), cv2.countNonZero(mask)
+    if area == whole:
+        return Visible(amodal_rle, area, (x, y, w, h), [])
+    counts = np.bincount(region[mask > 0], minlength=number + 1)
+    occluders = np.flatnonzero(counts[number + 1 :]) + number + 1
+    box = cv2.boundingRect(seen) if area else (0, 0, 0, 0)
+    tight = seen[box[1] : box[1] + box[3], box[0] : box[0] + box[2]] > 0
+    rle = masks.encode(tight, (x + box[0], y + box[1]), (label.shape[0], label.shape[1]))
+    return Visible(rle, area, (x + box[0], y + box[1], box[2], box[3]) if area else None, occluders.tolist())
+
+
+def keypoint_states(label: np.ndarray, number: np.ndarray, keypoints_px: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """States (P,) in the scene, as indices of KEYPOINT_STATES, of keypoints (P, 2) whose own states are given.
+
+    number (P,): the object each belongs to. Occluded iff the label map at its pixel belongs to a nearer object;
+    a point on the object's own far side stays self-occluded, one outside the frame is truncated.
+    """
+    height, width = label.shape
+    column, row = np.rint(np.nan_to_num(keypoints_px, nan=-1.0)).astype(int).T
+    outside = (column < 0) | (row < 0) | (column >= width) | (row >= height)
+    there = label[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
+    own = np.where(state == KEYPOINT_STATES.index("self_occluded"), state, np.where(there > number, _OCCLUDED, state))
+    return np.where(outside, _TRUNCATED, own)

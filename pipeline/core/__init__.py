@@ -1,0 +1,1 @@
+"""What every stage speaks: tables, masks, boxes, frames, files on disk, the ground and its illumination."""

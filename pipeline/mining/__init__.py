@@ -1,0 +1,1 @@
+"""Which detections show a whole, unoccluded object, and the cutouts made of them."""

@@ -1,0 +1,269 @@
+"""Decide which detections show a whole object: nothing in front of it, nothing cut off, nothing merged into it.
+
+Works on the TRACKS table alone. A detection gets the first reason of REASONS that applies to it; what has none is
+accepted. Boxes are xywh in COCO's edges, nearer means a lower bottom edge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from calibration.camera import Camera, GroundPlane
+from pipeline.core import masks
+from pipeline.mining.expected_outline import OutlineSettings
+from pipeline.mining.observations import Observations, by_track, from_tracks
+from pipeline.mining.occlusion import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
+from pipeline.mining.plausibility import hollow, implausible
+from pipeline.mining.selection import SelectionSettings, repeated_stays, spread, stays
+from pipeline.mining.static_occluders import OccluderMap, OccluderSettings
+from pipeline.mining.track_shapes import track_shapes
+
+REASONS = {
+    "low_score": "the detector is not sure",
+    "untracked": "seen too briefly to know how it should look",
+    "border": "touches the frame's border or an ignored region",
+    "too_small": "too few pixels",
+    "no_ground": "its foot does not see the ground",
+    "implausible_size": "no person or vehicle is of this size in metres",
+    "implausible_shape": "its outline has deeper hollows than one person or vehicle has",
+    "occluded_by": "another object is in front of it",
+    "merged": "shows more than the object's own outline: two objects in one mask",
+    "static_occluder": "something that never moves is in front of it",
+    "background_outline": "its outline follows edges of the background: cut by what stands there, or a ghost of it",
+    "unstable": "a part of the expected outline is missing",
+    "looks_occluded": "the occlusion classifier does not see a whole object",
+    "stationary_duplicate": "stands still: another frame shows it as well or better",
+    "too_similar": "another frame of the track shows it at almost the same place",
+}
+
+
+@dataclass(frozen=True)
+class MiningSettings:
+    """What makes a detection a cutout."""
+
+    min_score: float = field(
+        default=0.4, metadata={"help": "detections below are no cutouts; they may still hide others"}
+    )
+    min_track: int = field(default=3, metadata={"help": "frames of a track, at least"})
+    border_px: int = field(default=3, metadata={"help": "closer to the frame's border counts as truncated, pixels"})
+    min_area_px: int = field(default=200, metadata={"help": "mask area, at least, pixels"})
+    min_vehicle_share: float = field(
+        default=0.0015,
+        metadata={"help": "mask area of a vehicle, at least, share of the frame: far ones do not show what hides them"},
+    )
+    min_side_px: int = field(default=8, metadata={"help": "shorter side of the box, at least, pixels"})
+    mode: str = field(
+        default="mask", metadata={"help": "how occlusion by others is told: mask (contact) or box (overlap)"}
+    )
+    delta: float = field(
+        default=0.05, metadata={"help": "WALT's threshold: box overlap and horizontal overlap that occlude"}
+    )
+    contact_share: float = field(
+        default=0.01, metadata={"help": "share of a mask's outline that a nearer mask touches to occlude it"}
+    )
+    gap_px: int = field(default=3, metadata={"help": "masks this close to each other touch, pixels"})
+    max_missing: float = field(
+        default=0.08, metadata={"help": "share of a vehicle's expected outline that may be missing"}
+    )
+    max_missing_person: float = field(
+        default=0.12, metadata={"help": "share of a person's expected outline that may be missing: legs swing"}
+    )
+    max_extra: float = field(
+        default=0.12, metadata={"help": "share beyond the expected outline that tells two objects"}
+    )
+    max_area_change: float = field(
+        default=0.30, metadata={"help": "how far the metric area may be from its neighbours' on the track, share"}
+    )
+    max_static: float = field(default=0.01, metadata={"help": "share of the outline's area on static occluders"})
+    max_static_contact: float = field(
+        default=0.03, metadata={"help": "share of the ring around the outline on static occluders"}
+    )
+    max_edges: float = field(
+        default=0.33, metadata={"help": "share of a vehicle's outline that follows edges of the background"}
+    )
+    max_edges_person: float = field(
+        default=0.28, metadata={"help": "share of a person's outline that follows edges of the background"}
+    )
+    max_bare: float = field(
+        default=0.06, metadata={"help": "share of a vehicle's mask that shows the empty street: poles, branches"}
+    )
+    min_unoccluded: float = field(
+        default=0.0,
+        metadata={"help": "the occlusion classifier's chance of a whole object, at least, 0 to 1; 0 does not ask it"},
+    )
+    outline: OutlineSettings = field(default_factory=OutlineSettings)
+    occluders: OccluderSettings = field(default_factory=OccluderSettings)
+    selection: SelectionSettings = field(default_factory=SelectionSettings)
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("mask", "box"):
+            raise ValueError(f"mining mode: expected mask or box, got {self.mode!r}")
+        if not 0 <= self.min_unoccluded <= 1:
+            raise ValueError(f"mining min_unoccluded: expected 0 to 1, got {self.min_unoccluded}")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on the N rows of a TRACKS table.
+
+    reason (N,) object: a key of REASONS, or "" for accepted; stationary (N,) bool; occluders: what was found static.
+    """
+
+    detection_id: np.ndarray
+    reason: np.ndarray
+    stationary: np.ndarray
+    report: dict
+    occluders: OccluderMap
+
+    @property
+    def accepted(self) -> pa.Table:
+        """detection_id and stationary of the cutouts to make, in the table's order."""
+        keep = self.reason == ""
+        return pa.table({"detection_id": self.detection_id[keep], "stationary": self.stationary[keep]})
+
+
+def judge(
+    tracks: pa.Table,
+    camera: Camera,
+    plane: GroundPlane,
+    settings: MiningSettings,
+    *,
+    ignore: np.ndarray | None = None,
+    backdrop: pa.Table | None = None,
+    unoccluded: pa.Table | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Judgement:
+    """Judge every row of a TRACKS table.
+
+    ignore (H, W) bool: pixels outside the region of interest. backdrop: rows of
+    pipeline.mining.background_evidence.BACKDROP; without it only the masks' own gaps tell of static occluders.
+    unoccluded: rows of pipeline.mining.classifier_gate.UNOCCLUDED, which min_unoccluded is asked of; a detection that
+    lacks there is let through.
+    """
+    seen = from_tracks(tracks, camera, plane)
+    cut = touches_border(seen, camera.size_hw, ignore, settings.border_px)
+    verdict = _Verdict(len(seen))
+    verdict.refuse("low_score", seen.score < settings.min_score)
+    verdict.refuse("untracked", _track_length(seen.track_id) < settings.min_track)
+    verdict.refuse("border", cut)
+    least_px = np.where(seen.is_person, 0, settings.min_vehicle_share * np.prod(camera.size_hw))
+    small = seen.area_px < np.maximum(settings.min_area_px, least_px)
+    small |= seen.box_xywh[:, 2:].min(axis=1) < settings.min_side_px
+    verdict.refuse("too_small", small)
+    verdict.refuse("no_ground", ~np.isfinite(seen.foot_xy_m).all(axis=1) | ~np.isfinite(seen.scale_px).all(axis=1))
+    verdict.refuse("implausible_size", implausible(seen))
+    verdict.refuse("implausible_shape", hollow(seen, camera.size_hw))
+    verdict.refuse("occluded_by", _occluded(seen, camera.size_hw, settings))
+    bare_of, edges = _backdrop(backdrop, seen)
+    sure = seen.score >= settings.min_score
+    shape = track_shapes(seen, ~cut, sure, camera, plane, (settings.outline, settings.occluders), progress)
+    verdict.refuse("merged", (shape.extra > settings.max_extra) | (shape.growth > settings.max_area_change))
+    static, ring = shape.static_shares(seen.range_m)
+    hidden = (static > settings.max_static) | (ring > settings.max_static_contact)
+    hidden |= ~seen.is_person & (_bare_share(seen, bare_of, camera.size_hw) > settings.max_bare)
+    verdict.refuse("static_occluder", hidden | behind_poles(seen, bare_of, camera.size_hw))
+    most_edges = np.where(seen.is_person, settings.max_edges_person, settings.max_edges)
+    verdict.refuse("background_outline", edges > most_edges)
+    most = np.where(seen.is_person, settings.max_missing_person, settings.max_missing)
+    verdict.refuse("unstable", ~(shape.missing <= most) | (shape.growth < -settings.max_area_change))
+    verdict.refuse("looks_occluded", _chance(unoccluded, seen) < settings.min_unoccluded)
+    quality = -(shape.missing + shape.extra + ring + np.abs(shape.growth) + edges)
+    stationary = _select(seen, quality, verdict, settings.selection)
+    return Judgement(seen.detection_id, verdict.reason, stationary, _report(seen, verdict.reason), shape.occluders)
+
+
+class _Verdict:
+    """The first reason each of n detections was refused for."""
+
+    def __init__(self, n: int) -> None:
+        self.reason = np.full(n, "", object)
+
+    @property
+    def clean(self) -> np.ndarray:
+        return self.reason == ""
+
+    def refuse(self, reason: str, which: np.ndarray) -> None:
+        self.reason[self.clean & which] = reason
+
+
+def _track_length(track_id: np.ndarray) -> np.ndarray:
+    """(N,) detections of each one's track; 1 for the untracked."""
+    ids, number, count = np.unique(track_id, return_inverse=True, return_counts=True)
+    return np.where(ids[number] < 0, 1, count[number])
+
+
+def _occluded(seen: Observations, size_hw: tuple[int, int], settings: MiningSettings) -> np.ndarray:
+    if settings.mode == "box":
+        return occluded_by_boxes(seen, settings.delta)
+    return occluded_by_masks(seen, size_hw, settings.gap_px, settings.contact_share)
+
+
+def _backdrop(backdrop: pa.Table | None, seen: Observations) -> tuple[dict[int, str], np.ndarray]:
+    """Bare pixels by detection_id, and edge_share (N,); none of either without a table."""
+    if backdrop is None:
+        return {}, np.zeros(len(seen))
+    ids, rles, shares = (backdrop[name].to_pylist() for name in ("detection_id", "bare_rle", "edge_share"))
+    share_of = dict(zip(ids, shares, strict=True))
+    bare = {i: rle for i, rle in zip(ids, rles, strict=True) if rle is not None}
+    return bare, np.array([share_of.get(i, 0.0) for i in seen.detection_id.tolist()], float)
+
+
+def _chance(unoccluded: pa.Table | None, seen: Observations) -> np.ndarray:
+    """(N,) the classifier's chance of a whole object; 1 where it was not asked."""
+    if unoccluded is None:
+        return np.ones(len(seen))
+    columns = (unoccluded[name].to_pylist() for name in ("detection_id", "chance"))
+    chance_of = dict(zip(*columns, strict=True))
+    return np.array([chance_of.get(i, 1.0) for i in seen.detection_id.tolist()], float)
+
+
+def _bare_share(seen: Observations, bare_of: dict[int, str], size_hw: tuple[int, int]) -> np.ndarray:
+    """(N,) share of each mask that shows the background."""
+    bare = [masks.area(bare_of[i], size_hw) if i in bare_of else 0 for i in seen.detection_id.tolist()]
+    return np.array(bare) / np.maximum(seen.area_px, 1)
+
+
+def _select(seen: Observations, quality: np.ndarray, verdict: _Verdict, settings: SelectionSettings) -> np.ndarray:
+    """Refuse what adds nothing; returns (N,) bool of what stands still."""
+    clean, stationary = verdict.clean, np.zeros(len(seen), bool)
+    best: list[int] = []
+    duplicate, similar = np.zeros((2, len(seen)), bool)
+    for rows in by_track(seen):
+        stay = stays(seen.at(rows), settings)
+        stationary[rows] = stay >= 0
+        for number in np.unique(stay[clean[rows] & (stay >= 0)]):
+            mine = rows[clean[rows] & (stay == number)]
+            best.append(int(mine[np.argmax(quality[mine])]))
+            duplicate[mine] = mine != best[-1]
+        moving = rows[clean[rows] & (stay < 0)]
+        similar[moving] = True
+        similar[moving[spread(quality[moving], seen.foot_xy_m[moving], settings)]] = False
+    chosen = np.array(sorted(best), int)
+    duplicate[chosen] = repeated_stays(seen.at(chosen), quality[chosen], settings)
+    verdict.refuse("stationary_duplicate", duplicate)
+    verdict.refuse("too_similar", similar)
+    return stationary
+
+
+def _report(seen: Observations, reason: np.ndarray) -> dict:
+    """Counts: by reason, and of the accepted by category, bucket and track."""
+    keep = reason == ""
+    names, counts = np.unique(reason[~keep].astype(str), return_counts=True)
+    refused = {name: 0 for name in REASONS} | dict(zip(names.tolist(), counts.tolist(), strict=True))
+    buckets, per_bucket = np.unique(seen.bucket[keep].astype(str), return_counts=True)
+    return {
+        "detections": len(seen),
+        "cutouts": int(keep.sum()),
+        "refused": refused,
+        "cutouts_by_category": {
+            "person": int(seen.is_person[keep].sum()),
+            "vehicle": int((~seen.is_person[keep]).sum()),
+        },
+        "cutouts_by_bucket": dict(zip(buckets.tolist(), per_bucket.tolist(), strict=True)),
+        "tracks": len(np.unique(seen.track_id[seen.track_id >= 0])),
+        "tracks_with_cutout": len(np.unique(seen.track_id[keep])),
+    }

@@ -1,0 +1,72 @@
+"""Choose among the clean views of a track: few, spread along its path, and one for each time it stands still."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.mining.observations import Observations, meeting_pairs
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """How many views of one object are kept."""
+
+    per_track: int = field(default=8, metadata={"help": "cutouts of one track, at most"})
+    step_m: float = field(default=1.0, metadata={"help": "ground distance between cutouts of one track, metres"})
+    stationary_m: float = field(default=0.5, metadata={"help": "standing still: moves less than this, metres"})
+    stationary_s: float = field(default=2.0, metadata={"help": "standing still: for at least this long, seconds"})
+    same_place_iou: float = field(
+        default=0.85, metadata={"help": "two stays of one bucket whose boxes overlap this much are the same object"}
+    )
+
+
+def stays(track: Observations, settings: SelectionSettings) -> np.ndarray:
+    """(N,) number of the stay each detection of a track, sorted by time, belongs to; -1 while it moves.
+
+    Far away a pixel is metres: moving by no more than two pixels counts as standing as well.
+    """
+    half = settings.stationary_s / 2
+    before = np.searchsorted(track.time_s, track.time_s - half - 1e-6)
+    after = np.searchsorted(track.time_s, track.time_s + half + 1e-6, side="right") - 1
+    centre = track.box_xywh[:, :2] + track.box_xywh[:, 2:] / 2
+    moved_m = np.linalg.norm(track.foot_xy_m[after] - track.foot_xy_m[before], axis=1)
+    moved_px = np.linalg.norm(centre[after] - centre[before], axis=1)
+    watched = track.time_s[after] - track.time_s[before]
+    share = watched / settings.stationary_s
+    # At the ends of a track the window is cut: what it shows must be long enough, and scaled down.
+    still = ((moved_m < settings.stationary_m * share) | (moved_px < 2 * share)) & (share > 0.45)
+    starts = np.diff(still.astype(int), prepend=0) == 1
+    return np.where(still, np.cumsum(starts) - 1, -1)
+
+
+def spread(quality: np.ndarray, foot_xy_m: np.ndarray, settings: SelectionSettings) -> np.ndarray:
+    """Rows of the views of one moving object to keep: the best first, then the best ones a step away from all kept."""
+    kept: list[int] = []
+    for i in np.argsort(-quality, kind="stable"):
+        if len(kept) == settings.per_track:
+            break
+        gap = np.linalg.norm(foot_xy_m[kept] - foot_xy_m[i], axis=1)
+        if (gap >= settings.step_m).all():
+            kept.append(int(i))
+    return np.array(kept, int)
+
+
+def repeated_stays(best: Observations, quality: np.ndarray, settings: SelectionSettings) -> np.ndarray:
+    """(N,) bool: stays (one best view each) that a better one of the bucket shows too: a parked car's many tracks."""
+    pairs = meeting_pairs(best.bucket, best.box_xywh)
+    same = pairs[box_iou(best.box_xywh[pairs[:, 0]], best.box_xywh[pairs[:, 1]]) > settings.same_place_iou]
+    rank = np.empty(len(best), int)
+    rank[np.argsort(-quality, kind="stable")] = np.arange(len(best))
+    repeated = np.zeros(len(best), bool)
+    repeated[np.where(rank[same[:, 0]] > rank[same[:, 1]], same[:, 0], same[:, 1])] = True
+    return repeated
+
+
+def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(P,) intersection over union of boxes xywh (P, 4), row by row."""
+    low = np.maximum(first[:, :2], second[:, :2])
+    high = np.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:])
+    both = np.maximum(high - low, 0).prod(axis=1)
+    return both / np.maximum(first[:, 2:].prod(axis=1) + second[:, 2:].prod(axis=1) - both, 1e-9)

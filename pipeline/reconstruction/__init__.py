@@ -1,0 +1,1 @@
+"""Cutouts in metric 3D on the ground plane."""

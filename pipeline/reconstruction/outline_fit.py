@@ -1,0 +1,285 @@
+"""Place every cutout on the ground: where it stands, which way it faces, how large it is, where its keypoints are.
+
+First version: a hull of typical proportions is fitted to the mask's outline, with one size a track. World frame of
+the ground plane, metres; yaw radians from world x towards y. `fit_residual_px` is the root mean square distance
+between the supporting lines of the mask's outline and of the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from calibration.camera import Camera, GroundPlane, edge_to_pixel
+from pipeline.core.tables import KEYPOINT_STATES, RECONSTRUCTED
+from pipeline.reconstruction.headings import Headings, HeadingSettings, find_headings
+from pipeline.reconstruction.shape_priors import KINDS, PERSON, Kind, vehicle_states
+from pipeline.reconstruction.support_function import Fit, Model, Targets, outline
+
+Progress = Callable[[int, int], None]
+_BATCH = 1024  # outlines fitted at a time: bounds the memory
+_FIRST_ROUNDS, _ROUNDS = 4, 8
+_PURSUED = 2
+# What a heading costs that is not the one motion tells: as much as an outline off by its noise on half of its samples.
+_AGAINST_MOTION = 4.0
+
+
+@dataclass(frozen=True)
+class ReconstructSettings:
+    """How well outlines tell, and which fits are refused."""
+
+    outline_noise_px: float = field(default=1.0, metadata={"help": "how far an outline may be off, pixels"})
+    outline_noise_share: float = field(
+        default=0.015, metadata={"help": "the same in shares of the mask's size: the model is no portrait"}
+    )
+    person_noise_share: float = field(
+        default=0.08, metadata={"help": "the same for people, whose limbs the model does not follow"}
+    )
+    lost_legs: float = field(
+        default=3.0, metadata={"help": "how much farther people may reach below their masks than elsewhere, factor"}
+    )
+    track_size_sigma: float = field(
+        default=0.02, metadata={"help": "how far a cutout's size may be from its track's, logarithm"}
+    )
+    max_residual_share: float = field(
+        default=0.06, metadata={"help": "an outline farther off, in shares of the mask's size, is refused"}
+    )
+    max_person_residual_share: float = field(default=0.12, metadata={"help": "the same for people"})
+    min_solidity: float = field(
+        default=0.75, metadata={"help": "vehicles that fill less of their convex hull are two, or cut; share"}
+    )
+    max_position_sigma_m: float = field(
+        default=0.35, metadata={"help": "what stands less surely is refused: errors come to three times this, metres"}
+    )
+    max_range_m: float = field(default=150.0, metadata={"help": "farther than this nothing is placed, metres"})
+    min_person_m: float = field(default=0.8, metadata={"help": "smaller people are refused, metres"})
+    max_person_m: float = field(default=2.3, metadata={"help": "taller people are refused, metres"})
+    heading: HeadingSettings = field(default_factory=HeadingSettings)
+
+
+def reconstruct_vehicles(
+    cutouts: pa.Table,
+    tracks: pa.Table,
+    camera: Camera,
+    plane: GroundPlane,
+    settings: ReconstructSettings,
+    progress: Progress | None = None,
+) -> tuple[pa.Table, Headings]:
+    """RECONSTRUCTED of the vehicles among CUTOUTS (pixels not needed), in order, and what motion tells of them."""
+    return _reconstruct(vehicles_of(cutouts), tracks, camera, plane, settings, KINDS, progress)
+
+
+def vehicles_of(cutouts: pa.Table) -> pa.Table:
+    """The vehicles among CUTOUTS."""
+    return cutouts.filter(pc.equal(cutouts["category"], "vehicle"))
+
+
+def reconstruct_people(
+    cutouts: pa.Table,
+    tracks: pa.Table,
+    camera: Camera,
+    plane: GroundPlane,
+    settings: ReconstructSettings,
+    progress: Progress | None = None,
+) -> pa.Table:
+    """RECONSTRUCTED of the people among CUTOUTS (pixels not needed), in their order."""
+    return _reconstruct(people_of(cutouts), tracks, camera, plane, settings, (PERSON,), progress)[0]
+
+
+def people_of(cutouts: pa.Table) -> pa.Table:
+    """The people among CUTOUTS."""
+    return cutouts.filter(pc.equal(cutouts["category"], "person"))
+
+
+def _reconstruct(
+    cutouts: pa.Table,
+    tracks: pa.Table,
+    camera: Camera,
+    plane: GroundPlane,
+    settings: ReconstructSettings,
+    kinds: Sequence[Kind],
+    progress: Progress | None,
+) -> tuple[pa.Table, Headings]:
+    if not len(cutouts):
+        return RECONSTRUCTED.empty_table(), Headings(np.empty(0), np.empty(0), np.empty(0, bool))
+    fitter = _Fitter(cutouts, camera, plane, settings, kinds)
+    heading = find_headings(cutouts, tracks, camera, plane, settings.heading)
+    kind, sigma_rad, fit = fitter.fit_kinds(heading, progress)
+    fit = fitter.fit_tracks(kind, sigma_rad, fit)
+    return _table(cutouts, fitter, kind, fit, heading), heading
+
+
+class _Fitter:
+    """Fits N cutouts; `foot` (N, 2) is the ground point under each box's bottom, `size_px` (N,) the mask's size."""
+
+    def __init__(
+        self,
+        cutouts: pa.Table,
+        camera: Camera,
+        plane: GroundPlane,
+        settings: ReconstructSettings,
+        kinds: Sequence[Kind],
+    ) -> None:
+        self.camera, self.plane, self.settings, self.kinds = camera, plane, settings, kinds
+        outlines = [outline(rle, camera) for rle in cutouts["mask_rle"].to_pylist()]
+        self.support = np.stack([o.support for o in outlines])
+        self.size_px = np.sqrt([o.area_px for o in outlines])
+        self.solidity = np.array([o.solidity for o in outlines])
+        box = np.array(cutouts["bbox_xywh"].to_pylist(), float)
+        bottom = edge_to_pixel(box[:, :2] + box[:, 2:] * [0.5, 1.0])
+        foot = plane.to_world(plane.intersect(camera, bottom))[:, :2]
+        self.grounded = np.isfinite(foot).all(axis=1) & (np.hypot(*foot.T) < settings.max_range_m)
+        # Those that cannot stand anywhere are carried along at an arbitrary place and refused in the end.
+        self.foot = np.where(self.grounded[:, None], foot, [0.0, 30.0])
+        track = cutouts["track_id"].to_numpy()
+        alone = -1 - np.arange(len(track))
+        _, self.track = np.unique(np.where(track < 0, alone, track), return_inverse=True)
+        # Hulls of different kinds have different numbers of points: repeating one changes nothing.
+        most = max(len(k.points) for k in kinds)
+        self.hulls = np.stack([np.pad(k.points, ((0, most - len(k.points)), (0, 0)), "edge") for k in kinds])
+
+    def fit_kinds(self, heading: Headings, progress: Progress | None) -> tuple[np.ndarray, np.ndarray, Fit]:
+        """Every kind and heading for each cutout: kind (N,) its track votes for, how sure of the heading (N,), fit."""
+        guesses, each = heading.hypotheses(), len(self.kinds)
+        row, yaw, sigma = (np.repeat(a, each) for a in (guesses.row, guesses.yaw, guesses.sigma))
+        kind = np.tile(np.arange(each), len(guesses.row))
+        price = np.repeat(guesses.against, each) * _AGAINST_MOTION
+        sizes = np.log([k.size_m for k in self.kinds])[kind]
+        expected = np.column_stack([self._start(row, yaw, np.exp(sizes)), yaw, sizes])
+        spread = np.column_stack(
+            [np.full((len(row), 2), np.inf), sigma, np.array([k.spread for k in self.kinds])[kind]]
+        )
+        fit = self._fit(row, kind, expected, spread, expected, _FIRST_ROUNDS, progress)
+        # Only the most promising headings of each kind are pursued.
+        order = np.lexsort((fit.cost + price, kind, row))
+        group = (row * each + kind)[order]
+        kept = order[np.arange(len(group)) - np.searchsorted(group, group) < _PURSUED]
+        row, kind, sigma, price = row[kept], kind[kept], sigma[kept], price[kept]
+        fit = self._fit(row, kind, expected[kept], spread[kept], fit.parameters[kept], _ROUNDS, None)
+        cost = np.full((len(self.foot), each), np.inf)
+        np.minimum.at(cost, (row, kind), fit.cost + price)
+        votes = np.zeros((self.track.max() + 1, each))
+        np.add.at(votes, self.track, cost)
+        chosen = votes.argmin(axis=1)[self.track]
+        # The cheapest of the chosen kind: first by cutout, then wrong kinds last, then by cost.
+        order = np.lexsort((fit.cost + price, kind != chosen[row], row))
+        best = order[np.searchsorted(row[order], np.arange(len(self.foot)))]
+        return chosen, sigma[best], fit.at(best)
+
+    def fit_tracks(self, kind: np.ndarray, sigma_rad: np.ndarray, fit: Fit) -> Fit:
+        """Again with one size a track: the median of its cutouts, each counted by how sure it is."""
+        expected = fit.parameters.copy()
+        for track in range(self.track.max() + 1):
+            rows = np.flatnonzero(self.track == track)
+            for column in (3, 4, 5):
+                expected[rows, column] = _median(fit.parameters[rows, column], fit.sigma[rows, column] ** -2)
+        spread = np.full(expected.shape, np.inf)
+        spread[:, 2], spread[:, 3:] = sigma_rad, self.settings.track_size_sigma
+        return self._fit(np.arange(len(kind)), kind, expected, spread, fit.parameters, _ROUNDS, None)
+
+    def _start(self, row: np.ndarray, yaw: np.ndarray, size_m: np.ndarray) -> np.ndarray:
+        """(H, 2) centres half the body's depth behind its foot, as seen from the camera."""
+        foot = self.foot[row]
+        view = foot / np.linalg.norm(foot, axis=1, keepdims=True)
+        turn = yaw - np.arctan2(view[:, 1], view[:, 0])
+        depth = np.abs(np.cos(turn)) * size_m[:, 0] + np.abs(np.sin(turn)) * size_m[:, 1]
+        return foot + view * depth[:, None] / 2
+
+    def _fit(
+        self,
+        row: np.ndarray,
+        kind: np.ndarray,
+        expected: np.ndarray,
+        sigma: np.ndarray,
+        start: np.ndarray,
+        rounds: int,
+        progress: Progress | None,
+    ) -> Fit:
+        s = self.settings
+        person = self.kinds[0] is PERSON
+        share = s.person_noise_share if person else s.outline_noise_share
+        lost = s.lost_legs if person else 1.0
+        noise = np.hypot(s.outline_noise_px, share * self.size_px)
+        fits = []
+        for first in range(0, len(row), _BATCH):
+            part = slice(first, first + _BATCH)
+            targets = Targets(self.support[row[part]], noise[row[part]], expected[part], sigma[part], lost)
+            model = Model(self.camera, self.plane, self.hulls[kind[part]])
+            fits.append(model.fit(targets, start[part], rounds))
+            if progress:
+                progress(min(first + _BATCH, len(row)), len(row))
+        return Fit.concat(fits)
+
+    def refusals(self, fit: Fit) -> list[str | None]:
+        """Why each cutout cannot be composed; None where it can."""
+        s, height = self.settings, np.exp(fit.parameters[:, 5])
+        person = self.kinds[0] is PERSON
+        worst = s.max_person_residual_share if person else s.max_residual_share
+        reasons = {
+            "no_ground": ~self.grounded,
+            "notched": ~np.full(len(height), person) & (self.solidity < s.min_solidity),
+            "outline": fit.distance_px > worst * self.size_px + s.outline_noise_px,
+            "height": person & ((height < s.min_person_m) | (height > s.max_person_m)),
+            "behind_camera": fit.parameters[:, 1] < 0.5,
+            "unsure": ~(np.hypot(fit.sigma[:, 0], fit.sigma[:, 1]) <= s.max_position_sigma_m),
+            "too_far": np.hypot(*fit.parameters[:, :2].T) > s.max_range_m,
+        }
+        return [next((name for name, bad in reasons.items() if bad[i]), None) for i in range(len(height))]
+
+
+def _median(values: np.ndarray, weights: np.ndarray) -> float:
+    """The value at which half of the weight is reached."""
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(reached, reached[-1] / 2)]])
+
+
+def _table(cutouts: pa.Table, fitter: _Fitter, kind: np.ndarray, fit: Fit, heading: Headings) -> pa.Table:
+    """RECONSTRUCTED rows of the fits."""
+    plane, camera, count = fitter.plane, fitter.camera, len(cutouts)
+    dims = np.exp(fit.parameters[:, 3:])
+    poses = [plane.pose(p[:2], p[2]) for p in fit.parameters]
+    R, t = np.stack([R for R, _ in poses]), np.stack([t for _, t in poses])
+    points = np.stack([fitter.kinds[k].keypoints for k in kind]) * dims[:, None]
+    points_cam = np.einsum("nij,nkj->nki", R, points) + t[:, None]
+    pixels = camera.project(points_cam)
+    states = states_alone(points, -np.einsum("nji,nj->ni", R, t), pixels, camera.size_hw)
+    # A keypoint of typical proportions is as good as the outline fits, and no better than the heading.
+    score = np.exp(-fit.distance_px / fitter.size_px / 0.05) * np.where(np.isfinite(heading.yaw), 1.0, 0.5)
+    refusals = fitter.refusals(fit)
+    values = {name: cutouts[name] for name in ("cutout_id", "track_id", "frame_id", "bucket", "category")}
+    values |= {
+        "z_m": t[:, 2],
+        "keypoints_2d": pixels.reshape(count, -1).tolist(),
+        "keypoint_state": [[KEYPOINT_STATES[s] for s in row] for row in states],
+        "keypoint_score": np.repeat(score[:, None], points.shape[1], axis=1).tolist(),
+        "keypoints_3d": points_cam.reshape(count, -1).tolist(),
+        "R": R.reshape(count, 9).tolist(),
+        "t": t.tolist(),
+        "dims_lwh_m": dims.tolist(),
+        "fit_residual_px": fit.distance_px,
+        "fit_ok": [reason is None for reason in refusals],
+        "refusal": refusals,
+    }
+    columns = [values.get(f.name, [None] * count) for f in RECONSTRUCTED]
+    arrays = [
+        v if isinstance(v, pa.ChunkedArray) else pa.array(v, f.type)
+        for v, f in zip(columns, RECONSTRUCTED, strict=True)
+    ]
+    return pa.table(arrays, schema=RECONSTRUCTED)
+
+
+def states_alone(
+    points: np.ndarray, camera_in_object: np.ndarray, pixels: np.ndarray, size_hw: tuple[int, int]
+) -> np.ndarray:
+    """(N, K) indices of KEYPOINT_STATES of an object alone: seen, on its far side, or outside the frame."""
+    if points.shape[1] == len(PERSON.keypoints):
+        states = np.full(points.shape[:2], KEYPOINT_STATES.index("visible"))
+    else:
+        states = vehicle_states(points, camera_in_object)
+    inside = ((pixels >= -0.5) & (pixels < np.array(size_hw[::-1]) - 0.5)).all(axis=-1)
+    return np.where(inside, states, KEYPOINT_STATES.index("truncated"))

@@ -1,0 +1,131 @@
+"""People in metric 3D: a network's bodies, refined on the ground to outlines and keypoints, row by row of a table.
+
+The outline's fit (pipeline.reconstruction.outline_fit) comes first: it says what cannot be composed at all, and stays
+where the body does not fit the mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from calibration.camera import Camera, GroundPlane
+from models.hmr import People, PeopleRegressor
+from models.topdown import PersonPose
+from pipeline.core.tables import RECONSTRUCTED
+from pipeline.mining.selection import box_iou
+from pipeline.reconstruction.headings import Headings
+from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen
+from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, supports_of, tracks_of
+
+if TYPE_CHECKING:
+    from models.body_model import Body
+    from models.poses import PosePrior
+
+_AGREEMENT = 0.05  # an outline off by this share of the height makes a keypoint 1 / e as sure
+
+
+@dataclass(frozen=True)
+class MetricPeopleSettings:
+    """Which networks look at people, which body they get, and when the fit is taken."""
+
+    bodies: bool = field(
+        default=True,
+        metadata={"help": "fit bodies to people; false: hulls to their outlines alone"},
+    )
+    body_weights: str = field(
+        default="", metadata={"help": "weights file of the human mesh network, as `make train MODEL=hmr` writes it"}
+    )
+    body_model: str = field(
+        default="", metadata={"help": "an SMPL .npz or .pkl of your own, else the free body that ships"}
+    )
+    pose_model: str = field(
+        default="",
+        metadata={
+            "help": "network whose keypoints help, else the mesh network's: a YOLO-pose export (.onnx), or a top-down "
+            "config of mmpose, by its name in the zoo or a .py"
+        },
+    )
+    pose_checkpoint: str = field(default="", metadata={"help": "weights (.pth) of the config that pose_model names"})
+    min_box_overlap: float = field(
+        default=0.6, metadata={"help": "a fit whose box agrees less with the mask's is of somebody else; IoU"}
+    )
+    fit: PeopleFitSettings = field(default_factory=PeopleFitSettings)
+
+
+def regress(
+    cutouts: pa.Table,
+    frames: pa.Table,
+    root: Path,
+    camera: Camera,
+    network: PeopleRegressor,
+    facing: np.ndarray | None = None,
+    pose: PersonPose | None = None,
+    progress: Progress | None = None,
+) -> People:
+    """The network's people of person CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame cannot be
+    read any more. Their keypoints are those of the pose network where one is given. facing: see `facing_of`.
+    """
+    count, boxes = len(cutouts), boxes_of(cutouts)
+    people = People.of_poses(np.full((count, 24, 3), np.nan), np.full((count, 10), np.nan))
+    for rows, pictures in looked_at(cutouts, frames, root, progress):
+        found = network.predict(pictures, boxes[rows], camera, None if facing is None else facing[rows])
+        people.theta[rows], people.beta[rows] = found.theta, found.beta
+        seen = (found.keypoints, found.score) if pose is None else pose.predict(pictures, boxes[rows])
+        people.keypoints[rows], people.score[rows] = seen
+    return people
+
+
+def _walking_yaw(headings: Headings) -> np.ndarray:
+    """(N,) world yaw of people who walk, NaN of all others."""
+    # People turn where they stand: how they went before or after tells nothing.
+    return np.where(headings.moving, headings.yaw, np.nan)
+
+
+def facing_of(headings: Headings, plane: GroundPlane) -> np.ndarray:
+    """(N, 3) where people who walk face, in the camera's frame; NaN for all others."""
+    yaw = _walking_yaw(headings)
+    return np.stack([np.cos(yaw), np.sin(yaw), np.zeros(len(yaw))], axis=1) @ plane.R_cam_world.T
+
+
+def fit_rows(
+    outlined: pa.Table,
+    people: People,
+    cutouts: pa.Table,
+    headings: Headings,
+    camera: Camera,
+    plane: GroundPlane,
+    body: Body,
+    prior: PosePrior,
+    settings: MetricPeopleSettings,
+    progress: Progress | None = None,
+) -> pa.Table:
+    """RECONSTRUCTED of person CUTOUTS, with a body in place of the outline's hull where it fits."""
+    # torch, which takes seconds to load, is asked for only where there are people to fit.
+    from pipeline.reconstruction.people.fit import fit_people
+
+    if not len(outlined):
+        return outlined
+    track, support = tracks_of(outlined), supports_of(cutouts, camera)
+    yaw = _walking_yaw(headings)
+    seen = PeopleSeen(people.theta, people.beta, track, support, people.keypoints, people.score, yaw, headings.sigma)
+    fits = fit_people(seen, camera, plane, body, prior, settings.fit, progress)
+    boxes = boxes_of(cutouts)
+    overlap = box_iou(np.nan_to_num(fits.box_xywh), boxes)
+    held = fits.ok & liftable(outlined) & (overlap > settings.min_box_overlap)
+    sure = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)[:, None] * np.ones(17)
+    sure = np.where(people.score > 0, people.score, sure)
+    rows = outlined.to_pylist()
+    for i in np.flatnonzero(held).tolist():
+        rows[i] |= row_of(fits, i, camera, sure[i])
+        rows[i] |= {
+            "body_model": body.name,
+            "smpl_theta": fits.theta[i].ravel().tolist(),
+            "smpl_beta": fits.beta[i].tolist(),
+            "smpl_transl": fits.transl[i].tolist(),
+        }
+    return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)

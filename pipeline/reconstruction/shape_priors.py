@@ -1,0 +1,210 @@
+"""What vehicles and people are typically like: hulls for their outlines, keypoints, sizes.
+
+Points are in shares of length, width (over mirrors) and height; x forward, y left, z up, origin on the ground under
+the centre. Vehicle keypoints: right and left of front wheel, back wheel, front headlight, back light, front roof
+corner, back roof corner. Person keypoints: COCO's 17.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.core.tables import KEYPOINT_STATES
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of vehicle or person: points (P, 3) of its hull and keypoints (12 or 17, 3) in shares, and its sizes.
+
+    size_m: typical length, width over mirrors, height; spread: standard deviations of their logarithms.
+    """
+
+    name: str
+    points: np.ndarray
+    keypoints: np.ndarray
+    size_m: tuple[float, float, float]
+    spread: tuple[float, float, float]
+
+
+def _hull(*rows: tuple[Sequence[float], float, Sequence[float]]) -> np.ndarray:
+    """(P, 3) points, both sides, of rows (xs, half-width, zs)."""
+    points = [(x, side * y, z) for xs, y, zs in rows for x in xs for z in zs for side in (-1, 1)]
+    return np.array(points, float)
+
+
+def _sides(*left: tuple[float, float, float]) -> np.ndarray:
+    """(12, 3) keypoints, right before left, of the left ones."""
+    both = np.repeat(np.array(left), 2, axis=0)
+    both[0::2, 1] *= -1
+    return both
+
+
+# Typical proportions of the makers' drawings: tyres touch the ground inside the bumpers, corners are rounded, glass
+# leans in, mirrors stand out by a tenth of a metre or more on each side.
+KINDS = (
+    Kind(
+        "car",
+        _hull(
+            ((-0.36, 0.36), 0.43, (0.0,)),
+            ((-0.47, 0.45), 0.40, (0.15, 0.55)),
+            ((-0.40, 0.38), 0.45, (0.18, 0.58)),
+            ((-0.50, 0.50), 0.26, (0.28, 0.45)),
+            ((0.14,), 0.50, (0.60, 0.68)),
+            ((-0.34, 0.06), 0.31, (0.97,)),
+            ((-0.24, -0.02), 0.26, (1.0,)),
+        ),
+        _sides(
+            (0.31, 0.43, 0.22),
+            (-0.29, 0.43, 0.22),
+            (0.48, 0.30, 0.41),
+            (-0.49, 0.33, 0.55),
+            (0.02, 0.36, 0.90),
+            (-0.33, 0.36, 0.88),
+        ),
+        (4.4, 2.00, 1.52),
+        (0.09, 0.04, 0.07),
+    ),
+    Kind(
+        "sport utility or pickup",
+        _hull(
+            ((-0.37, 0.38), 0.44, (0.0,)),
+            ((-0.47, 0.46), 0.41, (0.17, 0.58)),
+            ((-0.42, 0.40), 0.45, (0.20, 0.60)),
+            ((-0.50, 0.50), 0.28, (0.28, 0.50)),
+            ((0.14,), 0.50, (0.64, 0.72)),
+            ((-0.38, 0.07), 0.33, (0.96,)),
+            ((-0.28, -0.02), 0.28, (1.0,)),
+        ),
+        _sides(
+            (0.31, 0.43, 0.22),
+            (-0.29, 0.43, 0.22),
+            (0.47, 0.31, 0.47),
+            (-0.48, 0.37, 0.52),
+            (0.06, 0.37, 0.91),
+            (-0.38, 0.36, 0.88),
+        ),
+        (4.8, 2.12, 1.75),
+        (0.10, 0.04, 0.07),
+    ),
+    Kind(
+        "van or minibus",
+        _hull(
+            ((-0.38, 0.40), 0.42, (0.0,)),
+            ((-0.50, 0.46), 0.42, (0.12, 0.50)),
+            ((-0.47, 0.38), 0.45, (0.15, 0.60)),
+            ((0.50,), 0.30, (0.20, 0.45)),
+            ((0.30,), 0.50, (0.52, 0.66)),
+            ((-0.49, 0.16), 0.38, (0.97,)),
+            ((-0.42, 0.08), 0.32, (1.0,)),
+        ),
+        _sides(
+            (0.32, 0.43, 0.15),
+            (-0.29, 0.43, 0.15),
+            (0.48, 0.30, 0.39),
+            (-0.49, 0.38, 0.42),
+            (0.20, 0.37, 0.87),
+            (-0.47, 0.36, 0.95),
+        ),
+        (5.7, 2.22, 2.25),
+        (0.10, 0.04, 0.13),
+    ),
+    Kind(
+        "bus",
+        _hull(
+            ((-0.36, 0.40), 0.43, (0.0,)),
+            ((-0.49, 0.49), 0.43, (0.08, 0.92)),
+            ((-0.50, 0.50), 0.36, (0.12, 0.85)),
+            ((0.49,), 0.50, (0.60, 0.80)),
+            ((-0.48, 0.48), 0.36, (1.0,)),
+        ),
+        _sides(
+            (0.28, 0.42, 0.15),
+            (-0.22, 0.42, 0.15),
+            (0.49, 0.33, 0.24),
+            (-0.50, 0.37, 0.31),
+            (0.47, 0.38, 0.91),
+            (-0.49, 0.38, 0.91),
+        ),
+        (10.9, 2.86, 3.12),
+        (0.10, 0.03, 0.06),
+    ),
+    Kind(
+        "lorry",
+        _hull(
+            ((-0.40, 0.42), 0.43, (0.0,)),
+            ((-0.50,), 0.44, (0.25, 0.98)),
+            ((0.22,), 0.44, (0.25, 0.98)),
+            ((0.47,), 0.42, (0.10, 0.70)),
+            ((0.50,), 0.34, (0.14, 0.45)),
+            ((0.46,), 0.50, (0.50, 0.66)),
+            ((-0.48, 0.20), 0.40, (1.0,)),
+        ),
+        _sides(
+            (0.33, 0.42, 0.15),
+            (-0.23, 0.42, 0.15),
+            (0.49, 0.32, 0.25),
+            (-0.50, 0.33, 0.27),
+            (0.45, 0.37, 0.88),
+            (-0.38, 0.42, 0.98),
+        ),
+        (8.2, 2.82, 3.25),
+        (0.13, 0.03, 0.14),
+    ),
+)
+
+# Segment lengths of Drillis and Contini as in Winter, "Biomechanics and Motor Control of Human Movement": heights of
+# the joints in shares of the stature, here 1.7 m, with the arms hanging; half of a walking step fills the length.
+_STATURE, _DEPTH, _BREADTH = 1.7, 0.45, 0.50
+_JOINTS = (
+    # nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles: x, y, z in statures, left before right
+    (0.07, 0.000, 0.915),
+    (0.06, 0.018, 0.936),
+    (0.00, 0.045, 0.928),
+    (0.00, 0.105, 0.818),
+    (0.00, 0.115, 0.630),
+    (0.04, 0.115, 0.485),
+    (0.00, 0.058, 0.525),
+    (0.01, 0.062, 0.285),
+    (0.00, 0.062, 0.045),
+)
+
+
+def _person_keypoints() -> np.ndarray:
+    """(17, 3) in shares of depth, breadth and stature."""
+    rows = []
+    for x, y, z in _JOINTS:
+        for side in (1,) if y == 0 else (1, -1):
+            rows.append((x * _STATURE / _DEPTH, side * y * _STATURE / _BREADTH, z))
+    return np.array(rows)
+
+
+PERSON = Kind(
+    "person",
+    _hull(
+        ((-0.32, 0.42), 0.26, (0.0,)),
+        ((-0.30, 0.30), 0.44, (0.45, 0.60)),
+        ((-0.26, 0.26), 0.46, (0.70, 0.80)),
+        ((-0.22, 0.26), 0.15, (0.90,)),
+        ((-0.18, 0.22), 0.10, (1.0,)),
+    ),
+    _person_keypoints(),
+    (_DEPTH, _BREADTH, _STATURE),
+    (0.02, 0.02, 0.05),
+)
+
+# Which way each vehicle keypoint looks: wheels to their side, lamps forwards or backwards and a little to their side,
+# roof corners upwards and outwards.
+_FACING = _sides((0, 1, 0), (0, 1, 0), (0.9, 0.4, 0), (-0.9, 0.4, 0), (0.1, 0.15, 1), (-0.1, 0.15, 1))
+
+
+def vehicle_states(keypoints: np.ndarray, camera_in_object: np.ndarray) -> np.ndarray:
+    """(N, 12) indices of KEYPOINT_STATES: visible where the part faces the camera, else self-occluded.
+
+    keypoints (N, 12, 3) and the camera's place (N, 3) in the vehicle's frame, metres.
+    """
+    towards = camera_in_object[:, None] - keypoints
+    hidden = (towards * _FACING).sum(axis=-1) <= 0
+    return np.where(hidden, KEYPOINT_STATES.index("self_occluded"), KEYPOINT_STATES.index("visible"))

@@ -1,0 +1,1 @@
+"""Vehicles: a deformable shape fitted to keypoints and outline, one shape a track."""

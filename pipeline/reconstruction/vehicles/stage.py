@@ -1,0 +1,119 @@
+"""Vehicles in metric 3D: keypoints of a network, and the fit of a deformable vehicle to them, row by row of a table.
+
+The outline's fit (pipeline.reconstruction.outline_fit) comes first: it says what cannot be composed at all, and stays
+where keypoints tell too little or disagree with the mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from calibration.camera import Camera, GroundPlane, pixel_to_edge
+from models.shape_basis import ShapeBasis
+from models.vehicle_keypoints import Keypoints, VehicleKeypoints
+from pipeline.core.tables import RECONSTRUCTED
+from pipeline.mining.selection import box_iou
+from pipeline.reconstruction.headings import Headings
+from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, supports_of, tracks_of
+from pipeline.reconstruction.vehicles import fit as vehicle_fit
+
+
+@dataclass(frozen=True)
+class MetricSettings:
+    """Which network finds keypoints, and when the fit to them is taken."""
+
+    keypoints: bool = field(
+        default=True, metadata={"help": "fit vehicles to keypoints; false: to their outlines alone"}
+    )
+    keypoint_weights: str = field(
+        default="", metadata={"help": "weights file of the keypoint network, else the one that ships"}
+    )
+    keypoint_config: str = field(
+        default="",
+        metadata={"help": "top-down config of mmpose in the network's place, by its name in the zoo or a .py"},
+    )
+    keypoint_checkpoint: str = field(default="", metadata={"help": "weights (.pth) of keypoint_config"})
+    keypoint_map: str = field(
+        default="",
+        metadata={
+            "help": "which of keypoint_config's points are the twelve: carfusion, apollocar3d, or twelve numbers from "
+            "0 with commas between, 3+4 for the mean of two; empty where it has just the twelve"
+        },
+    )
+    min_box_overlap: float = field(
+        default=0.7, metadata={"help": "a fit whose box agrees less with the mask's is of another vehicle; IoU"}
+    )
+    fit: vehicle_fit.VehicleFitSettings = field(default_factory=vehicle_fit.VehicleFitSettings)
+
+    def __post_init__(self) -> None:
+        if self.keypoint_weights and self.keypoint_config:
+            raise ValueError("keypoint_weights and keypoint_config: expected one of them, both name a network")
+
+
+def predict_keypoints(
+    cutouts: pa.Table, frames: pa.Table, root: Path, network: VehicleKeypoints, progress: Progress | None = None
+) -> Keypoints:
+    """The network's points (N, 12) of vehicle CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame
+    cannot be read any more."""
+    count, boxes = len(cutouts), boxes_of(cutouts)
+    xy, score = np.full((count, 12, 2), np.nan), np.zeros((count, 12))
+    sigma, state = np.full((count, 12), np.inf), np.zeros((count, 12), np.int64)
+    for rows, pictures in looked_at(cutouts, frames, root, progress):
+        found = network.predict(pictures, boxes[rows])
+        xy[rows], score[rows], sigma[rows], state[rows] = found.xy, found.score, found.sigma_px, found.state
+    return Keypoints(xy, score, sigma, state)
+
+
+def fit_rows(
+    outlined: pa.Table,
+    points: Keypoints,
+    cutouts: pa.Table,
+    headings: Headings,
+    camera: Camera,
+    plane: GroundPlane,
+    bases: Mapping[str, ShapeBasis],
+    settings: MetricSettings,
+) -> pa.Table:
+    """RECONSTRUCTED of vehicle CUTOUTS, with the fit to their keypoints instead of the outline's where it holds."""
+    track, support = tracks_of(outlined), supports_of(cutouts, camera)
+    seen = vehicle_fit.Keypoints(
+        np.nan_to_num(points.xy), points.score, track, headings.yaw, headings.sigma, support, _starts(outlined, plane)
+    )
+    fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
+    overlap = _box_overlap(fits, boxes_of(cutouts), camera, bases)
+    held = fits.ok & liftable(outlined) & (overlap > settings.min_box_overlap)
+    rows = outlined.to_pylist()
+    for i in np.flatnonzero(held).tolist():
+        rows[i] |= row_of(fits, i, camera, points.score[i])
+        rows[i] |= {"shape": fits.shape[i].tolist(), "shape_basis": str(fits.group[i])}
+    return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
+
+
+def _starts(outlined: pa.Table, plane: GroundPlane) -> np.ndarray:
+    """(N, 3) world x, y and yaw of the outlines' fits; NaN where there is none."""
+    known = ~np.array(outlined["t"].is_null().to_pylist(), bool)
+    starts, rows = np.full((len(outlined), 3), np.nan), outlined.filter(pa.array(known))
+    if known.any():
+        R, t = (np.array(rows[name].to_pylist(), float) for name in ("R", "t"))
+        starts[known] = np.column_stack([plane.to_world(t)[:, :2], plane.yaw(R.reshape(-1, 3, 3))])
+    return starts
+
+
+def _box_overlap(
+    fits: vehicle_fit.VehicleFits, boxes_xywh: np.ndarray, camera: Camera, bases: Mapping[str, ShapeBasis]
+) -> np.ndarray:
+    """(N,) overlap of each fitted mesh's box in the image with the mask's; 0 where nothing was fitted."""
+    overlap = np.zeros(len(fits.t))
+    for name, basis in bases.items():
+        rows = np.flatnonzero(fits.ok & (fits.group == name))
+        if len(rows):
+            mesh = basis.mesh(fits.shape[rows]) @ fits.R[rows].transpose(0, 2, 1) + fits.t[rows, None]
+            pixels = pixel_to_edge(camera.project(mesh))
+            fitted = np.concatenate([pixels.min(axis=1), np.ptp(pixels, axis=1)], axis=1)
+            overlap[rows] = box_iou(fitted, boxes_xywh[rows])
+    return overlap

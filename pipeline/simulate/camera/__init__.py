@@ -1,0 +1,1 @@
+"""Frames as the camera would record them, and the exact truth beside them."""

@@ -1,0 +1,1 @@
+"""Procedural vehicles with their twelve keypoints."""

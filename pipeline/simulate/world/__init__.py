@@ -1,0 +1,1 @@
+"""What stands there: streets, props, sun and sky."""

@@ -1,0 +1,1 @@
+"""Detections joined into tracks."""

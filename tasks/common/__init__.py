@@ -1,0 +1,1 @@
+"""What every task shares: configuration, settings, console, and the base of a stage."""

@@ -1,0 +1,1 @@
+"""Tasks around the networks: their training data, training, evaluation, published weights."""

@@ -1,0 +1,73 @@
+"""OcclusionCrops: what the occlusion classifier is trained on. LabelOcclusion: a page to label a camera's own crops."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import luigi
+import pyarrow as pa
+
+from tasks.learn.training_data import CollectedData
+from tasks.track import TrackObjects
+
+
+@dataclass(frozen=True)
+class CropSettings:
+    """How many crops are kept."""
+
+    per_actor: int = field(default=30, metadata={"help": "detections of one actor with one kind of label, at most"})
+
+    def __post_init__(self) -> None:
+        if self.per_actor < 1:
+            raise ValueError(f"OcclusionCrops: per_actor: expected at least 1, got {self.per_actor}")
+
+
+class OcclusionCrops(CollectedData, settings=CropSettings):
+    """Detections of the training cameras with what hides them, one Parquet file a camera."""
+
+    prefix = "occlusion_crops"
+
+    def collect(self, folder: Path) -> pa.Table:
+        """Crops of a camera."""
+        from models.occlusion_classifier.simulated import crops_of_camera
+
+        return crops_of_camera(folder, self.settings.per_actor)
+
+
+class LabelOcclusion(luigi.Task):
+    """Show a camera's detections one by one on a local page and record what is said of them, until Ctrl-C."""
+
+    camera = luigi.Parameter(description="id of the camera: a YAML of this name in data_manifest/cameras")
+    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
+    manifests = luigi.Parameter(default="", description="folder of the cameras' YAML, else data_manifest/cameras")
+    file = luigi.Parameter(default="", description="label file, else occlusion_labels.csv in the camera's folder")
+    count = luigi.IntParameter(default=1000, description="detections to ask for, at most")
+    port = luigi.IntParameter(default=8765, description="port of the page, on this machine only")
+
+    def requires(self) -> TrackObjects:
+        """The detections, and which of them are one object."""
+        return TrackObjects(camera=self.camera, data_root=self.data_root, manifests=self.manifests)
+
+    def complete(self) -> bool:
+        """Never: there is always more to label."""
+        return False
+
+    def run(self) -> None:
+        """Serve the page."""
+        from models.labels.page import HOST, Session, start
+        from models.labels.queue import Detections
+
+        folder = self.requires().folder
+        out = Path(self.file).expanduser().resolve() if self.file else folder / "occlusion_labels.csv"
+        asked = Detections(folder, zlib.crc32(self.camera.encode()), self.count)
+        session = Session(self.camera, asked.queue, asked.picture, out)
+        server = start(session, self.port)
+        print(f"label at http://{HOST}:{server.server_port}/ ; labels go to {out} ; Ctrl-C ends", flush=True)
+        try:
+            Event().wait()
+        except KeyboardInterrupt:
+            server.shutdown()
+        print(f"{len(session.labels)} labels in {out}", flush=True)

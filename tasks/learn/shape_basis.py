@@ -1,0 +1,68 @@
+"""BuildShapeBasis: what a few numbers can say about a vehicle's shape, from the simulated fleet or a CAD folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import luigi
+
+from models.shape_basis import GROUPS, SHIPPED, ShapeBasis, save_bases
+from models.shape_basis.build import COMPONENTS, build_basis
+from models.shape_basis.cad import cad_models, read_cad_folder
+from models.shape_basis.envelope import envelope_triangles
+from models.shape_basis.fleet import fleet_models
+from pipeline.core.storage import atomic_path
+from pipeline.simulate.vehicles.fleet import make_vehicle
+from tasks.common.console import Report
+
+
+class BuildShapeBasis(luigi.Task):
+    """Write the shape bases of all class groups to one file: mean, components, mesh; metres, mirror symmetric."""
+
+    cad_dir = luigi.Parameter(
+        default="", description="folder of meshes with keypoints.json (docs/cad_folder.md), else the simulated fleet"
+    )
+    output_file = luigi.Parameter(
+        default="", description="file to write, else shape_basis.npz in the CAD folder, else the shipped fleet.npz"
+    )
+    components = luigi.IntParameter(default=COMPONENTS, description="coefficients of a shape, the same for all groups")
+    samples = luigi.IntParameter(default=300, description="vehicles of the simulated fleet for each body type")
+    seed = luigi.IntParameter(default=0, description="seed of the first of them")
+
+    def output_path(self) -> Path:
+        """Where the bases go."""
+        if self.output_file:
+            return Path(self.output_file).expanduser().resolve()
+        return Path(self.cad_dir).expanduser().resolve() / "shape_basis.npz" if self.cad_dir else SHIPPED
+
+    def complete(self) -> bool:
+        """Built anew each time it is asked for: a CAD folder changes without its name."""
+        return False
+
+    def run(self) -> None:
+        """Learn and write the bases, and say where they are."""
+        if not 1 <= self.components <= 18:
+            raise ValueError(
+                f"--components: expected 1 to 18, the numbers that 12 keypoints give, got {self.components}"
+            )
+        if not self.cad_dir and self.samples < 2:
+            raise ValueError(f"--samples: expected at least 2, got {self.samples}")
+        report = Report(self, "shape basis", "groups")
+        bases = dict(self._from_cad() if self.cad_dir else self._from_fleet(report))
+        with atomic_path(self.output_path()) as part:
+            save_bases(part, bases)
+        print(f"shape bases: {self.output_path()}", flush=True)
+        report.close(", ".join(f"{name} of {basis.size} components" for name, basis in bases.items()))
+
+    def _from_cad(self) -> Iterator[tuple[str, ShapeBasis]]:
+        for group, cads in read_cad_folder(Path(self.cad_dir).expanduser()).items():
+            models, triangles = cad_models(group, cads)
+            yield group, build_basis(group, models, triangles, self.components)
+
+    def _from_fleet(self, report: Report) -> Iterator[tuple[str, ShapeBasis]]:
+        seeds = range(self.seed, self.seed + self.samples)
+        for done, (group, bodies) in enumerate(GROUPS.items()):
+            report(done, len(GROUPS))
+            models = list(fleet_models(group, bodies, seeds, make_vehicle))
+            yield group, build_basis(group, models, envelope_triangles(), self.components)

@@ -1,0 +1,66 @@
+"""Who is whole by annotated boxes, and the rows and bars of the comparison."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from cards import write_camera
+
+from benchmarks.mining.occlusion_classifier import annotated_whole, chance_of, compare, gated
+from models.occlusion_classifier.predict import OcclusionClassifier
+
+# The second person stands nearer and covers a third of the first; the third walks out of the picture.
+BOXES = pd.DataFrame(
+    [(4, 1, 50.0, 20.0, 30.0, 60.0), (4, 2, 70.0, 40.0, 30.0, 60.0), (4, 3, -10.0, 40.0, 30.0, 60.0)],
+    columns=["frame", "person", "x", "y", "w", "h"],
+)
+
+
+def test_whole_is_who_nobody_nearer_overlaps_and_the_picture_does_not_cut():
+    rows = [
+        (4, [50, 20, 30, 60]),
+        (4, [70, 40, 30, 60]),
+        (4, [0, 40, 20, 60]),
+        (4, [120, 40, 30, 60]),
+        (5, [70, 40, 30, 60]),
+    ]
+    tracks = pa.table({"frame_id": [f for f, _ in rows], "bbox_xywh": [[float(v) for v in box] for _, box in rows]})
+    assert annotated_whole(BOXES, tracks, (120, 160)).tolist() == [False, True, False, False, False]
+
+
+class Oracle(OcclusionClassifier):
+    """Knows of a frame's five detections, in their order, that the first and the third are whole."""
+
+    def __init__(self):
+        pass
+
+    def unoccluded(self, crops):
+        return np.array([0.99, 0.02, 0.97, 0.04, 0.2], np.float32)[: len(crops)]
+
+
+def test_the_rows_count_and_the_bars_compare_at_each_deltas_recall(tmp_path):
+    camera_dir = write_camera(tmp_path / "cards")
+    tracks = pq.read_table(camera_dir / "tracks.parquet")
+    number = tracks["detection_id"].to_numpy() % 10000
+    whole, chance = np.isin(number, [1, 3]), chance_of(Oracle(), tracks, camera_dir)
+    # One delta that refuses the hidden card and a whole one, one that refuses the hidden, one that refuses nothing.
+    said = {"a": (number != 2) & (number != 3), "b": number != 2, "c": number > 0}
+    rows, bars = compare("cards", said, chance, whole)
+    by_name = {row["method"]: row for row in rows}
+    assert by_name["a"]["recall"] == 0.5 and by_name["a"]["precision"] == pytest.approx(1 / 3)
+    assert by_name["c"]["recall"] == 1 and by_name["c"]["precision"] == pytest.approx(0.4)
+    assert by_name["classifier 0.5"]["recall"] == by_name["classifier 0.5"]["precision"] == 1
+    assert by_name["classifier 0.1"]["precision"] == pytest.approx(2 / 3)
+    assert [bar.value for bar in bars] == pytest.approx([2 / 3, 1 / 2, 0.6, 1.0])
+    assert all(bar.met for bar in bars)
+
+
+def test_the_gates_words_count_cutouts_alone(tmp_path):
+    tracks = pa.table({"detection_id": [1, 2, 3, 4, 5]})
+    (tmp_path / "mining").mkdir()
+    pq.write_table(pa.table({"detection_id": [1, 2, 4, 5]}), tmp_path / "mining" / "accepted.parquet")
+    whole = np.array([True, False, True, True, False])
+    words = gated(tmp_path, tracks, whole, np.array([0.9, 0.6, 0.9, 0.4, 0.1]))
+    assert words.startswith("4 cutouts, precision 0.500; at 0.3 precision 0.667 with 1.000 of the whole ones; at 0.5 ")
+    assert words.endswith("at 0.7 precision 1.000 with 0.500 of the whole ones")

@@ -1,0 +1,85 @@
+import torch
+
+from models.layers.graph import (
+    NODE,
+    KeypointGraph,
+    Pairwise,
+    edge_loss,
+    gathered,
+    node_features,
+    visibility,
+)
+
+
+def graph_inputs(count=3):
+    return torch.rand(count, 12, 2) * 2 - 1, torch.rand(count, 12)
+
+
+def test_pairwise_is_a_layer_on_both_ends_joined():
+    layer, nodes = Pairwise(NODE, 8, 0.0), torch.randn(2, 12, NODE)
+    weight = torch.cat([layer.sender.weight, layer.receiver.weight], 1)
+    joined = torch.cat([nodes[:, None].expand(-1, 12, -1, -1), nodes[:, :, None].expand(-1, -1, 12, -1)], -1)
+    dense = torch.relu(layer.second(torch.relu(joined @ weight.T + layer.receiver.bias)))
+    torch.testing.assert_close(layer(nodes), dense)
+
+
+def test_gathered_leaves_out_the_node_itself():
+    edges = torch.randn(2, 12, 12, 5)
+    expected = torch.stack([edges[:, j, [i for i in range(12) if i != j]].sum(1) / 11**0.5 for j in range(12)], 1)
+    torch.testing.assert_close(gathered(edges), expected)
+
+
+def test_order_of_the_nodes_does_not_matter_but_their_type_does():
+    network, order = KeypointGraph(16, 2, 0.0).eval(), torch.randperm(12)
+    torch.nn.init.normal_(network.decoder.node.second.weight)
+    nodes = node_features(*graph_inputs())
+    logits = network.encoder(nodes)
+    torch.testing.assert_close(network.encoder(nodes[:, order]), logits[:, order][:, :, order])
+    edges = torch.softmax(logits, -1)
+    moved = network.decoder(nodes[:, order], edges[:, order][:, :, order])
+    torch.testing.assert_close(moved, network.decoder(nodes, edges)[:, order], atol=1e-5, rtol=1e-5)
+    xy, confidence = graph_inputs()
+    assert not torch.allclose(network(xy[:, order], confidence[:, order]).xy, network(xy, confidence).xy[:, order])
+
+
+def test_untrained_decoder_keeps_the_points():
+    xy, confidence = graph_inputs()
+    torch.testing.assert_close(KeypointGraph(16, 2, 0.0)(xy, confidence).xy, xy)
+
+
+def test_dropout_is_off_at_test_time():
+    network, given = KeypointGraph(16, 2, 0.5), graph_inputs()
+    torch.nn.init.normal_(network.decoder.node.second.weight)
+    network.train()
+    assert not torch.equal(network(*given).xy, network(*given).xy)
+    network.eval()
+    assert torch.equal(network(*given).xy, network(*given).xy)
+
+
+def test_second_round_tells_an_edge_about_the_other_nodes():
+    xy, confidence = graph_inputs(1)
+    other = confidence.clone()
+    other[0, 5] = 1 - other[0, 5]
+    for rounds, far in ((1, False), (2, True)):
+        network = KeypointGraph(16, rounds, 0.0).eval()
+        change = (network(xy, confidence).edge_logits - network(xy, other).edge_logits).abs()[0]
+        assert change[5, 0].max() > 0
+        assert bool(change[0, 1].max() > 0) is far
+
+
+def test_edge_loss_is_low_at_the_truth_and_ignores_unknown_states():
+    state = torch.tensor([[0, 0, 0, 0, 0, 0, 1, 1, 2, 3, -1, -1]])
+    both = (state == 0)[:, :, None] & (state == 0)[:, None]
+    logits = 20.0 * torch.stack([~both, both], -1).float()
+    assert edge_loss(logits, state) < 1e-6 < edge_loss(-logits, state)
+    changed = logits.clone()
+    changed[:, 10:], changed[:, :, 10:] = -5.0, 7.0
+    torch.testing.assert_close(edge_loss(changed, state), edge_loss(logits, state))
+
+
+def test_visibility_is_that_of_the_likeliest_edge():
+    both = torch.zeros(1, 12, 12)
+    both[0, 3, 4] = both[0, 4, 3] = 0.8
+    both[0, 3, 3] = 1.0  # not an edge
+    found = visibility(both)
+    torch.testing.assert_close(found[0, [3, 4, 5]], torch.tensor([0.8, 0.8, 0.0]))

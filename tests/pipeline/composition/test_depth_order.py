@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calibration.camera import GroundPlane
+from pipeline.composition.depth_order import crossing, footprints, grown, in_front, order
+
+
+def rectangle(x, y, length, width, yaw):
+    corners = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]) / 2 * [length, width]
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    return corners @ np.array([[cos, sin], [-sin, cos]]) + [x, y]
+
+
+RECTANGLES = st.builds(
+    rectangle,
+    st.floats(-20, 20),
+    st.floats(8, 60),
+    st.floats(0.4, 12),
+    st.floats(0.4, 3),
+    st.floats(0, np.pi),
+)
+
+
+def disjoint(quads):
+    """The rectangles that cross none of those kept before them."""
+    kept = []
+    for quad in quads:
+        if not kept or not crossing(quad, np.stack(kept)).any():
+            kept.append(quad)
+    return np.stack(kept)
+
+
+def hit(quad, angle):
+    """Distance at which a ground ray meets a polygon, edge by edge; infinite if it misses."""
+    ray = np.array([np.sin(angle), np.cos(angle)])
+    best = np.inf
+    for a, b in zip(quad, np.roll(quad, -1, axis=0), strict=True):
+        matrix = np.column_stack([ray, a - b])
+        if abs(np.linalg.det(matrix)) > 1e-12:
+            along, share = np.linalg.solve(matrix, a)
+            if along > 0 and 0 <= share <= 1:
+                best = min(best, along)
+    return best
+
+
+def test_a_box_at_4_m_is_in_front_of_one_at_6_m():
+    quads = np.stack([rectangle(0, 6, 2, 1, 0), rectangle(0.5, 4, 2, 1, 0)])
+    assert in_front(quads).tolist() == [[False, False], [True, False]]
+    assert order(quads, np.array([1.0, 2.0]), np.arange(2))[0].tolist() == [1, 0]
+
+
+def test_a_car_beside_a_bus_is_in_front_though_its_centre_is_farther():
+    bus, car = rectangle(2, 18, 12, 2.5, np.pi / 2), rectangle(-0.3, 19, 4.5, 1.8, np.pi / 2)
+    # A ray to the left of both passes the car's corner before it reaches the bus's side.
+    assert in_front(np.stack([bus, car])).tolist() == [[False, False], [True, False]]
+
+
+def test_objects_without_a_shared_ray_come_by_z_then_id():
+    quads = np.stack([rectangle(x, 10, 1, 1, 0) for x in (-6, 0, 6, 12)])
+    assert not in_front(quads).any()
+    ranks, cycles = order(quads, np.array([9.0, 8.0, 9.0, 7.0]), np.array([5, 6, 4, 7]))
+    assert ranks.tolist() == [3, 1, 2, 0] and cycles == 0
+
+
+def test_order_of_nothing():
+    assert order(np.zeros((0, 4, 2)), np.zeros(0), np.zeros(0))[0].tolist() == []
+
+
+@given(st.lists(RECTANGLES, min_size=2, max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_disjoint_rectangles_never_cycle_and_agree_with_rays(quads):
+    quads = disjoint(quads)
+    z_m = quads.mean(axis=1)[:, 1]
+    ranks, cycles = order(quads, z_m, np.arange(len(quads)))
+    assert cycles == 0
+    assert sorted(ranks) == list(range(len(quads)))
+    for angle in np.linspace(-1.4, 1.4, 61):
+        distances = np.array([hit(q, angle) for q in quads])
+        met = np.flatnonzero(np.isfinite(distances))
+        by_distance = met[np.argsort(distances[met])]
+        assert ranks[by_distance].tolist() == sorted(ranks[by_distance].tolist())
+
+
+@given(st.lists(RECTANGLES, min_size=2, max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_turning_the_ground_about_the_camera_changes_nothing(quads):
+    quads = disjoint(quads)
+    # Half a turn puts everything behind the camera, across the seam of the angles.
+    assert (in_front(quads) == in_front(-quads)).all()
+
+
+@given(RECTANGLES, RECTANGLES)
+@settings(deadline=None)
+def test_crossing_agrees_with_shapely(first, second):
+    shapely = pytest.importorskip("shapely")
+    area = shapely.Polygon(first).intersection(shapely.Polygon(second)).area
+    if area > 1e-6 or shapely.Polygon(first).distance(shapely.Polygon(second)) > 1e-6:
+        assert crossing(first, second[None])[0] == (area > 1e-6)
+
+
+def test_footprint_of_a_pose_stands_at_its_place():
+    plane = GroundPlane.from_tilt(20, 3, 7.5)
+    R, t = plane.pose(np.array([2.0, 15.0]), 0.3)
+    quads = footprints(R[None], t[None], np.array([[4.4, 1.9, 1.5]]), plane)
+    np.testing.assert_allclose(quads[0], rectangle(2, 15, 4.4, 1.9, 0.3), atol=1e-9)
+    np.testing.assert_allclose(grown(quads, 0.25)[0], rectangle(2, 15, 4.9, 2.4, 0.3), atol=1e-9)

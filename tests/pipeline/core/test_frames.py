@@ -1,0 +1,84 @@
+from datetime import UTC, datetime
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+import simplejpeg
+from footage import grey, write_jpeg, write_video
+
+from pipeline.core.frames import SEEKABLE, FrameReader, Video, decode_image
+from pipeline.core.tables import FRAMES
+
+NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+JPEG = simplejpeg.encode_jpeg(NOISE, 90, "BGR", "420")
+OVERWRITTEN = JPEG[:900] + b"\xff\xd9" * 75 + JPEG[1050:]
+PNG = cv2.imencode(".png", NOISE)[1].tobytes()
+
+
+def index(sources, *, positions=None, statuses=None, seekable=False):
+    n = len(sources)
+    rows = {
+        "frame_id": range(n),
+        "timestamp": [datetime(2025, 1, 1, tzinfo=UTC)] * n,
+        "bucket": ["h00"] * n,
+        "sequence": [0] * n,
+        "source": [str(s) for s in sources],
+        "position": positions or [-1] * n,
+        "width": [64] * n,
+        "height": [48] * n,
+        "status": statuses or ["ok"] * n,
+    }
+    return pa.table(rows, schema=FRAMES.with_metadata({SEEKABLE: b"1"} if seekable else None))
+
+
+def test_whole_images_decode():
+    assert np.array_equal(decode_image(PNG, "x"), NOISE)
+    assert np.array_equal(decode_image(JPEG, "x"), cv2.imdecode(np.frombuffer(JPEG, np.uint8), cv2.IMREAD_COLOR))
+    assert decode_image(JPEG[:-2] + b"\0\0" + JPEG[-2:], "x").shape == NOISE.shape  # padded, as some cameras do
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"text", JPEG[: len(JPEG) // 2], JPEG[:-2], OVERWRITTEN, PNG[:-20], PNG[:500]],
+    ids=["empty", "text", "half a JPEG", "no end marker", "overwritten middle", "PNG without end", "half a PNG"],
+)
+def test_broken_images_are_refused_by_name(data):
+    with pytest.raises(ValueError, match=r"gate\.jpg: "):
+        decode_image(data, "gate.jpg")
+
+
+def test_reader_gives_readable_frames_in_time_order(tmp_path):
+    for n in range(4):
+        write_jpeg(tmp_path / f"frames/{n}.jpg", n)
+    table = index([f"frames/{n}.jpg" for n in range(4)], statuses=["ok", "corrupt", "ok", "ok"])
+    frames = list(FrameReader(table, tmp_path).read([3, 1, 0, 3]))
+    assert [i for i, _ in frames] == [0, 3]
+    assert all(np.abs(image.astype(int) - grey(i)).mean() < 4 for i, image in frames)
+    with pytest.raises(ValueError, match="1 ids are not in the index, the first is 9"):
+        list(FrameReader(table, tmp_path).read([9]))
+
+
+@pytest.mark.parametrize("seekable", [True, False])
+def test_videos_give_the_same_frame_however_it_is_reached(tmp_path, seekable):
+    path = write_video(tmp_path / "v.avi", 330)
+    forward = Video(path, seekable=False)
+    expected = [forward.read(n) for n in range(330)]
+    assert len({image.tobytes() for image in expected}) > 100
+    video = Video(path, seekable=seekable)
+    for n in (0, 5, 4, 320, 7, 200, 201, 329):
+        assert np.array_equal(video.read(n), expected[n])
+    table = index([path] * 3, positions=[320, 4, 100], seekable=seekable)
+    for row, image in FrameReader(table, tmp_path).read([0, 1, 2]):
+        assert np.array_equal(image, expected[[320, 4, 100][row]])
+
+
+def test_a_video_that_lost_frames_since_is_named(tmp_path):
+    path = write_video(tmp_path / "v.avi", 12)
+    with pytest.raises(ValueError, match=r"v\.avi: frame 12 cannot be decoded"):
+        Video(path, seekable=True).read(12)
+    with pytest.raises(ValueError, match=r"none\.avi: no such file"):
+        Video(tmp_path / "none.avi", seekable=True)
+    (tmp_path / "text.avi").write_text("not a video")
+    with pytest.raises(ValueError, match=r"text\.avi: not a video"):
+        Video(tmp_path / "text.avi", seekable=True)

@@ -1,0 +1,279 @@
+"""Sprites and shadows of drawn scenes: a disc with an antialiased edge over a textured street, with and without sun."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from calibration.camera import Camera, GroundPlane
+from pipeline.core import masks
+from pipeline.core.relighting import Placed, Relit
+from pipeline.core.storage import write_table
+from pipeline.core.tables import FRAMES, TRACKS, to_table
+from pipeline.mining import cutouts
+from pipeline.mining.background_evidence import BackdropJob, backdrop_shard, bare_pixels, edge_share
+from pipeline.mining.cast_shadows import ShadowSettings, cast_shadow
+from pipeline.mining.cutouts import EDGE_PX, CutJob, CutoutSettings, cut_shard, exact, matte, sprite
+
+HW = (240, 320)
+CAMERA = Camera(np.array([[300.0, 0, 159.5], [0, 300.0, 119.5], [0, 0, 1]]), HW)
+PLANE = GroundPlane.from_tilt(25, 0, 6.0)
+COLOUR = np.array([40.0, 60.0, 190.0])
+CENTRE, RADIUS = (160.0, 110.0), 22.0
+
+
+def street(seed: int = 0) -> np.ndarray:
+    """A grey street (H, W, 3) float32 with patches and grain."""
+    rng = np.random.default_rng(seed)
+    coarse = cv2.resize(rng.uniform(-25, 25, (12, 16)).astype(np.float32), HW[::-1], interpolation=cv2.INTER_CUBIC)
+    return (140 + coarse + rng.normal(0, 2, HW))[..., None].repeat(3, axis=2).astype(np.float32)
+
+
+def coverage(centre: tuple[float, float] = CENTRE, radius: float = RADIUS) -> np.ndarray:
+    """(H, W) share of each pixel that a disc covers."""
+    y, x = np.mgrid[: HW[0], : HW[1]]
+    return np.clip(radius + 0.5 - np.hypot(x - centre[0], y - centre[1]), 0, 1).astype(np.float32)
+
+
+def paint(background: np.ndarray, alpha: np.ndarray, colour: np.ndarray = COLOUR) -> np.ndarray:
+    return background * (1 - alpha[..., None]) + colour * alpha[..., None]
+
+
+def rle_of(mask: np.ndarray) -> str:
+    return masks.encode(mask, (0, 0), HW)
+
+
+def relit(frame: np.ndarray, background: np.ndarray, *found: np.ndarray) -> Relit:
+    whole = [image.round().clip(0, 255).astype(np.uint8) for image in (frame, background)]
+    return Relit(*whole, [rle_of(m) for m in found])
+
+
+def pasted(image: np.ndarray, box: tuple[int, int, int, int], background: np.ndarray) -> np.ndarray:
+    """The sprite painted over a background (H, W, 3) at its place."""
+    x, y, w, h = box
+    result = background.copy()
+    alpha = image[..., 3:] / 255
+    result[y : y + h, x : x + w] = result[y : y + h, x : x + w] * (1 - alpha) + image[..., :3] * alpha
+    return result
+
+
+def test_matte_recovers_the_antialiased_edge_and_the_pure_colour() -> None:
+    background, truth = street(), coverage()
+    alpha, colour = matte(paint(background, truth), background, truth >= 0.5)
+    assert np.abs(alpha - truth).max() < 0.3
+    assert np.abs(alpha - truth).mean() < 0.5 * np.abs((truth >= 0.5) - truth).mean()
+    edge = (truth > 0.3) & (truth < 1)
+    assert np.abs(colour[edge] - COLOUR).mean() < 6
+
+
+def test_alpha_is_one_half_or_more_exactly_where_the_mask_is() -> None:
+    background, truth = street(), coverage()
+    scene = relit(paint(background, truth), background, truth >= 0.5)
+    image, (x, y, w, h) = sprite(scene, scene.placed[0], None)
+    assert ((image[..., 3] >= 128) == (truth >= 0.5)[y : y + h, x : x + w]).all()
+    assert (w, h) == (2 * int(RADIUS) + 1 + 2 * EDGE_PX,) * 2
+
+
+def test_a_sprite_pasted_back_gives_the_frame_and_on_another_street_shows_nothing_of_the_first() -> None:
+    background, truth = street(), coverage()
+    frame = paint(background, truth)
+    scene = relit(frame, background, truth >= 0.5)
+    image, box = sprite(scene, scene.placed[0], None)
+    near = cv2.dilate((truth > 0).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    assert np.abs(pasted(image, box, background) - frame)[near].mean() < 1.0
+    dark = np.full_like(background, 20.0)
+    halo = pasted(image, box, dark) - paint(dark, truth)
+    # A hard cut would leave bright street at the rim: up to half of 120 grey levels.
+    assert np.abs(halo[(truth > 0) & (truth < 1)]).mean() < 8
+
+
+def test_colours_are_in_the_light_of_the_background() -> None:
+    background, truth = street(), coverage()
+    scene = relit(0.8 * paint(background, truth), background, truth >= 0.5)
+    image, _ = sprite(scene, scene.placed[0], None)
+    centre = image[image.shape[0] // 2, image.shape[1] // 2, :3]
+    np.testing.assert_allclose(centre, COLOUR, atol=6)
+
+
+def sunny(background: np.ndarray, light: float = 0.55) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frame, the disc's coverage, and the shadow's (H, W) bool: an ellipse on the ground to the disc's right."""
+    truth = coverage()
+    shade = np.zeros(HW, np.float32)
+    cv2.ellipse(shade, (185, 128), (38, 10), 0, 0, 360, 1.0, -1)
+    shade = cv2.GaussianBlur(shade, (0, 0), 1.0)
+    return paint(background * (1 - (1 - light) * shade[..., None]), truth), truth, (shade > 0.5) & (truth == 0)
+
+
+SCALE = np.array([30.0, 28.0])
+
+
+def test_a_cast_shadow_is_kept_with_its_light() -> None:
+    background = street()
+    frame, truth, shade = sunny(background)
+    scene = relit(frame, background, truth >= 0.5)
+    shadow = cast_shadow(scene, scene.placed[0], SCALE, ShadowSettings())
+    assert shadow is not None
+    light = shadow.over((0, 0, HW[1], HW[0]))
+    found = (light < 0.8) & (truth == 0)
+    assert (found & shade).sum() / (found | shade).sum() > 0.85
+    assert np.median(light[shade]) == pytest.approx(0.55, abs=0.05)
+    image, box = sprite(scene, scene.placed[0], shadow)
+    composed = pasted(image, box, background * light[..., None])
+    near = cv2.dilate(((truth > 0) | shade).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
+    assert np.abs(composed - frame)[near].mean() < 3
+
+
+def test_no_sun_no_shadow_and_another_objects_shadow_is_not_ours() -> None:
+    background, truth = street(), coverage()
+    scene = relit(paint(background, truth), background, truth >= 0.5)
+    assert cast_shadow(scene, scene.placed[0], SCALE, ShadowSettings()) is None
+    frame, _, _ = sunny(background)
+    other = coverage((250.0, 120.0), 12)
+    frame = paint(frame, other)
+    cv2.ellipse(shade := np.zeros(HW, np.float32), (275, 126), (20, 6), 0, 0, 360, 1.0, -1)
+    frame = np.where(((shade > 0) & (other == 0))[..., None], frame * 0.55, frame)
+    scene = relit(frame, background, truth >= 0.5, other >= 0.5)
+    shadow = cast_shadow(scene, scene.placed[0], SCALE, ShadowSettings())
+    assert shadow is not None
+    assert (shadow.over((0, 0, HW[1], HW[0]))[:, 245:] > 0.97).all()
+
+
+def test_a_pole_that_the_mask_bridges_is_bare() -> None:
+    background, truth = street(), coverage()
+    frame = paint(background, truth)
+    frame[:, 158:163] = background[:, 158:163]
+    noise = np.random.default_rng(1).normal(0, 2, frame.shape)
+    scene = relit(frame + noise, background, truth >= 0.5)
+    mask = scene.placed[0]
+    bare = bare_pixels(scene, mask)
+    x = mask.xy[0]
+    pole = np.zeros_like(bare)
+    pole[:, 159 - x : 162 - x] = mask.crop[:, 159 - x : 162 - x]
+    assert bare[pole].mean() > 0.9
+    assert bare[mask.crop & ~cv2.dilate(pole.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)].mean() < 0.02
+
+
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    return float((first & second).sum() / (first | second).sum())
+
+
+def whole(placed: Placed) -> np.ndarray:
+    """The mask in its frame (H, W)."""
+    result, (x, y), (h, w) = np.zeros(HW, bool), placed.xy, placed.crop.shape
+    result[y : y + h, x : x + w] = placed.crop
+    return result
+
+
+def test_an_exact_mask_is_closer_to_the_truth_than_a_rough_one_with_a_shadow() -> None:
+    background = street()
+    frame, truth, shade = sunny(background)
+    rough = cv2.dilate((truth >= 0.5).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) | shade
+    scene = relit(frame, background, rough)
+    found = whole(exact(scene, scene.placed[0]))
+    assert overlap(found, truth >= 0.5) > max(0.88, overlap(rough, truth >= 0.5) + 0.25)
+
+
+def test_an_exact_mask_takes_nothing_that_another_detection_owns(monkeypatch: pytest.MonkeyPatch) -> None:
+    background, truth = street(), coverage() >= 0.5
+    left, right = truth.copy(), truth.copy()
+    left[:, 165:], right[:, :165] = False, False
+    scene = relit(paint(background, coverage()), background, left, right)
+    # A network that sees the whole disc in the whole frame, whichever half it is asked for.
+    monkeypatch.setattr(cutouts, "MARGIN_PX", max(HW))
+    monkeypatch.setattr(cutouts, "refined", lambda *_: truth.astype(np.float32))
+    assert (whole(exact(scene, scene.placed[0])) == left).all()
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_a_rough_mask_stays_where_the_network_disagrees_with_it(chance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    background, truth = street(), coverage() >= 0.5
+    scene = relit(background, background, truth)
+    monkeypatch.setattr(cutouts, "MARGIN_PX", 40)
+    monkeypatch.setattr(cutouts, "refined", lambda frame, *_: np.full(frame.shape[:2], chance, np.float32))
+    assert (whole(exact(scene, scene.placed[0])) == truth).all()
+
+
+def camera_folder(root: Path) -> CutJob:
+    """One frame with two discs, one of them accepted, and a CutJob for it."""
+    background = street()
+    frame, truth, _ = sunny(background)
+    other = coverage((60.0, 180.0), 12)
+    frame = paint(frame, other)
+    for name, image in (("frames/images/000003.png", frame), ("background/noon.png", background)):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(root / name), image.round())
+    now = dt.datetime(2025, 5, 14, 12, tzinfo=dt.UTC)
+    index = {"frame_id": 3, "timestamp": now, "bucket": "noon", "sequence": 0, "source": "frames/images/000003.png"}
+    index |= {"position": -1, "width": HW[1], "height": HW[0], "status": "ok"}
+    write_table(root / "index.parquet", to_table([index], FRAMES))
+    rows = []
+    for number, mask in enumerate((truth >= 0.5, other >= 0.5)):
+        crop, (x, y, w, h) = masks.decode(rle_of(mask), HW)
+        row = {"detection_id": 30000 + number, "frame_id": 3, "category": "vehicle", "score": 0.9}
+        row |= {"bbox_xywh": [x, y, w, h], "mask_rle": masks.encode(crop, (x, y), HW), "timestamp": now}
+        row |= {"bucket": "noon", "sequence": 0, "track_id": number, "foot_xy_m": [0.0, 9.0]}
+        rows.append(row | {"velocity_xy_mps": [1.0, 0.0]})
+    write_table(root / "tracks.parquet", to_table(rows, TRACKS))
+    write_table(root / "accepted.parquet", pa.table({"detection_id": [30000], "stationary": [True]}))
+    paths = {"index": root / "index.parquet", "root": root, "backgrounds": root / "background"}
+    paths |= {"tracks": root / "tracks.parquet", "accepted": root / "accepted.parquet", "out": root / "cut.parquet"}
+    return CutJob("block 0", (2, 3, 4), camera=CAMERA, plane=PLANE, settings=CutoutSettings(), **paths)
+
+
+def test_cut_shard_writes_the_accepted_detections_with_sprite_and_shadow(tmp_path: Path) -> None:
+    job = camera_folder(tmp_path)
+    assert cut_shard(job) == 1
+    (row,) = pq.read_table(job.out).to_pylist()
+    assert (row["cutout_id"], row["stationary"], row["track_id"]) == (30000, True, 0)
+    image = cv2.imdecode(np.frombuffer(row["sprite"], np.uint8), cv2.IMREAD_UNCHANGED)
+    x, y = row["sprite_xy"]
+    alpha = np.zeros(HW, bool)
+    alpha[y : y + image.shape[0], x : x + image.shape[1]] = image[..., 3] >= 128
+    assert (alpha == masks.full(row["mask_rle"], HW)).all()
+    light = cv2.imdecode(np.frombuffer(row["shadow"], np.uint8), cv2.IMREAD_UNCHANGED)
+    assert light.ndim == 2
+    assert light.min() < 0.65 * 255
+
+
+def test_the_same_shard_gives_the_same_bytes(tmp_path: Path) -> None:
+    job = camera_folder(tmp_path)
+    cut_shard(job)
+    first = job.out.read_bytes()
+    cut_shard(job)
+    assert job.out.read_bytes() == first
+
+
+def test_backdrop_shard_tells_of_every_detection(tmp_path: Path) -> None:
+    job = camera_folder(tmp_path)
+    image = cv2.imread(str(tmp_path / "frames/images/000003.png"))
+    image[:, 158:163] = cv2.imread(str(tmp_path / "background/noon.png"))[:, 158:163]
+    cv2.imwrite(str(tmp_path / "frames/images/000003.png"), image)
+    out = tmp_path / "backdrop.parquet"
+    assert backdrop_shard(BackdropJob("block 0", (3,), job.index, job.root, job.tracks, out, job.backgrounds)) == 2
+    first, second = pq.read_table(out).to_pylist()
+    assert (first["detection_id"], second["detection_id"]) == (30000, 30001)
+    assert masks.full(first["bare_rle"], HW)[100:120, 159:162].all()
+    assert second["bare_rle"] is None
+    assert max(first["edge_share"], second["edge_share"]) < 0.1
+
+
+def test_an_outline_that_follows_the_background_is_told_from_one_that_crosses_it() -> None:
+    background = street()
+    background[:, 170:] -= 60.0
+    whole, cut = coverage() >= 0.5, coverage() >= 0.5
+    cut[:, 170:] = False
+    scene = relit(background, background, whole)
+    edge = relit(background, background, cut)
+    assert edge_share(scene, scene.placed[0]) < 0.1
+    assert edge_share(edge, edge.placed[0]) > 0.2
+
+
+def test_a_background_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="run MedianBackground"):
+        Relit(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), [])

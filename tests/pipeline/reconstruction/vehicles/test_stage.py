@@ -1,0 +1,89 @@
+"""Fits in place of outlines: a drawn vehicle whose network is a stand-in that knows the true points."""
+
+import boxes
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from calibration.camera import Camera, GroundPlane
+from models.shape_basis import load_bases
+from models.vehicle_keypoints import Keypoints
+from pipeline.core import masks
+from pipeline.core.tables import RECONSTRUCTED
+from pipeline.reconstruction.headings import Headings
+from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_rows
+
+CAMERA = Camera(np.array([[1000.0, 0, 639.5], [0, 1000, 359.5], [0, 0, 1]]), (720, 1280))
+PLANE = GroundPlane.from_tilt(18, 0, 8.0)
+BASES = load_bases()
+SHAPE = np.array([0.8, -0.5, 0.3, 0, 0, 0, 0, 0])
+
+
+def drawn(xy_m, yaw_rad, group="car"):
+    """Points (12, 2), mask box, and the pose of one vehicle of SHAPE."""
+    R, t = PLANE.pose(np.array(xy_m, float), yaw_rad)
+    points = CAMERA.project(BASES[group].keypoints(SHAPE) @ R.T + t)
+    mask = boxes.hull_mask(BASES[group].mesh(SHAPE) @ R.T + t, CAMERA)
+    ys, xs = np.nonzero(mask)
+    box = [int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1]
+    rle = masks.encode(mask[box[1] : box[1] + box[3], box[0] : box[0] + box[2]], (box[0], box[1]), CAMERA.size_hw)
+    return points, box, rle, R, t
+
+
+def outlined(count, refusal):
+    """RECONSTRUCTED rows that the outline refused."""
+    blank = {name: None for name in RECONSTRUCTED.names}
+    rows = [blank | {"cutout_id": i, "track_id": 3, "frame_id": i, "bucket": "noon", "category": "vehicle",
+                     "fit_ok": False, "refusal": refusal} for i in range(count)]  # fmt: skip
+    return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
+
+
+def fitted(scenes, *, score=0.95, boxes_xywh=None, refusal="outline"):
+    points = np.stack([scene[0] for scene in scenes])
+    count = len(points)
+    known = Keypoints(points, np.full((count, 12), score), np.ones((count, 12)), np.zeros((count, 12), np.int64))
+    cutouts = pa.table(
+        {"bbox_xywh": boxes_xywh or [scene[1] for scene in scenes], "mask_rle": [scene[2] for scene in scenes]}
+    )
+    headings = Headings(np.full(count, np.nan), np.full(count, np.inf), np.zeros(count, bool))
+    return fit_rows(
+        outlined(count, refusal), known, cutouts, headings, CAMERA, PLANE, BASES, MetricSettings()
+    ).to_pylist()
+
+
+def test_true_points_give_the_true_pose_and_one_shape_a_track():
+    scenes = [drawn((-6 + 3 * i, 20 + 2 * i), 0.6) for i in range(4)]
+    rows = fitted(scenes)
+    for row, (points, _, _, R, t) in zip(rows, scenes, strict=True):
+        assert row["refusal"] is None and row["shape_basis"] == "car"
+        assert np.linalg.norm(np.array(row["t"]) - t) < 0.15
+        assert np.degrees(np.arccos(np.clip((np.trace(np.reshape(row["R"], (3, 3)).T @ R) - 1) / 2, -1, 1))) < 1
+        assert np.abs(np.reshape(row["keypoints_2d"], (12, 2)) - points).max() < 1.5
+        assert row["shape"] == rows[0]["shape"]
+        assert np.allclose(row["dims_lwh_m"], BASES["car"].dims_lwh_m(SHAPE), rtol=0.04)
+        assert {"visible", "self_occluded"} == set(row["keypoint_state"])
+
+
+def test_without_points_the_outline_stays():
+    (row,) = fitted([drawn((0, 20), 0.3)], score=0.0)
+    assert row["refusal"] == "outline" and row["shape"] is None
+
+
+def test_a_fit_that_is_not_where_the_mask_is_is_not_taken():
+    scene = drawn((0, 20), 0.3)
+    x, y, w, h = scene[1]
+    (row,) = fitted([scene], boxes_xywh=[[x + w, y, w, h]])
+    assert row["refusal"] == "outline"
+
+
+@pytest.mark.parametrize("refusal", ["notched", "no_ground", "too_far"])
+def test_what_no_keypoint_can_mend_stays_refused(refusal):
+    (row,) = fitted([drawn((0, 20), 0.3)], refusal=refusal)
+    assert row["refusal"] == refusal and row["shape"] is None
+
+
+@pytest.mark.parametrize("bad", [np.nan, 1e9])
+def test_points_far_from_anything_crash_nothing(bad):
+    scene = drawn((0, 20), 0.3)
+    (row,) = fitted([(np.full((12, 2), bad), *scene[1:])])
+    assert row["refusal"] == "outline"

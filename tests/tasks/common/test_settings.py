@@ -1,0 +1,82 @@
+from dataclasses import dataclass, field
+
+import luigi
+import pytest
+
+from tasks.common.settings import Setting, collect, declare, identity, leaves
+
+
+@dataclass(frozen=True)
+class Inner:
+    threads: int = field(default=1, metadata={"help": "threads", "speed": True})
+    name: str = field(default="a", metadata={"help": "a name"})
+
+
+@dataclass(frozen=True)
+class Outer:
+    share: float = field(default=0.5, metadata={"help": "a share, 0 to 1"})
+    keep: bool = field(default=True, metadata={"help": "keep it"})
+    inner: Inner = field(default_factory=Inner)
+
+
+class SettingsProbe(luigi.Task):
+    pass
+
+
+declare(SettingsProbe, Outer)
+
+
+def test_every_setting_is_a_parameter_with_its_default_and_meaning():
+    assert [key for key, _, _ in leaves(Outer)] == ["share", "keep", "inner_threads", "inner_name"]
+    assert collect(SettingsProbe(), Outer) == Outer()
+    assert SettingsProbe.share.description == "a share, 0 to 1"
+
+
+def test_parameters_make_the_settings():
+    task = SettingsProbe(share=1, keep=False, inner_threads=4, inner_name="b")
+    assert collect(task, Outer) == Outer(1.0, False, Inner(4, "b"))
+    assert SettingsProbe.from_str_params(task.to_str_params()) == task
+
+
+def test_speed_knobs_are_not_part_of_the_identity():
+    assert identity(Outer()) == {"share": 0.5, "keep": True, "inner": {"name": "a"}}
+    assert identity(Outer(inner=Inner(threads=9))) == identity(Outer())
+    assert identity(Outer(share=0.6)) != identity(Outer())
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [(bool, "Yes", True), (bool, "off", False), (int, " 3 ", 3), (float, "1e-3", 0.001), (str, "a b", "a b")],
+)
+def test_texts_are_read(kind, text, value):
+    assert Setting(kind, "[T] k", value, "").parse(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (bool, "maybe", "expected true or false, got 'maybe'"),
+        (int, "3.5", "expected a whole number, got '3.5'"),
+        (float, "nan", "expected a finite number, got 'nan'"),
+        (float, "1,5", "expected a finite number"),
+    ],
+)
+def test_a_mistake_names_section_and_key(kind, text, message):
+    with pytest.raises(ValueError, match=r"\[T\] k: " + message):
+        Setting(kind, "[T] k", None, "").parse(text)
+
+
+def test_settings_that_are_not_plain_are_refused():
+    @dataclass(frozen=True)
+    class Listy:
+        items: tuple = ()
+
+    with pytest.raises(TypeError, match=r"Listy\.items: expected bool, int, float or str"):
+        list(leaves(Listy))
+
+    @dataclass(frozen=True)
+    class Clash:
+        run: bool = False
+
+    with pytest.raises(TypeError, match=r"Clash\.run: a task already has"):
+        declare(SettingsProbe, Clash)
