@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from calibration.camera import edge_to_pixel
+from pipeline.core.boxes import box_iou
 from pipeline.detection.onnx import letterbox, open_session
-from pipeline.mining.selection import box_iou
 
 _ENLARGED = 1.5  # the crop, of the box
 _MIN_SCORE = 0.05
