@@ -79,7 +79,7 @@ def make_detector(
     if settings.detector == "coco":
         if frames is None:
             raise ValueError("detector coco: expected the table of frames to match image names with, got none")
-        return CocoDetector(settings.coco, camera.size_hw, frames, ignore)
+        return CocoDetector(settings.coco, frames, ignore)
     return MotionDetector(settings.motion, camera, plane, backgrounds, ignore)
 
 
