@@ -7,6 +7,7 @@ CAMERA ?= cam07
 MODEL ?= detector
 PRESET ?= tiny
 SCHEDULER ?=
+FORMAT ?= coco
 EXTRAS ?=
 ARGS ?=
 
@@ -25,6 +26,7 @@ help:
 	@echo "make clipart CAMERA=cam07   frames to clip-art shards and a gallery; installs what it needs first"
 	@echo "     SCHEDULER=host:port    show the run on a luigid's page"
 	@echo "     ARGS='--scenes 500'    more of the luigi line"
+	@echo "make export CAMERA=cam07    the shards in another program's format; FORMAT=coco"
 	@echo "make train CAMERA=cam07     a detector of the camera's own clip-art; PRESET=base for a GPU; resumes"
 	@echo "     MODEL=vehicle_keypoints    another network of models/"
 	@echo "make evaluate MODEL=occlusion_net ARGS='--crops DIR'   its tables and plots"
@@ -68,6 +70,10 @@ weights: $(MM)
 clipart: $(CORE)
 	$(BIN)/luigi --module tasks GenerateClipArt --camera $(CAMERA) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
+.PHONY: export
+export: $(CORE)
+	$(BIN)/luigi --module tasks Export --camera $(CAMERA) --format $(FORMAT) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
+
 # The detector is a network of mmdet, the others are the project's own.
 TRAIN = $(if $(filter detector,$(MODEL)),EvaluateDetector --camera $(CAMERA),Train --model $(MODEL))
 
@@ -97,6 +103,7 @@ lint: $(TESTING)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 test: $(TESTING)
 	.ci/browser
@@ -110,4 +117,4 @@ schema: $(CORE)
 	@$(BIN)/python -m pipeline.core.tables
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info benchmarks/out
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis *.egg-info benchmarks/out
