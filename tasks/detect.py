@@ -13,7 +13,7 @@ from models.mm.configs import is_zoo_name
 from models.mm.weights import zoo_file
 from pipeline.core import masks
 from pipeline.detection import DetectionSettings, DetectJob, detect_shard
-from tasks.common.configuration import REPOSITORY
+from tasks.common.configuration import HOME
 from tasks.common.console import Report
 from tasks.common.stage import Stage, stamp
 from tasks.frames import INDEX, MedianBackground
@@ -78,7 +78,7 @@ def merged(settings: DetectionSettings, entry: Any) -> DetectionSettings:
     for key in _FILES.get(backend, ()):
         file = getattr(named, key)
         if file and not (backend == "mmdet" and key == "config" and is_zoo_name(file)):
-            base = entry.resolve(Path(file)) if key in options else (REPOSITORY / Path(file).expanduser()).resolve()
+            base = entry.resolve(Path(file)) if key in options else (HOME / Path(file).expanduser()).resolve()
             named = dataclasses.replace(named, **{key: str(base)})
     return dataclasses.replace(settings, detector=backend, categories=",".join(kept), **{backend: named})
 

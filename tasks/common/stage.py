@@ -23,7 +23,7 @@ from calibration.camera import Camera, GroundPlane
 from data_manifest import CAMERAS, CameraEntry, load_camera
 from pipeline.core.engine import Progress, map_shards
 from pipeline.core.storage import write_json
-from tasks.common.configuration import REPOSITORY, walt3d
+from tasks.common.configuration import HOME, walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare, identity
 
@@ -196,8 +196,11 @@ def _load(camera: str, manifests: str) -> CameraEntry:
 
 
 def data_root_of(given: str) -> Path:
-    """The folder of all results: the given one, else WALT3D_DATA, else luigi.cfg's, else data/."""
-    root = given or os.environ.get("WALT3D_DATA") or walt3d().data_root or REPOSITORY / "data"
+    """The folder of all results: the given one, else WALT3D_DATA, else luigi.cfg's, else data/ of the repository.
+
+    What was installed from a wheel has no repository: then data/ of the working folder.
+    """
+    root = given or os.environ.get("WALT3D_DATA") or walt3d().data_root or HOME / "data"
     return Path(root).expanduser().resolve()
 
 

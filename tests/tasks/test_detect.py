@@ -15,7 +15,7 @@ from models.mm.configs import build_network, read_config
 from models.mm.digests import sha256_of, write_record
 from pipeline.detection import DetectionSettings
 from pipeline.detection.mmdet import MmdetSettings
-from tasks.common.configuration import REPOSITORY
+from tasks.common.configuration import HOME
 from tasks.common.stage import _load
 from tasks.detect import DetectObjects, merged, with_published_weights
 from tasks.learn.weights import FetchWeights
@@ -48,7 +48,7 @@ def test_the_manifest_names_its_detector_and_its_settings(entry, house):
 def test_without_a_detector_in_the_manifest_luigi_cfgs_holds(entry):
     onnx = dataclasses.replace(DetectionSettings().onnx, model="weights/b.onnx")
     settings = merged(DetectionSettings(detector="onnx", categories="vehicle", onnx=onnx), entry())
-    assert settings.onnx.model == str(REPOSITORY / "weights/b.onnx")
+    assert settings.onnx.model == str(HOME / "weights/b.onnx")
     assert settings.kept == {"vehicle"}
     assert merged(DetectionSettings(), entry()) == DetectionSettings(categories="person,vehicle")
 
