@@ -1,8 +1,9 @@
 import cv2
 import numpy as np
 import pytest
+from chance import examples
 from drawn_streets import BLUE, RED, SIZE_HW, street, visible
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.detector.pictures import Label, Picture
@@ -24,7 +25,7 @@ def picture(seed: int, whole: bool = True) -> Picture:
     return Picture(image, labels)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 10_000))
 def test_masks_lie_on_what_they_are_of(seed):
     drawn = window(picture(seed, whole=False), PLAIN, np.random.default_rng(seed), amodal=False)
@@ -43,7 +44,7 @@ def grown(mask: np.ndarray, px: int) -> np.ndarray:
     return change(mask.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 10_000))
 def test_amodal_boxes_keep_their_size_beyond_the_window(seed):
     whole = picture(seed)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -55,7 +56,7 @@ def _project(P: Tensor, X: Tensor) -> tuple[Tensor, Tensor]:
     return h[..., :2] / h[..., 2:], h[..., 2]
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 10_000), st.integers(3, 6))
 def test_the_truth_costs_nothing_and_is_what_transfer_finds_by_how_well_the_views_are_spread(seed, views):
     scene = Scene(seed, views)
@@ -69,7 +70,7 @@ def test_the_truth_costs_nothing_and_is_what_transfer_finds_by_how_well_the_view
     assert ((target - scene.xy[:, 0]).norm(dim=-1) * widest).max() < 5e-10
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 10_000), st.floats(0, 6.28))
 def test_the_loss_grows_with_the_distance_as_its_square(seed, angle):
     scene = Scene(seed)
