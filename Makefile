@@ -24,7 +24,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(LO
 once = $(if $(wildcard $(1)),,$(1))
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*/*.py)))
 
-.PHONY: help setup setup-mm weights clipart train evaluate reproduce-occlusion-net label test lint bench schema wheel lock clean
+.PHONY: help setup setup-mm weights clipart train evaluate reproduce-occlusion-net label test test-random lint bench schema wheel lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,6 +37,7 @@ help:
 	@echo "make reproduce-occlusion-net           Occlusion-Net rendered, trained and measured again"
 	@echo "make label CAMERA=mine      a local page that shows the camera's crops and records which are occluded"
 	@echo "make test                   install what the tests need, check style and types, run the tests"
+	@echo "make test-random            the laws alone, on new examples every time and ten times as many"
 	@echo "make lint                   style and types only"
 	@echo "make bench                  every benchmark with its bars"
 	@echo "make schema                 every column of every table"
@@ -113,6 +114,10 @@ test: $(TESTING)
 	.ci/browser
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest $(ARGS)
+
+# What fails is shown with a line that brings the example back.
+test-random: $(TESTING)
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile random $(ARGS)
 
 bench: $(TESTING)
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --check; done

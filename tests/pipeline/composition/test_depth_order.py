@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration.camera import GroundPlane
@@ -69,7 +70,7 @@ def test_order_of_nothing():
 
 
 @given(st.lists(RECTANGLES, min_size=2, max_size=12))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_disjoint_rectangles_never_cycle_and_agree_with_rays(quads):
     quads = disjoint(quads)
     z_m = quads.mean(axis=1)[:, 1]
@@ -84,7 +85,7 @@ def test_disjoint_rectangles_never_cycle_and_agree_with_rays(quads):
 
 
 @given(st.lists(RECTANGLES, min_size=2, max_size=8))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_turning_the_ground_about_the_camera_changes_nothing(quads):
     quads = disjoint(quads)
     # Half a turn puts everything behind the camera, across the seam of the angles.
@@ -92,7 +93,6 @@ def test_turning_the_ground_about_the_camera_changes_nothing(quads):
 
 
 @given(RECTANGLES, RECTANGLES)
-@settings(deadline=None)
 def test_crossing_agrees_with_shapely(first, second):
     shapely = pytest.importorskip("shapely")
     area = shapely.Polygon(first).intersection(shapely.Polygon(second)).area
