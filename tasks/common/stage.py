@@ -22,7 +22,7 @@ import luigi
 from calibration.camera import Camera, GroundPlane
 from data_manifest import CAMERAS, CameraEntry, load_camera
 from pipeline.core.engine import Progress, map_shards
-from pipeline.core.storage import write_json
+from pipeline.core.storage import sha256_of, write_json
 from tasks.common.configuration import REPOSITORY, walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare, identity
@@ -209,4 +209,4 @@ def stamp(path: Path) -> list[Any]:
 
 def digest(path: Path) -> str:
     """Of what a file holds, for files that ship with the project: the same in every checkout."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return sha256_of(path)[:16]
