@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from calibration.camera import pixel_to_edge
 from pipeline.core import masks
+from pipeline.core.mesh import cast
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import column
 from pipeline.simulate.camera.render import Renderer
 from pipeline.simulate.camera.rendered import Drawn
 from pipeline.simulate.people.person import Person, coco17_keypoints, person_mesh
-from pipeline.simulate.world.stage import cast
 
 _F64S, _I64S = pa.list_(pa.float64()), pa.list_(pa.int64())
 
