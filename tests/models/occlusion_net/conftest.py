@@ -1,4 +1,4 @@
-"""A drawn car: the basis's mean shape driving past and turning before a camera at 6 m height. A few rendered ones."""
+"""A drawn car: the basis's mean shape driving past and turning before a camera at 6 m height."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,6 @@ from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.occlusion_net.data import RenderedViews
 from models.occlusion_net.view_sets import Views, box_cameras, to_box
 from models.shape_basis import ShapeBasis, load_bases
-from models.synthetic.car_views import draw_shard, read_views
-from models.synthetic.car_views_plan import CarViewSettings, plan_views
 from models.vehicle_keypoints import Keypoints
 from pipeline.core.tables import CUTOUTS, FRAMES, RECONSTRUCTED
 from pipeline.reconstruction.shape_priors import vehicle_states
@@ -118,36 +116,10 @@ def folder(tmp_path, passing):
 
 
 @pytest.fixture(scope="session")
-def small():
-    """Six vehicles in all, four views each."""
-    return CarViewSettings(vehicles=2, val_vehicles=1, test_vehicles=2, unseen_vehicles=1, views=4, per_shard=5)
-
-
-@pytest.fixture(scope="session")
-def views_folder(small, tmp_path_factory):
-    """Shards of every split."""
-    folder = tmp_path_factory.mktemp("car_views")
-    for job in plan_views(small, folder):
-        draw_shard(job)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def car_views(views_folder):
-    """The training split."""
-    return read_views(views_folder / "train")
-
-
-@pytest.fixture(scope="session")
 def batch(car_views):
     """Six samples."""
     samples = RenderedViews(car_views, seed=3)
     return default_collate([samples[i] for i in range(6)])
-
-
-@pytest.fixture
-def rng():
-    return np.random.default_rng(11)
 
 
 @pytest.fixture(autouse=True)

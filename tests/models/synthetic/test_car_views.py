@@ -12,9 +12,9 @@ def test_cameras_show_the_keypoints_where_the_sprites_have_them(car_views):
         assert np.isclose(np.linalg.det(view.R), 1)
 
 
-def test_views_of_a_vehicle_lie_together_and_differ(car_views, small):
+def test_views_of_a_vehicle_lie_together_and_differ(car_views, small_views):
     instances = [view.instance for view in car_views.views]
-    assert instances == sorted(instances) and len(set(instances)) == small.vehicles
+    assert instances == sorted(instances) and len(set(instances)) == small_views.vehicles
     eyes = np.array([-view.R.T @ view.t for view in car_views.views])
     assert len(np.unique(eyes.round(3), axis=0)) == len(eyes)
 
@@ -34,8 +34,8 @@ def test_splits_share_no_vehicle_and_unseen_bodies_are_unseen(views_folder):
         assert {view.sprite.kind for view in views} <= set(UNSEEN if name == "unseen" else SEEN)
 
 
-def test_same_job_same_bytes(views_folder, small, tmp_path):
-    job = next(job for job in plan_views(small, tmp_path) if job.split == "unseen")
+def test_same_job_same_bytes(views_folder, small_views, tmp_path):
+    job = next(job for job in plan_views(small_views, tmp_path) if job.split == "unseen")
     draw_shard(job)
     assert job.out.read_bytes() == (views_folder / "unseen" / job.name).read_bytes()
 

@@ -1,0 +1,80 @@
+"""Rendered vehicles and people to compose crops of, and a camera that sees cards."""
+
+import numpy as np
+import pytest
+from cards import write_camera
+
+from models.synthetic.car_views import draw_shard as draw_views
+from models.synthetic.car_views import read_views
+from models.synthetic.car_views_plan import CarViewSettings, plan_views
+from models.synthetic.people_plan import PeopleSettings, plan_people, plan_vehicles
+from models.synthetic.people_shards import draw_shard as draw_people
+from models.synthetic.people_shards import read_people
+from models.synthetic.vehicle_plan import CropSettings, plan_shards
+from models.synthetic.vehicle_shards import draw_shard as draw_vehicles
+from models.synthetic.vehicle_shards import read_library
+
+
+@pytest.fixture(scope="session")
+def camera_dir(tmp_path_factory):
+    """A camera that sees cards."""
+    return write_camera(tmp_path_factory.mktemp("data") / "cards", frames=12)
+
+
+@pytest.fixture(scope="session")
+def small_views():
+    """Six vehicles in all, four views each."""
+    return CarViewSettings(vehicles=2, val_vehicles=1, test_vehicles=2, unseen_vehicles=1, views=4, per_shard=5)
+
+
+@pytest.fixture(scope="session")
+def views_folder(small_views, tmp_path_factory):
+    """Shards of every split."""
+    folder = tmp_path_factory.mktemp("car_views")
+    for job in plan_views(small_views, folder):
+        draw_views(job)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def car_views(views_folder):
+    """The training split."""
+    return read_views(views_folder / "train")
+
+
+@pytest.fixture(scope="session")
+def people_folder(tmp_path_factory):
+    """Shards of two people in four poses for training, of one for validation, and of one vehicle."""
+    folder = tmp_path_factory.mktemp("people")
+    settings = PeopleSettings(people=2, views=4, val_people=1, vehicles=1, per_shard=2)
+    for job in plan_people(settings, folder):
+        draw_people(job)
+    for job in plan_vehicles(settings, folder):
+        draw_vehicles(job)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def people_library(people_folder):
+    """What the training shards hold."""
+    return read_people(people_folder, "train")
+
+
+@pytest.fixture(scope="session")
+def crops_folder(tmp_path_factory):
+    """Shards of six vehicles in three views each for training, and of three for validation."""
+    folder = tmp_path_factory.mktemp("crops")
+    for job in plan_shards(CropSettings(vehicles=6, views=3, val_vehicles=3, per_shard=6), folder):
+        draw_vehicles(job)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def library(crops_folder):
+    """What the training shards hold."""
+    return read_library(crops_folder / "train")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
