@@ -109,8 +109,8 @@ def methods(refit: Refit, no_adversarial: Path | None) -> Iterator[tuple[str, pa
     yield "regressor", refit.fit(refit.regress(load_default()), UNREFINED)
     if no_adversarial is not None:
         yield "no adversarial", refit.fit(refit.regress(load(no_adversarial)), UNREFINED)
-    yield "mean pose", refit.fit(at_ease(refit.outlined), UNREFINED)
-    yield "outline", refit.outlined
+    yield "mean pose", refit.fit(at_ease(refit.outlined.table), UNREFINED)
+    yield "outline", refit.outlined.table
 
 
 def measure(camera_dir: Path, camera: Camera, plane: GroundPlane, no_adversarial: Path | None) -> list[dict]:

@@ -24,7 +24,7 @@ from data_manifest import CAMERAS, load_camera
 from pipeline.composition.meshes import silhouettes
 from pipeline.core import masks
 from pipeline.core.storage import read_parts
-from pipeline.reconstruction.outline_fit import ReconstructSettings, reconstruct_vehicles
+from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 
 FARTHEST_M = 60.0
 PCK_ALPHA = 0.1
@@ -90,7 +90,7 @@ def measure(camera_dir: Path, camera: Camera, plane: GroundPlane) -> list[dict]:
     tracks = pq.read_table(camera_dir / "tracks.parquet")
     placed = read_parts(camera_dir / "reconstructed")
     placed = placed.filter(pc.equal(placed["category"], "vehicle"))
-    outline, _ = reconstruct_vehicles(cutouts, tracks, camera, plane, ReconstructSettings())
+    outline = place_by_outline("vehicle", cutouts, tracks, camera, plane, ReconstructSettings()).table
     rows = []
     for name, table in (("fit", placed), ("outline", outline)):
         found = {"camera": camera_dir.name, "method": name, **summary(errors(table, truth))}
