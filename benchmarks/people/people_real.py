@@ -67,7 +67,7 @@ def bodies_of(placed: pa.Table, cutouts: pa.Table) -> pa.Table:
 def reprojected(bodies: pa.Table, xy: np.ndarray, score: np.ndarray) -> float:
     """Share of a network's confident points xy (N, 17, 2) of cutouts within PCK_ALPHA of the box's longer side."""
     rows = bodies["row"].to_numpy()
-    off = np.linalg.norm(stacked(bodies, "keypoints_2d", 17, 2) - xy[rows], axis=2)
+    off = np.linalg.norm(stacked(bodies, "keypoints_2d", -1, 2) - xy[rows], axis=2)
     reach = PCK_ALPHA * stacked(bodies, "bbox_xywh", 4)[:, 2:].max(axis=1)
     sure = score[rows] >= MIN_SCORE
     return float((off <= reach[:, None])[sure].mean()) if sure.any() else float("nan")
@@ -98,7 +98,7 @@ def sheet(bodies: pa.Table, camera_dir: Path, camera: Camera) -> np.ndarray:
     frames = pq.read_table(camera_dir / "frames" / "index.parquet")
     images = dict(FrameReader(frames, camera_dir).read(sorted(set(chosen["frame_id"].to_pylist()))))
     tiles = [
-        tile(images[row["frame_id"]], rle, np.reshape(row["keypoints_2d"], (17, 2)), np.array(row["bbox_xywh"]))
+        tile(images[row["frame_id"]], rle, np.reshape(row["keypoints_2d"], (-1, 2)), np.array(row["bbox_xywh"]))
         for row, rle in zip(chosen.to_pylist(), silhouettes(chosen, camera), strict=True)
     ]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _TILES_A_ROW)

@@ -19,6 +19,7 @@ import numpy as np
 from calibration.camera import Camera
 from models.topdown.mapping import parse_map
 from pipeline.core.mesh import cast, scene_of
+from pipeline.core.skeletons import VEHICLE_12
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "apollo_cars"
 CAMERA = Camera(np.array([[2304.548, 0, 1686.238], [0, 2305.876, 1354.985], [0, 0, 1]]), (2710, 3384))
@@ -106,7 +107,7 @@ def _on_mesh(
 def _pooled(points: np.ndarray) -> np.ndarray:
     """Medians (12, 3) of keypoints (M, 12, 3), each side mirrored onto the other."""
     left = np.concatenate([points[:, 1::2], points[:, 0::2] * (1, -1, 1)])
-    both = np.full((12, 3), np.nan)
+    both = np.full((len(VEHICLE_12), 3), np.nan)
     if len(points):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # points that nobody clicked stay NaN

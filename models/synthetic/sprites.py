@@ -14,6 +14,7 @@ import open3d as o3d
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from pipeline.core.mesh import Lamp, Mesh, blocked, cast, scene_of
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import Vehicle
 from pipeline.simulate.world.illumination import Light, light_at
 from pipeline.simulate.world.stage import dot, fresnel, reflected, surface, unit
@@ -141,7 +142,7 @@ def draw_sprite(
     linear = np.zeros((width * height, 3), np.float32)
     linear[alpha] = _shade(mesh, scene, place, light, sun_dir, rays[alpha], {k: v[alpha] for k, v in hits.items()}, rng)
     white = light.exposure * light.white
-    points, hidden = np.full((12, 2), np.nan), np.zeros(12, bool)
+    points, hidden = np.full((len(VEHICLE_12), 2), np.nan), np.zeros(len(VEHICLE_12), bool)
     if len(keypoints):
         points, hidden = zoom * (place.project(keypoints) - low), self_hidden(scene, place.eye, keypoints)
     return Sprite(

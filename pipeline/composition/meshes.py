@@ -91,7 +91,7 @@ def solid_of(row: Mapping[str, Any], body_file: Path | None = None) -> Solid | N
     body = _body(row["body_model"], body_file) if fitted else None
     if body is None:
         return solid(**{name: row[name] for name in _HULL})
-    return person_solid(body, np.reshape(row["smpl_theta"], (24, 3)), row["smpl_beta"], row["smpl_transl"])
+    return person_solid(body, np.reshape(row["smpl_theta"], (-1, 3)), row["smpl_beta"], row["smpl_transl"])
 
 
 def nearest_kind(dims_lwh_m: Sequence[float] | np.ndarray) -> Kind:

@@ -142,5 +142,8 @@ SMPL_24 = _skeleton(
 # Of each of SMPL's joints the index of the one that carries it; -1 for the pelvis.
 SMPL_PARENTS = (-1, *(parent for parent, _ in SMPL_24.links))
 
+# Where the limbs of COCO and of OPEC-Net stand among them.
+SMPL_LIMBS = tuple(SMPL_24.indices(_LIMBS))
+
 # The keypoints of an object of each category, in the columns keypoints_2d and keypoints_3d.
 OF_CATEGORY = {"person": COCO_17, "vehicle": VEHICLE_12}

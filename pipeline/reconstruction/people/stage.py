@@ -16,6 +16,7 @@ import pyarrow as pa
 from calibration.camera import Camera, GroundPlane
 from models.hmr import People, PeopleRegressor
 from models.topdown import PersonPose
+from pipeline.core.skeletons import SMPL_24
 from pipeline.core.tables import RECONSTRUCTED
 from pipeline.mining.selection import box_iou
 from pipeline.reconstruction.headings import Headings
@@ -72,7 +73,7 @@ def regress(
     read any more. Their keypoints are those of the pose network where one is given. facing: see `facing_of`.
     """
     count, boxes = len(cutouts), boxes_of(cutouts)
-    people = People.of_poses(np.full((count, 24, 3), np.nan), np.full((count, 10), np.nan))
+    people = People.of_poses(np.full((count, len(SMPL_24), 3), np.nan), np.full((count, 10), np.nan))
     for rows, pictures in looked_at(cutouts, frames, root, progress):
         found = network.predict(pictures, boxes[rows], camera, None if facing is None else facing[rows])
         people.theta[rows], people.beta[rows] = found.theta, found.beta
