@@ -32,7 +32,7 @@ _KEYPOINT_SIGMA_M = 0.01  # how well keypoints are known, unless told: a twentie
 class ShapeBasis:
     """Mean shape and K principal components, each scaled by its standard deviation.
 
-    name: the class group. mean (12, 3) and components (K, 12, 3): keypoints in the order of KEYPOINT_NAMES.
+    name: the class group. mean (12, 3) and components (K, 12, 3): keypoints in the order of VEHICLE_12.
     mesh_mean (V, 3), mesh_components (K, V, 3), triangles (T, 3) int32, outward: the dense mesh; V = 0 where there is
     none. dims_mean (3,), dims_components (K, 3): overall length, width over mirrors, height. All metres, float64.
     Raises ValueError where shapes disagree, numbers are not finite or the two sides are not mirror images.
