@@ -28,7 +28,7 @@ from data_manifest.schema import (
     WorldCalibration,
     padded_lens,
 )
-from pipeline.ingest import TimeBucket, hour_bucket
+from data_manifest.times import TimeBucket, hour_bucket
 
 _ROOT = Path(__file__).resolve().parents[1]
 # None where a wheel put the packages into an environment, which is no place for files of users.

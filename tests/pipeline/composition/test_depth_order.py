@@ -84,7 +84,7 @@ def test_disjoint_rectangles_never_cycle_and_agree_with_rays(quads):
 
 
 @given(RECTANGLES, RECTANGLES, st.sampled_from([(7.0, 7.0), (7.0, 8.0), (8.0, 7.0)]), st.permutations([3, 4]))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_of_two_the_nearer_is_the_one_that_comes_first_in_order(first, second, z_m, ids):
     quads = disjoint([first, second])
     front, rank = in_front(quads), ranked(np.array(z_m[: len(quads)]), np.array(ids[: len(quads)]))
