@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from models.checkpoints import read_checkpoint, write_checkpoint, write_json, write_weights
+from models.checkpoints import read_checkpoint, write_checkpoint, write_weights
 from models.runs import claim, log_values, open_board
+from pipeline.core.storage import write_json
 
 Batch = Mapping[str, Tensor]
 _LOG_EVERY = 20  # steps
