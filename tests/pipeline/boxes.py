@@ -1,7 +1,4 @@
-"""Drawn cars and people: boxes on a plane, with their masks, cutouts and places, as the stages before write them.
-
-No two numbers of a row are the same, so that one column in another's place is seen.
-"""
+"""Drawn cars and people: boxes on a plane, with their masks, cutouts and places, as the stages before write them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,13 +9,11 @@ from calibration.camera import Camera, GroundPlane
 from pipeline.core import masks
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import CUTOUTS, RECONSTRUCTED, to_table
-from pipeline.reconstruction.shape_priors import KINDS
 
 SIZE_HW = (240, 320)
 CAMERA = Camera(np.array([[280.0, 0, 159.5], [0, 280, 119.5], [0, 0, 1]]), SIZE_HW)
 PLANE = GroundPlane.from_tilt(22, 0, 7.0)
 CAR = (4.4, 1.9, 1.5)
-BACKGROUNDS = {"noon": (100, 110, 80), "dusk": (70, 55, 60)}  # BGR, by time bucket
 START = datetime(2025, 5, 14, 8, tzinfo=UTC)
 
 
@@ -49,15 +44,15 @@ def rows(number, xy_m, yaw=0.0, dims=CAR, bucket="noon", track=None, colour=(40,
     crop = mask[y : y + h, x : x + w]
     about = {
         "cutout_id": number,
-        "frame_id": 1000 + 2 * number,
+        "frame_id": number,
         "bucket": bucket,
         "category": "vehicle",
-        "track_id": 500 + number if track is None else track,
+        "track_id": number if track is None else track,
     }
     cutout = about | {
         "timestamp": START + timedelta(seconds=number),
         "sequence": 0,
-        "score": 0.9 - number / 1000,
+        "score": 0.9,
         "bbox_xywh": [x, y, w, h],
         "mask_rle": masks.encode(crop, (x, y), SIZE_HW),
         "foot_xy_m": list(xy_m),
@@ -68,18 +63,18 @@ def rows(number, xy_m, yaw=0.0, dims=CAR, bucket="noon", track=None, colour=(40,
         "shadow": png(np.full((h, w), 128, np.uint8)) if shadow else None,
         "shadow_xy": [x, y] if shadow else None,
     }
-    keypoints = KINDS[0].keypoints * dims @ R.T + t
+    keypoints = np.tile(R @ np.array([0, 0, dims[2] / 2]) + t, (12, 1))
     place = dict.fromkeys(RECONSTRUCTED.names) | about
     place |= {
         "z_m": float(t[2]),
         "keypoints_2d": CAMERA.project(keypoints).ravel().tolist(),
-        "keypoint_state": ["visible", "self_occluded", "visible"] * 4,
-        "keypoint_score": (0.5 + np.arange(12) / 32 + number / 1024).tolist(),
+        "keypoint_state": ["visible"] * 6 + ["self_occluded"] * 6,
+        "keypoint_score": [1.0] * 12,
         "keypoints_3d": keypoints.ravel().tolist(),
         "R": R.ravel().tolist(),
         "t": t.tolist(),
         "dims_lwh_m": list(dims),
-        "fit_residual_px": 0.5 + number / 64,
+        "fit_residual_px": 0.5,
         "fit_ok": True,
     }
     return cutout, place
@@ -90,24 +85,21 @@ def tables(pairs):
     return to_table([c for c, _ in pairs], CUTOUTS), to_table([p for _, p in pairs], RECONSTRUCTED)
 
 
-def write_camera(folder, pairs):
-    """A camera's folder, ready to compose; its backgrounds are of one colour each."""
+def write_camera(folder, pairs, grey=100):
+    """A camera's folder, ready to compose."""
     cutouts, places = tables(pairs)
     write_table(folder / "cutouts" / "part-00000.parquet", cutouts, row_group_rows=3)
     write_table(folder / "reconstructed" / "vehicles-00000.parquet", places)
     for bucket in set(cutouts["bucket"].to_pylist()):
-        picture = np.full((*SIZE_HW, 3), BACKGROUNDS[bucket], np.uint8)
-        write_bytes(folder / "background" / f"{bucket}.png", png(picture))
+        write_bytes(folder / "background" / f"{bucket}.png", png(np.full((*SIZE_HW, 3), grey, np.uint8)))
 
 
 def street(count, seed=0):
-    """Cars along four lanes, some of them on the same spot, each of a colour of its own."""
+    """Cars along four lanes, some of them on the same spot."""
     rng = np.random.default_rng(seed)
     lanes = [(-4.5, np.pi / 2), (-1.0, np.pi / 2), (2.5, -np.pi / 2), (6.0, -np.pi / 2)]
     made = []
     for number in range(count):
         x, yaw = lanes[int(rng.integers(len(lanes)))]
-        place, bucket = (x, float(rng.uniform(14, 30))), "noon" if number % 3 else "dusk"
-        colour = tuple(30 + factor * number % 200 for factor in (61, 97, 151))
-        made.append(rows(number, place, yaw, bucket=bucket, colour=colour))
+        made.append(rows(number, (x, float(rng.uniform(14, 30))), yaw, bucket="noon" if number % 3 else "dusk"))
     return made
