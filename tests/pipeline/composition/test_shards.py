@@ -199,3 +199,32 @@ def test_a_background_of_another_size_is_named(camera, tmp_path):
     (tmp_path / "other/background/dusk.png").unlink()
     with pytest.raises(ValueError, match=r"background/.*expected a picture of 320x240, got (none|10x10); run Median"):
         compose_shard(job_for(tmp_path / "other", tmp_path / "out"))
+
+
+def test_no_track_and_no_source_frame_stands_in_both_splits(camera, tmp_path):
+    job = job_for(camera, tmp_path, scenes=30)
+    compose_shard(job)
+    images, objects = (pd.read_parquet(path) for path in job.paths)
+    assert set(images["split"]) == {"train", "val"}
+    assert objects.groupby("scene_id")["split"].nunique().eq(1).all()
+    assert (objects.merge(images, on="scene_id").eval("split_x == split_y")).all()
+    for column in ("track_id", "source_frame", "cutout_id"):
+        of_split = [set(objects.loc[objects["split"] == name, column]) for name in ("train", "val")]
+        assert not of_split[0] & of_split[1]
+    filtered = pd.read_parquet(job.paths[1], filters=[("split", "==", "val")])
+    assert len(filtered) == (objects["split"] == "val").sum() > 0
+    ends_s = objects["scene_id"].map(images.set_index("scene_id")["background"]).map({"noon": 30.6, "dusk": 31.2})
+    last_fifth = objects["source_frame"] > ends_s  # a cutout's number is its time: noon has 1 to 38, dusk 0 to 39
+    assert (objects["split"].eq("val") == last_fifth).all()
+
+
+def test_where_nothing_may_validate_all_scenes_train_and_the_manifest_says_so(tmp_path):
+    folder = tmp_path / "data"
+    boxes.write_camera(folder, [row for row in boxes.street(20) if row[0]["bucket"] == "noon"][:9])
+    job = job_for(
+        folder, tmp_path / "out", scenes=10, shards=1, settings=ComposeSettings(objects_min=3, objects_mean=3)
+    )
+    compose_shard(job)
+    assert set(pd.read_parquet(job.paths[0])["split"]) == {"train"}
+    splits = build_manifest([job])["statistics"]["splits"]
+    assert splits["val"]["scenes"] == 0 and splits["train"]["scenes"] == 10 and splits["val"]["cutouts"] == 2
