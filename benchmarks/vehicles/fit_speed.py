@@ -26,13 +26,13 @@ from models.shape_basis import load_bases
 from models.vehicle_keypoints import load_default
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
-from pipeline.reconstruction.vehicles.fit import Keypoints, fit_vehicles
+from pipeline.reconstruction.vehicles.fit import VehiclesSeen, fit_vehicles
 
 PLANE = GroundPlane.from_tilt(15, 1, 8.0)
 TRACKS, REPEATS = 300, 5
 
 
-def street(tracks: int) -> Keypoints:
+def street(tracks: int) -> VehiclesSeen:
     """Noisy keypoints of tracks before the camera, and the outlines of the meshes that are nearest to them."""
     rng, bases = np.random.default_rng(31), load_bases()
     bodies = [body_of(kind, kind, False)[:2] for kind in range(36)]
@@ -49,7 +49,7 @@ def street(tracks: int) -> Keypoints:
     scores = np.ones((len(xy), len(VEHICLE_12)))
     for row in scores:
         row[rng.permutation(len(VEHICLE_12))[:4]] = 0
-    return Keypoints(np.array(xy), scores, np.array(track), support=np.array(support))
+    return VehiclesSeen(np.array(xy), scores, np.array(track), support=np.array(support))
 
 
 def cpu_s(work: Callable[[], object], repeats: int) -> float:
@@ -76,7 +76,7 @@ def profile(work: Callable[[], object], lines: int = 10) -> list[dict]:
     ]
 
 
-def measure_fit(keypoints: Keypoints, what: str, repeats: int) -> tuple[dict, list[dict]]:
+def measure_fit(keypoints: VehiclesSeen, what: str, repeats: int) -> tuple[dict, list[dict]]:
     """The row of a fit and its profile."""
     bases = load_bases()
 

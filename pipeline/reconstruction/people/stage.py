@@ -94,7 +94,7 @@ def facing_of(headings: Headings, plane: GroundPlane) -> np.ndarray:
     return np.stack([np.cos(yaw), np.sin(yaw), np.zeros(len(yaw))], axis=1) @ plane.R_cam_world.T
 
 
-def fit_rows(
+def fit_people_rows(
     outlined: Outlined,
     people: People,
     camera: Camera,

@@ -70,7 +70,7 @@ def predict_keypoints(
     return Keypoints(xy, score, sigma, state)
 
 
-def fit_rows(
+def fit_vehicle_rows(
     outlined: Outlined,
     points: Keypoints,
     camera: Camera,
@@ -80,9 +80,9 @@ def fit_rows(
 ) -> pa.Table:
     """RECONSTRUCTED of vehicles, with the fit to their keypoints instead of the outline's where it holds."""
     table, headings = outlined.table, outlined.headings
-    seen = vehicle_fit.Keypoints(
+    seen = vehicle_fit.VehiclesSeen(
         np.nan_to_num(points.xy), points.score, tracks_of(table), headings.yaw, headings.sigma, outlined.support,
-        _starts(table, plane),
+        _outline_starts(table, plane),
     )  # fmt: skip
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
     overlap = _box_overlap(fits, boxes_of(outlined.cutouts), camera, bases)
@@ -94,7 +94,7 @@ def fit_rows(
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 
 
-def _starts(placed: pa.Table, plane: GroundPlane) -> np.ndarray:
+def _outline_starts(placed: pa.Table, plane: GroundPlane) -> np.ndarray:
     """(N, 3) world x, y and yaw of the outlines' fits; NaN where there is none."""
     known = ~np.array(placed["t"].is_null().to_pylist(), bool)
     starts, rows = np.full((len(placed), 3), np.nan), placed.filter(pa.array(known))
