@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
-from pipeline.core.tables import KEYPOINT_STATES, RECONSTRUCTED
+from pipeline.core.tables import KEYPOINT_STATES, RECONSTRUCTED, matrix
 from pipeline.reconstruction.headings import Headings, HeadingSettings, find_headings
 from pipeline.reconstruction.shape_priors import KINDS_OF, states_alone
 from pipeline.reconstruction.support_function import DIRECTIONS, Fit, HullModel, Targets, outline_of_mask
@@ -109,7 +109,7 @@ class _OutlineFitter:
         self.support = np.stack([o.support for o in outlines])
         self.size_px = np.sqrt([o.area_px for o in outlines])
         self.solidity = np.array([o.solidity for o in outlines])
-        box = np.array(cutouts["bbox_xywh"].to_pylist(), float)
+        box = matrix(cutouts["bbox_xywh"], 4)
         bottom = edge_to_pixel(box[:, :2] + box[:, 2:] * [0.5, 1.0])
         foot = plane.to_world(plane.intersect(camera, bottom))[:, :2]
         self.grounded = np.isfinite(foot).all(axis=1) & (np.hypot(*foot.T) < settings.max_range_m)

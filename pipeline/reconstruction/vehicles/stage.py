@@ -18,9 +18,9 @@ from models.shape_basis import ShapeBasis
 from models.vehicle_keypoints import Keypoints, VehicleKeypoints
 from pipeline.core.boxes import box_iou
 from pipeline.core.skeletons import VEHICLE_12
-from pipeline.core.tables import RECONSTRUCTED
+from pipeline.core.tables import RECONSTRUCTED, matrix
 from pipeline.reconstruction.outline_fit import Outlined
-from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, tracks_of
+from pipeline.reconstruction.rows import Progress, liftable, looked_at, row_of, tracks_of
 from pipeline.reconstruction.vehicles import fit as vehicle_fit
 
 
@@ -61,7 +61,7 @@ def predict_keypoints(
 ) -> Keypoints:
     """The network's points (N, 12) of vehicle CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame
     cannot be read any more."""
-    shape, boxes = (len(cutouts), len(VEHICLE_12)), boxes_of(cutouts)
+    shape, boxes = (len(cutouts), len(VEHICLE_12)), matrix(cutouts["bbox_xywh"], 4)
     xy, score = np.full((*shape, 2), np.nan), np.zeros(shape)
     sigma, state = np.full(shape, np.inf), np.zeros(shape, np.int64)
     for rows, pictures in looked_at(cutouts, frames, root, progress):
@@ -85,7 +85,7 @@ def fit_vehicle_rows(
         _outline_starts(table, plane),
     )  # fmt: skip
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
-    overlap = _box_overlap(fits, boxes_of(outlined.cutouts), camera, bases)
+    overlap = _box_overlap(fits, matrix(outlined.cutouts["bbox_xywh"], 4), camera, bases)
     held = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
     rows = table.to_pylist()
     for i in np.flatnonzero(held).tolist():
@@ -99,7 +99,7 @@ def _outline_starts(placed: pa.Table, plane: GroundPlane) -> np.ndarray:
     known = ~np.array(placed["t"].is_null().to_pylist(), bool)
     starts, rows = np.full((len(placed), 3), np.nan), placed.filter(pa.array(known))
     if known.any():
-        R, t = (np.array(rows[name].to_pylist(), float) for name in ("R", "t"))
+        R, t = matrix(rows["R"], 9), matrix(rows["t"], 3)
         starts[known] = np.column_stack([plane.to_world(t)[:, :2], plane.yaw(R.reshape(-1, 3, 3))])
     return starts
 
