@@ -1,8 +1,9 @@
 """What a network declares so that the whole house can train, evaluate, load and run it: one folder a network.
 
-A folder of models/ with a card.md is a network, and its `__init__` has a `SPEC`; so is what an installed package names under the entry
-point group `walt3d.networks`. Tasks, make targets, `models.load` and the contract's test find it by its Spec and by
-nothing else. Importing a Spec loads no torch: what needs it is named as "module:attribute" and loaded when it is used.
+A folder of models/ with a card.md is a network, and its `__init__` has a `SPEC`; so is what an installed package names
+under the entry point group `walt3d.networks`. Tasks, make targets, `models.load` and the contract's test find it by its
+Spec and by nothing else. Importing a Spec loads no torch: what needs it is named as "module:attribute" and loaded when
+it is used.
 """
 
 from __future__ import annotations
@@ -172,9 +173,10 @@ class Spec:
     name: of its folder; summary: one line of what it does. settings: dataclass of the network's shape and losses,
     stored with its weights. network: "module:class" of its `models.network.Network`. data: "module:function" from
     (settings, Given, seed) to Splits. presets: by name. source: where its training data come from. takes: those of
-    TrainOptions' sources (labels, images, backdrops, cameras, masks) that it reads. unit: what one prediction is made of: a box, a frame.
-    needs and gives: columns, named as those of `objects`, that it reads of a frame's objects and fills in. best: the
-    validation metric that says which checkpoint is best, with a minus where less is better. weights: what ships.
+    TrainOptions' sources (labels, images, backdrops, cameras, masks) that it reads. unit: what one prediction is made
+    of: a box, a frame. needs and gives: columns, named as those of `objects`, that it reads of a frame's objects and
+    fills in. best: the validation metric that says which checkpoint is best, with a minus where less is better.
+    weights: what ships.
 
     train, predictor, evaluate: "module:function" in place of the house's own, for a network of another library:
     train(spec, preset, given, folder, init_from, progress) -> metrics; predictor(spec, weights, device) -> a callable
