@@ -45,7 +45,8 @@ class Predictor:
 
         pictures: one or a list of paths, BGR uint8 arrays (H, W, 3) and Frames; boxes: (N, 4) px, COCO edges, of the
         one picture, or a list of such for several; detect: finds them instead; more: other fields of Frame, as
-        background. Raises ValueError for pictures that cannot be read, bad boxes, and objects that lack what the network needs.
+        background. Raises ValueError for pictures that cannot be read, bad boxes, and objects that lack what the
+        network needs.
         """
         one = isinstance(pictures, str | Path | Frame | np.ndarray)
         listed = [pictures] if one else list(pictures)
