@@ -48,18 +48,16 @@ def _run_length_mask(shape: dict, size_hw: tuple[int, int], scale: float, where:
     expected, size = [round(v * scale) for v in size_hw], shape.get("size")
     if size != expected:
         raise ValueError(f"{where}: segmentation size: expected {expected}, the frame's times scale, got {size}")
-    height, width, counts = *expected, shape.get("counts")
-    if isinstance(counts, str):
-        edges = masks.run_edges(counts, (height, width)).reshape(-1)
-    else:
-        edges = np.cumsum(np.array(postgres_array(counts, f"{where}: counts"), np.int64))
-        edges = edges[: len(edges) // 2 * 2]
-    if len(edges) and (edges[0] < 0 or (np.diff(edges) < 0).any() or edges[-1] > height * width):
-        raise ValueError(f"{where}: run lengths that leave the picture {height}x{width}")
-    steps = np.zeros(height * width + 1, np.int8)
-    np.add.at(steps, edges[0::2], 1)
-    np.add.at(steps, edges[1::2], -1)
-    mask = np.cumsum(steps[:-1], dtype=np.int8).reshape(width, height).T
+    counts = shape.get("counts")
+    if not isinstance(counts, str):
+        runs = np.array(postgres_array(counts, f"{where}: counts") or [0], np.int64)
+        if (runs < 0).any() or runs.sum() > np.prod(expected):
+            raise ValueError(f"{where}: run lengths that leave the picture {size[0]}x{size[1]}")
+        counts = pycoco.frPyObjects({"size": expected, "counts": runs.tolist()}, *expected)["counts"].decode("ascii")
+    try:
+        mask = masks.full(counts, (expected[0], expected[1]))
+    except (ValueError, IndexError):
+        raise ValueError(f"{where}: run lengths that leave the picture {size[0]}x{size[1]}") from None
     if scale == 1:
-        return mask.astype(bool)
-    return cv2.resize(np.ascontiguousarray(mask).astype(np.float32), size_hw[::-1], interpolation=cv2.INTER_AREA) >= 0.5
+        return mask
+    return cv2.resize(mask.astype(np.float32), size_hw[::-1], interpolation=cv2.INTER_AREA) >= 0.5

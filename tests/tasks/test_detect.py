@@ -12,7 +12,8 @@ from mm_scene import write_config
 
 from data_manifest import load_camera
 from models.mm.configs import build_network, read_config
-from models.mm.digests import sha256_of, write_record
+from models.mm.digests import write_record
+from pipeline.core.storage import sha256_of
 from pipeline.detection import DetectionSettings
 from pipeline.detection.mmdet import MmdetSettings
 from tasks.common.configuration import REPOSITORY

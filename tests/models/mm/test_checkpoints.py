@@ -17,7 +17,8 @@ from mmengine.runner import Runner
 from torch import nn
 
 from models.mm.checkpoints import load_model_state, read_zoo_checkpoint
-from models.mm.digests import record_of, sha256_of, write_record
+from models.mm.digests import record_of, write_record
+from pipeline.core.storage import sha256_of
 
 NAMES = ("person", "car")
 

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.shape_basis import GROUPS, KEYPOINT_NAMES, SHIPPED, ShapeBasis, load_bases, save_bases
+from models.shape_basis import GROUPS, SHIPPED, ShapeBasis, load_bases, save_bases
+from pipeline.core.skeletons import VEHICLE_12
 
 BASES = load_bases()
 MIRROR = np.array([1.0, -1.0, 1.0])
@@ -21,8 +22,8 @@ def test_the_shipped_file_is_small_and_has_every_group_with_one_number_of_compon
     assert SHIPPED.stat().st_size < 1_500_000
     assert list(BASES) == list(GROUPS)
     assert len({basis.size for basis in BASES.values()}) == 1
-    assert KEYPOINT_NAMES[:2] == ("right front wheel", "left front wheel")
-    assert KEYPOINT_NAMES[-1] == "left back roof corner"
+    assert VEHICLE_12.names[:2] == ("right front wheel", "left front wheel")
+    assert VEHICLE_12.names[-1] == "left back roof corner"
 
 
 @settings(max_examples=25, deadline=None)

@@ -8,7 +8,8 @@ import pytest
 import trimesh
 from house import clean_environment
 
-from models.shape_basis import KEYPOINT_NAMES, SHIPPED, load_bases
+from models.shape_basis import SHIPPED, load_bases
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import make_vehicle
 from tasks.learn.shape_basis import BuildShapeBasis
 
@@ -39,7 +40,7 @@ def cad_folder(tmp_path):
     for seed in (1, 2):
         van = make_vehicle("van", seed)
         trimesh.Trimesh(van.mesh.vertices, van.mesh.triangles, process=False).export(folder / f"{seed}.ply")
-        points = dict(zip(KEYPOINT_NAMES, van.keypoints.tolist(), strict=True))
+        points = dict(zip(VEHICLE_12.names, van.keypoints.tolist(), strict=True))
         index[f"{seed}.ply"] = {"group": "van", "unit": "m", "keypoints": points}
     (folder / "keypoints.json").write_text(json.dumps(index))
     return folder
