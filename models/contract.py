@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, get_type_hints
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pipeline.core.skeletons import Skeleton
     from torch import Tensor
+
+    from pipeline.core.skeletons import Skeleton
 
 ENTRY_POINTS = "walt3d.networks"
 Progress = Callable[[int, int], None]
