@@ -24,13 +24,13 @@ import numpy as np
 from benchmarks.common.report import Report, main
 from benchmarks.vehicles.apollo_cars import FOLDER, meshes
 from calibration.camera import edge_to_pixel
+from models.metrics.keypoints import PCK_FRACTION
 from models.synthetic.sprites import Sprite, draw_light, draw_place, draw_sprite
 from models.synthetic.vehicle_crops import Crop, compose
 from models.synthetic.vehicle_plan import CropSettings, plan_shards
 from models.synthetic.vehicle_shards import Library, draw_shard, read_library
 from models.vehicle_keypoints import load_default
 from models.vehicle_keypoints.evaluate import STATES
-from models.vehicle_keypoints.network import PCK_SHARE
 from pipeline.core.mesh import Lamp, Mesh
 
 # The test that bounds the residuals measures them; found by name because tests are not type-checked.
@@ -137,7 +137,7 @@ def network_rows(quick: bool) -> list[dict]:
         of = error[state == index]
         rows.append(
             {"what": f"keypoint network, {name}: PCK@0.1", **about, "points": len(of),
-             "value": float((of <= PCK_SHARE).mean())}
+             "value": float((of <= PCK_FRACTION).mean())}
         )  # fmt: skip
     both = error[shown & (state < 2)]
     what = "keypoint network, both: median error, share of the box"

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 
 from benchmarks.common.report import Bar, Report, main
+from models.layers.heatmaps import means_about_peaks
 from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_graphs, judge
 from models.occlusion_net.data import TRAINING, RenderedViews
 from models.occlusion_net.evaluate import WEIGHTS, load_network, read_scenes, under_noise
 from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet
-from models.occlusion_net.readout import read_out
 from models.occlusion_net.scores import VISIBLE, Scored, with_baseline
 from models.occlusion_net.self_views import with_detected_views
 from models.occlusion_net.trifocal import transfer
@@ -102,8 +102,8 @@ def speed(network: OcclusionNet, graphs: Graphs) -> tuple[dict, Bar]:
     image = torch.rand(_CUT, 3, 96, 96, generator=generator).contiguous(memory_format=torch.channels_last)
     aspect = torch.ones(_CUT)
     with torch.inference_mode():
-        cells, confidence = read_out(network.heatmaps(image))
-        heat_s = _fastest(lambda: read_out(network.heatmaps(image)))
+        cells, confidence = means_about_peaks(network.heatmaps(image))
+        heat_s = _fastest(lambda: means_about_peaks(network.heatmaps(image)))
         graph_s = _fastest(lambda: graphs(cells / 28 - 1, confidence, aspect))
     row = {"kind": "speed", "name": "one thread", "crops_per_s": _CUT / (heat_s + graph_s)}
     return row, Bar("graphs' share of the heatmap network's time", graph_s / heat_s, at_most=0.10)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.crops import cut, windows_of
+from models.crops import crop_square, squares_of
 from models.occlusion_net.frames import INPUT_PX, box_matrix, cells_of_box, to_box
 from models.synthetic.car_views import CarView, CarViews
 from models.synthetic.vehicle_crops import FLIP_ORDER, Troubles, composed, flip_sprite
@@ -40,7 +40,7 @@ def as_sample(image_rgb: np.ndarray, box_xywh: np.ndarray, edge_xy: np.ndarray, 
     xy = torch.from_numpy(to_box(edge_xy, box_xywh).astype(np.float32))
     aspect = torch.tensor(box_xywh[2] / box_xywh[3], dtype=torch.float32)
     return {
-        "image": torch.from_numpy(cut(image_rgb, windows_of(box_xywh[None])[0], INPUT_PX)).permute(2, 0, 1),
+        "image": torch.from_numpy(crop_square(image_rgb, squares_of(box_xywh[None])[0], INPUT_PX)).permute(2, 0, 1),
         "xy": xy,
         "cells": cells_of_box(xy[None], aspect[None])[0],
         "state": torch.from_numpy(np.asarray(state, np.int64)),

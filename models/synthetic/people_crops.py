@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from models.hmr.points import FLIP_ORDER
-from models.hmr.view import crop_from_camera
-from models.hmr.window import ASPECT, GROWN
+from models.body_model.points import FLIP_ORDER
+from models.crops import GROWN, PERSON_ASPECT, crop_from_camera
 from models.poses import mirror
 from models.synthetic.canvas import Canvas, lay_street, piece_of, resized, resized_wh
 from models.synthetic.people_shards import Library
@@ -122,7 +121,7 @@ def _developed(
     canvas: Canvas, sprite: PersonSprite, frame: np.ndarray, box: np.ndarray, size: float, rng: np.random.Generator
 ) -> Crop:
     """The part of the canvas that the window needs, as a camera would deliver it, with the labels in its camera."""
-    middle, reach = box[:2] + box[2:] / 2, GROWN * max(box[3], box[2] / ASPECT) / 2 + 3
+    middle, reach = box[:2] + box[2:] / 2, GROWN * max(box[3], box[2] / PERSON_ASPECT) / 2 + 3
     image, low = canvas.developed(frame, middle, reach, min(1.0, _LARGEST_PX / size), rng)
     R = _turn(sprite, canvas, middle)
     theta = sprite.theta.copy()

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from models.hmr.points import POINTS
+from models.body_model.points import POINTS
 from models.poses import sample_poses
 from models.synthetic.people_plan import POSES, PeopleJob
 from models.synthetic.people_sprites import PersonSprite, draw_person

@@ -14,7 +14,7 @@ import numpy as np
 
 from calibration.camera import edge_to_pixel
 from models.body_model.rest import SMPL_FROM_PERSON, global_from_theta
-from models.hmr.view import crop_from_camera
+from models.crops import crop_from_camera
 from models.synthetic.sprites import SIDE_PX, Placed, draw_light, draw_place, draw_sprite
 from pipeline.simulate.people.person import Person, in_pose, rest_joints
 

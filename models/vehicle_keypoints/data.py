@@ -10,19 +10,19 @@ import torch
 from torch import Tensor
 
 from calibration.camera import edge_to_pixel
-from models.crops import cut, to_cells, windows_of
+from models.crops import crop_square, squares_of, to_cells
 from models.labels.keypoints import LabelledCrop
+from models.metrics.keypoints import pck_radius_cells
 from models.synthetic.photograph import photographed
 from models.synthetic.vehicle_crops import FLIP_ORDER, compose
 from models.synthetic.vehicle_shards import Library
-from models.vehicle_keypoints.network import pck_radius_cells
 
 
 def as_sample(image_rgb: np.ndarray, box_xywh: np.ndarray, xy: np.ndarray, state: np.ndarray) -> dict[str, Tensor]:
     """One item of a batch from an RGB image, a box (4,), keypoints (12, 2) pixel centres and states (12,)."""
-    window = windows_of(np.asarray(box_xywh)[None])
+    window = squares_of(np.asarray(box_xywh)[None])
     return {
-        "image": torch.from_numpy(cut(image_rgb, window[0])).permute(2, 0, 1),
+        "image": torch.from_numpy(crop_square(image_rgb, window[0])).permute(2, 0, 1),
         "cells": torch.from_numpy(to_cells(xy[None], window)[0].astype(np.float32)),
         "state": torch.from_numpy(state.astype(np.int64)),
         "radius": torch.tensor(pck_radius_cells(), dtype=torch.float32),

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from calibration.camera import edge_to_pixel
+from models.metrics.keypoints import PCK_FRACTION
 from models.synthetic.vehicle_crops import compose
 from models.synthetic.vehicle_shards import Library, read_library
-from models.vehicle_keypoints.network import PCK_SHARE
 from models.vehicle_keypoints.predict import WEIGHTS, VehicleKeypoints, load
 
 STATES = ("visible", "self_occluded", "occluded", "truncated")
@@ -37,7 +37,7 @@ class Scored:
 
     def pck(self, chosen: np.ndarray) -> float:
         """PCK@0.1 over chosen keypoints (N, 12); NaN where there are none."""
-        return float((self.error[chosen] <= PCK_SHARE).mean()) if chosen.any() else float("nan")
+        return float((self.error[chosen] <= PCK_FRACTION).mean()) if chosen.any() else float("nan")
 
 
 def score(predictor: VehicleKeypoints, library: Library, count: int, seed: int) -> Scored:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from models.crops import cut, from_cells, px_per_cell, windows_of
+from models.crops import crop_square, from_cells, px_per_cell, squares_of
 from models.headers import check_header
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class HeatmapKeypoints:
         boxes = np.asarray(boxes_xywh, float).reshape(-1, 4) if len(images) == 0 else np.asarray(boxes_xywh, float)
         if len(images) != len(boxes):
             raise ValueError(f"vehicle keypoints: expected one image for each of {len(boxes)} boxes, got {len(images)}")
-        windows = windows_of(boxes)
+        windows = squares_of(boxes)
         batches = [range(i, min(i + _BATCH, len(boxes))) for i in range(0, len(boxes), _BATCH)]
         parts = [_nothing()]
         # One batch a core: torch's own threads wait for each other after every layer, which on a busy machine takes
@@ -84,14 +84,14 @@ class HeatmapKeypoints:
         return Keypoints(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _batch(self, images: Sequence[np.ndarray], windows: np.ndarray, rows: range) -> tuple[np.ndarray, ...]:
-        cuts = np.stack([cut(_checked(row, images[row]), windows[row]) for row in rows])
+        cuts = np.stack([crop_square(_checked(row, images[row]), windows[row]) for row in rows])
         return self._of_crops(cuts[..., ::-1], windows[rows.start : rows.stop])
 
     def _of_crops(self, crops_rgb: np.ndarray, windows: np.ndarray) -> tuple[np.ndarray, ...]:
         """xy, score, sigma_px and state of window cuts (B, 128, 128, 3)."""
         import torch
 
-        from models.vehicle_keypoints.network import scaled
+        from models.layers.unet import scaled
 
         with torch.inference_mode():
             image = torch.from_numpy(np.ascontiguousarray(crops_rgb)).to(self.device).permute(0, 3, 1, 2)
@@ -104,7 +104,7 @@ def decode(heat, state, windows: np.ndarray) -> tuple[np.ndarray, ...]:
     import torch
 
     from models.layers import heatmaps
-    from models.vehicle_keypoints.network import pck_radius_cells
+    from models.metrics.keypoints import pck_radius_cells
 
     probability = heatmaps.distributions(heat)
     point = heatmaps.peaks(probability)

@@ -1,7 +1,7 @@
 import numpy as np
 
+from models.body_model.points import FLIP_ORDER
 from models.hmr.data import matrices
-from models.hmr.points import FLIP_ORDER
 from models.hmr.shape import fitted_betas
 from models.synthetic.people_crops import compose, flip_sprite
 from models.synthetic.people_plan import PeopleSettings, plan_people

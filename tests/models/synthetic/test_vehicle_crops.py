@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from models.metrics.keypoints import pck_radius_cells
 from models.synthetic.vehicle_crops import (
     FLIP_ORDER,
     OCCLUDED,
@@ -12,7 +13,6 @@ from models.synthetic.vehicle_crops import (
     keypoint_states,
 )  # fmt: skip
 from models.vehicle_keypoints.data import RenderedCrops
-from models.vehicle_keypoints.network import pck_radius_cells
 
 
 def test_flipped_twice_is_as_it_was(library):

@@ -3,9 +3,10 @@ import torch
 
 from models.checkpoints import load_into, read_weights, write_weights
 from models.crops import MAP_CELLS
+from models.layers.unet import scaled
 from models.train import Recipe, TrainSettings, train
 from models.vehicle_keypoints.data import RenderedCrops
-from models.vehicle_keypoints.network import KeypointNetwork, NetworkSettings, build_network, config_of, scaled
+from models.vehicle_keypoints.network import KeypointNetwork, NetworkSettings, build_network, config_of
 
 SMALL = NetworkSettings(width=16, blocks=1)
 

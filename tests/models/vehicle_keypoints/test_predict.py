@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from models.checkpoints import write_weights
-from models.crops import MAP_CELLS, to_cells, windows_of
+from models.crops import MAP_CELLS, squares_of, to_cells
 from models.vehicle_keypoints import Keypoints, check_weights, load, load_default
 from models.vehicle_keypoints.network import KeypointNetwork, NetworkSettings, config_of
 from models.vehicle_keypoints.predict import WEIGHTS, HeatmapKeypoints, decode
@@ -30,7 +30,7 @@ class Given(nn.Module):
 
 
 def test_a_map_around_a_point_gives_that_point_of_the_image(rng):
-    windows = windows_of(BOXES)
+    windows = squares_of(BOXES)
     xy = BOXES[:, None, :2] + rng.uniform(-0.05, 1.05, (4, 12, 2)) * BOXES[:, None, 2:] - 0.5
     found = HeatmapKeypoints(Given(gaussian_logits(to_cells(xy, windows)))).predict(
         [np.zeros((720, 1280, 3), np.uint8)] * 4, BOXES
