@@ -28,7 +28,7 @@ from data_manifest.schema import (
     WorldCalibration,
     padded_lens,
 )
-from pipeline.ingest import TimeBucket, hour_bucket
+from data_manifest.times import TimeBucket, hour_bucket
 
 CAMERAS = Path(__file__).resolve().parent / "cameras"
 _TAGS = {"plane", "world", "tilt", "tsai", "simulated", "video", "images", "hourly", "named"}

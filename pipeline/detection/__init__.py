@@ -17,9 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.background import read_backgrounds
 from pipeline.core import masks
-from pipeline.core.frames import FrameReader
+from pipeline.core.frames import FrameReader, read_backgrounds
 from pipeline.core.instances import BatchDetector, Detector, Instance
 from pipeline.core.storage import write_table
 from pipeline.core.tables import CATEGORY_IDS, DETECTIONS
@@ -80,7 +79,7 @@ def make_detector(
     if settings.detector == "coco":
         if frames is None:
             raise ValueError("detector coco: expected the table of frames to match image names with, got none")
-        return CocoDetector(settings.coco, camera.size_hw, frames, ignore)
+        return CocoDetector(settings.coco, frames, ignore)
     return MotionDetector(settings.motion, camera, plane, backgrounds, ignore)
 
 

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from data_manifest.times import hour_bucket
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard, median, median_background
 from pipeline.core.frames import FrameReader
 from pipeline.core.storage import write_table
-from pipeline.ingest import Found, IngestSettings, hour_bucket, index_table
+from pipeline.ingest import Found, IngestSettings, index_table
 
 
 def numpys(stack):

@@ -16,8 +16,8 @@ import pyarrow as pa
 from calibration.camera import Camera, GroundPlane
 from models.hmr import People, PeopleRegressor
 from models.topdown import PersonPose
+from pipeline.core.boxes import box_iou
 from pipeline.core.tables import RECONSTRUCTED
-from pipeline.mining.selection import box_iou
 from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen
 from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, supports_of, tracks_of
