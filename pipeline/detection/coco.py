@@ -25,16 +25,20 @@ from models.labels.coco import (
     score_of,
 )
 from pipeline.core.instances import Instance
+from pipeline.detection.registry import Backend, Inputs
 
 
 @dataclass(frozen=True)
 class CocoSettings(CocoNames):
     """The file and how its contents are read."""
 
-    file: str = field(default="", metadata={"help": "path of the JSON file"})
+    file: str = field(default="", metadata={"help": "path of the JSON file", "file": True})
     images: str = field(
         default="",
-        metadata={"help": "COCO dataset JSON with the `images` (and `categories`) of a results file; may be empty"},
+        metadata={
+            "help": "COCO dataset JSON with the `images` (and `categories`) of a results file; may be empty",
+            "file": True,
+        },
     )
     walt_labels: str = field(
         default="1:vehicle,2:person", metadata={"help": "what WALT's label_id means, number:category"}
@@ -109,3 +113,11 @@ def _frames_at(times: list[str], frames: pa.Table, settings: CocoSettings) -> li
     nearest = np.where(np.abs(asked - stamps[left]) <= np.abs(asked - stamps[right]), left, right)
     near = np.abs(asked - stamps[nearest]) <= settings.time_tolerance_s * 1e6
     return [int(ids[k]) if ok else None for k, ok in zip(nearest, near, strict=True)]
+
+
+def _make(settings: CocoSettings, inputs: Inputs) -> CocoDetector:
+    assert inputs.frames is not None  # needed, hence there
+    return CocoDetector(settings, inputs.frames, inputs.ignore)
+
+
+BACKEND = Backend("coco", _make, CocoSettings, needs=("frames",))

@@ -15,6 +15,7 @@ import numpy as np
 
 from models.exported import Letterbox, letterbox, open_session
 from pipeline.core.instances import Instance, tight
+from pipeline.detection.registry import Backend
 
 # The 80 classes of COCO in the order of every YOLO export.
 _COCO_80 = 80
@@ -24,7 +25,7 @@ _COCO_80 = 80
 class OnnxSettings:
     """The network's file and what is made of its output."""
 
-    model: str = field(default="", metadata={"help": "path of the .onnx file"})
+    model: str = field(default="", metadata={"help": "path of the .onnx file", "file": True})
     min_score: float = field(default=0.35, metadata={"help": "lowest score of a candidate, 0 to 1"})
     nms_iou: float = field(
         default=0.6, metadata={"help": "boxes of one category that overlap more are one object, IoU"}
@@ -158,3 +159,6 @@ def box_mask(
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = (right - left, bottom - top)
     return cv2.warpAffine(logits, pick, size, flags=flags, borderMode=cv2.BORDER_REPLICATE) > 0, (left, top)
+
+
+BACKEND = Backend("onnx", lambda settings, inputs: OnnxDetector(settings, inputs.ignore), OnnxSettings)

@@ -66,6 +66,10 @@ class Stage(luigi.Task):
         """What beyond settings and upstream the bytes depend on, as JSON: parts of the manifest, files' stamps."""
         return None
 
+    def identity(self) -> dict[str, Any] | None:
+        """What of the settings the bytes depend on, as plain values."""
+        return identity(self.settings) if self.settings else None
+
     @property
     def name(self) -> str:
         """Name of the stage's record; tasks that differ in other parameters have other names."""
@@ -91,7 +95,7 @@ class Stage(luigi.Task):
         content = {
             "stage": self.name,
             "version": self.version,
-            "settings": identity(self.settings) if self.settings else None,
+            "settings": self.identity(),
             "depends_on": self.depends_on(),
             "upstream": {task.name: task.fingerprint for task in luigi.task.flatten(self.requires())},
         }
