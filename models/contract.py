@@ -62,7 +62,9 @@ class TrainOptions:
     lr: float = field(default=0.0, metadata={"help": "learning rate after the warm-up, else the preset's"})
     batch: int = field(default=0, metadata={"help": "samples of a step, else the preset's"})
     seed: int = field(default=-1, metadata={"help": "of weights and samples, else the preset's"})
-    workers: int = field(default=-1, metadata={"help": "processes that prepare samples, else the preset's"})
+    data_workers: int = field(
+        default=-1, metadata={"help": "processes that prepare samples, else the preset's; --workers is luigi's own"}
+    )
     init_from: str = field(default="", metadata={"help": "weights to start from"})
     labels: str = field(default="", metadata={"help": "human labels to train on, in the formats that the model reads"})
     images: str = field(default="", metadata={"help": "folder of the labelled pictures, else the labels'"})
@@ -222,7 +224,8 @@ class Spec:
             raise ValueError(f"{self.name}: has no use for --{unread[0]}; it reads {reads}")
         network, train = self.presets[options.preset]
         changed: dict[str, Any] = {n: getattr(options, n) for n in ("steps", "lr", "batch") if getattr(options, n)}
-        changed |= {n: getattr(options, n) for n in ("seed", "workers") if getattr(options, n) >= 0}
+        others = {"seed": options.seed, "workers": options.data_workers}
+        changed |= {name: value for name, value in others.items() if value >= 0}
         return Preset(network, dataclasses.replace(train, **changed))
 
     def config(self, settings: Any) -> dict[str, Any]:

@@ -53,8 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML")
     for option in dataclasses.fields(TrainOptions):
         default = "base" if option.name == "preset" else option.default
-        flag = f"--{option.name.replace('_', '-')}"
-        parser.add_argument(flag, type=type(default), default=default, help=option.metadata["help"])
+        flags = [f"--{option.name.replace('_', '-')}", *(["--workers"] if option.name == "data_workers" else [])]
+        parser.add_argument(*flags, type=type(default), default=default, help=option.metadata["help"])
     asked = parser.parse_args(arguments)
     try:
         last = _launch(asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import luigi
 
@@ -23,6 +24,11 @@ class Evaluate(Learning, options=TrainOptions):
     )
     device = luigi.Parameter(default="", description="cpu or cuda, else cuda where there is one", significant=False)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self._of_run:
+            self._file()  # one that is not there is told before anything is rendered
+
     def requires(self) -> list[luigi.Task]:
         """The run, where it is to be measured, and its data."""
         return [*([self._run()] if self._of_run else []), *self.sources()]
@@ -31,7 +37,7 @@ class Evaluate(Learning, options=TrainOptions):
         """The table's rows; beside the run's weights where it is the run's."""
         if self._of_run:
             return luigi.LocalTarget(str(self.folder / "evaluation.json"))
-        path = self.path
+        path = self._file()
         name = f"{self.model}-{path.stem}-{digest(path)[:8]}.json"
         return luigi.LocalTarget(str(data_root_of(self.data_root) / "evaluations" / name))
 
@@ -46,7 +52,7 @@ class Evaluate(Learning, options=TrainOptions):
         measure = load_object(self.spec.measure or "models.evaluate:measure")
         report = Report(self, f"Evaluate {self.model}", "samples")
         rows = measure(
-            self.spec, self.preset, self.given(), self.path, device=self.device or None, progress=report
+            self.spec, self.chosen, self.given(), self.path, device=self.device or None, progress=report
         )  # fmt: skip
         out = Path(self.output().path)
         write_json(out, rows)
@@ -55,9 +61,10 @@ class Evaluate(Learning, options=TrainOptions):
 
     @property
     def path(self) -> Path:
-        """The weights. Raises ValueError where a file that was asked for is not there."""
-        if self._of_run:
-            return Path(self._run().output().path)
+        """The weights."""
+        return Path(self._run().output().path) if self._of_run else self._file()
+
+    def _file(self) -> Path:
         path = Path(self.weights).expanduser().resolve() if self.weights else self.spec.weights
         if path is None or not path.is_file():
             raise ValueError(f"{self.model}: --weights: {path}: no such file")
