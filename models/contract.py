@@ -55,16 +55,17 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What a user may change of a training, by the same names in every command; 0 and "" leave it to the preset."""
+    """What a user may change of a training, by the same names in every command; 0 and "" leave it to the preset.
+
+    batch_size and data_workers are `batch` and `workers` of the preset: luigi has options of those names.
+    """
 
     preset: str = field(default="tiny", metadata={"help": "tiny for two CPU cores, base for a GPU"})
     steps: int = field(default=0, metadata={"help": "optimiser steps, else the preset's"})
     lr: float = field(default=0.0, metadata={"help": "learning rate after the warm-up, else the preset's"})
-    batch: int = field(default=0, metadata={"help": "samples of a step, else the preset's"})
+    batch_size: int = field(default=0, metadata={"help": "samples of a step, else the preset's"})
     seed: int = field(default=-1, metadata={"help": "of weights and samples, else the preset's"})
-    data_workers: int = field(
-        default=-1, metadata={"help": "processes that prepare samples, else the preset's; --workers is luigi's own"}
-    )
+    data_workers: int = field(default=-1, metadata={"help": "processes that prepare samples, else the preset's"})
     init_from: str = field(default="", metadata={"help": "weights to start from"})
     labels: str = field(default="", metadata={"help": "human labels to train on, in the formats that the model reads"})
     images: str = field(default="", metadata={"help": "folder of the labelled pictures, else the labels'"})
@@ -223,9 +224,9 @@ class Spec:
             reads = ", ".join(f"--{name}" for name in self.takes) or "none of these"
             raise ValueError(f"{self.name}: has no use for --{unread[0]}; it reads {reads}")
         network, train = self.presets[options.preset]
-        changed: dict[str, Any] = {n: getattr(options, n) for n in ("steps", "lr", "batch") if getattr(options, n)}
+        positive = {"steps": options.steps, "lr": options.lr, "batch": options.batch_size}
         others = {"seed": options.seed, "workers": options.data_workers}
-        changed |= {name: value for name, value in others.items() if value >= 0}
+        changed = {n: v for n, v in positive.items() if v} | {n: v for n, v in others.items() if v >= 0}
         return Preset(network, dataclasses.replace(train, **changed))
 
     def config(self, settings: Any) -> dict[str, Any]:

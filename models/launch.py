@@ -16,6 +16,8 @@ from pathlib import Path
 from data_manifest import CAMERAS
 from models.contract import Given, OwnCamera, Progress, Shards, Spec, TrainOptions, find, load_object
 
+_SHORT = {"batch_size": ("--batch",), "data_workers": ("--workers",)}
+
 
 def given_of(spec: Spec, options: TrainOptions, data: Path | None = None, cameras: Sequence[OwnCamera] = ()) -> Given:
     """What a training by these options is given; data: what the Source made, None where labels take its place.
@@ -53,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML")
     for option in dataclasses.fields(TrainOptions):
         default = "base" if option.name == "preset" else option.default
-        flags = [f"--{option.name.replace('_', '-')}", *(["--workers"] if option.name == "data_workers" else [])]
+        flags = [f"--{option.name.replace('_', '-')}", *_SHORT.get(option.name, ())]
         parser.add_argument(*flags, type=type(default), default=default, help=option.metadata["help"])
     asked = parser.parse_args(arguments)
     try:
