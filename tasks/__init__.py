@@ -14,6 +14,7 @@ configuration.register()
 from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
 from tasks.detect import DetectObjects  # noqa: E402
+from tasks.export import Export  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
 from tasks.learn.detector import EvaluateDetector, TrainDetector  # noqa: E402
 from tasks.learn.evaluate import Evaluate  # noqa: E402
@@ -34,6 +35,7 @@ __all__ = [
     "DetectObjects",
     "Evaluate",
     "EvaluateDetector",
+    "Export",
     "FetchWeights",
     "GenerateClipArt",
     "IngestFrames",

@@ -13,7 +13,7 @@ from data_manifest import CameraEntry
 from pipeline.core import masks
 from pipeline.detection import Backend, DetectionSettings, DetectJob, backends, detect_shard
 from pipeline.detection.registry import backend_of
-from tasks.common.configuration import REPOSITORY
+from tasks.common.configuration import HOME
 from tasks.common.console import Report
 from tasks.common.settings import collect_of, declare_each, identity
 from tasks.common.stage import Stage, stamp
@@ -95,7 +95,7 @@ def named_by(entry: CameraEntry, backend: Backend, options: Any) -> Any:
         return _checked(None, given, entry.path) or None
     options = dataclasses.replace(options, **_checked(type(options), given, entry.path))
     places = {
-        key: entry.resolve(Path(file)) if key in given else (REPOSITORY / Path(file).expanduser()).resolve()
+        key: entry.resolve(Path(file)) if key in given else (HOME / Path(file).expanduser()).resolve()
         for key, file in backend.files(options).items()
     }
     return dataclasses.replace(options, **{key: str(place) for key, place in places.items()})

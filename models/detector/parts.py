@@ -24,11 +24,11 @@ from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.structures import InstanceData
 from torch.utils.data import Dataset, Sampler
 
-from models.checkpoints import write_json
 from models.contract import Progress
 from models.detector import WindowSettings
 from models.detector.pictures import CLASSES, open_pictures
 from models.detector.windows import Window, window
+from pipeline.core.storage import write_json
 
 
 @DATASETS.register_module()

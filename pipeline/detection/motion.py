@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
+from calibration.ground import pixels_per_metre, size_m
 from pipeline.core import illumination as light
-from pipeline.core.ground import classify, pixels_per_metre, size_m
 from pipeline.core.instances import Instance, tight
 from pipeline.detection import blobs, shadow
 from pipeline.detection.registry import Backend, Inputs
@@ -219,7 +219,7 @@ class MotionDetector:
             return None
         xy = (crop.xy[0] + x, crop.xy[1] + y)
         size = size_m(self.camera, self.plane, (*xy, w, h))
-        category, fit = classify(size, self.settings.max_person_width_m)
+        category, fit = blobs.classify(size, self.settings.max_person_width_m)
         if size[1] < self.settings.min_height_m:
             return None
         clear = float(np.clip(crop.strength[place][cut[0]], 0, 2 * self.settings.high_sigma).mean())

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
+from calibration.ground import pixels_per_metre
 from pipeline.core import masks
-from pipeline.core.ground import pixels_per_metre
 
 
 @dataclass(frozen=True)

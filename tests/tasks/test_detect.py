@@ -10,11 +10,12 @@ from luigi.task_register import Register
 from mm_scene import write_config
 
 from models.mm.configs import build_network, read_config
-from models.mm.digests import sha256_of, write_record
+from models.mm.digests import write_record
+from pipeline.core.storage import sha256_of
 from pipeline.detection import DetectionSettings
 from pipeline.detection.motion import MotionSettings
 from pipeline.detection.onnx import OnnxSettings
-from tasks.common.configuration import REPOSITORY
+from tasks.common.configuration import HOME
 from tasks.common.stage import _load
 from tasks.detect import DetectObjects
 from tasks.learn.weights import FetchWeights
@@ -46,7 +47,7 @@ def test_the_manifest_names_its_detector_and_its_settings(settings, house):
 
 def test_without_a_detector_in_the_manifest_luigi_cfgs_holds(settings):
     found = settings({"detector": "onnx", "categories": "vehicle", "onnx_model": "weights/b.onnx"})
-    assert found == DetectionSettings("onnx", "vehicle", 0.0, OnnxSettings(str(REPOSITORY / "weights/b.onnx")))
+    assert found == DetectionSettings("onnx", "vehicle", 0.0, OnnxSettings(str(HOME / "weights/b.onnx")))
     assert settings() == DetectionSettings("motion", "person,vehicle", 0.0, MotionSettings())
 
 
