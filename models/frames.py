@@ -11,11 +11,13 @@ import cv2
 import numpy as np
 
 from models.crops import checked_boxes
+from pipeline.core.frames import decode_image
 from pipeline.core.instances import Instances
 
 if TYPE_CHECKING:
     from calibration.camera import Camera, GroundPlane
 
+_HEAD = 65536  # bytes in which a file says how it was held
 Detect = Callable[[np.ndarray], Instances]
 
 
@@ -52,10 +54,20 @@ class Frame:
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 BGR of an image file. Raises ValueError, naming it, where there is none to read."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if image is None:
-        raise ValueError(f"{path}: cannot be read as a picture")
+    """(H, W, 3) uint8 BGR of an image file, upright where it says how it was held.
+
+    Raises ValueError, naming it, where there is none to read, or a part of one.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; cannot be read as a picture")
+    data = path.read_bytes()
+    try:
+        image = decode_image(data, str(path))
+        if b"Exif" in data[:_HEAD]:
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except (ValueError, cv2.error) as error:
+        reason = " ".join(str(error).removeprefix(f"{path}: ").split())
+        raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
     return np.asarray(image)
 
 

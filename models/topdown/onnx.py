@@ -1,6 +1,6 @@
 """Any YOLO pose network exported to ONNX, looking at one box at a time: whole frames fail on small people.
 
-Input [1, 3, S, S] as of pipeline.detection.onnx; output [1, 56, N] or its transpose: cx cy w h in input pixels, score,
+Input [1, 3, S, S] as of models.exported; output [1, 56, N] or its transpose: cx cy w h in input pixels, score,
 and x, y, visibility of COCO's 17 keypoints for each of N candidates.
 """
 
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from calibration.camera import edge_to_pixel
+from models.exported import letterbox, open_session
+from pipeline.core.boxes import box_iou
 from pipeline.core.skeletons import COCO_17
-from pipeline.detection.onnx import letterbox, open_session
-from pipeline.mining.selection import box_iou
 
 _ENLARGED = 1.5  # the crop, of the box
 _MIN_SCORE = 0.05

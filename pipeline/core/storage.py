@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: written beside their place and moved in at the end.
+"""Files and folders that are either whole or absent: written beside their place and moved in at the end.
 
 A killed process leaves at most a hidden `.NAME.part`, which the next writer of NAME replaces.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A hidden, empty folder beside `path` to fill; it takes path's place when the block ends without an error."""
+    part = path.with_name(f".{path.name}.part")
+    if part.exists():  # of a killed process
+        shutil.rmtree(part)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if path.exists():
+            shutil.rmtree(path)
+        part.replace(path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
         raise
 
 

@@ -23,7 +23,7 @@ from calibration.camera import Camera, GroundPlane
 from data_manifest import CAMERAS, CameraEntry, load_camera
 from pipeline.core.engine import Progress, map_shards
 from pipeline.core.storage import sha256_of, write_json
-from tasks.common.configuration import REPOSITORY, walt3d
+from tasks.common.configuration import HOME, walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare, identity
 
@@ -66,6 +66,10 @@ class Stage(luigi.Task):
         """What beyond settings and upstream the bytes depend on, as JSON: parts of the manifest, files' stamps."""
         return None
 
+    def identity(self) -> dict[str, Any] | None:
+        """What of the settings the bytes depend on, as plain values."""
+        return identity(self.settings) if self.settings else None
+
     @property
     def name(self) -> str:
         """Name of the stage's record; tasks that differ in other parameters have other names."""
@@ -91,7 +95,7 @@ class Stage(luigi.Task):
         content = {
             "stage": self.name,
             "version": self.version,
-            "settings": identity(self.settings) if self.settings else None,
+            "settings": self.identity(),
             "depends_on": self.depends_on(),
             "upstream": {task.name: task.fingerprint for task in luigi.task.flatten(self.requires())},
         }
@@ -196,8 +200,11 @@ def _load(camera: str, manifests: str) -> CameraEntry:
 
 
 def data_root_of(given: str) -> Path:
-    """The folder of all results: the given one, else WALT3D_DATA, else luigi.cfg's, else data/."""
-    root = given or os.environ.get("WALT3D_DATA") or walt3d().data_root or REPOSITORY / "data"
+    """The folder of all results: the given one, else WALT3D_DATA, else luigi.cfg's, else data/ of the repository.
+
+    What was installed from a wheel has no repository: then data/ of the working folder.
+    """
+    root = given or os.environ.get("WALT3D_DATA") or walt3d().data_root or HOME / "data"
     return Path(root).expanduser().resolve()
 
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 from calibration.camera import Camera, GroundPlane
 from models.hmr import People, PeopleRegressor
 from models.topdown import PersonPose
+from pipeline.core.boxes import box_iou
 from pipeline.core.skeletons import SMPL_24
 from pipeline.core.tables import RECONSTRUCTED
-from pipeline.mining.selection import box_iou
 from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined
 from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen

@@ -16,9 +16,9 @@ import pyarrow as pa
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.shape_basis import ShapeBasis
 from models.vehicle_keypoints import Keypoints, VehicleKeypoints
+from pipeline.core.boxes import box_iou
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.tables import RECONSTRUCTED
-from pipeline.mining.selection import box_iou
 from pipeline.reconstruction.outline_fit import Outlined
 from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, tracks_of
 from pipeline.reconstruction.vehicles import fit as vehicle_fit

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -32,7 +33,7 @@ def test_no_pose_is_the_t_pose():
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_there_and_back(seed):
     theta = np.random.default_rng(seed).uniform(-1.5, 1.5, (24, 3))
     np.testing.assert_allclose(theta_from_global(global_from_theta(theta, JOINTS), JOINTS), theta, atol=1e-9)

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -26,7 +27,7 @@ def test_the_shipped_file_is_small_and_has_every_group_with_one_number_of_compon
     assert VEHICLE_12.names[-1] == "left back roof corner"
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.sampled_from(list(GROUPS)), st.data())
 def test_every_shape_is_mirror_symmetric_to_the_last_bit(group, data):
     basis = BASES[group]
@@ -51,7 +52,7 @@ def test_a_shape_is_the_mean_plus_its_components_for_any_leading_axes(group):
     assert (basis.keypoints(shapes)[1, 2] == basis.keypoints(shapes[1, 2])).all()
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.sampled_from(list(GROUPS)), st.data())
 def test_coefficients_come_back_from_exact_keypoints(group, data):
     basis = BASES[group]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration.camera import GroundPlane
@@ -69,7 +70,7 @@ def test_order_of_nothing():
 
 
 @given(st.lists(RECTANGLES, min_size=2, max_size=12))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_disjoint_rectangles_never_cycle_and_agree_with_rays(quads):
     quads = disjoint(quads)
     ranks, cycles = order(in_front(quads), ranked(quads.mean(axis=1)[:, 1]))
@@ -83,7 +84,7 @@ def test_disjoint_rectangles_never_cycle_and_agree_with_rays(quads):
 
 
 @given(RECTANGLES, RECTANGLES, st.sampled_from([(7.0, 7.0), (7.0, 8.0), (8.0, 7.0)]), st.permutations([3, 4]))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_of_two_the_nearer_is_the_one_that_comes_first_in_order(first, second, z_m, ids):
     quads = disjoint([first, second])
     front, rank = in_front(quads), ranked(np.array(z_m[: len(quads)]), np.array(ids[: len(quads)]))
@@ -92,7 +93,7 @@ def test_of_two_the_nearer_is_the_one_that_comes_first_in_order(first, second, z
 
 
 @given(st.lists(RECTANGLES, min_size=2, max_size=8))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_turning_the_ground_about_the_camera_changes_nothing(quads):
     quads = disjoint(quads)
     # Half a turn puts everything behind the camera, across the seam of the angles.
@@ -100,7 +101,6 @@ def test_turning_the_ground_about_the_camera_changes_nothing(quads):
 
 
 @given(RECTANGLES, RECTANGLES)
-@settings(deadline=None)
 def test_crossing_agrees_with_shapely(first, second):
     shapely = pytest.importorskip("shapely")
     area = shapely.Polygon(first).intersection(shapely.Polygon(second)).area

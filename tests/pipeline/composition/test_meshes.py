@@ -8,7 +8,8 @@ import pytest
 import torch
 import trimesh
 from boxes import CAMERA, PLANE, hull_mask
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -129,7 +130,7 @@ def test_with_a_shape_it_is_the_placed_mesh_of_the_basis(group):
     np.testing.assert_allclose(local, BASES[group].mesh(shape), atol=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.floats(-6, 6), st.floats(9, 60), st.floats(-3.1, 3.1), st.sampled_from(sorted(BASES)))
 def test_the_hull_of_a_vehicle_covers_its_silhouette_and_little_more(x, y, yaw, group):
     body = solid_of(row((x, y), yaw, shape=[0.0] * 8, basis=group))

@@ -7,6 +7,7 @@ import luigi
 import pytest
 import trimesh
 from house import clean_environment
+from waiting import PATIENCE_S
 
 from models.shape_basis import SHIPPED, load_bases
 from pipeline.core.skeletons import VEHICLE_12
@@ -68,7 +69,7 @@ def test_the_command_says_what_is_wrong_in_one_line_and_writes_nothing(cad_folde
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode != 0
     assert done.stderr.splitlines() == [

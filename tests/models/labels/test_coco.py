@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as pycoco
 
-from pipeline.detection.segmentations import postgres_array, segmentation_mask
+from models.labels.coco import postgres_array, segmentation_mask
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
