@@ -23,8 +23,8 @@ from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_grap
 from models.occlusion_net.data import TRAINING, RenderedViews
 from models.occlusion_net.evaluate import WEIGHTS, load_network, read_scenes, under_noise
 from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet
-from models.occlusion_net.scores import VISIBLE, Scored, with_baseline
-from models.occlusion_net.self_views import with_detected_views
+from models.metrics.hidden_keypoints import VISIBLE, Scored, with_baseline
+from benchmarks.vehicles.self_views import with_detected_views
 from models.occlusion_net.trifocal import transfer
 from models.synthetic.car_views import draw_shard, read_views
 from models.synthetic.car_views_plan import CarViewSettings, plan_views

@@ -31,13 +31,13 @@ from models.labels.views import UNKNOWN
 from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_graphs, judge
 from models.occlusion_net.data import TRAINING, RenderedViews, as_sample
 from models.occlusion_net.evaluate import WEIGHTS, load_network
-from models.occlusion_net.frames import box_matrix
+from models.geometry.boxes import box_matrix
 from models.occlusion_net.network import NetworkSettings, OcclusionNet
 from models.occlusion_net.predict import load, predict
-from models.occlusion_net.scores import VISIBLE, area
+from models.metrics.hidden_keypoints import VISIBLE, area
 from models.occlusion_net.trifocal import transfer
 from models.occlusion_net.view_samples import ViewSamples, camera_patches
-from models.occlusion_net.view_sets import Views, from_box, view_sets
+from models.geometry.view_sets import Views, from_box, view_sets
 from models.occlusion_net.views import COVERED_DEG, covered, views_of_camera
 from models.synthetic.car_views import read_views
 from pipeline.core.frames import FrameReader

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 from models.layers.heatmaps import means_about_peaks
 from models.layers.unet import scaled
 from models.metrics.keypoints import box_error
-from models.occlusion_net.frames import box_of_cells
+from models.geometry.boxes import box_of_cells
 from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet
-from models.occlusion_net.scores import Scored, yaw_errors_deg
+from models.metrics.hidden_keypoints import Scored, yaw_errors_deg
 from models.train import Samples
 
 Cached = Mapping[str, Tensor]  # a batch without its images, with heat_xy (N, 12, 2) and confidence (N, 12)

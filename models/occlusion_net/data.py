@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.crops import crop_square, squares_of
-from models.occlusion_net.frames import INPUT_PX, box_matrix, cells_of_box, to_box
+from models.geometry.boxes import INPUT_PX, box_matrix, cells_of_box, to_box
 from models.synthetic.car_views import CarView, CarViews
 from models.synthetic.vehicle_crops import FLIP_ORDER, Troubles, composed, flip_sprite
 from models.train import Samples

@@ -27,7 +27,7 @@ from models.occlusion_net.cached import Cached, collect, judge
 from models.occlusion_net.data import CAR_RENDER, COMPOSED, RenderedViews
 from models.occlusion_net.labelled import KINDS, read_labelled, score, subset
 from models.occlusion_net.network import Graphs, OcclusionNet, build_network
-from models.occlusion_net.scores import VISIBLE, Scored, correspondences, with_baseline
+from models.metrics.hidden_keypoints import VISIBLE, Scored, correspondences, with_baseline
 from models.synthetic.car_views import read_views
 
 WEIGHTS = Path(__file__).with_name("weights.safetensors")
@@ -146,7 +146,7 @@ def _report(given: argparse.Namespace) -> None:
     scored, noisy = (_rendered if given.crops else _labelled)(network, baseline, given)
     print("\n".join([*tables(scored), *noise_lines(noisy)]))
     if given.plots:
-        from models.occlusion_net.plots import draw_all
+        from models.metrics.figures import draw_all
 
         draw_all(scored, noisy, given.plots)
         print(f"figures in {given.plots}")

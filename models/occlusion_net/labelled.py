@@ -22,7 +22,7 @@ from models.labels.views import LabelledVehicle, objects_of
 from models.occlusion_net.cached import Cached, collect, judge
 from models.occlusion_net.data import as_sample
 from models.occlusion_net.network import OcclusionNet
-from models.occlusion_net.scores import Scored, joined, with_baseline
+from models.metrics.hidden_keypoints import Scored, joined, with_baseline
 
 KINDS = ("kitti3d", "pascal3d", "carfusion")
 Progress = Callable[[int, int], None]

@@ -21,7 +21,7 @@ from models.layers.heatmaps import means_about_peaks
 from models.layers.unet import ResidualUNet, scaled
 from models.metrics.keypoints import PCK_FRACTION, box_error
 from models.network import counted
-from models.occlusion_net.frames import CELL_PX, COARSE_PX, MAP_CELLS, REACH_COARSE, box_of_cells
+from models.geometry.boxes import CELL_PX, COARSE_PX, MAP_CELLS, REACH_COARSE, box_of_cells
 from models.occlusion_net.lifting import FOCAL, Lifted, LiftingGraph
 from models.occlusion_net.trifocal import transfer, trifocal_loss
 from models.synthetic.vehicle_crops import VISIBLE
@@ -33,36 +33,6 @@ _FINE = COARSE_PX // CELL_PX
 _PRIOR = 4e-4
 _SURE = 1e-4
 _SOFT = 0.05  # half boxes: residuals well above it count linearly
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """What the network's shape and its losses depend on; stored with its weights."""
-
-    width: int = field(default=32, metadata={"help": "channels at a quarter of the window's resolution"})
-    blocks: int = field(default=1, metadata={"help": "residual blocks at each of four resolutions, each way"})
-    graph: bool = field(default=True, metadata={"help": "2D-KGNN on the heatmaps; without, the baseline"})
-    hidden: int = field(default=64, metadata={"help": "width of the graphs' layers"})
-    rounds: int = field(default=2, metadata={"help": "message rounds of the encoder, 1 or 2 (equations 2 and 4)"})
-    dropout: float = field(default=0.0, metadata={"help": "in the graphs' layers, while training only"})
-    lift: bool = field(default=True, metadata={"help": "3D-KGNN behind the 2D-KGNN"})
-    supervision: str = field(default="trifocal", metadata={"help": "of hidden points: " + ", ".join(SUPERVISION)})
-    edge_weight: float = field(default=0.25, metadata={"help": "of equation 5, beside the heatmaps' cross-entropy"})
-    hidden_weight: float = field(default=1.0, metadata={"help": "of equation 9, or what stands in its place"})
-    visible_weight: float = field(default=2.0, metadata={"help": "of the decoder's distance from visible labels"})
-    reprojection_weight: float = field(default=1.0, metadata={"help": "of equation 10"})
-    doubt: float = field(
-        default=1.5, metadata={"help": "standard deviation by which a crop's confidences fall, in logits, in training"}
-    )
-    noise: float = field(default=0.0, metadata={"help": "standard deviation, half boxes, on the graph's input points"})
-
-    def __post_init__(self) -> None:
-        if self.supervision not in SUPERVISION:
-            raise ValueError(f"network: supervision: expected {', '.join(SUPERVISION)}, got {self.supervision!r}")
-        if self.rounds not in (1, 2):
-            raise ValueError(f"network: rounds: expected 1 or 2, got {self.rounds}")
-        if self.lift and not self.graph:
-            raise ValueError("network: lift: the 3D graph stands on the 2D graph; expected graph with it")
 
 
 class Found(NamedTuple):
@@ -79,7 +49,7 @@ class Found(NamedTuple):
 class Graphs(nn.Module):
     """Both graph networks and their losses, on points and confidences."""
 
-    def __init__(self, settings: NetworkSettings) -> None:
+    def __init__(self, settings: OcclusionNetSettings) -> None:
         super().__init__()
         self.settings = settings
         self.flat = KeypointGraph(settings.hidden, settings.rounds, settings.dropout)
@@ -147,8 +117,8 @@ def softened(square: Tensor, weight: Tensor) -> Tensor:
 class OcclusionNet(ResidualUNet):
     """Declares what the training loop asks for: `loss` and `metrics` of a batch, which `data` describes."""
 
-    def __init__(self, settings: NetworkSettings | None = None) -> None:
-        settings = settings or NetworkSettings()
+    def __init__(self, settings: OcclusionNetSettings | None = None) -> None:
+        settings = settings or OcclusionNetSettings()
         super().__init__(settings.width, settings.blocks, REACH_COARSE)
         self.settings = settings
         self.heat = nn.Conv2d(self.widths[0], len(VEHICLE_12) * _FINE**2, 3, 1, 1)
@@ -201,7 +171,7 @@ def heatmap_loss(heat: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     return heatmaps.cross_entropy(heat, heatmaps.gaussian_targets(cells, MAP_CELLS))
 
 
-def config_of(settings: NetworkSettings) -> dict[str, Any]:
+def config_of(settings: OcclusionNetSettings) -> dict[str, Any]:
     """What `build_network` rebuilds the network from; stored with its weights."""
     return {"model": NAME, "network": asdict(settings)}
 
@@ -212,4 +182,4 @@ def build_network(config: dict[str, Any], path: Path) -> OcclusionNet:
     Raises ValueError where the file holds another model's weights.
     """
     check_model(config, NAME, path)
-    return OcclusionNet(NetworkSettings(**config["network"]))
+    return OcclusionNet(OcclusionNetSettings(**config["network"]))

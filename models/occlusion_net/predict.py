@@ -83,7 +83,7 @@ def _batch(network: OcclusionNet, images: Sequence[np.ndarray], boxes: np.ndarra
     import torch
 
     from models.layers.unet import scaled
-    from models.occlusion_net.frames import INPUT_PX, from_box
+    from models.geometry.boxes import INPUT_PX, from_box
 
     crops = [
         crop_square(image, window, INPUT_PX)[..., ::-1] for image, window in zip(images, squares_of(boxes), strict=True)

@@ -21,10 +21,10 @@ from models.crops import GROWN
 from models.labels.carfusion import read_raw
 from models.labels.views import UNKNOWN, VISIBLE, LabelledVehicle, objects_of
 from models.occlusion_net.data import OTHERS, as_sample
-from models.occlusion_net.frames import box_matrix, from_box
+from models.geometry.boxes import box_matrix, from_box
 from models.occlusion_net.lifting import vehicles_basis
-from models.occlusion_net.object_poses import camera_matrix, focal_px, views_of_crops
-from models.occlusion_net.view_sets import Views, view_sets
+from models.geometry.object_poses import camera_matrix, focal_px, views_of_crops
+from models.geometry.view_sets import Views, view_sets
 from models.occlusion_net.views import views_of_camera
 from models.synthetic.photograph import photographed
 from models.synthetic.vehicle_crops import SELF_OCCLUDED

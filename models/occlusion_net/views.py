@@ -21,7 +21,7 @@ import torch
 from calibration.camera import Camera
 from data_manifest import CAMERAS, load_camera
 from models.occlusion_net.trifocal import trifocal_loss
-from models.occlusion_net.view_sets import Views, ViewSets, box_cameras, lens_at, to_box, view_sets
+from models.geometry.view_sets import Views, ViewSets, box_cameras, lens_at, to_box, view_sets
 from models.vehicle_keypoints import VehicleKeypoints, load_default
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import KEYPOINT_STATES

@@ -6,8 +6,8 @@ from models.occlusion_net.cached import GraphTraining, collect, fit_graphs, judg
 from models.occlusion_net.data import CAR_RENDER, RenderedViews
 from models.occlusion_net.lifting import vehicles_basis
 from models.occlusion_net.network import NetworkSettings, OcclusionNet
-from models.occlusion_net.self_views import with_detected_views
-from models.occlusion_net.view_sets import POINTS
+from benchmarks.vehicles.self_views import with_detected_views
+from models.geometry.view_sets import POINTS
 
 SETTINGS = NetworkSettings(width=8, hidden=32, supervision="truth")
 

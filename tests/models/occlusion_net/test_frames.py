@@ -1,6 +1,6 @@
 import torch
 
-from models.occlusion_net.frames import box_of_cells, cells_of_box
+from models.geometry.boxes import box_of_cells, cells_of_box
 
 
 def test_cells_and_box_are_inverse_and_keep_circles_round():

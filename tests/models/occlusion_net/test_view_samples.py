@@ -7,10 +7,10 @@ import torch
 
 from models.occlusion_net import view_samples
 from models.occlusion_net.data import Kept, RenderedViews
-from models.occlusion_net.frames import CELL_PX, INPUT_PX, MAP_CELLS
+from models.geometry.boxes import CELL_PX, INPUT_PX, MAP_CELLS
 from models.occlusion_net.lifting import vehicles_basis
 from models.occlusion_net.network import NetworkSettings
-from models.occlusion_net.object_poses import focal_px
+from models.geometry.object_poses import focal_px
 from models.occlusion_net.recipe import build
 from models.occlusion_net.trifocal import transfer
 from models.occlusion_net.view_samples import (

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.occlusion_net.trifocal import transfer
-from models.occlusion_net.view_sets import view_sets
+from models.geometry.view_sets import view_sets
 from models.occlusion_net.views import MOTIONS, coverage, covered, main, motions, views_of_camera
 from tests.models.occlusion_net.conftest import Detector, drive
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.occlusion_net.object_poses import poses, views_of_crops
+from models.geometry.object_poses import poses, views_of_crops
 from models.occlusion_net.trifocal import transfer
-from models.occlusion_net.view_sets import view_sets
+from models.geometry.view_sets import view_sets
 from tests.models.occlusion_net.conftest import drive
 
 

@@ -11,7 +11,7 @@ import torch
 
 from calibration.camera import edge_to_pixel
 from models.geometry import solve_pnp
-from models.occlusion_net.view_sets import POINTS, Views, box_cameras, to_box
+from models.geometry.view_sets import POINTS, Views, box_cameras, to_box
 from models.shape_basis import ShapeBasis
 
 MIN_POINTS = 5

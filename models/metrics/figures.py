@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from models.occlusion_net.evaluate import TITLES
-from models.occlusion_net.scores import VISIBLE, Scored, correspondences
+from models.metrics.hidden_keypoints import VISIBLE, Scored, correspondences
 
 _ALPHAS = np.linspace(0.01, 0.3, 30)
 _COUNTS = range(1, 12)

@@ -13,10 +13,10 @@ from torch import Tensor
 from calibration.camera import edge_to_pixel
 from models.occlusion_net.cached import Cached
 from models.occlusion_net.data import OTHERS
-from models.occlusion_net.frames import from_box
+from models.geometry.boxes import from_box
 from models.occlusion_net.lifting import vehicles_basis
-from models.occlusion_net.object_poses import views_of_crops
-from models.occlusion_net.view_sets import view_sets
+from models.geometry.object_poses import views_of_crops
+from models.geometry.view_sets import view_sets
 
 _HEIGHT_PX = 200.0  # of a box in imagined pixels; its frame has none
 

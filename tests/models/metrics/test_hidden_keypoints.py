@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.occlusion_net.scores import Scored, area, centre_rotation, correspondences, joined, roc, yaw_errors_deg
+from models.metrics.hidden_keypoints import Scored, area, centre_rotation, correspondences, joined, roc, yaw_errors_deg
 
 EYE = np.eye(3)[None]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.occlusion_net.trifocal import transfer
-from models.occlusion_net.view_sets import (
+from models.geometry.view_sets import (
     SWAPPED,
     Views,
     box_cameras,
