@@ -1,8 +1,10 @@
 # The project's commands. `make` lists them.
 #   PYTHON=python3.12   the interpreter to build .venv with (3.11 or 3.12)
 #   TORCH=torch==2.14.1 the build of torch, for a GPU's driver say; the last bits of results differ between builds
+#   LOCK=               the newest versions that pyproject.toml allows, in place of those that were tried together
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 TORCH ?= torch==2.13.0
+LOCK ?= constraints.txt
 CAMERA ?= cam07
 MODEL ?= detector
 PRESET ?= tiny
@@ -14,11 +16,15 @@ BIN := .venv/bin
 DATA = $(or $(WALT3D_DATA),data)
 RUNS = $(DATA)/runs
 CORE := .venv/.core-installed
+TRAINING := .venv/.training-installed
 TESTING := .venv/.testing-installed
 MM := .venv/.mm-installed
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(LOCK),--constraint $(LOCK))
+# What is installed already, be it older than pyproject.toml, will do for targets that only look: they work offline.
+once = $(if $(wildcard $(1)),,$(1))
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*/*.py)))
 
-.PHONY: help setup setup-mm weights clipart train evaluate reproduce-occlusion-net label test lint bench schema clean
+.PHONY: help setup setup-mm weights clipart train evaluate reproduce-occlusion-net label test test-random lint bench schema wheel lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,34 +37,41 @@ help:
 	@echo "make reproduce-occlusion-net           Occlusion-Net rendered, trained and measured again"
 	@echo "make label CAMERA=mine      a local page that shows the camera's crops and records which are occluded"
 	@echo "make test                   install what the tests need, check style and types, run the tests"
+	@echo "make test-random            the laws alone, on new examples every time and ten times as many"
 	@echo "make lint                   style and types only"
 	@echo "make bench                  every benchmark with its bars"
 	@echo "make schema                 every column of every table"
 	@echo "make setup EXTRAS=onnx      only install, here with an extra of pyproject.toml"
 	@echo "make setup-mm               install mmdet and mmpose; builds mmcv's operators where no wheel is at hand"
 	@echo "make weights                download and check published weights of mmdet and mmpose; MODEL=name,name for others"
+	@echo "make wheel                  a wheel in dist/, which works without this folder"
+	@echo "make lock                   constraints.txt of the versions in .venv"
 	@echo "make clean                  remove the environment and caches; never data/"
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "expected Python 3.11 or 3.12: make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv .venv
 
-$(CORE): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+$(CORE): pyproject.toml $(LOCK) | $(BIN)/python
+	$(PIP) '$(TORCH)'
+	$(PIP) --editable .
 	.ci/system-libraries $(BIN)/python
 	touch $@
 
-$(MM): .ci/install-mm | $(CORE)
-	.ci/install-mm $(BIN)/python
+$(TRAINING): pyproject.toml $(LOCK) | $(CORE)
+	$(PIP) --editable '.[train]'
 	touch $@
 
-$(TESTING): pyproject.toml | $(CORE) $(MM)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,onnx,train]'
+$(MM): .ci/install-mm $(LOCK) | $(CORE)
+	.ci/install-mm $(BIN)/python $(LOCK)
 	touch $@
+
+$(TESTING): pyproject.toml $(LOCK) | $(CORE) $(MM)
+	$(PIP) --editable '.[dev,onnx,train]'
+	touch $(TRAINING) $@
 
 setup: $(CORE)
-	$(if $(EXTRAS),$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]')
+	$(if $(EXTRAS),$(PIP) --editable '.[$(EXTRAS)]')
 
 setup-mm: $(MM)
 
@@ -71,8 +84,7 @@ clipart: $(CORE)
 # The detector is a network of mmdet, the others are the project's own.
 TRAIN = $(if $(filter detector,$(MODEL)),EvaluateDetector --camera $(CAMERA),Train --model $(MODEL))
 
-train: $(CORE) $(if $(filter detector,$(MODEL)),$(MM))
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
+train: $(TRAINING) $(if $(filter detector,$(MODEL)),$(MM))
 	$(BIN)/luigi --module tasks $(TRAIN) --preset $(PRESET) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
 evaluate: $(CORE)
@@ -93,7 +105,7 @@ reproduce-occlusion-net: $(TESTING)
 label: $(CORE)
 	$(BIN)/luigi --module tasks LabelOcclusion --camera $(CAMERA) $(ARGS)
 
-lint: $(TESTING)
+lint: $(call once,$(TESTING))
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -103,11 +115,26 @@ test: $(TESTING)
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest $(ARGS)
 
+# What fails is shown with a line that brings the example back.
+test-random: $(TESTING)
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile random $(ARGS)
+
 bench: $(TESTING)
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --check; done
 
-schema: $(CORE)
+schema: $(call once,$(CORE))
 	@$(BIN)/python -m pipeline.core.tables
 
+# build/ keeps modules that were moved or removed since, and setuptools would put them into the wheel.
+wheel: $(call once,$(CORE))
+	rm -rf build
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	rm -rf build
+
+lock: $(call once,$(TESTING))
+	.ci/lock $(BIN)/python > .venv/lock
+	mv .venv/lock constraints.txt
+	touch $(CORE) $(MM) $(TRAINING) $(TESTING)
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info benchmarks/out
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist benchmarks/out

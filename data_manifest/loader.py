@@ -28,9 +28,12 @@ from data_manifest.schema import (
     WorldCalibration,
     padded_lens,
 )
-from pipeline.ingest import TimeBucket, hour_bucket
+from data_manifest.times import TimeBucket, hour_bucket
 
-CAMERAS = Path(__file__).resolve().parent / "cameras"
+_ROOT = Path(__file__).resolve().parents[1]
+# None where a wheel put the packages into an environment, which is no place for files of users.
+REPOSITORY = _ROOT if (_ROOT / "luigi.cfg").is_file() else None
+CAMERAS = _ROOT / "data_manifest" / "cameras"
 _TAGS = {"plane", "world", "tilt", "tsai", "simulated", "video", "images", "hourly", "named"}
 
 
@@ -119,7 +122,7 @@ def load_camera(camera_id: str, folder: Path = CAMERAS) -> CameraEntry:
         known = ", ".join(known_cameras(folder)) or "none"
         raise ManifestError(
             f"no camera {camera_id!r}: expected its manifest at {_shown(path)}; known cameras: {known}. "
-            "Copy example_video.yaml or example_images.yaml of data_manifest/cameras there and edit it"
+            f"Copy example_video.yaml or example_images.yaml of {_shown(CAMERAS)} {_where_to(folder)} and edit it"
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -189,10 +192,15 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _where_to(folder: Path) -> str:
+    return "there" if REPOSITORY or folder != CAMERAS else "into a folder that --manifests names"
+
+
 def _shown(path: Path) -> str:
     """Relative to the repository for its own manifests."""
-    root = CAMERAS.parents[1]
-    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+    if REPOSITORY and path.is_relative_to(REPOSITORY):
+        return str(path.relative_to(REPOSITORY))
+    return str(path)
 
 
 def _check_files(entry: CameraEntry) -> None:

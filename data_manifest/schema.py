@@ -234,10 +234,13 @@ Buckets = Annotated[
 
 
 class DetectorChoice(BaseModel):
-    """The backend, and any of its settings that this camera needs otherwise than luigi.cfg has them."""
+    """The detector's name, and any of its settings that this camera needs otherwise than luigi.cfg has them.
+
+    Which names and settings there are, pipeline/detection knows: whoever detects with it checks them.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    backend: Literal["motion", "onnx", "mmdet", "coco"]
+    backend: Name
 
     @property
     def options(self) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Times in file names: a strptime pattern in which `*` stands for anything."""
+"""Times of frames: read from file names by a strptime pattern in which `*` stands for anything, and kept in buckets."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, time
 from pathlib import Path
 
 _DIRECTIVES = {
@@ -55,3 +56,23 @@ def _expression(part: str) -> str:
     if part == "*":
         return ".*?"
     return f"({_DIRECTIVES[part]})" if part in _DIRECTIVES else re.escape(part)
+
+
+@dataclass(frozen=True)
+class TimeBucket:
+    """A stretch of the local day, start included and end not; it may run over midnight."""
+
+    name: str
+    start: time
+    end: time
+
+    def holds(self, clock: time) -> bool:
+        """Whether a local wall-clock time falls into it."""
+        if self.start < self.end:
+            return self.start <= clock < self.end
+        return clock >= self.start or clock < self.end
+
+
+def hour_bucket(moment: datetime) -> str:
+    """The default buckets: hour of the day, h00 to h23."""
+    return f"h{moment.hour:02d}"

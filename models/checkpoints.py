@@ -12,15 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-
-def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON."""
-    _moved_in(path, lambda part: part.write_text(json.dumps(value, indent=2) + "\n"))
+from pipeline.core.storage import atomic_path, write_bytes
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write tensors and plain values that `read_checkpoint` loads without running any code."""
-    _moved_in(path, lambda part: torch.save(state, part))
+    with atomic_path(path) as part:
+        torch.save(state, part)
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -42,7 +40,7 @@ def write_weights(path: Path, network: nn.Module, config: dict[str, Any]) -> Non
         for name, value in network.state_dict().items()
     }
     # Not save_file, which lets nobody else read the file.
-    _moved_in(path, lambda part: part.write_bytes(save(state, {"config": json.dumps(config, sort_keys=True)})))
+    write_bytes(path, save(state, {"config": json.dumps(config, sort_keys=True)}))
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -96,11 +94,3 @@ def start_from(network: nn.Module, config: dict[str, Any], path: Path | None, bu
         build(theirs, path)
         load_into(network, state, path)
         config["init_from"] = path.name
-
-
-def _moved_in(path: Path, write: Any) -> None:
-    """Write beside the place and move in at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    write(part)
-    part.replace(path)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.checkpoints import write_json
+from pipeline.core.storage import write_json
 
 
 def claim(folder: Path, config: dict[str, Any]) -> None:

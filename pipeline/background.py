@@ -127,11 +127,3 @@ def background_shard(job: BackgroundJob) -> None:
     """Write a bucket's background as a PNG."""
     image = median_background(pq.read_table(job.index), job.root, job.name, job.settings)
     write_bytes(job.out, cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes())
-
-
-def read_backgrounds(folder: Path) -> dict[str, np.ndarray]:
-    """BGR uint8 (H, W, 3) of every bucket. Raises FileNotFoundError where there is none."""
-    images = {path.stem: cv2.imread(str(path)) for path in sorted(folder.glob("*.png")) if path.name[0] != "."}
-    if not images:
-        raise FileNotFoundError(f"{folder}: no background there")
-    return {name: image for name, image in images.items() if image is not None}

@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -38,21 +38,6 @@ class IngestSettings:
     max_gap_s: float = field(
         default=2.0, metadata={"help": "a longer pause between two frames ends a sequence, seconds"}
     )
-
-
-@dataclass(frozen=True)
-class TimeBucket:
-    """A stretch of the local day, start included and end not; it may run over midnight."""
-
-    name: str
-    start: time
-    end: time
-
-    def holds(self, clock: time) -> bool:
-        """Whether a local wall-clock time falls into it."""
-        if self.start < self.end:
-            return self.start <= clock < self.end
-        return clock >= self.start or clock < self.end
 
 
 @dataclass(frozen=True)
@@ -129,11 +114,6 @@ def _refuse_unreadable(rows: list[Found], settings: IngestSettings, what: str) -
             f"{settings.max_unreadable_share:.0%}; the first: {bad[0].status}. Mend the source, or raise "
             "max_unreadable_share under [IngestFrames] in luigi.cfg"
         )
-
-
-def hour_bucket(moment: datetime) -> str:
-    """The default buckets: hour of the day, h00 to h23."""
-    return f"h{moment.hour:02d}"
 
 
 def find_in_video(

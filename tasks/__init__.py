@@ -14,6 +14,7 @@ configuration.register()
 from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
 from tasks.detect import DetectObjects  # noqa: E402
+from tasks.export import Export  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
 from tasks.learn.detector import EvaluateDetector, TrainDetector  # noqa: E402
 from tasks.learn.matting import MattingSamples  # noqa: E402
@@ -33,6 +34,7 @@ __all__ = [
     "ComposeShards",
     "DetectObjects",
     "EvaluateDetector",
+    "Export",
     "FetchWeights",
     "GenerateClipArt",
     "IngestFrames",

@@ -7,7 +7,7 @@ import luigi
 import pyarrow.parquet as pq
 
 from calibration.draw import draw_calibration
-from pipeline.background import read_backgrounds
+from pipeline.core.frames import read_backgrounds
 from pipeline.core.storage import write_bytes
 from tasks.common.console import Report
 from tasks.common.stage import Stage

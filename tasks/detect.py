@@ -9,20 +9,21 @@ from typing import Any, get_type_hints
 import luigi
 import pyarrow.parquet as pq
 
-from models.mm.configs import is_zoo_name
-from models.mm.weights import zoo_file
+from data_manifest import CameraEntry
 from pipeline.core import masks
-from pipeline.detection import DetectionSettings, DetectJob, detect_shard
-from tasks.common.configuration import REPOSITORY
+from pipeline.detection import Backend, DetectionSettings, DetectJob, backends, detect_shard
+from pipeline.detection.registry import backend_of
+from tasks.common.configuration import HOME
 from tasks.common.console import Report
+from tasks.common.settings import collect_of, declare_each, identity
 from tasks.common.stage import Stage, stamp
 from tasks.frames import INDEX, MedianBackground
 from tasks.learn.weights import weights_folder
 
 DETECTIONS = "detections"
 _FRAMES_PER_PART = 50
-# Settings that name files: relative ones belong to the manifest's folder or, out of luigi.cfg, to the repository.
-_FILES = {"onnx": ("model",), "mmdet": ("config", "checkpoint"), "coco": ("file", "images")}
+# Their settings stand in every record, chosen or not, so that results stay valid which were made when all did.
+_RECORDED = ("coco", "mmdet", "motion", "onnx")
 
 
 class DetectObjects(Stage, settings=DetectionSettings):
@@ -37,18 +38,28 @@ class DetectObjects(Stage, settings=DetectionSettings):
 
     def configure(self) -> DetectionSettings:
         """luigi.cfg's settings, overridden by what the manifest says of its own camera."""
-        settings = merged(super().configure(), self.entry)
-        if settings.detector != "mmdet" or settings.mmdet.checkpoint:
-            return settings
-        return with_published_weights(settings, weights_folder(self.data_root))
+        settings, manifest = super().configure(), self.entry.manifest
+        name, where = settings.detector, "[DetectObjects] detector"
+        if manifest.detector:
+            name, where = manifest.detector.backend, f"{self.entry.path}: detector.backend"
+        backend = backend_of(name, where)
+        options = named_by(self.entry, backend, collect_of(self, backend))
+        options = backend.complete(options, weights_folder(self.data_root))
+        kept = sorted(settings.kept & set(manifest.classes))
+        return DetectionSettings(name, ",".join(kept), settings.min_score, options)
+
+    def identity(self) -> dict[str, Any]:
+        """What is kept, and the settings of detectors."""
+        plain = identity(self.settings)
+        own = {name: identity(collect_of(self, backends()[name])) for name in _RECORDED}
+        return own | {self.settings.detector: plain.pop("options", None)} | plain
 
     def depends_on(self) -> Any:
         """Where to look, the calibration, and the files that the detector reads."""
         manifest = self.entry.manifest.model_dump(mode="json")
-        named = getattr(self.settings, self.settings.detector)
-        files = [getattr(named, key) for key in _FILES.get(self.settings.detector, ())]
+        files = backend_of(self.settings.detector).files(self.settings.options).values()
         parts = {key: manifest[key] for key in ("calibration", "roi", "ignore")}
-        return parts | {"files": [stamp(Path(file)) for file in files if file and Path(file).is_file()]}
+        return parts | {"files": [stamp(Path(file)) for file in files if Path(file).is_file()]}
 
     def work(self, report: Report) -> str:
         """One shard for each block of frames."""
@@ -69,39 +80,33 @@ class DetectObjects(Stage, settings=DetectionSettings):
         return f"{rows} detections in {len(ids)} frames"
 
 
-def merged(settings: DetectionSettings, entry: Any) -> DetectionSettings:
-    """Settings with a manifest's detector and classes put in. Raises ValueError for an option no detector has."""
-    choice, kept = entry.manifest.detector, sorted(settings.kept & set(entry.manifest.classes))
-    backend = choice.backend if choice else settings.detector
-    options = _checked(type(getattr(settings, backend)), choice.options, entry.path) if choice else {}
-    named = dataclasses.replace(getattr(settings, backend), **options)
-    for key in _FILES.get(backend, ()):
-        file = getattr(named, key)
-        if file and not (backend == "mmdet" and key == "config" and is_zoo_name(file)):
-            base = entry.resolve(Path(file)) if key in options else (REPOSITORY / Path(file).expanduser()).resolve()
-            named = dataclasses.replace(named, **{key: str(base)})
-    return dataclasses.replace(settings, detector=backend, categories=",".join(kept), **{backend: named})
+declare_each(DetectObjects, "detector", backends())
 
 
-def with_published_weights(settings: DetectionSettings, folder: Path) -> DetectionSettings:
-    """Settings whose checkpoint is the one that the model zoo publishes of their config.
+def named_by(entry: CameraEntry, backend: Backend, options: Any) -> Any:
+    """A detector's settings with those that a manifest gives of its own camera put in, and its files found.
 
-    Raises ValueError for a config that is not of the zoo, and for weights that are not in the folder.
+    Relative paths belong to the manifest's folder or, out of luigi.cfg, to the repository. Raises ValueError for a
+    setting that the detector does not have.
     """
-    config = settings.mmdet.config
-    if not is_zoo_name(config):
-        raise ValueError(f"detector mmdet: checkpoint: expected the weights of {config}, got none")
-    file = zoo_file(config, folder)
-    if not file.is_file():
-        raise ValueError(f"detector mmdet: no weights at {file}; run `make weights MODEL={config}`")
-    return dataclasses.replace(settings, mmdet=dataclasses.replace(settings.mmdet, checkpoint=str(file)))
+    choice = entry.manifest.detector
+    given = choice.options if choice else {}
+    if options is None:
+        return _checked(None, given, entry.path) or None
+    options = dataclasses.replace(options, **_checked(type(options), given, entry.path))
+    places = {
+        key: entry.resolve(Path(file)) if key in given else (HOME / Path(file).expanduser()).resolve()
+        for key, file in backend.files(options).items()
+    }
+    return dataclasses.replace(options, **{key: str(place) for key, place in places.items()})
 
 
-def _checked(settings: type, options: dict[str, Any], where: Path) -> dict[str, Any]:
-    hints = get_type_hints(settings)
+def _checked(settings: type | None, options: dict[str, Any], where: Path) -> dict[str, Any]:
+    hints = get_type_hints(settings) if settings else {}
     for key, value in options.items():
         if key not in hints:
-            raise ValueError(f"{where}: detector.{key}: unknown setting; expected backend or one of {', '.join(hints)}")
+            known = f"backend or one of {', '.join(hints)}" if hints else "backend alone"
+            raise ValueError(f"{where}: detector.{key}: unknown setting; expected {known}")
         whole_for_float = hints[key] is float and isinstance(value, int) and not isinstance(value, bool)
         if not whole_for_float and type(value) is not hints[key]:
             raise ValueError(f"{where}: detector.{key}: expected {hints[key].__name__}, got {value!r}")

@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 
 from models.matting.predict import WEIGHTS
 from models.occlusion_classifier import predict as occlusion
-from pipeline.background import read_backgrounds
-from pipeline.core.frames import BlockJob
+from pipeline.core.frames import BlockJob, read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
 from pipeline.mining.background_evidence import BackdropJob, backdrop_shard
 from pipeline.mining.classifier_gate import gate_shard

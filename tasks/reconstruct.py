@@ -20,14 +20,7 @@ from models.vehicle_keypoints import VehicleKeypoints, check_weights, load
 from models.vehicle_keypoints.predict import WEIGHTS
 from pipeline.core.storage import read_parts, write_table
 from pipeline.core.tables import CUTOUTS
-from pipeline.reconstruction.headings import find_headings
-from pipeline.reconstruction.outline_fit import (
-    ReconstructSettings,
-    people_of,
-    reconstruct_people,
-    reconstruct_vehicles,
-    vehicles_of,
-)
+from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people import stage as metric_people
 from pipeline.reconstruction.people.stage import MetricPeopleSettings
 from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_rows, predict_keypoints
@@ -136,12 +129,11 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
         # First, for what is wrong with a network of one's own is told here.
         network = self.network() if settings.metric.keypoints else None
-        table, headings = reconstruct_vehicles(cutouts, tracks, camera, plane, settings.outline, report)
-        if network is None or not len(table):
-            return table, ""
-        vehicles = vehicles_of(cutouts)
-        points = predict_keypoints(vehicles, frames, self.folder, network)
-        table = fit_rows(table, points, vehicles, headings, camera, plane, load_bases(), settings.metric)
+        outlined = place_by_outline("vehicle", cutouts, tracks, camera, plane, settings.outline, report)
+        if network is None or not len(outlined.table):
+            return outlined.table, ""
+        points = predict_keypoints(outlined.cutouts, frames, self.folder, network)
+        table = fit_rows(outlined, points, camera, plane, load_bases(), settings.metric)
         return table, f", {len(table) - table['shape'].null_count} by their keypoints"
 
 
@@ -178,17 +170,16 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
         metric = settings.metric
         pose = load_pose(metric.pose_model, metric.pose_checkpoint) if metric.bodies else None
-        table = reconstruct_people(cutouts, tracks, camera, plane, settings.outline, report)
-        if not metric.bodies or not len(table):
-            return table, ""
+        outlined = place_by_outline("person", cutouts, tracks, camera, plane, settings.outline, report)
+        if not metric.bodies or not len(outlined.table):
+            return outlined.table, ""
         # torch is looked for here and not where tasks are listed.
         from models.body_model import load_body
         from models.poses import load_prior
 
-        files, people = self.networks, people_of(cutouts)
-        headings = find_headings(people, tracks, camera, plane, settings.outline.heading)
-        facing, network = metric_people.facing_of(headings, plane), hmr.load(files["weights"])
-        found = metric_people.regress(people, frames, self.folder, camera, network, facing, pose)
+        files = self.networks
+        facing, network = metric_people.facing_of(outlined.headings, plane), hmr.load(files["weights"])
+        found = metric_people.regress(outlined.cutouts, frames, self.folder, camera, network, facing, pose)
         body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
-        table = metric_people.fit_rows(table, found, people, headings, camera, plane, body, prior, metric)
+        table = metric_people.fit_rows(outlined, found, camera, plane, body, prior, metric)
         return table, f", {len(table) - table['smpl_theta'].null_count} by their bodies"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import luigi
 import pyarrow.parquet as pq
 
 from pipeline.core.storage import read_parts, write_table
+from pipeline.tracking.registry import tracker_of, trackers
 from pipeline.tracking.track import TrackingSettings, track
 from tasks.common.console import Report
+from tasks.common.settings import collect_of, declare_each
 from tasks.common.stage import Stage
 from tasks.detect import DETECTIONS, DetectObjects
 from tasks.frames import INDEX
@@ -26,6 +29,11 @@ class TrackObjects(Stage, settings=TrackingSettings):
         """The detections."""
         return self.clone(DetectObjects)
 
+    def configure(self) -> TrackingSettings:
+        """luigi.cfg's settings, with those of the tracker that it names."""
+        settings = super().configure()
+        return replace(settings, options=collect_of(self, tracker_of(settings.tracker)))
+
     def depends_on(self) -> Any:
         """The calibration: speeds are over the ground."""
         return self.entry.manifest.model_dump(mode="json")["calibration"]
@@ -39,3 +47,6 @@ class TrackObjects(Stage, settings=TrackingSettings):
         write_table(self.folder / TRACKS, tracks)
         known = {i for i in tracks["track_id"].to_pylist() if i >= 0}
         return f"{len(known)} tracks of {tracks.num_rows} detections"
+
+
+declare_each(TrackObjects, "tracker", trackers())

@@ -26,6 +26,7 @@ from calibration.camera import Camera, GroundPlane
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core import masks
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import CUTOUTS, RECONSTRUCTED, to_table
 
@@ -86,13 +87,13 @@ def cutout(rng: np.random.Generator, number: int) -> tuple[dict, dict] | None:
         "shadow": png(light),
         "shadow_xy": [int(x), int(y)],
     }
-    points = (np.tile(np.array([[0.4, 0.4, 0.2]]), (12, 1)) * DIMS) @ R.T + t
+    points = (np.tile(np.array([[0.4, 0.4, 0.2]]), (len(VEHICLE_12), 1)) * DIMS) @ R.T + t
     pose = {name: None for name in RECONSTRUCTED.names} | frame
     pose |= {
         "z_m": float(t[2]),
         "keypoints_2d": CAMERA.project(points).ravel().tolist(),
-        "keypoint_state": ["visible"] * 12,
-        "keypoint_score": [1.0] * 12,
+        "keypoint_state": ["visible"] * len(VEHICLE_12),
+        "keypoint_score": [1.0] * len(VEHICLE_12),
         "keypoints_3d": points.ravel().tolist(),
         "R": R.ravel().tolist(),
         "t": t.tolist(),

@@ -22,10 +22,11 @@ import pyarrow.parquet as pq
 from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, QUICK_CAMERA, demand, frame_size_hw
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.truth import is_clean, match
-from benchmarks.pipeline.real_cameras import annotated_boxes, are_unoccluded, box_iou, footage, missing
+from benchmarks.pipeline.real_cameras import annotated_boxes, are_unoccluded, footage, missing
 from data_manifest import load_camera
 from models.occlusion_classifier.evaluate import precision_at, precision_recall
 from models.occlusion_classifier.predict import WEIGHTS, OcclusionClassifier, check_weights, load
+from pipeline.core.boxes import box_iou
 from pipeline.mining.classifier_gate import chances
 from pipeline.mining.filter import MiningSettings
 from pipeline.mining.observations import from_tracks
@@ -56,7 +57,7 @@ def annotated_whole(boxes: pd.DataFrame, tracks: pa.Table, size_hw: tuple[int, i
     for frame, rows in tracks.select(["frame_id"]).to_pandas().groupby("frame_id").indices.items():
         if frame in by_frame:
             there = by_frame[frame]
-            iou = box_iou(seen[rows], there[["x", "y", "w", "h"]].to_numpy())
+            iou = box_iou(seen[rows][:, None], there[["x", "y", "w", "h"]].to_numpy())
             best = iou.argmax(axis=1)
             whole[rows] = are_unoccluded(there, size_hw)[best] & (iou.max(axis=1) >= _MATCH_IOU)
     return whole

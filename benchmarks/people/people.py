@@ -16,8 +16,7 @@ from models.poses import load_prior
 from models.topdown import PersonPose
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import CUTOUTS
-from pipeline.reconstruction.headings import find_headings
-from pipeline.reconstruction.outline_fit import ReconstructSettings, people_of, reconstruct_people
+from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people.stage import MetricPeopleSettings, facing_of, fit_rows, regress
 
 METRIC = MetricPeopleSettings()
@@ -26,27 +25,23 @@ UNREFINED = replace(METRIC, min_box_overlap=0.0, fit=replace(METRIC.fit, rounds=
 
 
 class Refit:
-    """The person cutouts of a camera's folder with all that fits of them start from; `outlined` are the hulls."""
+    """The person cutouts of a camera's folder with all that fits of them start from: `outlined`."""
 
     def __init__(self, camera_dir: Path, camera: Camera, plane: GroundPlane) -> None:
         columns = [name for name in CUTOUTS.names if not name.startswith(("sprite", "shadow"))]
-        outline = ReconstructSettings()
         self.folder, self.camera, self.plane = camera_dir, camera, plane
-        self.cutouts = people_of(read_parts(camera_dir / "cutouts", columns))
-        tracks = pq.read_table(camera_dir / "tracks.parquet")
-        self.outlined = reconstruct_people(self.cutouts, tracks, camera, plane, outline)
-        self.headings = find_headings(self.cutouts, tracks, camera, plane, outline.heading)
+        cutouts, tracks = read_parts(camera_dir / "cutouts", columns), pq.read_table(camera_dir / "tracks.parquet")
+        self.outlined = place_by_outline("person", cutouts, tracks, camera, plane, ReconstructSettings())
 
     def regress(self, network: PeopleRegressor, pose: PersonPose | None = None) -> People:
         """What networks see in the cutouts' own frames."""
         frames = pq.read_table(self.folder / "frames" / "index.parquet")
-        facing = facing_of(self.headings, self.plane)
-        return regress(self.cutouts, frames, self.folder, self.camera, network, facing, pose)
+        facing = facing_of(self.outlined.headings, self.plane)
+        return regress(self.outlined.cutouts, frames, self.folder, self.camera, network, facing, pose)
 
     def fit(self, people: People, settings: MetricPeopleSettings) -> pa.Table:
         """RECONSTRUCTED from them, with the body that ships."""
-        found = (people, self.cutouts, self.headings, self.camera, self.plane)
-        return fit_rows(self.outlined, *found, load_body(), load_prior(), settings)
+        return fit_rows(self.outlined, people, self.camera, self.plane, load_body(), load_prior(), settings)
 
 
 def stacked(table: pa.Table, column: str, *shape: int) -> np.ndarray:

@@ -30,6 +30,7 @@ from models.topdown import OnnxPose
 from pipeline.composition.meshes import silhouettes
 from pipeline.core import masks
 from pipeline.core.frames import FrameReader
+from pipeline.core.skeletons import COCO_17
 from pipeline.core.storage import read_parts, write_bytes
 from pipeline.reconstruction.people.fit import standing_height
 
@@ -39,9 +40,6 @@ FRAMES = 400
 SHEET = OUT / "people_real.png"
 MIN_SCORE, PCK_ALPHA = 0.5, 0.1
 _PEOPLE, _TILE_WH, _TILES_A_ROW = 30, (160, 240), 10
-_BONES = (
-    (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
-)  # fmt: skip
 
 
 def pose_network() -> Path:
@@ -69,7 +67,7 @@ def bodies_of(placed: pa.Table, cutouts: pa.Table) -> pa.Table:
 def reprojected(bodies: pa.Table, xy: np.ndarray, score: np.ndarray) -> float:
     """Share of a network's confident points xy (N, 17, 2) of cutouts within PCK_ALPHA of the box's longer side."""
     rows = bodies["row"].to_numpy()
-    off = np.linalg.norm(stacked(bodies, "keypoints_2d", 17, 2) - xy[rows], axis=2)
+    off = np.linalg.norm(stacked(bodies, "keypoints_2d", -1, 2) - xy[rows], axis=2)
     reach = PCK_ALPHA * stacked(bodies, "bbox_xywh", 4)[:, 2:].max(axis=1)
     sure = score[rows] >= MIN_SCORE
     return float((off <= reach[:, None])[sure].mean()) if sure.any() else float("nan")
@@ -85,13 +83,13 @@ def measure(camera_dir: Path) -> tuple[list[dict], np.ndarray]:
     annotated = annotated_boxes(footage(camera_dir.name).with_name("PETS2009-S2L1_frames0000-0399.xml"))
     rows = []
     for name, table in (("job", placed), ("own keypoints", refit.fit(people, METRIC))):
-        bodies = bodies_of(table, refit.cutouts)
+        bodies = bodies_of(table, refit.outlined.cutouts)
         heights = standing_height(load_body(), torch.from_numpy(stacked(bodies, "smpl_beta", 10)))
         feet = against_annotations(camera_dir, annotated, bodies.to_pandas())
         row = {"camera": camera_dir.name, "method": name, "bodies": len(bodies)}
         row |= {"median_height_m": float(np.median(heights)), "median_foot_error_m": feet["median_foot_error_m"]}
         rows.append(row | {"reprojection_pck": reprojected(bodies, judge.keypoints, judge.score)})
-    return rows, sheet(bodies_of(placed, refit.cutouts), camera_dir, camera)
+    return rows, sheet(bodies_of(placed, refit.outlined.cutouts), camera_dir, camera)
 
 
 def sheet(bodies: pa.Table, camera_dir: Path, camera: Camera) -> np.ndarray:
@@ -100,7 +98,7 @@ def sheet(bodies: pa.Table, camera_dir: Path, camera: Camera) -> np.ndarray:
     frames = pq.read_table(camera_dir / "frames" / "index.parquet")
     images = dict(FrameReader(frames, camera_dir).read(sorted(set(chosen["frame_id"].to_pylist()))))
     tiles = [
-        tile(images[row["frame_id"]], rle, np.reshape(row["keypoints_2d"], (17, 2)), np.array(row["bbox_xywh"]))
+        tile(images[row["frame_id"]], rle, np.reshape(row["keypoints_2d"], (-1, 2)), np.array(row["bbox_xywh"]))
         for row, rle in zip(chosen.to_pylist(), silhouettes(chosen, camera), strict=True)
     ]
     tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % _TILES_A_ROW)
@@ -117,7 +115,7 @@ def tile(image: np.ndarray, rle: str, points: np.ndarray, box_xywh: np.ndarray) 
     move = np.column_stack([scale * np.eye(2), np.array(_TILE_WH) / 2 - scale * middle])
     shown = cv2.warpAffine(shown, move, _TILE_WH, flags=cv2.INTER_CUBIC)
     ends = np.rint(points @ move[:, :2].T + move[:, 2]).astype(int).tolist()
-    for a, b in _BONES:
+    for a, b in COCO_17.links:
         cv2.line(shown, ends[a], ends[b], (60, 230, 255), 1, cv2.LINE_AA)
     return shown
 

@@ -25,6 +25,7 @@ from benchmarks.vehicles.pose_recovery import CAMERA, FRAMES
 from models.body_model import load_body
 from models.hmr import load_default
 from models.poses import load_prior, sample_poses
+from pipeline.core.skeletons import COCO_17
 from pipeline.reconstruction.people.fit import PeopleSeen, fit_people
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
 
@@ -50,9 +51,9 @@ def crowd(tracks: int) -> PeopleSeen:
     move = t[:, None] - pelvis - lowest[:, None, None] * PLANE.n
     support = (ideal(CAMERA, CAMERA.project(vertices + move)) @ DIRECTIONS.T).max(axis=1)
     seen_theta = theta + rng.normal(0, _NOISE_RAD, theta.shape)
-    xy = CAMERA.project(points + move) + rng.normal(0, _NOISE_PX, (count, 17, 2))
+    xy = CAMERA.project(points + move) + rng.normal(0, _NOISE_PX, (count, len(COCO_17), 2))
     track = np.repeat(np.arange(tracks), FRAMES)
-    return PeopleSeen(seen_theta, np.zeros_like(beta), track, support, xy, np.full((count, 17), 0.9))
+    return PeopleSeen(seen_theta, np.zeros_like(beta), track, support, xy, np.full((count, len(COCO_17)), 0.9))
 
 
 class _Here:

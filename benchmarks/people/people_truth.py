@@ -34,6 +34,7 @@ from models.hmr import People, load, load_default
 from models.hmr.points import LIMBS
 from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
 from models.poses.angles import theta_of, zeros
+from pipeline.core.skeletons import COCO_17, SMPL_24
 from pipeline.core.storage import read_parts
 
 FARTHEST_M = 60.0
@@ -45,7 +46,7 @@ BARS = {
     "pck_3d": {"at_least": 0.85},
     "pck_2d": {"at_least": 0.90},
 }
-_HIPS = [11, 12]
+_HIPS = COCO_17.indices(["left_hip", "right_hip"])
 _OWN = ("visible", "self_occluded")
 
 
@@ -58,13 +59,15 @@ def errors(placed: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
     place = stacked(true, "t", 3)
     away = np.linalg.norm(stacked(table, "t", 3) - place, axis=1)
     rows = pd.DataFrame({"position_error": away / np.linalg.norm(place, axis=1)}, index=ids)
-    ours_3d, true_3d = stacked(table, "keypoints_3d", 17, 3), stacked(true, "keypoints_3d", 17, 3)
+    ours_3d, true_3d = stacked(table, "keypoints_3d", len(COCO_17), 3), stacked(true, "keypoints_3d", len(COCO_17), 3)
     both = as_joints(ours_3d), as_joints(true_3d)
     rows["mpjpe_mm"], rows["pa_mpjpe_mm"] = mpjpe_mm(*both).numpy(), pa_mpjpe_mm(*both).numpy()
     rows["pck_3d"] = (np.linalg.norm(_from_hips(ours_3d) - _from_hips(true_3d), axis=2) <= PCK_3D_M).mean(axis=1)
     reach = PCK_ALPHA * stacked(true, "bbox_amodal_xywh", 4)[:, 2:].max(axis=1)
-    off = np.linalg.norm(stacked(table, "keypoints_2d", 17, 2) - stacked(true, "keypoints_2d", 17, 2), axis=2)
-    own = np.isin(np.array(true["keypoint_state"].to_pylist(), str).reshape(-1, 17), _OWN)
+    off = np.linalg.norm(
+        stacked(table, "keypoints_2d", len(COCO_17), 2) - stacked(true, "keypoints_2d", len(COCO_17), 2), axis=2
+    )
+    own = np.isin(np.array(true["keypoint_state"].to_pylist(), str).reshape(-1, len(COCO_17)), _OWN)
     rows["right"], rows["counted"] = ((off <= reach[:, None]) & own).sum(axis=1), own.sum(axis=1)
     rows["body"] = table["smpl_theta"].is_valid().to_numpy()
     return rows
@@ -72,7 +75,7 @@ def errors(placed: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
 
 def as_joints(keypoints: np.ndarray) -> torch.Tensor:
     """(N, 24, 3) SMPL joints of COCO keypoints (N, 17, 3), zero but for the limbs."""
-    joints = np.zeros((len(keypoints), 24, 3))
+    joints = np.zeros((len(keypoints), len(SMPL_24), 3))
     joints[:, LIMBS] = keypoints[:, 5:]
     return torch.from_numpy(joints)
 
@@ -109,8 +112,8 @@ def methods(refit: Refit, no_adversarial: Path | None) -> Iterator[tuple[str, pa
     yield "regressor", refit.fit(refit.regress(load_default()), UNREFINED)
     if no_adversarial is not None:
         yield "no adversarial", refit.fit(refit.regress(load(no_adversarial)), UNREFINED)
-    yield "mean pose", refit.fit(at_ease(refit.outlined), UNREFINED)
-    yield "outline", refit.outlined
+    yield "mean pose", refit.fit(at_ease(refit.outlined.table), UNREFINED)
+    yield "outline", refit.outlined.table
 
 
 def measure(camera_dir: Path, camera: Camera, plane: GroundPlane, no_adversarial: Path | None) -> list[dict]:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.pipeline.real_cameras import are_unoccluded, box_iou
+from benchmarks.pipeline.real_cameras import are_unoccluded
+from pipeline.core.boxes import box_iou
 
 IOU = 0.5
 _TOUCHES = 0.1  # a found box that overlaps no true one by so much is of something nobody labelled
@@ -91,7 +92,7 @@ def _sequence(truth: pd.DataFrame, tracks: pd.DataFrame) -> dict[str, Any]:
         "num_tracker_dets": len(tracks),
         "gt_ids": [person[rows] for rows in true],
         "tracker_ids": [number[rows] for rows in told],
-        "similarity_scores": [box_iou(true_box[a], told_box[b]) for a, b in zip(true, told, strict=True)],
+        "similarity_scores": [box_iou(true_box[a][:, None], told_box[b]) for a, b in zip(true, told, strict=True)],
     }
 
 
@@ -106,7 +107,7 @@ def mined(truth: pd.DataFrame, cutouts: pd.DataFrame, size_hw: tuple[int, int]) 
         there = truth[truth["frame"] == frame]
         if there.empty:
             continue
-        iou = box_iou(rows[_BOX].to_numpy(float), there[_BOX].to_numpy(float))
+        iou = box_iou(rows[_BOX].to_numpy(float)[:, None], there[_BOX].to_numpy(float))
         right = are_unoccluded(there, size_hw)[iou.argmax(axis=1)] & (iou.max(axis=1) >= IOU)
         whole += right[iou.max(axis=1) >= _TOUCHES].tolist()
     return {

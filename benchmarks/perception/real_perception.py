@@ -34,7 +34,8 @@ from benchmarks.perception.real_truth import vehicle_boxes, with_visible_parts
 from benchmarks.pipeline.real_cameras import annotated_boxes, footage, manifest, named_files
 from data_manifest import known_cameras
 from pipeline.core.storage import read_parts
-from pipeline.tracking.track import TRACKERS, UNTRACKED, TrackingSettings
+from pipeline.tracking.registry import trackers
+from pipeline.tracking.track import UNTRACKED, TrackingSettings
 from tasks.detect import DETECTIONS
 from tasks.mine import CUTOUTS
 from tasks.track import TRACKS
@@ -153,9 +154,9 @@ def measure(scene: Scene, choice: Choice, data: Path) -> list[dict]:
     options = ("--camera", camera, "--manifests", str(manifests))
     usual = TrackingSettings().tracker
     # The usual one last: mining goes on from its tracks.
-    trackers = [*sorted(set(TRACKERS) - {usual}), usual] if scene.tracking else [usual]
+    names = [*sorted(set(trackers()) - {usual}), usual] if scene.tracking else [usual]
     followed = {}
-    for tracker in trackers:
+    for tracker in names:
         demand("TrackObjects", data, *options, "--TrackObjects-tracker", tracker)
         tracks = boxes_of(pq.read_table(data / camera / TRACKS), scene)
         followed[tracker] = tracked(truth, tracks[tracks["track_id"] != UNTRACKED]) if scene.tracking else {}
@@ -167,7 +168,7 @@ def measure(scene: Scene, choice: Choice, data: Path) -> list[dict]:
     untold = dict.fromkeys(("MOTA", "IDF1", "HOTA", "DetA", "switches"), "")
     return [
         about | {"tracker": tracker} | seen | (followed[tracker] or untold) | (cut if tracker == usual else blank)
-        for tracker in reversed(trackers)
+        for tracker in reversed(names)
     ]
 
 

@@ -23,7 +23,8 @@ from benchmarks.pipeline.real_cameras import annotated_boxes, footage, missing
 from data_manifest import CAMERAS, load_camera
 from pipeline.core.storage import read_parts
 from pipeline.simulate import read_truth
-from pipeline.tracking.track import TRACKERS, TrackingSettings, track
+from pipeline.tracking.registry import trackers
+from pipeline.tracking.track import TrackingSettings, track
 
 PETS = "pets-onnx"
 _VISIBLE, _PIXELS = 0.3, 60  # less of an actor nobody can follow
@@ -45,7 +46,7 @@ def measure(camera_dir: Path, manifests: Path) -> list[dict]:
     frames, detections = pq.read_table(camera_dir / "frames" / "index.parquet"), read_parts(camera_dir / "detections")
     camera, plane = load_camera(camera_dir.name, manifests).calibrated(frame_size_hw(camera_dir))
     truth, rows = true_boxes(camera_dir), []
-    for name in TRACKERS:
+    for name in trackers():
         for appearance in (False, True):
             settings, begun = TrackingSettings(tracker=name, appearance=appearance), time.monotonic()
             table = track(detections, frames, camera, plane, settings, root=camera_dir)

@@ -19,6 +19,7 @@ from defusedxml import ElementTree
 from benchmarks.common.job import MANIFESTS, clipart_dir, frame_size_hw, run
 from benchmarks.common.report import Bar, Report, main
 from data_manifest import load_camera
+from pipeline.core.boxes import box_iou
 from pipeline.core.storage import read_parts
 
 CAMERAS = ("pets-onnx", "pets-motion", "jamcam", "motorway", "suburb")
@@ -106,7 +107,7 @@ def against_annotations(camera_dir: Path, boxes: pd.DataFrame, placed: pd.DataFr
         there = boxes[boxes["frame"] == frame]
         if there.empty:
             continue
-        iou = box_iou(np.stack(rows["bbox_xywh"].to_list()), there[["x", "y", "w", "h"]].to_numpy())
+        iou = box_iou(np.stack(rows["bbox_xywh"].to_list())[:, None], there[["x", "y", "w", "h"]].to_numpy())
         for row, best, value in zip(rows.itertuples(), iou.argmax(axis=1), iou.max(axis=1), strict=True):
             if value < _MATCH_IOU:
                 continue
@@ -122,14 +123,6 @@ def against_annotations(camera_dir: Path, boxes: pd.DataFrame, placed: pd.DataFr
         "identities_covered": len(covered & able) / len(able),
         "compared": len(errors),
     }
-
-
-def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N, M) intersection over union of xywh boxes (N, 4), (M, 4)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum((first[:, :2] + first[:, 2:])[:, None], (second[:, :2] + second[:, 2:])[None])
-    both = np.clip(high - low, 0, None).prod(axis=2)
-    return both / (first[:, 2:].prod(axis=1)[:, None] + second[:, 2:].prod(axis=1)[None] - both)
 
 
 def report(quick: bool, data: Path) -> Report:

@@ -18,6 +18,8 @@ import numpy as np
 
 from calibration.camera import Camera
 from models.topdown.mapping import parse_map
+from pipeline.core.mesh import cast, scene_of
+from pipeline.core.skeletons import VEHICLE_12
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "apollo_cars"
 CAMERA = Camera(np.array([[2304.548, 0, 1686.238], [0, 2305.876, 1354.985], [0, 0, 1]]), (2710, 3384))
@@ -95,17 +97,9 @@ def _on_mesh(
     vertices: np.ndarray, triangles: np.ndarray, xy: np.ndarray, scores: np.ndarray, R: np.ndarray, t: np.ndarray
 ) -> np.ndarray:
     """Keypoints (12, 3) where rays through pixels meet the mesh, NaN where they are missing or pass it."""
-    import open3d as o3d
-
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(
-        o3d.core.Tensor.from_numpy(np.ascontiguousarray(vertices, np.float32)),
-        o3d.core.Tensor.from_numpy(np.ascontiguousarray(triangles, np.uint32)),
-    )
     direction = CAMERA.rays(xy) @ R
     origin = np.broadcast_to(-R.T @ t, direction.shape)
-    rays = o3d.core.Tensor.from_numpy(np.concatenate([origin, direction], axis=1).astype(np.float32))
-    reach = scene.cast_rays(rays, nthreads=1)["t_hit"].numpy()[:, None].astype(float)
+    reach = cast(scene_of([(vertices, triangles)]), origin, direction)["t_hit"][:, None].astype(float)
     hit = np.isfinite(reach) & (scores[:, None] > 0)
     return np.where(hit, origin + np.where(hit, reach, 0) * direction, np.nan)
 
@@ -113,7 +107,7 @@ def _on_mesh(
 def _pooled(points: np.ndarray) -> np.ndarray:
     """Medians (12, 3) of keypoints (M, 12, 3), each side mirrored onto the other."""
     left = np.concatenate([points[:, 1::2], points[:, 0::2] * (1, -1, 1)])
-    both = np.full((12, 3), np.nan)
+    both = np.full((len(VEHICLE_12), 3), np.nan)
     if len(points):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # points that nobody clicked stay NaN

@@ -24,6 +24,7 @@ from benchmarks.vehicles.pose_recovery import CAMERA, FRAMES, body_of
 from calibration.camera import GroundPlane
 from models.shape_basis import load_bases
 from models.vehicle_keypoints import load_default
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
 from pipeline.reconstruction.vehicles.fit import Keypoints, fit_vehicles
 
@@ -42,12 +43,12 @@ def street(tracks: int) -> Keypoints:
         number = len(xy) // FRAMES
         R, t = PLANE.pose(rng.uniform([-10, 14], [10, 60]), rng.uniform(-np.pi, np.pi))
         points, mesh = bodies[number % len(bodies)][1], meshes[number % len(bodies)]
-        xy.append(CAMERA.project(points @ R.T + t) + rng.normal(0, 3, (12, 2)))
+        xy.append(CAMERA.project(points @ R.T + t) + rng.normal(0, 3, points[:, :2].shape))
         support.append((ideal(CAMERA, CAMERA.project(mesh @ R.T + t)) @ DIRECTIONS.T).max(axis=0))
         track.append(number)
-    scores = np.ones((len(xy), 12))
+    scores = np.ones((len(xy), len(VEHICLE_12)))
     for row in scores:
-        row[rng.permutation(12)[:4]] = 0
+        row[rng.permutation(len(VEHICLE_12))[:4]] = 0
     return Keypoints(np.array(xy), scores, np.array(track), support=np.array(support))
 
 

@@ -41,6 +41,7 @@ from models.occlusion_net.view_sets import Views, from_box, view_sets
 from models.occlusion_net.views import COVERED_DEG, covered, views_of_camera
 from models.synthetic.car_views import read_views
 from pipeline.core.frames import FrameReader
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import KEYPOINT_STATES
 from pipeline.simulate import read_truth
@@ -78,7 +79,8 @@ def known(camera_dir: Path, camera: Camera) -> Known:
     # What the picture's border cuts off is neither seen nor hidden.
     state = np.where(names == "truncated", UNKNOWN, np.vectorize(KEYPOINT_STATES.index)(names))
     pixels, R = (
-        np.stack(rows[name].tolist()).reshape(-1, *s) for name, s in (("keypoints_2d", (12, 2)), ("R", (3, 3)))
+        np.stack(rows[name].tolist()).reshape(-1, *s)
+        for name, s in (("keypoints_2d", (len(VEHICLE_12), 2)), ("R", (3, 3)))
     )
     return Known(camera_dir, camera, replace(views, hidden=np.isin(names, HIDDEN)), pixels, state, R)
 
@@ -120,7 +122,10 @@ def detected(camera_dir: Path) -> dict:
     frames = dict(FrameReader(pq.read_table(camera_dir / "frames" / "index.parquet"), camera_dir).read(some.tolist()))
     vehicles = predict(load(), [frames[n] for n in found["frame_id"]], boxes)
     state = np.stack(rows["keypoint_state"].tolist())
-    true, side = np.stack(rows["keypoints_2d"].tolist()).reshape(-1, 12, 2), boxes[:, 2:].max(axis=1)[:, None]
+    true, side = (
+        np.stack(rows["keypoints_2d"].tolist()).reshape(-1, len(VEHICLE_12), 2),
+        boxes[:, 2:].max(axis=1)[:, None],
+    )
     row: dict = {"kind": "detected", "name": camera_dir.name, "vehicles": len(boxes)}
     groups = {"visible": state == "visible", "hidden": np.isin(state, HIDDEN)}
     for method, xy in (("graph", vehicles.xy), ("lifted", vehicles.wire_xy)):

@@ -22,6 +22,7 @@ import numpy as np
 from benchmarks.common.report import Bar, Report, main
 from calibration.camera import Camera, GroundPlane
 from models.shape_basis import GROUPS, load_bases
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.vehicles.fit import Keypoints, VehicleFits, VehicleFitSettings, fit_vehicles
 from pipeline.simulate.vehicles.fleet import BODY_TYPES, make_vehicle
 
@@ -71,9 +72,9 @@ def draw(track: int, frames: int, in_span: bool, noise_px: float, missing: int) 
         pixels = CAMERA.project(points_cam)
         if points_cam[:, 2].min() < 2 or not ((pixels > 0) & (pixels < CAMERA.size_hw[::-1])).all():
             continue
-        score = np.ones(12)
-        score[rng.permutation(12)[:missing]] = 0
-        xy.append(pixels + noise_px * rng.normal(size=(12, 2)))
+        score = np.ones(len(VEHICLE_12))
+        score[rng.permutation(len(VEHICLE_12))[:missing]] = 0
+        xy.append(pixels + noise_px * rng.normal(size=pixels.shape))
         scores.append(score)
         t_true.append(t)
         yaws.append(yaw)
@@ -111,7 +112,7 @@ def measure(tracks: int, in_span: bool, noise_px: float, missing: int) -> dict:
     fitted = np.isfinite(found["translation"])
     return {
         "vehicles": "in span" if in_span else "fleet",
-        "keypoints": "exact" if not noise_px else f"noisy, {12 - missing} of 12",
+        "keypoints": "exact" if not noise_px else f"noisy, {len(VEHICLE_12) - missing} of {len(VEHICLE_12)}",
         "observations": len(fitted),
         "fitted": float(fitted.mean()),
         "translation_error": float(np.nanmedian(found["translation"])),

@@ -23,8 +23,9 @@ from calibration.camera import Camera, GroundPlane
 from data_manifest import CAMERAS, load_camera
 from pipeline.composition.meshes import silhouettes
 from pipeline.core import masks
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import read_parts
-from pipeline.reconstruction.outline_fit import ReconstructSettings, reconstruct_vehicles
+from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 
 FARTHEST_M = 60.0
 PCK_ALPHA = 0.1
@@ -60,7 +61,7 @@ def errors(placed: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
     rows["yaw_error_deg"] = turn
     rows["length_error"], rows["width_error"], rows["height_error"] = size.T
     reach = PCK_ALPHA * np.array([max(box[2:]) for box in truth.loc[ids, "bbox_amodal_xywh"]])
-    away = np.linalg.norm((ours["keypoints_2d"] - true["keypoints_2d"]).reshape(-1, 12, 2), axis=2)
+    away = np.linalg.norm((ours["keypoints_2d"] - true["keypoints_2d"]).reshape(-1, len(VEHICLE_12), 2), axis=2)
     state = np.stack(truth.loc[ids, "keypoint_state"].tolist())
     for name in ("visible", "self_occluded"):
         rows[f"{name}_right"] = ((away <= reach[:, None]) & (state == name)).sum(axis=1)
@@ -90,7 +91,7 @@ def measure(camera_dir: Path, camera: Camera, plane: GroundPlane) -> list[dict]:
     tracks = pq.read_table(camera_dir / "tracks.parquet")
     placed = read_parts(camera_dir / "reconstructed")
     placed = placed.filter(pc.equal(placed["category"], "vehicle"))
-    outline, _ = reconstruct_vehicles(cutouts, tracks, camera, plane, ReconstructSettings())
+    outline = place_by_outline("vehicle", cutouts, tracks, camera, plane, ReconstructSettings()).table
     rows = []
     for name, table in (("fit", placed), ("outline", outline)):
         found = {"camera": camera_dir.name, "method": name, **summary(errors(table, truth))}

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.body_model.rest import PARENTS, SMPL_FROM_PERSON, t_pose
+from models.body_model.rest import SMPL_FROM_PERSON, t_pose
+from pipeline.core.skeletons import SMPL_24, SMPL_PARENTS
 from pipeline.simulate.people import bake as bake_people
 from pipeline.simulate.people.gait import placed
 
@@ -103,7 +104,7 @@ def bake() -> None:
         posedirs=np.zeros((len(mean), 3, 207), np.float32),
         J_regressor=joint_rows.astype(np.float32),
         face_regressor=face_rows.astype(np.float32),
-        kintree_table=np.array([[2**32 - 1, *PARENTS[1:]], range(24)], np.uint32),
+        kintree_table=np.array([[2**32 - 1, *SMPL_PARENTS[1:]], range(len(SMPL_24))], np.uint32),
     )
 
 

@@ -17,13 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from models.body_model.files import read_arrays
-from models.body_model.rest import PARENTS
 from models.geometry import exp_so3
+from pipeline.core.skeletons import SMPL_24, SMPL_LIMBS, SMPL_PARENTS
 
 SHIPPED = Path(__file__).with_name("anny.npz")
 FREE_BODY = "anny-smpl"
 _HEAD = 15
-_LIMBS = (16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8)  # COCO's last twelve keypoints
 _FACE = ("nose", "leye", "reye", "lear", "rear")
 
 
@@ -51,7 +50,7 @@ class Body(nn.Module):
     def __init__(self, arrays: dict[str, np.ndarray], name: str) -> None:
         """From the arrays of `read_arrays`."""
         super().__init__()
-        self.name, self.parents = name, PARENTS
+        self.name, self.parents = name, SMPL_PARENTS
         self.faces = arrays["f"].astype(np.int64)
         self.smpl = _smplx_model(arrays)
         for key in ("v_template", "shapedirs", "posedirs", "weights"):
@@ -79,10 +78,12 @@ class Body(nn.Module):
         from smplx.lbs import batch_rigid_transform
 
         rest = self.rest_points.to(beta) + torch.einsum("pck,nk->npc", self.shape_points.to(beta), beta)
-        joints, placed = batch_rigid_transform(_rotations(theta), rest[:, :24], self.smpl.parents, dtype=beta.dtype)
+        joints, placed = batch_rigid_transform(
+            _rotations(theta), rest[:, : len(SMPL_24)], self.smpl.parents, dtype=beta.dtype
+        )
         head = placed[:, _HEAD]
-        face = torch.einsum("nab,npb->npa", head[:, :3, :3], rest[:, 24:]) + head[:, None, :3, 3]
-        keypoints = torch.cat([face, joints[:, list(_LIMBS)]], dim=1)
+        face = torch.einsum("nab,npb->npa", head[:, :3, :3], rest[:, len(SMPL_24) :]) + head[:, None, :3, 3]
+        keypoints = torch.cat([face, joints[:, list(SMPL_LIMBS)]], dim=1)
         return (joints, keypoints) if transl is None else (joints + transl[:, None], keypoints + transl[:, None])
 
 

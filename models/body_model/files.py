@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from models.body_model.rest import PARENTS
+from pipeline.core.skeletons import SMPL_24, SMPL_PARENTS
 
 KEYS = ("v_template", "f", "weights", "J_regressor", "shapedirs", "posedirs", "kintree_table")
 SHAPES = 10
@@ -121,14 +121,16 @@ def _face(raw: Mapping[str, Any], vertices: int, path: Path) -> np.ndarray:
 
 def _check(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     count = len(arrays["v_template"])
+    joints = len(SMPL_24)
     expected = {
-        "v_template": (count, 3), "weights": (count, 24), "J_regressor": (24, count), "shapedirs": (count, 3, SHAPES),
-        "posedirs": (count, 3, 207), "kintree_table": (2, 24), "face_regressor": (5, count),
+        "v_template": (count, 3), "weights": (count, joints), "J_regressor": (joints, count),
+        "shapedirs": (count, 3, SHAPES), "posedirs": (count, 3, 9 * (joints - 1)), "kintree_table": (2, joints),
+        "face_regressor": (5, count),
     }  # fmt: skip
     for key, shape in expected.items():
         if arrays[key].shape != shape:
             raise ValueError(f"{path}: not SMPL's body: {key}: expected {shape}, got {arrays[key].shape}")
     if arrays["f"].ndim != 2 or arrays["f"].shape[1] != 3 or arrays["f"].max() >= count:
         raise ValueError(f"{path}: f: expected triangles (F, 3) of {count} vertices, got {arrays['f'].shape}")
-    if tuple(arrays["kintree_table"][0, 1:].astype(int)) != PARENTS[1:]:
+    if tuple(arrays["kintree_table"][0, 1:].astype(int)) != SMPL_PARENTS[1:]:
         raise ValueError(f"{path}: kintree_table: expected SMPL's 24 joints in their order")

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+from pipeline.core.skeletons import SMPL_24, SMPL_PARENTS
+
 # SMPL's axes in the person frame: rows are left, up and forward.
 SMPL_FROM_PERSON = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])
 _DOWN = np.array([0.0, 0, -1])
@@ -24,7 +25,7 @@ def t_pose(joints: np.ndarray) -> np.ndarray:
 
     Arms point to the sides and legs straight down; trunk, head and soles stay as they are.
     """
-    G = np.tile(np.eye(3), (24, 1, 1))
+    G = np.tile(np.eye(3), (len(SMPL_24), 1, 1))
     for bones, sideways in ((_LEGS, False), (_ARMS, True)):
         for (near, far), turned in bones:
             to = np.array([0.0, np.sign(joints[near, 1]), 0]) if sideways else _DOWN
@@ -36,8 +37,8 @@ def global_from_theta(theta: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """G (24, 3, 3) of theta (24, 3) for a simulated body with rest joints (24, 3); no orientation faces x forward."""
     local = Rotation.from_rotvec(theta).as_matrix()
     turned = local.copy()
-    for joint in range(1, 24):
-        turned[joint] = turned[PARENTS[joint]] @ local[joint]
+    for joint in range(1, len(SMPL_24)):
+        turned[joint] = turned[SMPL_PARENTS[joint]] @ local[joint]
     return SMPL_FROM_PERSON.T @ turned @ SMPL_FROM_PERSON @ t_pose(joints)
 
 
@@ -45,8 +46,8 @@ def theta_from_global(G: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """theta (24, 3) of G (24, 3, 3): the inverse of `global_from_theta`."""
     turned = SMPL_FROM_PERSON @ G @ t_pose(joints).transpose(0, 2, 1) @ SMPL_FROM_PERSON.T
     local = turned.copy()
-    for joint in range(1, 24):
-        local[joint] = turned[PARENTS[joint]].T @ turned[joint]
+    for joint in range(1, len(SMPL_24)):
+        local[joint] = turned[SMPL_PARENTS[joint]].T @ turned[joint]
     return Rotation.from_matrix(local).as_rotvec()
 
 

@@ -13,7 +13,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 
-from models.checkpoints import write_json
+from pipeline.core.storage import write_json
 
 
 @OPTIM_WRAPPERS.register_module()

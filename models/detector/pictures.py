@@ -18,10 +18,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.labels.coco import CocoNames, read_objects
 from pipeline.core import masks
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import CATEGORY_IDS
-from pipeline.detection.coco import CocoDetector, CocoSettings
 
 CLASSES = tuple(CATEGORY_IDS)
 MASKS = ("visible", "amodal")
@@ -117,8 +117,8 @@ class CocoFrames:
         content = _dataset(labels)
         names = [str(image.get("file_name", "")) for image in content["images"]]
         frames = pa.table({"frame_id": range(len(names)), "source": names, "position": [-1] * len(names)})
-        self._found = CocoDetector(CocoSettings(file=str(labels)), (0, 0), frames)
-        labelled = [(n, names[n]) for n in sorted(self._found.found)]
+        self._found = read_objects(content, CocoNames(), frames, str(labels))
+        labelled = [(n, names[n]) for n in sorted(self._found)]
         if not labelled:
             raise ValueError(f"{labels}: expected labelled pictures of people or vehicles, got none")
         self._names = labelled if kept_back is None else _share(labelled, kept_back)
@@ -134,8 +134,8 @@ class CocoFrames:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:
             raise ValueError(f"{path}: no picture that can be read")
-        found = self._found.of_size(number, image.shape[:2])
-        return Picture(image, [Label(CLASSES.index(o.category), o.crop, o.xy, o.box_xywh, np.nan) for o in found])
+        found = [one.instance((image.shape[0], image.shape[1])) for one in self._found[number]]
+        return Picture(image, [Label(CLASSES.index(o.category), o.crop, o.xy, o.box_xywh, np.nan) for o in found if o])
 
 
 def _dataset(labels: Path) -> dict:

@@ -16,12 +16,9 @@ from typing import Any
 import numpy as np
 
 from calibration.camera import pixel_to_edge
+from pipeline.core.skeletons import VEHICLE_12
 
-NAMES = (
-    "right_front_wheel", "left_front_wheel", "right_back_wheel", "left_back_wheel",
-    "right_front_headlight", "left_front_headlight", "right_back_light", "left_back_light",
-    "right_front_roof", "left_front_roof", "right_back_roof", "left_back_roof",
-)  # fmt: skip
+NAMES = tuple(name.replace(" ", "_").removesuffix("_corner") for name in VEHICLE_12.names)
 UNKNOWN = -1
 _VISIBLE, _SELF_OCCLUDED, _OCCLUDED = 0, 1, 2
 
@@ -98,7 +95,7 @@ def _picture(path: Path, row: list[str], columns: Mapping[str, Fields], images: 
 
 
 def _from_cells(where: str, picture: Path, row: list[str], fields: Fields) -> LabelledCrop | None:
-    xy, state = np.full((12, 2), np.nan), np.full(12, UNKNOWN)
+    xy, state = np.full((len(NAMES), 2), np.nan), np.full(len(NAMES), UNKNOWN)
     for index, part in enumerate(NAMES):
         cells = [row[fields[part, axis]].strip() for axis in ("x", "y")]
         if not all(cells) or "nan" in (cell.lower() for cell in cells):

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from models.occlusion_classifier.crops import CROPS, LABELS, crop_of, cropped, filled, row
 from pipeline.core import masks
+from pipeline.core.boxes import box_iou
 from pipeline.core.frames import FrameReader
-from pipeline.mining.selection import box_iou
 
 Place = tuple[int, float, float, float, float]  # frame_id and box xywh
 HEADER = ["frame_id", "x", "y", "w", "h", "label"]

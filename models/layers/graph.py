@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-KEYPOINTS = 12
+from pipeline.core.skeletons import VEHICLE_12
+
+KEYPOINTS = len(VEHICLE_12)
 NODE = 3 + KEYPOINTS  # x, y, confidence, type
 
 

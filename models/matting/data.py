@@ -18,7 +18,7 @@ from torch import Tensor
 
 from models.matting.predict import inputs
 from pipeline.core import masks
-from pipeline.core.relighting import Relit, padded, relit_frames
+from pipeline.core.illumination import Relit, padded, relit_frames
 from pipeline.core.tables import column
 from pipeline.simulate import read_truth
 

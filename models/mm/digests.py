@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
+from pipeline.core.storage import sha256_of, write_bytes
+
 # mmdet puts the first eight hex digits last in the file's name, mmpose puts the day of publication after them.
 _PUBLISHED = re.compile(r"-([0-9a-f]{8})(?:_\d{8})?\.pth$")
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def published_prefix(name: str) -> str:
@@ -31,9 +26,7 @@ def record_of(path: Path) -> Path:
 
 def write_record(path: Path, digest: str) -> None:
     """Record a file's SHA-256 beside it."""
-    part = path.with_name(f".{path.name}.sha256.part")
-    part.write_text(f"{digest}  {path.name}\n")
-    part.replace(record_of(path))
+    write_bytes(record_of(path), f"{digest}  {path.name}\n".encode())
 
 
 def check_record(path: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from models.mm.configs import published_url
-from models.mm.digests import check_record, published_prefix, record_of, sha256_of, write_record
+from models.mm.digests import check_record, published_prefix, record_of, write_record
+from pipeline.core.storage import atomic_path, sha256_of
 
 DETECTORS = ("rtmdet-ins_tiny_8xb32-300e_coco", "mask-rcnn_swin-t-p4-w7_fpn_1x_coco")
 POSES = ("rtmpose-s_8xb256-420e_body8-256x192", "rtmpose-m_8xb256-420e_body8-256x192")
@@ -41,18 +42,14 @@ def fetch(
     path = folder / PurePosixPath(urlsplit(url).path).name
     prefix = published_prefix(path.name)
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
         try:
-            _download(url, part, progress, schemes)
-            _check_prefix(sha256_of(part), prefix, url)
-            part.replace(path)
+            with atomic_path(path) as part:
+                _download(url, part, progress, schemes)
+                _check_prefix(sha256_of(part), prefix, url)
         except (OSError, http.client.HTTPException) as error:
             raise ValueError(
                 f"cannot download {url} ({_reason(error)}); fetch it elsewhere, put it at {path} and run this again"
             ) from None
-        finally:
-            part.unlink(missing_ok=True)
     check_record(path)
     digest = sha256_of(path)
     _check_prefix(digest, prefix, f"{path}; remove it: it")
@@ -88,6 +85,7 @@ def _check_scheme(url: str, schemes: tuple[str, ...]) -> None:
 
 
 def _download(url: str, part: Path, progress: Progress | None, schemes: tuple[str, ...]) -> None:
+    # Not torch.hub.download_url_to_file: it follows a redirect to any scheme, and has no time limit.
     _check_scheme(url, schemes)
     opener = urllib.request.build_opener(_SameSchemes(schemes))
     with opener.open(url, timeout=_TIMEOUT_S) as answer, part.open("wb") as out:

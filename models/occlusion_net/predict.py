@@ -161,8 +161,8 @@ def _detector(paths: Sequence[Path], options: argparse.Namespace) -> Callable[[n
 
     numbers = list(range(len(paths)))
     frames = pa.table({"source": [str(p) for p in paths], "frame_id": numbers, "position": [-1] * len(paths)})
-    coco = CocoDetector(CocoSettings(file=options.file), (0, 0), frames)
-    return lambda image, number: coco.of_size(number, image.shape[:2])
+    coco = CocoDetector(CocoSettings(file=options.file), frames)
+    return lambda image, number: coco(image, "", number)
 
 
 def of_job(folder: Path, frame_ids: Sequence[int]) -> Iterator[Picture]:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from models.poses.limits import joint_limits, mirror
+from pipeline.core.skeletons import SMPL_24
 
 Angles = dict[str, np.ndarray]
 
@@ -39,7 +40,7 @@ def flat_feet(now: Angles) -> Angles:
 def theta_of(now: Angles) -> np.ndarray:
     """theta (N, 24, 3) float32 of angles, each joint brought into its limits; the body faces +z."""
     low, high = joint_limits()
-    theta = np.zeros((len(now["knee"]), 24, 3))
+    theta = np.zeros((len(now["knee"]), len(SMPL_24), 3))
     pelvis = _trunk(now, "pelvis", 1)
     theta[:, 0] = pelvis.as_rotvec()
     theta[:, [3, 6, 9]] = _trunk(now, "spine", 3).as_rotvec()[:, None]

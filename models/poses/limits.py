@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-# SMPL's joints with left and right exchanged.
-_SWAPPED = np.array([0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22])
+from pipeline.core.skeletons import SMPL_24
+
 _MIRRORED = np.array([1, -1, -1])
 
 # Degrees about x, y, z of the left and the middle joints by SMPL index. American Academy of Orthopaedic Surgeons,
@@ -37,13 +37,13 @@ _SAME = {6: 3, 9: 3, 15: 12}
 
 def joint_limits() -> tuple[np.ndarray, np.ndarray]:
     """(low, high), each (23, 3) float32 radians, of the axis-angle of every joint but the pelvis."""
-    limits = np.zeros((24, 3, 2))
-    for joint in range(1, 24):
+    limits = np.zeros((len(SMPL_24), 3, 2))
+    for joint in range(1, len(SMPL_24)):
         of_left = _DEGREES.get(_SAME.get(joint, joint))
         if of_left is not None:
             limits[joint] = of_left
         else:  # a right joint: what is low about y and z on the left is high here
-            x, *others = _DEGREES[int(_SWAPPED[joint])]
+            x, *others = _DEGREES[SMPL_24.flip[joint]]
             limits[joint] = [x, *((-high, -low) for low, high in others)]
     low, high = np.moveaxis(np.radians(limits[1:]).astype(np.float32), 2, 0)
     return low, high
@@ -51,4 +51,4 @@ def joint_limits() -> tuple[np.ndarray, np.ndarray]:
 
 def mirror(theta: np.ndarray) -> np.ndarray:
     """The poses (..., 24, 3) with left and right exchanged: every joint lands where its partner was, x negated."""
-    return theta[..., _SWAPPED, :] * _MIRRORED.astype(theta.dtype)
+    return theta[..., list(SMPL_24.flip), :] * _MIRRORED.astype(theta.dtype)

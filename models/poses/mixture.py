@@ -13,8 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.core.skeletons import SMPL_24
+
 SHIPPED = Path(__file__).with_name("prior.npz")
 _ARRAYS = ("weights", "means", "covariances")
+_ANGLES = 3 * (len(SMPL_24) - 1)  # all joints but the pelvis
 
 
 class PosePrior:
@@ -22,7 +25,7 @@ class PosePrior:
 
     def __init__(self, weights: np.ndarray, means: np.ndarray, covariances: np.ndarray) -> None:
         """Raises ValueError for shapes that do not fit together."""
-        if means.ndim != 2 or means.shape[1] != 69 or covariances.shape != (len(weights), 69, 69):
+        if means.ndim != 2 or means.shape[1] != _ANGLES or covariances.shape != (len(weights), _ANGLES, _ANGLES):
             raise ValueError(f"pose prior: expected (K,), (K, 69), (K, 69, 69), got means {means.shape}")
         self.weights, self.means, self.covariances = weights, means, covariances
         whiten = np.linalg.inv(np.linalg.cholesky(covariances))

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from pipeline.core.skeletons import SMPL_24
+
 # SMPL, SMPL-H and SMPL-X.
 _WIDTHS = (72, 156, 165)
 _Y_UP = Rotation.from_euler("x", -90, degrees=True)
@@ -23,7 +25,7 @@ def read_mocap(path: Path) -> np.ndarray:
     Raises ValueError for a file that is no .npz, has no `poses`, or whose poses are not (T, 72 | 156 | 165) finite.
     """
     poses = _poses(Path(path))
-    theta = np.zeros((len(poses), 24, 3), np.float32)
+    theta = np.zeros((len(poses), len(SMPL_24), 3), np.float32)
     theta[:, :22] = poses[:, :66].reshape(-1, 22, 3)
     theta[:, 0] = without_heading(_Y_UP * Rotation.from_rotvec(poses[:, :3])).as_rotvec()
     return theta

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.poses.mixture import SHIPPED, PosePrior
 from models.poses.sample import sample_poses
+from pipeline.core.skeletons import SMPL_24
 
 _SEED, _SAMPLES = 2016, 40_000
 # Radians added to every joint's spread: people's joints are less exact than parametric motions.
@@ -23,7 +24,7 @@ _DIGITS = 5
 
 def fit(theta: np.ndarray, names: list[str]) -> PosePrior:
     """The prior of poses (N, 24, 3) and their motions' names: one Gaussian a name and one of all."""
-    body, labels = theta[:, 1:].reshape(len(theta), 69).astype(float), np.array(names)
+    body, labels = theta[:, 1:].reshape(len(theta), -1).astype(float), np.array(names)
     groups = [(labels == name, (1 - _ANY_WEIGHT) * float((labels == name).mean()), 1.0) for name in sorted({*names})]
     groups.append((np.ones(len(body), bool), _ANY_WEIGHT, _ANY_WIDER))
     means = np.stack([body[rows].mean(axis=0) for rows, _, _ in groups])
@@ -40,9 +41,9 @@ def learn() -> PosePrior:
 
 def _floor() -> np.ndarray:
     """(69,) radians that are added, in squares, to the variances."""
-    floor = np.full((24, 3), _FLOOR)
+    floor = np.full((len(SMPL_24), 3), _FLOOR)
     floor[list(_ENDS)] = _FLOOR_ENDS
-    return floor[1:].reshape(69)
+    return floor[1:].ravel()
 
 
 if __name__ == "__main__":

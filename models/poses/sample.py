@@ -11,6 +11,7 @@ import numpy as np
 from models.poses import motions
 from models.poses.angles import theta_of
 from models.poses.limits import mirror
+from pipeline.core.skeletons import SMPL_24
 
 # How often a street shows each motion: most people walk or stand, our own estimate.
 WEIGHTS: dict[str, dict[motions.Motion, float]] = {
@@ -37,11 +38,11 @@ def sample_poses(
     """
     if split not in WEIGHTS:
         raise ValueError(f"split: expected train or held_out, got {split!r}")
-    if extra is not None and (extra.shape[1:] != (24, 3) or not len(extra)):
+    if extra is not None and (extra.shape[1:] != (len(SMPL_24), 3) or not len(extra)):
         raise ValueError(f"extra: expected (M, 24, 3) with M at least 1, got {extra.shape}")
     kinds, weights = list(WEIGHTS[split]), np.array(list(WEIGHTS[split].values()))
     which = rng.choice(len(kinds), count, p=weights / weights.sum())
-    theta = np.zeros((count, 24, 3), np.float32)
+    theta = np.zeros((count, len(SMPL_24), 3), np.float32)
     for index, motion in enumerate(kinds):
         rows = np.flatnonzero(which == index)
         theta[rows] = theta_of(motion(motions.Draw(rng, draw_styles(rng, len(rows), split))))

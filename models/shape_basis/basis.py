@@ -15,12 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.core.skeletons import VEHICLE_12
+
 SHIPPED = Path(__file__).with_name("fleet.npz")
-KEYPOINT_NAMES: tuple[str, ...] = tuple(
-    f"{side} {part}"
-    for part in ("front wheel", "back wheel", "front headlight", "back light", "front roof corner", "back roof corner")
-    for side in ("right", "left")
-)
+KEYPOINT_NAMES = VEHICLE_12.names
 # Body types of the simulator's fleet in each group: one basis for all would be dominated by length.
 GROUPS: dict[str, tuple[str, ...]] = {
     "car": ("hatchback", "sedan", "wagon", "suv", "pickup"),
@@ -34,7 +32,7 @@ _KEYPOINT_SIGMA_M = 0.01  # how well keypoints are known, unless told: a twentie
 class ShapeBasis:
     """Mean shape and K principal components, each scaled by its standard deviation.
 
-    name: the class group. mean (12, 3) and components (K, 12, 3): keypoints in the order of KEYPOINT_NAMES.
+    name: the class group. mean (12, 3) and components (K, 12, 3): keypoints in the order of VEHICLE_12.
     mesh_mean (V, 3), mesh_components (K, V, 3), triangles (T, 3) int32, outward: the dense mesh; V = 0 where there is
     none. dims_mean (3,), dims_components (K, 3): overall length, width over mirrors, height. All metres, float64.
     Raises ValueError where shapes disagree, numbers are not finite or the two sides are not mirror images.
@@ -165,8 +163,8 @@ def _check_shapes(basis: ShapeBasis) -> None:
     """Raise ValueError for an array of another shape or type, or with numbers that are not finite."""
     K, V, T = (np.atleast_1d(a).shape[0] for a in (basis.components, basis.mesh_mean, basis.triangles))
     expected = {
-        "mean": (12, 3),
-        "components": (K, 12, 3),
+        "mean": (len(VEHICLE_12), 3),
+        "components": (K, len(VEHICLE_12), 3),
         "mesh_mean": (V, 3),
         "mesh_components": (K, V, 3),
         "triangles": (T, 3),

@@ -85,7 +85,7 @@ def _blocks(rows: np.ndarray, like: Model) -> tuple[np.ndarray, np.ndarray, np.n
     keypoints, dims, left, middle = np.split(rows, np.cumsum([18, 3, 3 * pairs]), axis=1)
     plane = np.insert(middle.reshape(count, -1, 2), 1, 0.0, axis=2)
     vertices = np.concatenate([_both_sides(left.reshape(count, -1, 3)), plane], axis=1)
-    return _both_sides(keypoints.reshape(count, 6, 3)), dims, vertices
+    return _both_sides(keypoints.reshape(count, -1, 3)), dims, vertices
 
 
 def _both_sides(left: np.ndarray) -> np.ndarray:

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from models.shape_basis.basis import GROUPS, KEYPOINT_NAMES
+from models.shape_basis.basis import GROUPS
 from models.shape_basis.build import Model
 from models.shape_basis.envelope import envelope_triangles, halves, mirrored
 from models.shape_basis.topology import shared_topology
+from pipeline.core.skeletons import VEHICLE_12
 
 INDEX = "keypoints.json"
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
@@ -132,15 +133,15 @@ def _read_keypoints(path: Path, points: Any) -> np.ndarray:
     """(12, 3) in the file's unit and axes."""
     if not isinstance(points, dict):
         raise ValueError(f"{path}: expected keypoints as an object of 12 named points in {INDEX}")
-    for name in KEYPOINT_NAMES:
+    for name in VEHICLE_12.names:
         if name not in points:
             raise ValueError(f"{path}: keypoint {name!r} is missing in {INDEX}")
         if not _is_point(points[name]):
             raise ValueError(f"{path}: keypoint {name!r}: expected three finite numbers, got {points[name]!r}")
     for name in points:
-        if name not in KEYPOINT_NAMES:
-            raise ValueError(f"{path}: unknown keypoint {name!r} in {INDEX}; expected {', '.join(KEYPOINT_NAMES)}")
-    return np.array([points[name] for name in KEYPOINT_NAMES], float)
+        if name not in VEHICLE_12.names:
+            raise ValueError(f"{path}: unknown keypoint {name!r} in {INDEX}; expected {', '.join(VEHICLE_12.names)}")
+    return np.array([points[name] for name in VEHICLE_12.names], float)
 
 
 def _is_point(value: Any) -> bool:
@@ -201,14 +202,16 @@ def _check_keypoints(path: Path, cad: Cad) -> None:
     low, high = cad.vertices.min(axis=0) - _OUTSIDE_M, cad.vertices.max(axis=0) + _OUTSIDE_M
     outside = np.flatnonzero(((cad.keypoints < low) | (cad.keypoints > high)).any(axis=1))
     if len(outside):
-        raise ValueError(f"{path}: keypoint {KEYPOINT_NAMES[outside[0]]!r} lies outside its mesh; same unit and axes?")
+        raise ValueError(
+            f"{path}: keypoint {VEHICLE_12.names[outside[0]]!r} lies outside its mesh; same unit and axes?"
+        )
     if (cad.keypoints[1::2, 1] <= cad.keypoints[0::2, 1]).any() or (
         cad.keypoints[0:2, 0] <= cad.keypoints[2:4, 0]
     ).any():
         raise ValueError(f"{path}: keypoints are not left of right and front of back; check forward and up in {INDEX}")
     apart = np.linalg.norm(cad.keypoints[1::2] - cad.keypoints[0::2] * (1.0, -1.0, 1.0), axis=1)
     if apart.max() > 2 * _SYMMETRY_M:
-        name = KEYPOINT_NAMES[2 * int(apart.argmax()) + 1]
+        name = VEHICLE_12.names[2 * int(apart.argmax()) + 1]
         raise ValueError(
             f"{path}: keypoint {name!r} is {apart.max():.3f} m from its partner's mirror image, "
             f"expected at most {2 * _SYMMETRY_M} m"

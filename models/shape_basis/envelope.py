@@ -15,6 +15,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from pipeline.core.mesh import cast, scene_of
+
 # Where the rays of one side aim, as shares of half width and height, from straight down to straight up.
 _AIMS = np.array([(0, 0), (0.45, 0), (0.8, 0), (1, 0), (1, 0.12), (1, 0.24), (1, 0.36), (1, 0.5), (1, 0.65), (1, 0.8),
                   (1, 0.98), (0.72, 1), (0.38, 1), (0, 1)])  # fmt: skip
@@ -108,7 +110,7 @@ def envelope_triangles() -> np.ndarray:
 
 def _left_half(layout: Layout, vertices: np.ndarray, triangles: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     """(ROWS * RAYS + 2, 3) points of the left half in the order of `half_grid`."""
-    scene = _scene(vertices, triangles)
+    scene = scene_of([(vertices, triangles)])
     size = np.array([1.03 * np.abs(keypoints[0:4, 1]).max(), 1.03 * keypoints[8:, 2].max()])  # half width, height
     spine = np.array([0.0, layout.spine_share * size[1]])
     x = _section_x(keypoints, *_ends(scene, size, layout), layout)
@@ -118,21 +120,9 @@ def _left_half(layout: Layout, vertices: np.ndarray, triangles: np.ndarray, keyp
     return np.concatenate([grid.reshape(-1, 3), tail[:1, 0], nose[:1, 0]])
 
 
-def _scene(vertices: np.ndarray, triangles: np.ndarray):
-    import open3d as o3d
-
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(
-        o3d.core.Tensor.from_numpy(np.ascontiguousarray(vertices, np.float32)),
-        o3d.core.Tensor.from_numpy(np.ascontiguousarray(triangles, np.uint32)),
-    )
-    return scene
-
-
 def _cast(scene, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Distances (...) to the first hits of rays (..., 3), inf where nothing is hit."""
-    rays = np.concatenate([origins, np.broadcast_to(directions, origins.shape)], axis=-1).astype(np.float32)
-    return scene.cast_rays(rays, nthreads=1)["t_hit"].numpy().astype(float)
+    return cast(scene, origins, np.broadcast_to(directions, origins.shape))["t_hit"].astype(float)
 
 
 def _ends(scene, size: np.ndarray, layout: Layout) -> tuple[float, float]:

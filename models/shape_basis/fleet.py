@@ -20,7 +20,7 @@ class Vehicle(Protocol):
 
     @property
     def keypoints(self) -> np.ndarray:
-        """(12, 3) in the order of KEYPOINT_NAMES."""
+        """(12, 3) in the order of VEHICLE_12."""
 
     @property
     def dims_lwh_m(self) -> Sequence[float]:

@@ -29,6 +29,7 @@ from models.synthetic.vehicle_shards import (
     sprite_of,
     sprite_row,
 )
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import write_table
 from pipeline.simulate.vehicles.fleet import Vehicle, make_vehicle
 
@@ -143,6 +144,6 @@ def read_views(folder: Path) -> CarViews:
 
 
 def _view_of(row: dict) -> CarView:
-    shapes = {"K": (3, 3), "R": (3, 3), "t": (3,), "points": (12, 3)}
+    shapes = {"K": (3, 3), "R": (3, 3), "t": (3,), "points": (len(VEHICLE_12), 3)}
     arrays = [np.array(row[name]).reshape(shape) for name, shape in shapes.items()]
     return CarView(sprite_of(row), row["instance"], *arrays)

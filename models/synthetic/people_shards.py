@@ -23,6 +23,7 @@ from models.synthetic.people_sprites import PersonSprite, draw_person
 from models.synthetic.scenery import draw_backdrop
 from models.synthetic.sprites import Sprite
 from models.synthetic.vehicle_shards import read_library, read_rows
+from pipeline.core.skeletons import SMPL_24
 from pipeline.core.storage import write_table
 from pipeline.simulate.people.person import body_count, dress
 
@@ -57,7 +58,7 @@ def _sprites(job: PeopleJob, rng: np.random.Generator) -> Iterator[PersonSprite]
 
 
 _F32S = pa.list_(pa.float32())
-_LISTS = {"theta": (24, 3), "points_3d": (POINTS, 3), "points_2d": (POINTS, 2), "sun": (3,), "sky": (3,)}
+_LISTS = {"theta": (len(SMPL_24), 3), "points_3d": (POINTS, 3), "points_2d": (POINTS, 2), "sun": (3,), "sky": (3,)}
 _NUMBERS = ("focal_px", "natural_px", "px_per_m")
 SCHEMA = pa.schema(
     [("rgba", pa.binary()), ("ground", pa.binary()), ("body", pa.int16())]

@@ -13,10 +13,11 @@ import numpy as np
 import open3d as o3d
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
-from pipeline.core.mesh import Lamp, Mesh
+from pipeline.core.mesh import Lamp, Mesh, blocked, cast, scene_of
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import Vehicle
 from pipeline.simulate.world.illumination import Light, light_at
-from pipeline.simulate.world.stage import blocked, cast, dot, fresnel, reflected, surface, unit
+from pipeline.simulate.world.stage import dot, fresnel, reflected, surface, unit
 from pipeline.simulate.world.texture import cells, fractal
 
 SIDE_PX = 176  # nearly twice what the network sees of a vehicle, so that shrinking it smooths its edges
@@ -133,19 +134,15 @@ def draw_sprite(
     natural = float((high - low).max())
     zoom = SIDE_PX / natural
     width, height = (int(n) for n in np.ceil(zoom * (high - low)))
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(
-        o3d.core.Tensor.from_numpy(mesh.vertices.astype(np.float32)),
-        o3d.core.Tensor.from_numpy(mesh.triangles.astype(np.uint32)),
-    )
+    scene = scene_of([mesh.geometry])
     rays = place.rays(_grid(width, height) / zoom + low)
-    hits = cast(scene, place.eye, rays, 1)
+    hits = cast(scene, place.eye, rays)
     alpha = np.isfinite(hits["t_hit"])
     sun_dir = light.sun_dir @ place.R  # into the object's frame
     linear = np.zeros((width * height, 3), np.float32)
     linear[alpha] = _shade(mesh, scene, place, light, sun_dir, rays[alpha], {k: v[alpha] for k, v in hits.items()}, rng)
     white = light.exposure * light.white
-    points, hidden = np.full((12, 2), np.nan), np.zeros(12, bool)
+    points, hidden = np.full((len(VEHICLE_12), 2), np.nan), np.zeros(len(VEHICLE_12), bool)
     if len(keypoints):
         points, hidden = zoom * (place.project(keypoints) - low), self_hidden(scene, place.eye, keypoints)
     return Sprite(
@@ -161,7 +158,7 @@ def draw_sprite(
 def self_hidden(scene: o3d.t.geometry.RaycastingScene, eye: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     """(N,) whether the object's own surface hides keypoints (N, 3) from the eye (3,), all in the object's frame."""
     towards = keypoints - eye
-    return cast(scene, eye, towards, 1)["t_hit"] < 1 - SKIN_M / np.linalg.norm(towards, axis=1)
+    return cast(scene, eye, towards)["t_hit"] < 1 - SKIN_M / np.linalg.norm(towards, axis=1)
 
 
 def _grid(width: int, height: int) -> np.ndarray:

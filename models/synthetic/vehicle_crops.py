@@ -14,9 +14,10 @@ from models.crops import GROWN
 from models.synthetic.canvas import Canvas, lay_street, piece_of, resized, resized_wh
 from models.synthetic.sprites import SIDE_PX, Sprite
 from models.synthetic.vehicle_shards import Library
+from pipeline.core.skeletons import VEHICLE_12
 
 VISIBLE, SELF_OCCLUDED, OCCLUDED, TRUNCATED = range(4)
-FLIP_ORDER = np.arange(12) ^ 1  # right and left change places
+FLIP_ORDER = np.array(VEHICLE_12.flip)
 _ROOM = 1.8  # side of the canvas, in sides of the vehicle
 _GOOD_BOX, _POOR_BOX = (0.035, 0.09), (0.1, 0.25)  # how far edges are off: standard deviation, most
 _LARGEST_PX = 128  # a vehicle larger in the picture is composed at this size: the network sees no more of it

@@ -156,7 +156,7 @@ def sprite_of(row: dict) -> Sprite:
         _decode(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] * alpha[..., None],  # black beside it, as it was drawn
         alpha,
         np.ascontiguousarray(_decode(row["ground"])[..., :2]),
-        np.array(row["keypoints"], float).reshape(12, 2),
+        np.array(row["keypoints"], float).reshape(-1, 2),
         np.array(row["self_hidden"], bool),
         row["natural_px"],
         row["px_per_m"],

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.labels import carfusion
+from pipeline.core.skeletons import VEHICLE_12
+
 # Of each of our twelve the points whose mean it is. CarFusion has our order with an exhaust, 8, before the roof and a
 # centre, 13; of ApolloCar3D's 66 a lamp is the mean of its four corners.
 PRESETS = {
-    "carfusion": "0,1,2,3,4,5,6,7,9,10,11,12",
+    "carfusion": ",".join(map(str, carfusion.OURS)),
     "apollocar3d": "50,7,37,20,54+55+56+57,0+1+2+3,31+32+34+35,22+23+25+26,49,8,33,24",
 }
-_POINTS_OF = {"carfusion": 14, "apollocar3d": 66}
+_POINTS_OF = {"carfusion": carfusion.POINTS, "apollocar3d": 66}
 
 
 @dataclass(frozen=True)
@@ -36,16 +39,16 @@ def parse_map(text: str, points: int) -> KeypointMap:
     Raises ValueError, one line, for anything else and for points that the network has not.
     """
     name = text.strip().lower()
-    if not name and points != 12:
+    if not name and points != len(VEHICLE_12):
         raise ValueError(
             f"keypoint_map: the network has {points} points, not the twelve; give one of {', '.join(PRESETS)}, "
             "or for each of the twelve the number of its point"
         )
     if name in _POINTS_OF and points != _POINTS_OF[name]:
         raise ValueError(f"keypoint_map: {name} is of {_POINTS_OF[name]} points, the network has {points}")
-    numbers = PRESETS.get(name, name or ",".join(str(k) for k in range(12)))
+    numbers = PRESETS.get(name, name or ",".join(str(k) for k in range(len(VEHICLE_12))))
     parts = [part.strip() for part in numbers.split(",")]
-    if len(parts) != 12 or not all(re.fullmatch(r"\d+( *\+ *\d+)*", part) for part in parts):
+    if len(parts) != len(VEHICLE_12) or not all(re.fullmatch(r"\d+( *\+ *\d+)*", part) for part in parts):
         raise ValueError(
             f"keypoint_map: expected one of {', '.join(PRESETS)} or twelve numbers with commas between, got {text!r}"
         )

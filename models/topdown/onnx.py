@@ -1,6 +1,6 @@
 """Any YOLO pose network exported to ONNX, looking at one box at a time: whole frames fail on small people.
 
-Input [1, 3, S, S] as of pipeline.detection.onnx; output [1, 56, N] or its transpose: cx cy w h in input pixels, score,
+Input [1, 3, S, S] as of models.exported; output [1, 56, N] or its transpose: cx cy w h in input pixels, score,
 and x, y, visibility of COCO's 17 keypoints for each of N candidates.
 """
 
@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from calibration.camera import edge_to_pixel
-from pipeline.detection.onnx import letterbox, open_session
-from pipeline.mining.selection import box_iou
+from models.exported import letterbox, open_session
+from pipeline.core.boxes import box_iou
+from pipeline.core.skeletons import COCO_17
 
 _ENLARGED = 1.5  # the crop, of the box
 _MIN_SCORE = 0.05
 _MIN_OVERLAP = 0.3  # candidates that agree less with the box are of somebody else, IoU
-_COLUMNS = 4 + 1 + 17 * 3
+_COLUMNS = 4 + 1 + len(COCO_17) * 3
 
 
 class OnnxPose:
@@ -39,7 +40,8 @@ class OnnxPose:
     def predict(self, images_bgr: Sequence[np.ndarray], boxes_xywh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See PersonPose."""
         boxes = np.asarray(boxes_xywh, float).reshape(-1, 4)
-        xy, score = np.full((len(boxes), 17, 2), np.nan), np.zeros((len(boxes), 17))
+        shape = len(boxes), len(COCO_17)
+        xy, score = np.full((*shape, 2), np.nan), np.zeros(shape)
         for i, (image, box) in enumerate(zip(images_bgr, boxes, strict=True)):
             found = self._in_box(image, box)
             if found is not None:
@@ -63,7 +65,7 @@ class OnnxPose:
         if value.max(initial=-1.0) < 0:
             return None
         best = rows[value.argmax()]
-        points = best[5:].reshape(17, 3)
+        points = best[5:].reshape(-1, 3)
         xy = edge_to_pixel((points[:, :2] - fit.pad) / fit.scale + corner)
         return xy, np.clip(points[:, 2], 0, 1)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.topdown.network import TopDown
+from pipeline.core.skeletons import COCO_17
 
 
 class MmposePose:
@@ -16,8 +17,10 @@ class MmposePose:
     def __init__(self, config: Path, checkpoint: Path, device: str = "auto") -> None:
         """Raises ValueError, one line, as TopDown does and for a network of other points."""
         self.network = TopDown(config, checkpoint, device)
-        if self.network.points != 17:
-            raise ValueError(f"{config}: expected a network of COCO's 17 keypoints, got one of {self.network.points}")
+        if self.network.points != len(COCO_17):
+            raise ValueError(
+                f"{config}: expected a network of COCO's {len(COCO_17)} keypoints, got one of {self.network.points}"
+            )
 
     def predict(self, images_bgr: Sequence[np.ndarray], boxes_xywh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See PersonPose."""

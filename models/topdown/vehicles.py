@@ -15,6 +15,7 @@ import numpy as np
 from models.topdown.mapping import parse_map
 from models.topdown.network import TopDown
 from models.vehicle_keypoints.predict import Keypoints, Progress
+from pipeline.core.skeletons import VEHICLE_12
 
 MIN_SCORE = 0.3  # mmpose's own, below which it draws no point
 _VISIBLE, _OCCLUDED, _TRUNCATED = 0, 2, 3  # of KEYPOINT_STATES
@@ -35,7 +36,8 @@ class MmposeKeypoints:
     ) -> Keypoints:
         """See `VehicleKeypoints`."""
         boxes = np.asarray(boxes_xywh, float).reshape(-1, 4)
-        xy, score = np.zeros((len(boxes), 12, 2)), np.zeros((len(boxes), 12))
+        shape = len(boxes), len(VEHICLE_12)
+        xy, score = np.zeros((*shape, 2)), np.zeros(shape)
         if len(images) != len(boxes):
             raise ValueError(f"vehicle keypoints: expected one image for each of {len(boxes)} boxes, got {len(images)}")
         for first in range(0, len(boxes), _AT_ONCE):

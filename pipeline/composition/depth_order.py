@@ -82,16 +82,26 @@ def _entry(quads: np.ndarray, rays: np.ndarray) -> np.ndarray:
     return np.where(slope < -_TINY, distance, 0.0).max(axis=-1)
 
 
-def order(quads: np.ndarray, z_m: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, int]:
+def ranked(*keys: np.ndarray) -> np.ndarray:
+    """(N,) place of each by keys (N,), the first of most weight, least first: who is nearer where no ray decides."""
+    rank = np.empty(len(keys[0]), int)
+    rank[np.lexsort(keys[::-1])] = np.arange(len(rank))
+    return rank
+
+
+def nearer(front: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """(N, N) bool, [i, j]: i is the nearer of the two, by a shared ray where `in_front` has one, else by rank (N,)."""
+    return front | (~front.T & (rank[:, None] < rank))
+
+
+def order(front: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, int]:
     """Depth order (N,), 0 the nearest, and how many cycles had to be broken (none for disjoint footprints).
 
-    Objects that no shared ray relates come in the order of z_m, then of ids.
+    `in_front`'s relation (N, N) decides; objects that no shared ray relates come by rank (N,).
     """
-    front = in_front(quads)
-    rank = np.lexsort((ids, z_m))
     result = np.full(len(rank), -1)
     blockers, cycles = front.sum(axis=0), 0
-    waiting = rank.tolist()
+    waiting = np.argsort(rank).tolist()
     for place in range(len(rank)):
         free = next((i for i in waiting if not blockers[i]), None)
         cycles += free is None

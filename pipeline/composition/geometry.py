@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.composition.meshes import Caster, Solid, extent, pixel_grid
+from pipeline.composition.meshes import Solid, extent, first_hits, pixel_grid
 
 _CM, _FARTHEST_CM = 100.0, 65535
 
@@ -40,7 +40,7 @@ class SceneGeometry:
             near[y0:y1, x0:x1] = True
         if not near.any():
             return depth, normals
-        hits = Caster(bodies).cast(self.rays[near])
+        hits = first_hits(bodies, self.rays[near])
         ground = depth[near]
         # Wheels touch the ground: of two surfaces at one place the object's is the one that is seen.
         first = (hits.depth_m > 0) & ((ground == 0) | (hits.depth_m <= ground))

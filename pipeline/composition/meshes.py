@@ -18,6 +18,7 @@ import pyarrow as pa
 from calibration.camera import Camera
 from models.shape_basis import ShapeBasis, load_bases
 from pipeline.core import masks
+from pipeline.core.mesh import cast, scene_of
 from pipeline.reconstruction.shape_priors import KINDS, PERSON, Kind
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def solid_of(row: Mapping[str, Any], body_file: Path | None = None) -> Solid | N
     body = _body(row["body_model"], body_file) if fitted else None
     if body is None:
         return solid(**{name: row[name] for name in _HULL})
-    return person_solid(body, np.reshape(row["smpl_theta"], (24, 3)), row["smpl_beta"], row["smpl_transl"])
+    return person_solid(body, np.reshape(row["smpl_theta"], (-1, 3)), row["smpl_beta"], row["smpl_transl"])
 
 
 def nearest_kind(dims_lwh_m: Sequence[float] | np.ndarray) -> Kind:
@@ -113,7 +114,7 @@ def silhouette(body: Solid, camera: Camera) -> str:
     x0, y0, x1, y1 = extent(body, camera)
     if x0 >= x1 or y0 >= y1:
         return _encode_empty(camera)
-    seen = Caster([body]).cast(camera.rays(pixel_grid(x0, y0, x1, y1))).depth_m > 0
+    seen = first_hits([body], camera.rays(pixel_grid(x0, y0, x1, y1))).depth_m > 0
     return masks.encode(seen, (x0, y0), camera.size_hw)
 
 
@@ -148,32 +149,19 @@ class Hits:
     number: np.ndarray
 
 
-class Caster:
-    """Casts rays from the camera against solids."""
-
-    def __init__(self, bodies: Sequence[Solid]) -> None:
-        import open3d as o3d  # loaded only where something is rendered: it takes a second
-
-        self._tensor = o3d.core.Tensor.from_numpy
-        self._scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        for body in bodies:
-            vertices = np.ascontiguousarray(body.vertices, np.float32)
-            triangles = np.ascontiguousarray(body.triangles, np.uint32)
-            self._scene.add_triangles(self._tensor(vertices), self._tensor(triangles))
-
-    def cast(self, rays: np.ndarray) -> Hits:
-        """The nearest hits of rays (..., 3) with z = 1 from the camera's centre: their length is then a depth."""
-        directions = np.asarray(rays, np.float32)
-        found = self._scene.cast_rays(self._tensor(np.concatenate([np.zeros_like(directions), directions], -1)), 1)
-        depth, normals = found["t_hit"].numpy(), found["primitive_normals"].numpy()
-        number = found["geometry_ids"].numpy().astype(np.int64)
-        hit = np.isfinite(depth)
-        away = (normals * directions).sum(axis=-1, keepdims=True) > 0
-        return Hits(
-            np.where(hit, depth, 0.0),
-            np.where(hit[..., None], np.where(away, -normals, normals), 0.0),
-            np.where(hit, number, -1),
-        )
+def first_hits(bodies: Sequence[Solid], rays: np.ndarray) -> Hits:
+    """Where rays (..., 3) with z = 1 from the camera's centre first meet solids: their length is then a depth."""
+    scene = scene_of([(body.vertices, body.triangles) for body in bodies])
+    directions = np.asarray(rays, np.float32)
+    found = cast(scene, np.zeros(3), directions, wanted=("t_hit", "primitive_normals", "geometry_ids"))
+    depth, normals, number = found["t_hit"], found["primitive_normals"], found["geometry_ids"].astype(np.int64)
+    hit = np.isfinite(depth)
+    away = (normals * directions).sum(axis=-1, keepdims=True) > 0
+    return Hits(
+        np.where(hit, depth, 0.0),
+        np.where(hit[..., None], np.where(away, -normals, normals), 0.0),
+        np.where(hit, number, -1),
+    )
 
 
 def _encode_empty(camera: Camera) -> str:

@@ -6,7 +6,6 @@ nearer is painted later. WALT3D section 3: unoccluded objects go back to their o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -139,13 +138,20 @@ def sample(pool: Pool, mode: str, settings: ComposeSettings, rng: np.random.Gene
 
 def arrange(pool: Pool, chosen: np.ndarray, mode: str) -> np.ndarray:
     """The chosen rows, nearest first, as the mode has it: by shared ground rays, by box bottom, by chance of draw."""
+    place, _ = depth_order.order(*_relation(pool, chosen, mode))
+    return chosen[np.argsort(place)]
+
+
+def _relation(pool: Pool, rows: np.ndarray, mode: str) -> tuple[np.ndarray, np.ndarray]:
+    """Who is in front (N, N) and the rank (N,) of rows of the pool, in the order in which they were drawn."""
     if mode == "walt3d":
-        ranks, _ = depth_order.order(pool.quads[chosen], pool.z_m[chosen], pool.cutout_id[chosen])
-        return chosen[np.argsort(ranks)]
+        ranked = depth_order.ranked(pool.z_m[rows], pool.cutout_id[rows])
+        return depth_order.in_front(pool.quads[rows]), ranked
+    unknown = np.zeros((len(rows), len(rows)), bool)
     if mode == "walt2d_ordered":
-        bottom = pool.box_xywh[chosen, 1] + pool.box_xywh[chosen, 3]
-        return chosen[np.lexsort((pool.cutout_id[chosen], -bottom))]
-    return chosen[::-1]
+        bottom = pool.box_xywh[rows, 1] + pool.box_xywh[rows, 3]
+        return unknown, depth_order.ranked(-bottom, pool.cutout_id[rows])
+    return unknown, np.arange(len(rows))[::-1]
 
 
 class _Draft:
@@ -162,11 +168,6 @@ class _Draft:
         self.around = depth_order.grown(self.quads, settings.clearance_m + settings.clearance_share * away)
         low = pool.box_xywh[self.rows, :2]
         self.low, self.high = low, low + pool.box_xywh[self.rows, 2:]
-        self.nearer: Callable[[np.ndarray, np.ndarray], np.ndarray] = {
-            "walt3d": self._nearer_on_ground,
-            "walt2d_ordered": self._nearer_by_bottom,
-            "walt2d_released": self._nearer_by_draw,
-        }[mode]
         self.free = np.ones(len(self.rows), bool)
         self.touching = np.zeros(len(self.rows), int)  # boxes of the scene that each candidate's box meets
         self.again = np.zeros(len(self.rows), bool)  # its track is in the scene already
@@ -222,7 +223,7 @@ class _Draft:
         # With "crowd" set, pycocotools divides the intersection by the first mask's area: the share that is covered.
         of_mine = coco.iou(mine, theirs, [1] * len(theirs))
         of_theirs = coco.iou(theirs, mine, [1] * len(mine)).T
-        nearer = self.nearer(candidates[meeting], places[met])
+        nearer = self._nearer(candidates[meeting], places[met])
         result[np.ix_(meeting, met)] += np.where(nearer, of_theirs, 0.0)
         result[meeting, -1] = np.where(nearer, 0.0, of_mine).sum(axis=1)
         return result
@@ -233,19 +234,10 @@ class _Draft:
         right = (low[first, None] < high[second]).all(axis=-1)
         return right & (low[second] < high[first, None]).all(axis=-1)
 
-    def _nearer_on_ground(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """(A, B) bool: the object at a place of the first list is nearer than that of the second."""
-        front = depth_order.in_front(self.quads[np.concatenate([first, second])])
-        here, there = slice(len(first)), slice(len(first), None)
-        z_m = self.pool.z_m[self.rows]
-        unrelated = ~front[here, there] & ~front[there, here].T
-        return front[here, there] | (unrelated & (z_m[first, None] < z_m[second]))
-
-    def _nearer_by_bottom(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return self.high[first, 1, None] > self.high[second, 1]
-
-    def _nearer_by_draw(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return np.ones((len(first), len(second)), bool)
+    def _nearer(self, candidates: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """(A, B) bool: the object at a place of the first list would be nearer than that of the second."""
+        relation = _relation(self.pool, self.rows[np.concatenate([there, candidates])], self.mode)
+        return depth_order.nearer(*relation)[len(there) :, : len(there)]
 
     def _take(self, place: int, hidden: np.ndarray) -> None:
         self.places.append(place)

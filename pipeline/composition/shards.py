@@ -28,7 +28,7 @@ from pipeline.composition.paint import Sprite, SpriteCache, Visible, decode_spri
 from pipeline.composition.sample import ComposeSettings, Pool, make_pool, sample
 from pipeline.composition.shard_files import write_images, write_objects
 from pipeline.core import masks
-from pipeline.core.storage import read_parts
+from pipeline.core.storage import read_parts, sha256_of
 from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS
 
 # Raised when the columns or the meaning of one change.
@@ -263,7 +263,7 @@ def build_manifest(jobs: Sequence[ShardJob]) -> dict:
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     columns = ["category", "visible_fraction", "cutout_id", "track_id"]
     objects = pa.concat_tables([pq.read_table(j.paths[1], columns=columns) for j in jobs])
-    parts = [{"name": j.name, "scenes": j.scenes, "sha256": [_digest(path) for path in j.paths]} for j in jobs]
+    parts = [{"name": j.name, "scenes": j.scenes, "sha256": [sha256_of(path) for path in j.paths]} for j in jobs]
     return {**identity, "hash": digest, "statistics": statistics(objects, scenes), "parts": parts}
 
 
@@ -281,8 +281,3 @@ def statistics(objects: pa.Table, scenes: int) -> dict:
         "cutouts_used": len(pc.unique(objects["cutout_id"])),
         "tracks_used": len(pc.unique(objects["track_id"])),
     }
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

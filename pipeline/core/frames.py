@@ -1,4 +1,4 @@
-"""Read a camera's frames by their ids, whatever they are stored in: image files or a video.
+"""Read a camera's frames by their ids, whatever they are stored in (image files or a video), and its backgrounds.
 
 Frames are BGR uint8 (H, W, 3), in time order. The index is the FRAMES table; of its rows only those whose
 status is "ok" can be read.
@@ -149,3 +149,11 @@ class FrameReader:
                 self._video.close()
             self._video = Video(path, seekable=self._seekable)
         return self._video.read(row["position"])
+
+
+def read_backgrounds(folder: Path) -> dict[str, np.ndarray]:
+    """BGR uint8 (H, W, 3) of every bucket. Raises FileNotFoundError where there is none."""
+    images = {path.stem: cv2.imread(str(path)) for path in sorted(folder.glob("*.png")) if path.name[0] != "."}
+    if not images:
+        raise FileNotFoundError(f"{folder}: no background there")
+    return {name: image for name, image in images.items() if image is not None}

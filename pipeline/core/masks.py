@@ -51,8 +51,8 @@ def run_edges(rle: str, size_hw: tuple[int, int]) -> np.ndarray:
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
     edges = np.cumsum(values)
-    if edges[-1] > size_hw[0] * size_hw[1]:
-        raise ValueError(f"mask: its runs hold {edges[-1]} pixels, the frame {size_hw} fewer")
+    if values.min() < 0 or edges[-1] > size_hw[0] * size_hw[1]:
+        raise ValueError(f"mask: expected runs of {size_hw[0]} x {size_hw[1]} pixels, they end at {edges[-1]}")
     return edges[: len(edges) // 2 * 2].reshape(-1, 2)
 
 

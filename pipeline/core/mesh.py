@@ -1,4 +1,4 @@
-"""Coloured triangle meshes of the simulated world.
+"""Coloured triangle meshes of the simulated world, and rays cast at surfaces.
 
 Metres; right-handed; an object's own frame has its origin on the ground under its centre, x forward, y left,
 z up. Colours are linear RGB in [0, 1].
@@ -6,11 +6,19 @@ z up. Colours are linear RGB in [0, 1].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from open3d.core import Tensor
+    from open3d.t.geometry import RaycastingScene
+
+HIT = ("t_hit", "primitive_ids", "primitive_uvs")
 
 
 class Lamp(IntEnum):
@@ -86,6 +94,11 @@ class Mesh:
             np.concatenate([p.lamp for p in parts]),
         )
 
+    @property
+    def geometry(self) -> tuple[np.ndarray, np.ndarray]:
+        """Vertices and triangles alone, as rays are cast at them."""
+        return self.vertices, self.triangles
+
     def moved(self, R: np.ndarray, t: np.ndarray) -> Mesh:
         """The mesh in another frame: X' = R X + t, R (3, 3) a rotation, t (3,) metres."""
         R32 = np.asarray(R, np.float32)
@@ -114,3 +127,47 @@ def corner_normals(vertices: np.ndarray, triangles: np.ndarray, smooth_deg: floa
         summed = np.einsum("gij,gjk->gik", near.astype(np.float32), area_normal[faces])
         result[groups] = summed / np.maximum(np.linalg.norm(summed, axis=2, keepdims=True), 1e-12)
     return result.reshape(-1, 3, 3)
+
+
+def scene_of(surfaces: Iterable[tuple[np.ndarray, np.ndarray]], threads: int = 1) -> RaycastingScene:
+    """A ray casting scene of surfaces, each of vertices (V, 3) and triangles (T, 3)."""
+    import open3d as o3d  # loaded only where something is cast: it takes a second
+
+    scene = o3d.t.geometry.RaycastingScene(nthreads=threads)
+    for vertices, triangles in surfaces:
+        scene.add_triangles(_tensor(vertices, np.float32), _tensor(triangles, np.uint32))
+    return scene
+
+
+def cast(
+    scene: RaycastingScene,
+    origins: np.ndarray,
+    directions: np.ndarray,
+    threads: int = 1,
+    *,
+    wanted: Sequence[str] = HIT,
+) -> dict[str, np.ndarray]:
+    """What open3d knows of the first hits of rays from origins (3,) or (..., 3) in directions (..., 3).
+
+    t_hit (...) in lengths of the direction, infinite for none; primitive_ids (...) and primitive_uvs (..., 2) of the
+    triangle; also geometry_ids (...), the number of the surface, and primitive_normals (..., 3).
+    """
+    rays = np.empty((*directions.shape[:-1], 6), np.float32)
+    rays[..., :3], rays[..., 3:] = origins, directions
+    found = scene.cast_rays(_tensor(rays, np.float32), nthreads=threads)
+    return {name: found[name].numpy() for name in wanted}
+
+
+def blocked(
+    scene: RaycastingScene, points: np.ndarray, direction: np.ndarray, threads: int = 1, reach: float = math.inf
+) -> np.ndarray:
+    """(N,) whether anything lies within reach of points (N, 3) in a direction (3,) or (N, 3)."""
+    rays = np.empty((len(points), 6), np.float32)
+    rays[:, :3], rays[:, 3:] = points, direction
+    return scene.test_occlusions(_tensor(rays, np.float32), tnear=0.01, tfar=float(reach), nthreads=threads).numpy()
+
+
+def _tensor(array: np.ndarray, dtype: type) -> Tensor:
+    import open3d as o3d
+
+    return o3d.core.Tensor.from_numpy(np.ascontiguousarray(array, dtype))

@@ -1,11 +1,13 @@
-"""Files that are either whole or absent: written beside their place and moved in at the end.
+"""Files and folders that are either whole or absent: written beside their place and moved in at the end.
 
 A killed process leaves at most a hidden `.NAME.part`, which the next writer of NAME replaces.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A hidden, empty folder beside `path` to fill; it takes path's place when the block ends without an error."""
+    part = path.with_name(f".{path.name}.part")
+    if part.exists():  # of a killed process
+        shutil.rmtree(part)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if path.exists():
+            shutil.rmtree(path)
+        part.replace(path)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a whole file."""
     with atomic_path(path) as part:
@@ -37,6 +56,12 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write sorted, indented JSON: the same value gives the same bytes."""
     write_bytes(path, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_table(path: Path, table: pa.Table, *, row_group_rows: int = 1000) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from pipeline.core.skeletons import COCO_17, SMPL_24, VEHICLE_12
+
 CATEGORY_IDS = {"person": 1, "vehicle": 2}
 KEYPOINT_STATES = ("visible", "self_occluded", "occluded", "truncated")
 MODES = ("walt3d", "walt2d_ordered", "walt2d_released")
@@ -107,7 +109,12 @@ _GEOMETRY = [
         "z_m", pa.float64(), "depth of the ground contact; breaks ties, does not order", unit="m", source="reconstruct"
     ),
     column(
-        "keypoints_2d", _F32S, "12 vehicle or 17 COCO person keypoints", unit="px", shape="N,2", source="reconstruct"
+        "keypoints_2d",
+        _F32S,
+        f"{len(VEHICLE_12)} vehicle or {len(COCO_17)} COCO person keypoints",
+        unit="px",
+        shape="N,2",
+        source="reconstruct",
     ),
     column(
         "keypoint_state", pa.list_(pa.string()), " | ".join(KEYPOINT_STATES), shape="N", source="reconstruct, compose"
@@ -127,7 +134,7 @@ _GEOMETRY = [
         _F64S,
         "SMPL pose, axis-angle; the first is the orientation in the camera",
         unit="rad",
-        shape="24,3",
+        shape=f"{len(SMPL_24)},3",
         source="reconstruct",
     ),
     column("smpl_beta", _F64S, "SMPL shape", shape="10", source="reconstruct"),

@@ -1,4 +1,4 @@
-"""Objects in frames, by one of four detectors behind one protocol: motion, onnx, mmdet or coco.
+"""Objects in frames, by any detector that `registry` knows: one module of this folder each, behind one protocol.
 
 A detector turns a frame into instances with a category (person or vehicle), a score, a box and a mask; `detect_shard`
 runs one over a block of frames and writes DETECTIONS rows.
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,38 +18,33 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.background import read_backgrounds
 from pipeline.core import masks
-from pipeline.core.frames import FrameReader
+from pipeline.core.frames import FrameReader, read_backgrounds
 from pipeline.core.instances import BatchDetector, Detector, Instance
 from pipeline.core.storage import write_table
 from pipeline.core.tables import CATEGORY_IDS, DETECTIONS
-from pipeline.detection.coco import CocoDetector, CocoSettings
-from pipeline.detection.mmdet import MmdetDetector, MmdetSettings
-from pipeline.detection.motion import MotionDetector, MotionSettings
-from pipeline.detection.onnx import OnnxDetector, OnnxSettings
+from pipeline.detection.registry import Backend, Inputs, backend_of, backends, make_detector
 
-__all__ = ["DetectJob", "DetectionSettings", "Detector", "Instance", "detect_shard", "make_detector"]
+__all__ = ["Backend", "DetectJob", "DetectionSettings", "Inputs", "backends", "detect_shard", "make_detector"]
 
-DETECTORS = ("motion", "onnx", "mmdet", "coco")
 _MOST = 10_000  # detection_id = frame_id * 10000 + number
 
 
 @dataclass(frozen=True)
 class DetectionSettings:
-    """Which detector, and what of its results is kept."""
+    """Which detector, and what of its results is kept. options: the detector's own settings, else its defaults."""
 
-    detector: str = field(default="motion", metadata={"help": f"one of {', '.join(DETECTORS)}"})
+    detector: str = field(default="motion", metadata={"help": "name of the detector"})
     categories: str = field(default="person,vehicle", metadata={"help": "categories to keep, comma-separated"})
     min_score: float = field(default=0.0, metadata={"help": "lowest score to keep, 0 to 1"})
-    motion: MotionSettings = field(default_factory=MotionSettings)
-    onnx: OnnxSettings = field(default_factory=OnnxSettings)
-    mmdet: MmdetSettings = field(default_factory=MmdetSettings)
-    coco: CocoSettings = field(default_factory=CocoSettings)
+    options: Any = field(default=None, metadata={"apart": True})
 
     def __post_init__(self) -> None:
-        if self.detector not in DETECTORS:
-            raise ValueError(f"detector: expected one of {', '.join(DETECTORS)}, got {self.detector!r}")
+        own = backend_of(self.detector).settings
+        if self.options is None and own is not None:
+            object.__setattr__(self, "options", own())
+        if own is not None and not isinstance(self.options, own):
+            raise ValueError(f"detector {self.detector}: expected options of {own.__name__}, got {self.options!r}")
         unknown = self.kept - set(CATEGORY_IDS)
         if unknown or not self.kept:
             raise ValueError(f"categories: expected some of {', '.join(CATEGORY_IDS)}, got {self.categories!r}")
@@ -57,31 +53,6 @@ class DetectionSettings:
     def kept(self) -> set[str]:
         """The categories as a set."""
         return {name.strip() for name in self.categories.split(",") if name.strip()}
-
-
-def make_detector(
-    settings: DetectionSettings,
-    camera: Camera,
-    plane: GroundPlane,
-    backgrounds: dict[str, np.ndarray],
-    ignore: np.ndarray | None = None,
-    *,
-    frames: pa.Table | None = None,
-) -> Detector:
-    """The detector that the settings name.
-
-    ignore (H, W) bool: where nothing is looked for, as burned-in captions. frames: the FRAMES table, by which coco
-    finds a frame's image name and time.
-    """
-    if settings.detector == "onnx":
-        return OnnxDetector(settings.onnx, ignore)
-    if settings.detector == "mmdet":
-        return MmdetDetector(settings.mmdet, ignore)
-    if settings.detector == "coco":
-        if frames is None:
-            raise ValueError("detector coco: expected the table of frames to match image names with, got none")
-        return CocoDetector(settings.coco, camera.size_hw, frames, ignore)
-    return MotionDetector(settings.motion, camera, plane, backgrounds, ignore)
 
 
 @dataclass(frozen=True)
@@ -104,9 +75,11 @@ def detect_shard(job: DetectJob, progress: Callable[[int, int], None] | None = N
     """Write the DETECTIONS of a block of frames; the number of rows."""
     frames = pq.read_table(job.index)
     index = frames.filter(pc.is_in(frames["frame_id"], pa.array(list(job.frame_ids), pa.int64())))
-    backgrounds = _backgrounds(job, set(index["bucket"].to_pylist())) if job.settings.detector == "motion" else {}
+    asked = "backgrounds" in backend_of(job.settings.detector).needs
+    backgrounds = _backgrounds(job, set(index["bucket"].to_pylist())) if asked else None
     ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, job.camera.size_hw)
-    detector = make_detector(job.settings, job.camera, job.plane, backgrounds, ignore, frames=frames)
+    inputs = Inputs(job.camera, job.plane, backgrounds, frames, ignore)
+    detector = make_detector(job.settings.detector, job.settings.options, inputs)
     buckets = dict(zip(index["frame_id"].to_pylist(), index["bucket"].to_pylist(), strict=True))
     images = FrameReader(index, job.root).read(list(job.frame_ids))
     rows: list[dict] = []

@@ -1,4 +1,4 @@
-"""The shape of an object out of changed pixels: what belongs together, without specks, holes and notches.
+"""Objects out of changed pixels: what belongs together, without specks, holes and notches, and what it is by its size.
 
 Masks are (h, w) bool crops.
 """
@@ -134,3 +134,19 @@ def shaped(solid: np.ndarray, changed: np.ndarray, ground: np.ndarray, scale: fl
         mask = closed(solid | (closed(solid, _SLEEVE_M * scale) & changed & ~ground), 0.03 * scale)
     mask = fill_holes(mask, np.inf if wide else 0.02 * w * h)
     return opened(mask, min((0.05 if wide else 0.02) * scale, 4))
+
+
+def classify(size: tuple[float, float], max_person_width_m: float) -> tuple[str, float]:
+    """Category of a blob of that width and height, and how well the size fits it, 0 to 1."""
+    width, height = size
+    if not np.isfinite(width + height):
+        return "vehicle", 0.1
+    if width <= max_person_width_m and height > 1.15 * width:
+        return "person", _fit(width, 0.25, 0.9, 0.2) * _fit(height, 1.25, 2.0, 0.3)
+    # A vehicle's box holds its length on the ground too, seen at a slant: tall and wide both have room.
+    return "vehicle", _fit(width, 1.5, 13.0, 0.7) * _fit(height, 1.2, 9.0, 0.5)
+
+
+def _fit(value: float, low: float, high: float, slack: float) -> float:
+    """1 between low and high, falling off over the slack beyond."""
+    return float(np.exp(-(((low - value) / slack) ** 2 if value < low else max((value - high) / slack, 0) ** 2)))

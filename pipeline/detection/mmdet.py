@@ -7,15 +7,18 @@ Frames go through the config's own test pipeline, several at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from models.mm.configs import is_zoo_name
+from models.mm.weights import zoo_file
 from pipeline.core.instances import Instance, tight
 from pipeline.core.tables import CATEGORY_IDS
+from pipeline.detection.registry import Backend, Inputs
 
 RTMDET_INS_TINY = "rtmdet-ins_tiny_8xb32-300e_coco"
 
@@ -26,10 +29,17 @@ class MmdetSettings:
 
     config: str = field(
         default=RTMDET_INS_TINY,
-        metadata={"help": "mmdet config: path of a .py, which is run, or a name of the model zoo"},
+        metadata={
+            "help": "mmdet config: path of a .py, which is run, or a name of the model zoo",
+            "file": lambda config: not is_zoo_name(config),
+        },
     )
     checkpoint: str = field(
-        default="", metadata={"help": "path of the .pth, else the zoo's of that config, which `make weights` downloads"}
+        default="",
+        metadata={
+            "help": "path of the .pth, else the zoo's of that config, which `make weights` downloads",
+            "file": True,
+        },
     )
     person_classes: str = field(
         default="person,pedestrian,rider", metadata={"help": "names of classes that are a person, comma-separated"}
@@ -198,3 +208,26 @@ def _test_pipeline(config: Any) -> Any:
 def _name(step: dict[str, Any]) -> str:
     kind = step["type"]
     return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
+
+
+def with_published_weights(settings: MmdetSettings, folder: Path) -> MmdetSettings:
+    """Settings whose checkpoint, unless they name one, is what the model zoo publishes of their config.
+
+    Raises ValueError for a config that is not of the zoo, and for weights that are not in the folder.
+    """
+    config = settings.config
+    if settings.checkpoint:
+        return settings
+    if not is_zoo_name(config):
+        raise ValueError(f"detector mmdet: checkpoint: expected the weights of {config}, got none")
+    file = zoo_file(config, folder)
+    if not file.is_file():
+        raise ValueError(f"detector mmdet: no weights at {file}; run `make weights MODEL={config}`")
+    return replace(settings, checkpoint=str(file))
+
+
+def _make(settings: MmdetSettings, inputs: Inputs) -> MmdetDetector:
+    return MmdetDetector(settings, inputs.ignore)
+
+
+BACKEND = Backend("mmdet", _make, MmdetSettings, complete=with_published_weights)

@@ -7,17 +7,18 @@ the ground's texture that shows through, and classes by the size in metres where
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
+from calibration.ground import pixels_per_metre, size_m
 from pipeline.core import illumination as light
-from pipeline.core.ground import classify, pixels_per_metre, size_m
 from pipeline.core.instances import Instance, tight
 from pipeline.detection import blobs, shadow
+from pipeline.detection.registry import Backend, Inputs
 
 _MARGIN_PX = 16
 _REACH_M = 0.25
@@ -96,7 +97,7 @@ class MotionDetector:
         settings: MotionSettings,
         camera: Camera,
         plane: GroundPlane,
-        backgrounds: dict[str, np.ndarray],
+        backgrounds: Mapping[str, np.ndarray],
         ignore: np.ndarray | None,
     ) -> None:
         self.settings, self.camera, self.plane = settings, camera, plane
@@ -218,7 +219,7 @@ class MotionDetector:
             return None
         xy = (crop.xy[0] + x, crop.xy[1] + y)
         size = size_m(self.camera, self.plane, (*xy, w, h))
-        category, fit = classify(size, self.settings.max_person_width_m)
+        category, fit = blobs.classify(size, self.settings.max_person_width_m)
         if size[1] < self.settings.min_height_m:
             return None
         clear = float(np.clip(crop.strength[place][cut[0]], 0, 2 * self.settings.high_sigma).mean())
@@ -255,3 +256,11 @@ def _scale_of_rows(camera: Camera, plane: GroundPlane) -> np.ndarray:
     feet = np.stack([np.full(height, (width - 1) / 2), np.arange(height)], axis=1)
     scale = pixels_per_metre(camera, plane, feet).mean(axis=1)
     return np.where(np.isfinite(scale), scale, 0.0)
+
+
+def _make(settings: MotionSettings, inputs: Inputs) -> MotionDetector:
+    assert inputs.camera and inputs.plane and inputs.backgrounds is not None  # needed, hence there
+    return MotionDetector(settings, inputs.camera, inputs.plane, inputs.backgrounds, inputs.ignore)
+
+
+BACKEND = Backend("motion", _make, MotionSettings, needs=("camera", "plane", "backgrounds"))

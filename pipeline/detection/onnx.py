@@ -8,24 +8,24 @@ of coefficients times prototypes, cut to its box.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from models.exported import Letterbox, letterbox, open_session
 from pipeline.core.instances import Instance, tight
+from pipeline.detection.registry import Backend
 
 # The 80 classes of COCO in the order of every YOLO export.
 _COCO_80 = 80
-_GREY = 114
 
 
 @dataclass(frozen=True)
 class OnnxSettings:
     """The network's file and what is made of its output."""
 
-    model: str = field(default="", metadata={"help": "path of the .onnx file"})
+    model: str = field(default="", metadata={"help": "path of the .onnx file", "file": True})
     min_score: float = field(default=0.35, metadata={"help": "lowest score of a candidate, 0 to 1"})
     nms_iou: float = field(
         default=0.6, metadata={"help": "boxes of one category that overlap more are one object, IoU"}
@@ -37,14 +37,6 @@ class OnnxSettings:
     )
     threads: int = field(default=1, metadata={"help": "threads inside one worker", "speed": True})
     min_area_px: int = field(default=40, metadata={"help": "smallest mask, pixels"})
-
-
-@dataclass(frozen=True)
-class _Letterbox:
-    """Input pixel = frame edge coordinate * scale + pad, both along x and y."""
-
-    scale: float
-    pad: tuple[int, int]
 
 
 class OnnxDetector:
@@ -101,45 +93,11 @@ def _session(settings: OnnxSettings) -> Any:
     return open_session(settings.model, settings.threads, "detector onnx", "set `model` to a YOLO-seg export (.onnx)")
 
 
-def open_session(model: str, threads: int, who: str, advice: str) -> Any:
-    """onnxruntime's session of a file.
-
-    Raises ValueError that names `who` asks for it where the file or the library is missing, with `advice` what file.
-    """
-    path = Path(model)
-    if not model or not path.is_file():
-        raise ValueError(f"{who}: model {model!r}: no such file; {advice}")
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ValueError(f'{who} needs onnxruntime: `pip install "walt3d[onnx]"` or `make setup EXTRAS=onnx`') from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ValueError(f"{path}: not a network that onnxruntime loads: {str(error).splitlines()[0]}") from None
-
-
 def _numbers(listed: str) -> list[int]:
     try:
         return [int(part) for part in listed.split(",") if part.strip()]
     except ValueError:
         raise ValueError(f"detector onnx: expected class numbers, comma-separated, got {listed!r}") from None
-
-
-def letterbox(image: np.ndarray, size_hw: tuple[int, ...]) -> tuple[np.ndarray, _Letterbox]:
-    """The network's input (1, 3, S, S) float32 RGB of a frame (H, W, 3) BGR, and how it was fitted in."""
-    height, width = image.shape[:2]
-    scale = min(size_hw[0] / height, size_hw[1] / width)
-    h, w = round(height * scale), round(width * scale)
-    small = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    canvas = np.full((*size_hw, 3), _GREY, np.uint8)
-    left, top = (size_hw[1] - w) // 2, (size_hw[0] - h) // 2
-    canvas[top : top + h, left : left + w] = small
-    tensor = cv2.cvtColor(canvas, cv2.COLOR_BGR2RGB).transpose(2, 0, 1)[None].astype(np.float32) / 255
-    return tensor, _Letterbox(scale, (left, top))
 
 
 def split_outputs(outputs: list[np.ndarray], model: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -169,7 +127,7 @@ def _wrong_layout(model: str, shapes: list[tuple[int, ...]]) -> str:
     return f"{model}: expected the outputs [1, N, 4 + classes + M] and [1, M, h, w] of a YOLO-seg export, got {shapes}"
 
 
-def _to_frame(box: np.ndarray, fit: _Letterbox, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
+def _to_frame(box: np.ndarray, fit: Letterbox, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the frame's pixels that a box cx cy w h of the input touches."""
     corners = np.array([box[:2] - box[2:] / 2, box[:2] + box[2:] / 2])
     corners = (corners - fit.pad) / fit.scale
@@ -181,7 +139,7 @@ def box_mask(
     frame_box: tuple[int, int, int, int],
     coefficients: np.ndarray,
     prototypes: np.ndarray,
-    fit: _Letterbox,
+    fit: Letterbox,
     input_hw: tuple[int, ...],
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """The mask (h, w) bool inside a box of the frame, and the box's corner.
@@ -201,3 +159,6 @@ def box_mask(
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = (right - left, bottom - top)
     return cv2.warpAffine(logits, pick, size, flags=flags, borderMode=cv2.BORDER_REPLICATE) > 0, (left, top)
+
+
+BACKEND = Backend("onnx", lambda settings, inputs: OnnxDetector(settings, inputs.ignore), OnnxSettings)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipeline.core import masks
 from pipeline.core.frames import BlockJob
-from pipeline.core.relighting import Placed, Relit, padded, relit_frames
+from pipeline.core.illumination import Placed, Relit, padded, relit_frames
 from pipeline.core.storage import write_table
 
 BACKDROP = pa.schema([("detection_id", pa.int64()), ("bare_rle", pa.string()), ("edge_share", pa.float32())])

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from pipeline.core import illumination as light
-from pipeline.core.relighting import Box, Placed, Relit, padded
+from pipeline.core.illumination import Box, Placed, Relit, padded
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
+from calibration.ground import pixels_per_metre
 from models.matting.predict import MARGIN_PX, refined
 from pipeline.core import masks
 from pipeline.core.frames import BlockJob
-from pipeline.core.ground import pixels_per_metre
-from pipeline.core.relighting import Box, Placed, Relit, padded, relit_frames
+from pipeline.core.illumination import Box, Placed, Relit, padded, relit_frames
 from pipeline.core.storage import write_table
 from pipeline.core.tables import CUTOUTS, to_table
 from pipeline.detection.blobs import components

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
+from calibration.ground import pixels_per_metre
 from pipeline.core import masks
-from pipeline.core.ground import pixels_per_metre
 from pipeline.mining.observations import Observations, foot_px
 
 Crop = tuple[np.ndarray, tuple[int, int]]

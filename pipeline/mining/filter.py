@@ -19,8 +19,7 @@ from pipeline.mining.observations import Observations, by_track, from_tracks
 from pipeline.mining.occlusion import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
 from pipeline.mining.plausibility import hollow, implausible
 from pipeline.mining.selection import SelectionSettings, repeated_stays, spread, stays
-from pipeline.mining.static_occluders import OccluderMap, OccluderSettings
-from pipeline.mining.track_shapes import track_shapes
+from pipeline.mining.static_occluders import OccluderMap, OccluderSettings, track_shapes
 
 REASONS = {
     "low_score": "the detector is not sure",

@@ -1,4 +1,4 @@
-"""The TRACKS table as arrays, one row a detection, and which of its boxes meet in a frame.
+"""The TRACKS table as arrays, one row a detection.
 
 Boxes are xywh in COCO's edge coordinates, ranges are metres along the ground from under the camera, sizes in metres
 are (across the view, up) at the foot point, seen as if the object were a card standing there.
@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
+from calibration.ground import pixels_per_metre
 from pipeline.core import masks
-from pipeline.core.ground import pixels_per_metre
 
 
 @dataclass(frozen=True)
@@ -98,26 +98,3 @@ def by_track(seen: Observations) -> list[np.ndarray]:
     order = np.lexsort((seen.time_s, seen.track_id))
     order = order[seen.track_id[order] >= 0]
     return np.split(order, np.flatnonzero(np.diff(seen.track_id[order])) + 1) if len(order) else []
-
-
-def meeting_pairs(group: np.ndarray, box_xywh: np.ndarray, gap_px: float = 0.0) -> np.ndarray:
-    """(P, 2) rows i, j of one group (a frame's number) whose boxes, gap_px apart at most, meet; each pair once.
-
-    Sorted by group and left edge, so the cost is that of the pairs that share columns, never N x N.
-    """
-    if not len(group):
-        return np.zeros((0, 2), np.int64)
-    _, number = np.unique(group, return_inverse=True)
-    left, right = box_xywh[:, 0] - gap_px, box_xywh[:, 0] + box_xywh[:, 2]
-    lane = float(right.max() - left.min()) + 1.0  # groups laid side by side on one line
-    order = np.lexsort((left, number))
-    start = number[order] * lane + (left[order] - left.min())
-    end = number[order] * lane + (right[order] - left.min())
-    count = np.searchsorted(start, end, side="left") - np.arange(len(order)) - 1
-    count = np.maximum(count, 0)
-    first = np.repeat(np.arange(len(order)), count)
-    second = first + 1 + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-    pairs = np.stack([order[first], order[second]], axis=1)
-    top, bottom = box_xywh[:, 1], box_xywh[:, 1] + box_xywh[:, 3]
-    apart = np.maximum(top[pairs[:, 0]], top[pairs[:, 1]]) - np.minimum(bottom[pairs[:, 0]], bottom[pairs[:, 1]])
-    return pairs[apart < gap_px]

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from pipeline.core import masks
-from pipeline.mining.observations import Observations, meeting_pairs
-from pipeline.mining.selection import box_iou
+from pipeline.core.boxes import box_iou, meeting_pairs
+from pipeline.mining.observations import Observations
 
 
 def touches_border(

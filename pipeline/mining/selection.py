@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.mining.observations import Observations, meeting_pairs
+from pipeline.core.boxes import box_iou, meeting_pairs
+from pipeline.mining.observations import Observations
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,3 @@ def repeated_stays(best: Observations, quality: np.ndarray, settings: SelectionS
     repeated = np.zeros(len(best), bool)
     repeated[np.where(rank[same[:, 0]] > rank[same[:, 1]], same[:, 0], same[:, 1])] = True
     return repeated
-
-
-def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(P,) intersection over union of boxes xywh (P, 4), row by row."""
-    low = np.maximum(first[:, :2], second[:, :2])
-    high = np.minimum(first[:, :2] + first[:, 2:], second[:, :2] + second[:, 2:])
-    both = np.maximum(high - low, 0).prod(axis=1)
-    return both / np.maximum(first[:, 2:].prod(axis=1) + second[:, 2:].prod(axis=1) - both, 1e-9)

@@ -7,7 +7,7 @@ between the supporting lines of the mask's outline and of the model's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
 from pipeline.core.tables import KEYPOINT_STATES, RECONSTRUCTED
 from pipeline.reconstruction.headings import Headings, HeadingSettings, find_headings
-from pipeline.reconstruction.shape_priors import KINDS, PERSON, Kind, vehicle_states
-from pipeline.reconstruction.support_function import Fit, Model, Targets, outline
+from pipeline.reconstruction.shape_priors import KINDS_OF, states_alone
+from pipeline.reconstruction.support_function import DIRECTIONS, Fit, Model, Targets, outline
 
 Progress = Callable[[int, int], None]
 _BATCH = 1024  # outlines fitted at a time: bounds the memory
@@ -61,70 +61,50 @@ class ReconstructSettings:
     heading: HeadingSettings = field(default_factory=HeadingSettings)
 
 
-def reconstruct_vehicles(
+@dataclass(frozen=True)
+class Outlined:
+    """N cutouts of one category placed by their outlines, and what fits of more than outlines start from.
+
+    cutouts: their rows of CUTOUTS, without pixels; table: of RECONSTRUCTED; headings: what motion tells; support
+    (N, D): how far each mask reaches, as `pipeline.reconstruction.support_function` has it.
+    """
+
+    category: str
+    cutouts: pa.Table
+    table: pa.Table
+    headings: Headings
+    support: np.ndarray
+
+
+def place_by_outline(
+    category: str,
     cutouts: pa.Table,
     tracks: pa.Table,
     camera: Camera,
     plane: GroundPlane,
     settings: ReconstructSettings,
     progress: Progress | None = None,
-) -> tuple[pa.Table, Headings]:
-    """RECONSTRUCTED of the vehicles among CUTOUTS (pixels not needed), in order, and what motion tells of them."""
-    return _reconstruct(vehicles_of(cutouts), tracks, camera, plane, settings, KINDS, progress)
-
-
-def vehicles_of(cutouts: pa.Table) -> pa.Table:
-    """The vehicles among CUTOUTS."""
-    return cutouts.filter(pc.equal(cutouts["category"], "vehicle"))
-
-
-def reconstruct_people(
-    cutouts: pa.Table,
-    tracks: pa.Table,
-    camera: Camera,
-    plane: GroundPlane,
-    settings: ReconstructSettings,
-    progress: Progress | None = None,
-) -> pa.Table:
-    """RECONSTRUCTED of the people among CUTOUTS (pixels not needed), in their order."""
-    return _reconstruct(people_of(cutouts), tracks, camera, plane, settings, (PERSON,), progress)[0]
-
-
-def people_of(cutouts: pa.Table) -> pa.Table:
-    """The people among CUTOUTS."""
-    return cutouts.filter(pc.equal(cutouts["category"], "person"))
-
-
-def _reconstruct(
-    cutouts: pa.Table,
-    tracks: pa.Table,
-    camera: Camera,
-    plane: GroundPlane,
-    settings: ReconstructSettings,
-    kinds: Sequence[Kind],
-    progress: Progress | None,
-) -> tuple[pa.Table, Headings]:
-    if not len(cutouts):
-        return RECONSTRUCTED.empty_table(), Headings(np.empty(0), np.empty(0), np.empty(0, bool))
-    fitter = _Fitter(cutouts, camera, plane, settings, kinds)
-    heading = find_headings(cutouts, tracks, camera, plane, settings.heading)
+) -> Outlined:
+    """Those of a category among CUTOUTS (pixels not needed), in their order."""
+    mine = cutouts.filter(pc.equal(cutouts["category"], category))
+    if not len(mine):
+        nobody = Headings(np.empty(0), np.empty(0), np.empty(0, bool))
+        return Outlined(category, mine, RECONSTRUCTED.empty_table(), nobody, np.empty((0, len(DIRECTIONS))))
+    fitter = _Fitter(category, mine, camera, plane, settings)
+    heading = find_headings(mine, tracks, camera, plane, settings.heading)
     kind, sigma_rad, fit = fitter.fit_kinds(heading, progress)
     fit = fitter.fit_tracks(kind, sigma_rad, fit)
-    return _table(cutouts, fitter, kind, fit, heading), heading
+    return Outlined(category, mine, _table(mine, fitter, kind, fit, heading), heading, fitter.support)
 
 
 class _Fitter:
     """Fits N cutouts; `foot` (N, 2) is the ground point under each box's bottom, `size_px` (N,) the mask's size."""
 
     def __init__(
-        self,
-        cutouts: pa.Table,
-        camera: Camera,
-        plane: GroundPlane,
-        settings: ReconstructSettings,
-        kinds: Sequence[Kind],
+        self, category: str, cutouts: pa.Table, camera: Camera, plane: GroundPlane, settings: ReconstructSettings
     ) -> None:
-        self.camera, self.plane, self.settings, self.kinds = camera, plane, settings, kinds
+        self.category, self.camera, self.plane, self.settings = category, camera, plane, settings
+        self.kinds = KINDS_OF[category]
         outlines = [outline(rle, camera) for rle in cutouts["mask_rle"].to_pylist()]
         self.support = np.stack([o.support for o in outlines])
         self.size_px = np.sqrt([o.area_px for o in outlines])
@@ -139,8 +119,8 @@ class _Fitter:
         alone = -1 - np.arange(len(track))
         _, self.track = np.unique(np.where(track < 0, alone, track), return_inverse=True)
         # Hulls of different kinds have different numbers of points: repeating one changes nothing.
-        most = max(len(k.points) for k in kinds)
-        self.hulls = np.stack([np.pad(k.points, ((0, most - len(k.points)), (0, 0)), "edge") for k in kinds])
+        most = max(len(k.points) for k in self.kinds)
+        self.hulls = np.stack([np.pad(k.points, ((0, most - len(k.points)), (0, 0)), "edge") for k in self.kinds])
 
     def fit_kinds(self, heading: Headings, progress: Progress | None) -> tuple[np.ndarray, np.ndarray, Fit]:
         """Every kind and heading for each cutout: kind (N,) its track votes for, how sure of the heading (N,), fit."""
@@ -200,7 +180,7 @@ class _Fitter:
         progress: Progress | None,
     ) -> Fit:
         s = self.settings
-        person = self.kinds[0] is PERSON
+        person = self.category == "person"
         share = s.person_noise_share if person else s.outline_noise_share
         lost = s.lost_legs if person else 1.0
         noise = np.hypot(s.outline_noise_px, share * self.size_px)
@@ -217,7 +197,7 @@ class _Fitter:
     def refusals(self, fit: Fit) -> list[str | None]:
         """Why each cutout cannot be composed; None where it can."""
         s, height = self.settings, np.exp(fit.parameters[:, 5])
-        person = self.kinds[0] is PERSON
+        person = self.category == "person"
         worst = s.max_person_residual_share if person else s.max_residual_share
         reasons = {
             "no_ground": ~self.grounded,
@@ -247,7 +227,7 @@ def _table(cutouts: pa.Table, fitter: _Fitter, kind: np.ndarray, fit: Fit, headi
     points = np.stack([fitter.kinds[k].keypoints for k in kind]) * dims[:, None]
     points_cam = np.einsum("nij,nkj->nki", R, points) + t[:, None]
     pixels = camera.project(points_cam)
-    states = states_alone(points, -np.einsum("nji,nj->ni", R, t), pixels, camera.size_hw)
+    states = states_alone(fitter.category, points, -np.einsum("nji,nj->ni", R, t), pixels, camera.size_hw)
     # A keypoint of typical proportions is as good as the outline fits, and no better than the heading.
     score = np.exp(-fit.distance_px / fitter.size_px / 0.05) * np.where(np.isfinite(heading.yaw), 1.0, 0.5)
     refusals = fitter.refusals(fit)
@@ -271,15 +251,3 @@ def _table(cutouts: pa.Table, fitter: _Fitter, kind: np.ndarray, fit: Fit, headi
         for v, f in zip(columns, RECONSTRUCTED, strict=True)
     ]
     return pa.table(arrays, schema=RECONSTRUCTED)
-
-
-def states_alone(
-    points: np.ndarray, camera_in_object: np.ndarray, pixels: np.ndarray, size_hw: tuple[int, int]
-) -> np.ndarray:
-    """(N, K) indices of KEYPOINT_STATES of an object alone: seen, on its far side, or outside the frame."""
-    if points.shape[1] == len(PERSON.keypoints):
-        states = np.full(points.shape[:2], KEYPOINT_STATES.index("visible"))
-    else:
-        states = vehicle_states(points, camera_in_object)
-    inside = ((pixels >= -0.5) & (pixels < np.array(size_hw[::-1]) - 0.5)).all(axis=-1)
-    return np.where(inside, states, KEYPOINT_STATES.index("truncated"))

@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 from calibration.camera import Camera
 from pipeline.core.frames import FrameReader
 from pipeline.core.tables import KEYPOINT_STATES
-from pipeline.reconstruction.outline_fit import states_alone
 from pipeline.reconstruction.people.types import PeopleFits
-from pipeline.reconstruction.support_function import outline
+from pipeline.reconstruction.shape_priors import states_alone
 from pipeline.reconstruction.vehicles.types import VehicleFits
 
 Progress = Callable[[int, int], None]
@@ -50,21 +49,17 @@ def tracks_of(outlined: pa.Table) -> np.ndarray:
     return np.where(track < 0, -1 - np.arange(len(track)), track)
 
 
-def supports_of(cutouts: pa.Table, camera: Camera) -> np.ndarray:
-    """(N, D) how far each mask reaches, as `pipeline.reconstruction.support_function` has it."""
-    return np.stack([outline(rle, camera).support for rle in cutouts["mask_rle"].to_pylist()])
-
-
 def liftable(outlined: pa.Table) -> np.ndarray:
     """(N,) whether a fit may take the place of the outline's, or of its refusal."""
     return np.array([reason in (None, *_LIFTED) for reason in outlined["refusal"].to_pylist()], bool)
 
 
-def row_of(fits: VehicleFits | PeopleFits, i: int, camera: Camera, score: np.ndarray) -> dict:
+def row_of(category: str, fits: VehicleFits | PeopleFits, i: int, camera: Camera, score: np.ndarray) -> dict:
     """The columns that a fit of observation i fills; score (K,) of its keypoints."""
     R, t, points_cam = fits.R[i], fits.t[i], fits.keypoints_3d[i]
     pixels = camera.project(points_cam)
-    states = states_alone(((points_cam - t) @ R)[None], (-R.T @ t)[None], pixels[None], camera.size_hw)[0]
+    own, eye = (points_cam - t) @ R, -R.T @ t  # the keypoints and the camera in the object's frame
+    states = states_alone(category, own[None], eye[None], pixels[None], camera.size_hw)[0]
     return {
         "z_m": float(t[2]),
         "keypoints_2d": pixels.ravel().tolist(),

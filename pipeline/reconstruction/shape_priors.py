@@ -1,8 +1,7 @@
 """What vehicles and people are typically like: hulls for their outlines, keypoints, sizes.
 
 Points are in shares of length, width (over mirrors) and height; x forward, y left, z up, origin on the ground under
-the centre. Vehicle keypoints: right and left of front wheel, back wheel, front headlight, back light, front roof
-corner, back roof corner. Person keypoints: COCO's 17.
+the centre. Keypoints are those of VEHICLE_12 and COCO_17.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pipeline.core.tables import KEYPOINT_STATES
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of vehicle or person: points (P, 3) of its hull and keypoints (12 or 17, 3) in shares, and its sizes.
+    """A kind of vehicle or person: points (P, 3) of its hull and keypoints (K, 3) in shares, and its sizes.
 
     size_m: typical length, width over mirrors, height; spread: standard deviations of their logarithms.
     """
@@ -36,7 +35,7 @@ def _hull(*rows: tuple[Sequence[float], float, Sequence[float]]) -> np.ndarray:
 
 
 def _sides(*left: tuple[float, float, float]) -> np.ndarray:
-    """(12, 3) keypoints, right before left, of the left ones."""
+    """(2 L, 3) points, right before left, of L left ones."""
     both = np.repeat(np.array(left), 2, axis=0)
     both[0::2, 1] *= -1
     return both
@@ -173,7 +172,7 @@ _JOINTS = (
 
 
 def _person_keypoints() -> np.ndarray:
-    """(17, 3) in shares of depth, breadth and stature."""
+    """COCO's, (K, 3) in shares of depth, breadth and stature."""
     rows = []
     for x, y, z in _JOINTS:
         for side in (1,) if y == 0 else (1, -1):
@@ -195,16 +194,24 @@ PERSON = Kind(
     (0.02, 0.02, 0.05),
 )
 
+KINDS_OF = {"person": (PERSON,), "vehicle": KINDS}
+
 # Which way each vehicle keypoint looks: wheels to their side, lamps forwards or backwards and a little to their side,
 # roof corners upwards and outwards.
 _FACING = _sides((0, 1, 0), (0, 1, 0), (0.9, 0.4, 0), (-0.9, 0.4, 0), (0.1, 0.15, 1), (-0.1, 0.15, 1))
 
 
-def vehicle_states(keypoints: np.ndarray, camera_in_object: np.ndarray) -> np.ndarray:
-    """(N, 12) indices of KEYPOINT_STATES: visible where the part faces the camera, else self-occluded.
+def states_alone(
+    category: str, points: np.ndarray, camera_in_object: np.ndarray, pixels: np.ndarray, size_hw: tuple[int, int]
+) -> np.ndarray:
+    """(N, K) indices of KEYPOINT_STATES of objects of a category alone: seen, on the far side, or outside the frame.
 
-    keypoints (N, 12, 3) and the camera's place (N, 3) in the vehicle's frame, metres.
+    points (N, K, 3) and the camera's place (N, 3) in the object's frame, metres; pixels (N, K, 2). A vehicle's part
+    is seen where it faces the camera, a person's always.
     """
-    towards = camera_in_object[:, None] - keypoints
-    hidden = (towards * _FACING).sum(axis=-1) <= 0
-    return np.where(hidden, KEYPOINT_STATES.index("self_occluded"), KEYPOINT_STATES.index("visible"))
+    states = np.full(points.shape[:2], KEYPOINT_STATES.index("visible"))
+    if category == "vehicle":
+        towards = camera_in_object[:, None] - points
+        states[(towards * _FACING).sum(axis=-1) <= 0] = KEYPOINT_STATES.index("self_occluded")
+    inside = ((pixels >= -0.5) & (pixels < np.array(size_hw[::-1]) - 0.5)).all(axis=-1)
+    return np.where(inside, states, KEYPOINT_STATES.index("truncated"))

@@ -19,16 +19,16 @@ from pipeline.core.tables import TRACKS
 from pipeline.tracking.appearance import colours
 from pipeline.tracking.association import Course, RelinkSettings, relink
 from pipeline.tracking.ground_speed import foot_points, velocities
+from pipeline.tracking.registry import tracker_of
 
-TRACKERS = ("bytetrack", "sort", "botsort")
 UNTRACKED = -1
 
 
 @dataclass(frozen=True)
 class TrackingSettings:
-    """How boxes are joined, and what no street user can do."""
+    """How boxes are joined, and what no street user can do. options: the tracker's own settings, where it has any."""
 
-    tracker: str = field(default="bytetrack", metadata={"help": f"one of {', '.join(TRACKERS)}"})
+    tracker: str = field(default="bytetrack", metadata={"help": "name of the tracker"})
     lost_s: float = field(default=1.0, metadata={"help": "a track waits so long for its object to come back, seconds"})
     min_iou: float = field(default=0.15, metadata={"help": "least overlap of a box with the predicted one, IoU"})
     reach: float = field(
@@ -51,9 +51,12 @@ class TrackingSettings:
     )
     relink: RelinkSettings = field(default_factory=RelinkSettings)
 
+    options: Any = field(default=None, metadata={"apart": True})
+
     def __post_init__(self) -> None:
-        if self.tracker not in TRACKERS:
-            raise ValueError(f"tracker: expected one of {', '.join(TRACKERS)}, got {self.tracker!r}")
+        own = tracker_of(self.tracker).settings
+        if own is not None and self.options is None:
+            object.__setattr__(self, "options", own())
 
 
 @dataclass(frozen=True)
@@ -150,8 +153,10 @@ def _runs(values: np.ndarray) -> Iterator[np.ndarray]:
 def _join_sequence(boxes: _Boxes, of_frames: list[slice], time_s: np.ndarray, settings: TrackingSettings) -> np.ndarray:
     """Track ids from 0 of the boxes of one sequence, whose frames hold the slices `of_frames`."""
     import supervision as sv
+    from trackers.utils.iou import BIoU
 
-    tracker, overlap = _tracker(settings, time_s)
+    tracker = tracker_of(settings.tracker).make(settings, _frame_rate(time_s))
+    overlap = BIoU(settings.reach)
     ids = np.full(of_frames[-1].stop - of_frames[0].start, UNTRACKED)
     begin, before, seen = of_frames[0].start, slice(0, 0), -1
     for part, stamp in zip(of_frames, time_s, strict=True):
@@ -166,28 +171,11 @@ def _join_sequence(boxes: _Boxes, of_frames: list[slice], time_s: np.ndarray, se
     return ids
 
 
-def _tracker(settings: TrackingSettings, time_s: np.ndarray) -> tuple[Any, Any]:
-    """A fresh tracker of roboflow's `trackers` at the sequence's frame rate, and its measure of overlap."""
-    from trackers import BoTSORTTracker, ByteTrackTracker, SORTTracker
-    from trackers.utils.iou import BIoU
-
+def _frame_rate(time_s: np.ndarray) -> float:
+    """Frames a second of a sequence's times."""
     steps = np.diff(time_s)
     steps = steps[steps > 0]
-    overlap = BIoU(settings.reach)
-    common: dict[str, Any] = {
-        "lost_track_buffer": round(settings.lost_s * 30),  # counted in frames of 1/30 s
-        "frame_rate": float(1 / np.median(steps)) if len(steps) else 1.0,
-        "track_activation_threshold": settings.new_score,
-        "minimum_consecutive_frames": 2,
-        "iou": overlap,
-    }
-    if settings.tracker == "botsort":
-        common |= {"minimum_iou_threshold_first_assoc": settings.min_iou, "enable_cmc": False}  # the camera stands
-        return BoTSORTTracker(**common, high_conf_det_threshold=settings.sure_score), overlap
-    common["minimum_iou_threshold"] = settings.min_iou
-    if settings.tracker == "sort":
-        return SORTTracker(**common), overlap
-    return ByteTrackTracker(**common, high_conf_det_threshold=settings.sure_score), overlap
+    return float(1 / np.median(steps)) if len(steps) else 1.0
 
 
 def _give_first_boxes(ids: np.ndarray, xyxy: np.ndarray, fresh: np.ndarray, before: np.ndarray, overlap: Any) -> None:

@@ -1,8 +1,8 @@
-"""The repository's luigi.cfg, found from any folder and checked: a section or key that nothing reads is an error.
+"""The project's luigi.cfg, found from any folder and checked: a section or key that nothing reads is an error.
 
-Read in this order, later ones winning: the repository's file, the working folder's, the one that LUIGI_CONFIG_PATH
-names. The local scheduler is used unless a luigid is named by `--scheduler-url`, WALT3D_SCHEDULER or
-[core] scheduler_url.
+Read in this order, later ones winning: the repository's file (or its copy in the wheel), the working folder's, the
+one that LUIGI_CONFIG_PATH names. The local scheduler is used unless a luigid is named by `--scheduler-url`,
+WALT3D_SCHEDULER or [core] scheduler_url.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ import luigi.worker
 from luigi.configuration import add_config_path, get_config
 from luigi.task_register import Register
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from data_manifest import REPOSITORY
+
+CONFIGURATION = Path(__file__).with_name("luigi.cfg").resolve()  # in a repository a link to the file at its top
+HOME = REPOSITORY or Path.cwd()  # what data/ and relative paths of luigi.cfg belong to
 # Sections and keys that luigi reads without declaring them as parameters.
 _UNDECLARED = {
     "core": {"rpc_connect_timeout", "rpc_retry_attempts", "rpc_retry_wait", "rpc_log_retries", "autoload_range"},
@@ -33,15 +36,15 @@ _UNDECLARED = {
 class walt3d(luigi.Config):
     """[walt3d] in luigi.cfg: where the data lie and how the work is spread."""
 
-    data_root = luigi.Parameter(default="", description="folder of all results; data/ of the repository by default")
+    data_root = luigi.Parameter(default="", description="folder of all results, else data/ of the repository")
     manifests = luigi.Parameter(default="", description="folder of the cameras' YAML; data_manifest/cameras by default")
     engine = luigi.Parameter(default="process", description="what runs the shards: serial or process")
     cpus = luigi.IntParameter(default=os.cpu_count() or 1, description="processes that work on shards at a time")
 
 
 def register() -> None:
-    """Make luigi read the repository's luigi.cfg below the user's own."""
-    paths = [REPOSITORY / "luigi.cfg", Path("luigi.cfg"), Path(os.environ.get("LUIGI_CONFIG_PATH", ""))]
+    """Make luigi read the project's luigi.cfg below the user's own."""
+    paths = [CONFIGURATION, Path("luigi.cfg"), Path(os.environ.get("LUIGI_CONFIG_PATH", ""))]
     try:
         for path in paths:
             if path.is_file():
@@ -64,7 +67,7 @@ def choose_scheduler() -> None:
 def check() -> None:
     """Raise ValueError for the first section or key of luigi.cfg that nothing reads."""
     known = {family: _keys(family) for family in Register.task_names()}
-    for path in (REPOSITORY / "luigi.cfg", Path(os.environ.get("LUIGI_CONFIG_PATH", ""))):
+    for path in (CONFIGURATION, Path(os.environ.get("LUIGI_CONFIG_PATH", ""))):
         if path.is_file():
             _check_sections(path, known)
     ours = {family: keys for family, keys in known.items() if _is_ours(family)}

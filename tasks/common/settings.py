@@ -1,15 +1,16 @@
 """Turn a stage's frozen dataclass of settings into parameters of its Luigi task, so that each is declared once.
 
 Field `name` of the settings of task T is `name` under [T] in luigi.cfg and `--T-name` on the command line. Fields of
-a dataclass within the dataclass are `field_name`. Fields with "speed" in their metadata do not change the bytes.
+a dataclass within the dataclass are `field_name`. Fields with "speed" in their metadata do not change the bytes;
+those with "apart" are declared apart from the others, as the settings of whatever a registry knows.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
-from typing import Any, TypeVar, cast, get_type_hints
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, TypeVar, cast, get_type_hints
 
 import luigi
 
@@ -58,7 +59,7 @@ def _parse(kind: type, text: str) -> Any:
 def leaves(settings: type, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field, type]]:
     """(key, field, type) of every plain setting, those of nested dataclasses included."""
     hints = get_type_hints(settings)
-    for field in dataclasses.fields(settings):
+    for field in _declared(settings):
         kind = hints[field.name]
         if dataclasses.is_dataclass(kind):
             yield from leaves(cast(type, kind), f"{prefix}{field.name}_")
@@ -68,10 +69,14 @@ def leaves(settings: type, prefix: str = "") -> Iterator[tuple[str, dataclasses.
             raise TypeError(f"{settings.__name__}.{field.name}: expected bool, int, float or str, got {kind}")
 
 
-def declare(task: type[luigi.Task], settings: type) -> None:
-    """Give a task class one parameter for each setting."""
+def _declared(settings: type) -> list[dataclasses.Field]:
+    return [field for field in dataclasses.fields(settings) if not field.metadata.get("apart")]
+
+
+def declare(task: type[luigi.Task], settings: type, prefix: str = "") -> None:
+    """Give a task class one parameter for each setting, its name behind the prefix."""
     taken = {name for name in dir(task) if not name.startswith("_")}
-    for key, field, kind in leaves(settings):
+    for key, field, kind in leaves(settings, prefix):
         if key in taken:
             raise TypeError(f"{settings.__name__}.{key}: a task already has an attribute of this name")
         if field.default is dataclasses.MISSING:
@@ -89,9 +94,32 @@ def collect(task: luigi.Task, settings: type[S], prefix: str = "") -> S:
         f.name: collect(task, hints[f.name], f"{prefix}{f.name}_")
         if dataclasses.is_dataclass(hints[f.name])
         else getattr(task, prefix + f.name)
-        for f in dataclasses.fields(settings)  # type: ignore[arg-type]
+        for f in _declared(settings)
     }
     return settings(**values)
+
+
+class Offered(Protocol):
+    """What a registry knows by a name, with settings of its own or none."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def settings(self) -> type | None: ...
+
+
+def declare_each(task: type[luigi.Task], choice: str, known: Mapping[str, Offered]) -> None:
+    """Give a task the settings of all that a registry knows, as `<name>_<setting>`; `choice` is what names one."""
+    getattr(task, choice).description = f"one of {', '.join(known)}"
+    for name, one in known.items():
+        if one.settings is not None:
+            declare(task, one.settings, f"{name}_")
+
+
+def collect_of(task: luigi.Task, one: Offered) -> Any:
+    """The settings of one of them as this task has them; None where it has none."""
+    return None if one.settings is None else collect(task, one.settings, f"{one.name}_")
 
 
 def identity(settings: Any) -> dict[str, Any]:
@@ -99,6 +127,6 @@ def identity(settings: Any) -> dict[str, Any]:
     plain: dict[str, Any] = {}
     for f in dataclasses.fields(settings):
         value = getattr(settings, f.name)
-        if not f.metadata.get("speed"):
+        if not f.metadata.get("speed") and not (f.metadata.get("apart") and value is None):
             plain[f.name] = identity(value) if dataclasses.is_dataclass(value) else value
     return plain

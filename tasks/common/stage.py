@@ -7,7 +7,6 @@ same fingerprint a stage keeps the parts it finds and makes those that lack; any
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -18,12 +17,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import luigi
+from filelock import FileLock, Timeout
 
 from calibration.camera import Camera, GroundPlane
 from data_manifest import CAMERAS, CameraEntry, load_camera
 from pipeline.core.engine import Progress, map_shards
-from pipeline.core.storage import write_json
-from tasks.common.configuration import REPOSITORY, walt3d
+from pipeline.core.storage import sha256_of, write_json
+from tasks.common.configuration import HOME, walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare, identity
 
@@ -66,6 +66,10 @@ class Stage(luigi.Task):
         """What beyond settings and upstream the bytes depend on, as JSON: parts of the manifest, files' stamps."""
         return None
 
+    def identity(self) -> dict[str, Any] | None:
+        """What of the settings the bytes depend on, as plain values."""
+        return identity(self.settings) if self.settings else None
+
     @property
     def name(self) -> str:
         """Name of the stage's record; tasks that differ in other parameters have other names."""
@@ -91,7 +95,7 @@ class Stage(luigi.Task):
         content = {
             "stage": self.name,
             "version": self.version,
-            "settings": identity(self.settings) if self.settings else None,
+            "settings": self.identity(),
             "depends_on": self.depends_on(),
             "upstream": {task.name: task.fingerprint for task in luigi.task.flatten(self.requires())},
         }
@@ -180,13 +184,13 @@ class Stage(luigi.Task):
     def _locked(self) -> Iterator[None]:
         """One run at a time writes a stage of a camera; the lock dies with its process."""
         self.record.parent.mkdir(parents=True, exist_ok=True)
-        with self.record.with_suffix(".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(
-                    f"another run is making {self.name} of {self.camera} in {self.folder}; run again when it has ended"
-                ) from None
+        try:
+            held = FileLock(self.record.with_suffix(".lock"), blocking=False).acquire()
+        except Timeout:
+            raise ValueError(
+                f"another run is making {self.name} of {self.camera} in {self.folder}; run again when it has ended"
+            ) from None
+        with held:
             yield
 
 
@@ -196,8 +200,11 @@ def _load(camera: str, manifests: str) -> CameraEntry:
 
 
 def data_root_of(given: str) -> Path:
-    """The folder of all results: the given one, else WALT3D_DATA, else luigi.cfg's, else data/."""
-    root = given or os.environ.get("WALT3D_DATA") or walt3d().data_root or REPOSITORY / "data"
+    """The folder of all results: the given one, else WALT3D_DATA, else luigi.cfg's, else data/ of the repository.
+
+    What was installed from a wheel has no repository: then data/ of the working folder.
+    """
+    root = given or os.environ.get("WALT3D_DATA") or walt3d().data_root or HOME / "data"
     return Path(root).expanduser().resolve()
 
 
@@ -209,4 +216,4 @@ def stamp(path: Path) -> list[Any]:
 
 def digest(path: Path) -> str:
     """Of what a file holds, for files that ship with the project: the same in every checkout."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return sha256_of(path)[:16]

@@ -4,15 +4,17 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pytest
+from chance import examples
 from footage import write_jpeg
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from data_manifest.times import hour_bucket
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard, median, median_background
 from pipeline.core.frames import FrameReader
 from pipeline.core.storage import write_table
-from pipeline.ingest import Found, IngestSettings, hour_bucket, index_table
+from pipeline.ingest import Found, IngestSettings, index_table
 
 
 def numpys(stack):
@@ -25,7 +27,7 @@ def test_median_is_numpys(stack):
     assert np.array_equal(median(lambda: stack, len(stack)), numpys(stack))
 
 
-@settings(max_examples=5, deadline=None)
+@examples(5)
 @given(st.integers(250, 520), st.integers(0, 9))
 def test_median_of_more_frames_than_a_byte_counts(count, seed):
     stack = np.random.default_rng(seed).integers(0, 4, (count, 9), np.uint8) * 80

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from gallery_scenes import BLUE, GREEN, GREY, HOSTILE, OVERLAP, RED, RED_ONLY, image_row, write_camera
 from gallery_viewer import CHROMIUM, FLAGS, Viewer, close_to
+from waiting import PATIENCE_S
 
 from pipeline.core import storage, tables
 from pipeline.gallery import page as gallery
@@ -33,6 +34,7 @@ def browser():
 def viewer(browser, camera):
     """The gallery with its pictures alone; every test ends with a look at errors and requests."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(1000 * PATIENCE_S)
     viewer = Viewer(page, [], [])
     page.on("request", lambda r: viewer.requests.append(r.url))
     page.on("console", lambda m: viewer.errors.append(m.text) if m.type == "error" else None)
@@ -168,7 +170,7 @@ def in_3d(viewer):
     return frame
 
 
-def until(frame, condition, seconds=20.0):
+def until(frame, condition, seconds=PATIENCE_S):
     """Wait; playwright's own waiting needs eval in the page, which the page forbids."""
     end = time.monotonic() + seconds
     while not frame.evaluate(condition):

@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 from footage import write_jpeg, write_video
 
-from data_manifest.times import NameTimes
+from data_manifest.times import NameTimes, TimeBucket, hour_bucket
 from pipeline.core.frames import SEEKABLE, FrameReader
 from pipeline.ingest import (
     Found,
     IngestSettings,
-    TimeBucket,
     find_images,
     find_in_video,
-    hour_bucket,
     index_table,
 )
 

@@ -34,6 +34,16 @@ class House:
         places = ["--walt3d-engine", engine, "--manifests", str(self.manifests), "--data-root", str(data or self.data)]
         return [str(Path(sys.executable).parent / "luigi"), "--module", "tasks", *arguments, *places]
 
+    def package(self, name, group, attribute, source):
+        """Install a package of one module beside the house; the environment in which it is found."""
+        toys = self.folder / "packages"
+        about = toys / f"{name}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (toys / f"{name}.py").write_text(source)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (about / "entry_points.txt").write_text(f"[{group}]\n{name} = {name}:{attribute}\n")
+        return {"PYTHONPATH": os.pathsep.join([str(toys), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
     def luigi(self, *arguments, data=None, engine="serial", **environment):
         """Run it from an unrelated folder; (exit code, stdout, lines of stderr)."""
         done = subprocess.run(

@@ -89,3 +89,67 @@ def test_no_cutouts_is_one_clear_line(street, twin):
     assert "no cutouts among" in errors[0]
     assert "too_small" in errors[0]
     assert "ShowCalibration" in errors[0]
+
+
+EXPORT = ("Export", *JOB[1:], "--format")
+
+TOY = '''
+"""A list of the scenes."""
+from dataclasses import dataclass, field
+
+import pyarrow.parquet as pq
+
+from pipeline.export.registry import Format, Written
+
+
+@dataclass(frozen=True)
+class Settings:
+    ending: str = field(default="", metadata={"help": "what every line ends with"})
+    fails: bool = field(default=False, metadata={"help": "give up half way"})
+
+
+def write(job):
+    scenes = pq.read_table(job.clipart / "images", columns=["scene_id"])["scene_id"].to_pylist()
+    (job.out / "scenes.txt").write_text("".join(f"{scene}{job.settings.ending}\\n" for scene in scenes))
+    if job.settings.fails:
+        raise ValueError("no more room in scenes.txt")
+    return Written(f"{len(scenes)} lines", "all pictures")
+
+
+FORMAT = Format("toy", write, Settings)
+'''
+
+
+def test_shards_are_exported_whole_and_what_is_left_out_is_said(street):
+    code, out, lines = street.luigi(*EXPORT, "coco")
+    assert code == 0, lines
+    folder = street.data / "street/exports/coco"
+    (said,) = [line for line in out.splitlines() if line.startswith(str(folder))]
+    about = json.loads((folder / "export.json").read_text())
+    assert said == f"{folder}: {about['written']}; left out: {about['left_out']}."
+    manifest = json.loads((street.data / "street/clipart/clipart_manifest.json").read_text())
+    assert about["shards"] == manifest["hash"] and about["written"].startswith("10 pictures with ")
+    assert {path.name for path in folder.iterdir()} == {
+        "export.json", "images", "instances_amodal.json", "instances_visible.json"
+    }  # fmt: skip
+    assert about["files"] == 12 == len(list(folder.rglob("*.*"))) - 1
+    before = {p: p.stat().st_mtime_ns for p in street.data.rglob("*")}
+    code, again, _ = street.luigi(*EXPORT, "coco")
+    assert code == 0 and said in again and {p: p.stat().st_mtime_ns for p in street.data.rglob("*")} == before
+
+
+def test_a_packages_export_is_known_by_its_name_and_never_half_there(street):
+    environment = street.package("toy_export", "walt3d.exports", "FORMAT", TOY)
+    code, out, lines = street.luigi(*EXPORT, "toy", "--toy-ending", ".", **environment)
+    assert code == 0, lines
+    folder = street.data / "street/exports/toy"
+    scenes = pd.read_parquet(street.data / "street/clipart/images")["scene_id"]
+    assert (folder / "scenes.txt").read_text() == "".join(f"{scene}.\n" for scene in scenes)
+    assert f"{folder}: 10 lines; left out: all pictures." in out
+    assert json.loads((folder / "export.json").read_text())["settings"] == {"ending": ".", "fails": False}
+    code, _, lines = street.luigi(*EXPORT, "toy", "--toy-fails", "true", **environment)
+    assert code != 0 and any("no more room in scenes.txt" in line for line in lines)
+    assert not [path for path in (street.data / "street/exports").rglob("*") if path.is_file() and "toy" in str(path)]
+    code, _, lines = street.luigi(*EXPORT, "toy")
+    (error,) = [line for line in lines if line.startswith("error: ")]
+    assert code != 0 and "--format: expected one of coco, got 'toy'" in error

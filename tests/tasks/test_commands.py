@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from footage import write_jpeg
+from house import clean_environment
+from waiting import until
 
 from pipeline.core.frames import decode_image
 
@@ -184,21 +185,15 @@ def test_a_killed_run_ends_in_the_same_bytes(house):
     undisturbed, line = house.folder / "undisturbed", ("ShowCalibration", "--camera", "gate")
     assert house.luigi(*line, data=undisturbed)[0] == 0
     for wait_for in ("IngestFrames", "MedianBackground"):
-        running = subprocess.Popen(house.command(*line, engine="process"), stderr=subprocess.DEVNULL)
-        _until((house.data / f"gate/.stages/{wait_for}.json").exists)
+        running = subprocess.Popen(
+            house.command(*line, engine="process"), cwd=house.folder, env=clean_environment(), stderr=subprocess.DEVNULL
+        )
+        until((house.data / f"gate/.stages/{wait_for}.json").exists)
         running.send_signal(signal.SIGKILL)
         running.wait()
     code, _, lines = house.luigi("ShowCalibration", "--camera", "gate")
     assert code == 0, lines
     assert files(house.data) == files(undisturbed)
-
-
-def _until(condition):
-    for _ in range(2400):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("still not so after 24 s")
 
 
 @contextmanager
@@ -212,7 +207,7 @@ def luigid(folder):
         [*command, "--state-path", str(folder / "state")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        _until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
         yield f"127.0.0.1:{port}"
     finally:
         server.kill()

@@ -1,4 +1,3 @@
-import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -10,85 +9,85 @@ from house import clean_environment
 from luigi.task_register import Register
 from mm_scene import write_config
 
-from data_manifest import load_camera
 from models.mm.configs import build_network, read_config
-from models.mm.digests import sha256_of, write_record
+from models.mm.digests import write_record
+from pipeline.core.storage import sha256_of
 from pipeline.detection import DetectionSettings
-from pipeline.detection.mmdet import MmdetSettings
-from tasks.common.configuration import REPOSITORY
+from pipeline.detection.motion import MotionSettings
+from pipeline.detection.onnx import OnnxSettings
+from tasks.common.configuration import HOME
 from tasks.common.stage import _load
-from tasks.detect import DetectObjects, merged, with_published_weights
+from tasks.detect import DetectObjects
 from tasks.learn.weights import FetchWeights
 
 SWIN = "mask-rcnn_swin-t-p4-w7_fpn_1x_coco"
 
 
 @pytest.fixture
-def entry(house):
-    def load(**more):
-        house.video(**more)
-        return load_camera("gate", house.manifests)
+def settings(house):
+    """What DetectObjects makes of luigi.cfg's keys and the manifest's."""
 
-    return load
+    def configured(configuration=None, **manifest):
+        house.video(**manifest)
+        _load.cache_clear()
+        Register.clear_instance_cache()
+        return DetectObjects(
+            camera="gate", manifests=str(house.manifests), data_root=str(house.data), **configuration or {}
+        ).settings
 
-
-def test_the_manifest_names_its_detector_and_its_settings(entry, house):
-    (house.manifests / "nets").mkdir()
-    settings = merged(
-        DetectionSettings(),
-        entry(detector={"backend": "onnx", "model": "nets/a.onnx", "min_score": 1}, classes=["person"]),
-    )
-    assert settings.detector == "onnx"
-    assert settings.onnx.model == str((house.manifests / "nets/a.onnx").resolve())
-    assert settings.onnx.min_score == 1
-    assert settings.kept == {"person"}
-    assert settings.motion == DetectionSettings().motion
+    return configured
 
 
-def test_without_a_detector_in_the_manifest_luigi_cfgs_holds(entry):
-    onnx = dataclasses.replace(DetectionSettings().onnx, model="weights/b.onnx")
-    settings = merged(DetectionSettings(detector="onnx", categories="vehicle", onnx=onnx), entry())
-    assert settings.onnx.model == str(REPOSITORY / "weights/b.onnx")
-    assert settings.kept == {"vehicle"}
-    assert merged(DetectionSettings(), entry()) == DetectionSettings(categories="person,vehicle")
+def test_the_manifest_names_its_detector_and_its_settings(settings, house):
+    choice = {"backend": "onnx", "model": "nets/a.onnx", "min_score": 1}
+    found = settings({"onnx_nms_iou": 0.4, "onnx_min_score": 0.2}, detector=choice, classes=["person"])
+    expected = OnnxSettings(str((house.manifests / "nets/a.onnx").resolve()), min_score=1, nms_iou=0.4)
+    assert found == DetectionSettings("onnx", "person", 0.0, expected)
+
+
+def test_without_a_detector_in_the_manifest_luigi_cfgs_holds(settings):
+    found = settings({"detector": "onnx", "categories": "vehicle", "onnx_model": "weights/b.onnx"})
+    assert found == DetectionSettings("onnx", "vehicle", 0.0, OnnxSettings(str(HOME / "weights/b.onnx")))
+    assert settings() == DetectionSettings("motion", "person,vehicle", 0.0, MotionSettings())
 
 
 @pytest.mark.parametrize(
     ("detector", "message"),
     [
+        ({"backend": "magic"}, r"gate\.yaml: detector\.backend: expected one of coco, .*onnx.*, got 'magic'"),
         (
             {"backend": "onnx", "modell": "x"},
-            r"gate\.yaml: detector\.modell: unknown setting; expected backend or one of",
+            r"gate\.yaml: detector\.modell: unknown setting; expected backend or one of model, min_score,",
         ),
         ({"backend": "onnx", "min_score": "high"}, r"detector\.min_score: expected float, got 'high'"),
         ({"backend": "motion", "min_area_px": 3.5}, r"detector\.min_area_px: expected int, got 3\.5"),
         ({"backend": "motion", "min_height_m": True}, r"detector\.min_height_m: expected float, got True"),
     ],
 )
-def test_a_mistake_in_the_detectors_settings_is_named(entry, detector, message):
+def test_a_mistake_in_the_detectors_settings_is_named(settings, detector, message):
     with pytest.raises(ValueError, match=message):
-        merged(DetectionSettings(), entry(detector=detector))
+        settings(detector=detector)
 
 
-def test_mmdets_config_is_a_name_of_the_zoo_or_a_file(entry, house):
-    named = merged(DetectionSettings(), entry(detector={"backend": "mmdet", "config": SWIN, "checkpoint": "a.pth"}))
-    assert named.mmdet.config == SWIN and named.mmdet.checkpoint == str((house.manifests / "a.pth").resolve())
-    own = merged(DetectionSettings(), entry(detector={"backend": "mmdet", "config": "nets/mine.py"}))
-    assert own.mmdet.config == str((house.manifests / "nets/mine.py").resolve()) and own.mmdet.checkpoint == ""
+def test_mmdets_config_is_a_name_of_the_zoo_or_a_file(settings, house):
+    (house.manifests / "a.pth").touch()
+    for config, found in ((SWIN, SWIN), ("nets/mine.py", str((house.manifests / "nets/mine.py").resolve()))):
+        own = settings(detector={"backend": "mmdet", "config": config, "checkpoint": "a.pth"}).options
+        assert own.config == found and own.checkpoint == str((house.manifests / "a.pth").resolve())
 
 
-def test_without_a_checkpoint_mmdet_takes_the_zoos_own(tmp_path):
-    settings = DetectionSettings(detector="mmdet", mmdet=MmdetSettings(config=SWIN))
+def test_without_a_checkpoint_mmdet_takes_the_zoos_own(settings, house):
+    weights = house.data / "weights"
     with pytest.raises(
-        ValueError, match=rf"no weights at {tmp_path}/mask_rcnn_swin-t.*; run `make weights MODEL={SWIN}`"
+        ValueError, match=rf"no weights at {weights}/mask_rcnn_swin-t.*; run `make weights MODEL={SWIN}`"
     ):
-        with_published_weights(settings, tmp_path)
-    file = tmp_path / "mask_rcnn_swin-t-p4-w7_fpn_1x_coco_20210902_120937-9d6b7cfa.pth"
+        settings(detector={"backend": "mmdet", "config": SWIN})
+    file = weights / "mask_rcnn_swin-t-p4-w7_fpn_1x_coco_20210902_120937-9d6b7cfa.pth"
+    weights.mkdir(parents=True)
     file.touch()
-    assert with_published_weights(settings, tmp_path).mmdet.checkpoint == str(file)
-    own = DetectionSettings(detector="mmdet", mmdet=MmdetSettings(config="/nets/mine.py"))
+    assert settings(detector={"backend": "mmdet", "config": SWIN}).options.checkpoint == str(file)
     with pytest.raises(ValueError, match=r"checkpoint: expected the weights of /nets/mine\.py, got none"):
-        with_published_weights(own, tmp_path)
+        settings(detector={"backend": "mmdet", "config": "/nets/mine.py"})
 
 
 def test_other_weights_or_another_config_make_other_detections(house):

@@ -19,6 +19,7 @@ from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.body_model import Body
 from models.geometry.rotations import exp_so3, log_so3
 from models.poses import PosePrior
+from pipeline.core.skeletons import COCO_17, SMPL_24
 from pipeline.reconstruction.people.ground_contact import Ground, Pose, about_pelvis, upright
 from pipeline.reconstruction.people.solver import Evidence, Solver, per_track, supports
 from pipeline.reconstruction.people.types import PeopleFits, PeopleFitSettings, PeopleSeen
@@ -156,7 +157,8 @@ class _Block:
         """Ideal pixels (M, 17, 2) and inverse variances (M, 17), 0 where missing."""
         s, seen, middle = self.settings, self.seen, self.camera.K[:2, 2]
         if seen.keypoints is None or seen.score is None:
-            return np.tile(middle, (len(self.rows), 17, 1)), np.zeros((len(self.rows), 17))
+            unseen = (len(self.rows), len(COCO_17))
+            return np.tile(middle, (*unseen, 1)), np.zeros(unseen)
         xy, score = seen.keypoints[self.rows], np.nan_to_num(seen.score[self.rows])
         used = (score >= s.min_score) & (np.abs(xy) < _FAR_PX).all(axis=-1)
         variance = s.keypoint_noise_px**2 + (s.keypoint_noise_share * self.size) ** 2
@@ -217,7 +219,7 @@ class _Block:
 
 def standing_height(body: Body, beta: Tensor) -> np.ndarray:
     """(N,) metres from sole to crown of shapes (N, 10) at rest."""
-    heights = body(torch.zeros(len(beta), 24, 3).to(beta), beta).vertices[..., 1]
+    heights = body(torch.zeros(len(beta), len(SMPL_24), 3).to(beta), beta).vertices[..., 1]
     return (heights.amax(dim=1) - heights.amin(dim=1)).numpy()
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from calibration.camera import Camera, GroundPlane
 from models.body_model import Body, Posed
 from models.geometry.rotations import exp_so3
+from pipeline.core.skeletons import SMPL_24
 
 # Rays nearer to the horizon than this meet the ground nowhere useful: 1000 camera heights away.
 _LEAST_SLOPE = 1e-3
@@ -108,7 +109,7 @@ class Skin:
 
     def _rest_joints(self, beta: Tensor) -> Tensor:
         """(N, 24, 3) joints of the shaped body at rest."""
-        return self.body.joints_only(torch.zeros(len(beta), 24, 3).to(beta), beta)[0]
+        return self.body.joints_only(torch.zeros(len(beta), len(SMPL_24), 3).to(beta), beta)[0]
 
     def _chained(self, rotations: Tensor) -> Tensor:
         """(N, 24, 3, 3) rotations from the body at rest into the world, of the joints' to their parents."""

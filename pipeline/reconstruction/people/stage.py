@@ -16,11 +16,13 @@ import pyarrow as pa
 from calibration.camera import Camera, GroundPlane
 from models.hmr import People, PeopleRegressor
 from models.topdown import PersonPose
+from pipeline.core.boxes import box_iou
+from pipeline.core.skeletons import SMPL_24
 from pipeline.core.tables import RECONSTRUCTED
-from pipeline.mining.selection import box_iou
 from pipeline.reconstruction.headings import Headings
+from pipeline.reconstruction.outline_fit import Outlined
 from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen
-from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, supports_of, tracks_of
+from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, tracks_of
 
 if TYPE_CHECKING:
     from models.body_model import Body
@@ -71,7 +73,7 @@ def regress(
     read any more. Their keypoints are those of the pose network where one is given. facing: see `facing_of`.
     """
     count, boxes = len(cutouts), boxes_of(cutouts)
-    people = People.of_poses(np.full((count, 24, 3), np.nan), np.full((count, 10), np.nan))
+    people = People.of_poses(np.full((count, len(SMPL_24), 3), np.nan), np.full((count, 10), np.nan))
     for rows, pictures in looked_at(cutouts, frames, root, progress):
         found = network.predict(pictures, boxes[rows], camera, None if facing is None else facing[rows])
         people.theta[rows], people.beta[rows] = found.theta, found.beta
@@ -93,10 +95,8 @@ def facing_of(headings: Headings, plane: GroundPlane) -> np.ndarray:
 
 
 def fit_rows(
-    outlined: pa.Table,
+    outlined: Outlined,
     people: People,
-    cutouts: pa.Table,
-    headings: Headings,
     camera: Camera,
     plane: GroundPlane,
     body: Body,
@@ -104,24 +104,26 @@ def fit_rows(
     settings: MetricPeopleSettings,
     progress: Progress | None = None,
 ) -> pa.Table:
-    """RECONSTRUCTED of person CUTOUTS, with a body in place of the outline's hull where it fits."""
+    """RECONSTRUCTED of people, with a body in place of the outline's hull where it fits."""
     # torch, which takes seconds to load, is asked for only where there are people to fit.
     from pipeline.reconstruction.people.fit import fit_people
 
-    if not len(outlined):
-        return outlined
-    track, support = tracks_of(outlined), supports_of(cutouts, camera)
-    yaw = _walking_yaw(headings)
-    seen = PeopleSeen(people.theta, people.beta, track, support, people.keypoints, people.score, yaw, headings.sigma)
+    table, headings = outlined.table, outlined.headings
+    if not len(table):
+        return table
+    seen = PeopleSeen(
+        people.theta, people.beta, tracks_of(table), outlined.support, people.keypoints, people.score,
+        _walking_yaw(headings), headings.sigma,
+    )  # fmt: skip
     fits = fit_people(seen, camera, plane, body, prior, settings.fit, progress)
-    boxes = boxes_of(cutouts)
+    boxes = boxes_of(outlined.cutouts)
     overlap = box_iou(np.nan_to_num(fits.box_xywh), boxes)
-    held = fits.ok & liftable(outlined) & (overlap > settings.min_box_overlap)
-    sure = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)[:, None] * np.ones(17)
-    sure = np.where(people.score > 0, people.score, sure)
-    rows = outlined.to_pylist()
+    held = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
+    sure = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)
+    sure = np.where(people.score > 0, people.score, sure[:, None])
+    rows = table.to_pylist()
     for i in np.flatnonzero(held).tolist():
-        rows[i] |= row_of(fits, i, camera, sure[i])
+        rows[i] |= row_of(outlined.category, fits, i, camera, sure[i])
         rows[i] |= {
             "body_model": body.name,
             "smpl_theta": fits.theta[i].ravel().tolist(),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.core.skeletons import COCO_17, SMPL_24
 from pipeline.reconstruction.support_function import DIRECTIONS
 
 
@@ -73,9 +74,11 @@ class PeopleSeen:
 
     def __post_init__(self) -> None:
         count = len(self.track)
+        points = count, len(COCO_17)
         shapes: dict[str, tuple[int, ...]] = {
-            "theta": (count, 24, 3), "beta": (count, 10), "track": (count,), "support": (count, len(DIRECTIONS)),
-            "keypoints": (count, 17, 2), "score": (count, 17), "heading": (count,), "heading_sigma": (count,),
+            "theta": (count, len(SMPL_24), 3), "beta": (count, 10), "track": (count,),
+            "support": (count, len(DIRECTIONS)), "keypoints": (*points, 2), "score": points,
+            "heading": (count,), "heading_sigma": (count,),
         }  # fmt: skip
         for name, shape in shapes.items():
             given = getattr(self, name)
@@ -111,8 +114,8 @@ class PeopleFits:
     def refused(refusal: np.ndarray) -> PeopleFits:
         """Nothing fitted yet, of refusals (N,) words."""
         shapes: dict[str, tuple[int, ...]] = {
-            "theta": (24, 3), "beta": (10,), "transl": (3,), "R": (3, 3), "t": (3,), "dims_lwh_m": (3,),
-            "height_m": (), "keypoints_3d": (17, 3), "box_xywh": (4,), "residual_px": (),
+            "theta": (len(SMPL_24), 3), "beta": (10,), "transl": (3,), "R": (3, 3), "t": (3,), "dims_lwh_m": (3,),
+            "height_m": (), "keypoints_3d": (len(COCO_17), 3), "box_xywh": (4,), "residual_px": (),
         }  # fmt: skip
         empty = {name: np.full((len(refusal), *shape), np.nan) for name, shape in shapes.items()}
         return PeopleFits(**empty, refusal=refusal)

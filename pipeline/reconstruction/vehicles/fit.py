@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from calibration.camera import Camera, GroundPlane
 from models.shape_basis import ShapeBasis
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import ideal
 from pipeline.reconstruction.vehicles.outline import Skin
 from pipeline.reconstruction.vehicles.solver import Evidence, Linear, Solver, State, View
@@ -227,7 +228,7 @@ def _headings(keypoints: Keypoints, rows: np.ndarray) -> tuple[np.ndarray, np.nd
 def _empty(count: int, components: int, view: View, refusal: np.ndarray) -> VehicleFits:
     """All refused so far."""
     freedoms = view.freedoms.shape[1]
-    shapes = [(3, 3), (3,), (2,), (), (components,), (12, 3), (3,), (), (freedoms, freedoms), ()]
+    shapes = [(3, 3), (3,), (2,), (), (components,), (len(VEHICLE_12), 3), (3,), (), (freedoms, freedoms), ()]
     R, t, xy, yaw, shape, points, dims, residual, covariance, turned = (np.full((count, *s), np.nan) for s in shapes)
     group = np.full(count, "", dtype=object)
     return VehicleFits(R, t, xy, yaw, shape, group, points, dims, residual, covariance, turned, refusal.copy())

@@ -16,10 +16,11 @@ import pyarrow as pa
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.shape_basis import ShapeBasis
 from models.vehicle_keypoints import Keypoints, VehicleKeypoints
+from pipeline.core.boxes import box_iou
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.tables import RECONSTRUCTED
-from pipeline.mining.selection import box_iou
-from pipeline.reconstruction.headings import Headings
-from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, supports_of, tracks_of
+from pipeline.reconstruction.outline_fit import Outlined
+from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, tracks_of
 from pipeline.reconstruction.vehicles import fit as vehicle_fit
 
 
@@ -60,9 +61,9 @@ def predict_keypoints(
 ) -> Keypoints:
     """The network's points (N, 12) of vehicle CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame
     cannot be read any more."""
-    count, boxes = len(cutouts), boxes_of(cutouts)
-    xy, score = np.full((count, 12, 2), np.nan), np.zeros((count, 12))
-    sigma, state = np.full((count, 12), np.inf), np.zeros((count, 12), np.int64)
+    shape, boxes = (len(cutouts), len(VEHICLE_12)), boxes_of(cutouts)
+    xy, score = np.full((*shape, 2), np.nan), np.zeros(shape)
+    sigma, state = np.full(shape, np.inf), np.zeros(shape, np.int64)
     for rows, pictures in looked_at(cutouts, frames, root, progress):
         found = network.predict(pictures, boxes[rows])
         xy[rows], score[rows], sigma[rows], state[rows] = found.xy, found.score, found.sigma_px, found.state
@@ -70,34 +71,33 @@ def predict_keypoints(
 
 
 def fit_rows(
-    outlined: pa.Table,
+    outlined: Outlined,
     points: Keypoints,
-    cutouts: pa.Table,
-    headings: Headings,
     camera: Camera,
     plane: GroundPlane,
     bases: Mapping[str, ShapeBasis],
     settings: MetricSettings,
 ) -> pa.Table:
-    """RECONSTRUCTED of vehicle CUTOUTS, with the fit to their keypoints instead of the outline's where it holds."""
-    track, support = tracks_of(outlined), supports_of(cutouts, camera)
+    """RECONSTRUCTED of vehicles, with the fit to their keypoints instead of the outline's where it holds."""
+    table, headings = outlined.table, outlined.headings
     seen = vehicle_fit.Keypoints(
-        np.nan_to_num(points.xy), points.score, track, headings.yaw, headings.sigma, support, _starts(outlined, plane)
-    )
+        np.nan_to_num(points.xy), points.score, tracks_of(table), headings.yaw, headings.sigma, outlined.support,
+        _starts(table, plane),
+    )  # fmt: skip
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
-    overlap = _box_overlap(fits, boxes_of(cutouts), camera, bases)
-    held = fits.ok & liftable(outlined) & (overlap > settings.min_box_overlap)
-    rows = outlined.to_pylist()
+    overlap = _box_overlap(fits, boxes_of(outlined.cutouts), camera, bases)
+    held = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
+    rows = table.to_pylist()
     for i in np.flatnonzero(held).tolist():
-        rows[i] |= row_of(fits, i, camera, points.score[i])
+        rows[i] |= row_of(outlined.category, fits, i, camera, points.score[i])
         rows[i] |= {"shape": fits.shape[i].tolist(), "shape_basis": str(fits.group[i])}
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 
 
-def _starts(outlined: pa.Table, plane: GroundPlane) -> np.ndarray:
+def _starts(placed: pa.Table, plane: GroundPlane) -> np.ndarray:
     """(N, 3) world x, y and yaw of the outlines' fits; NaN where there is none."""
-    known = ~np.array(outlined["t"].is_null().to_pylist(), bool)
-    starts, rows = np.full((len(outlined), 3), np.nan), outlined.filter(pa.array(known))
+    known = ~np.array(placed["t"].is_null().to_pylist(), bool)
+    starts, rows = np.full((len(placed), 3), np.nan), placed.filter(pa.array(known))
     if known.any():
         R, t = (np.array(rows[name].to_pylist(), float) for name in ("R", "t"))
         starts[known] = np.column_stack([plane.to_world(t)[:, :2], plane.yaw(R.reshape(-1, 3, 3))])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import DIRECTIONS
 
 
@@ -71,7 +72,8 @@ class Keypoints:
 
     def __post_init__(self) -> None:
         count = len(self.track)
-        given, wanted = (self.xy.shape, self.scores.shape), ((count, 12, 2), (count, 12))
+        points = count, len(VEHICLE_12)
+        given, wanted = (self.xy.shape, self.scores.shape), ((*points, 2), points)
         if given != wanted:
             raise ValueError(f"keypoints: expected xy and scores of shapes {wanted}, got {given}")
         if self.start is not None and self.start.shape != (count, 3):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pipeline.core.mesh import blocked
 from pipeline.simulate.camera.rendered import Drawn
 from pipeline.simulate.world.illumination import Light
-from pipeline.simulate.world.stage import Stage, View, blocked
+from pipeline.simulate.world.stage import Stage, View
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import open3d as o3d
 
-from pipeline.core.mesh import Mesh
+from pipeline.core.mesh import Mesh, cast, scene_of
 from pipeline.simulate.camera.ground_illumination import GroundLight
 from pipeline.simulate.camera.rendered import Drawn
 from pipeline.simulate.camera.shading import Shading
@@ -21,7 +21,7 @@ from pipeline.simulate.traffic.actors import State
 from pipeline.simulate.world.illumination import Light
 from pipeline.simulate.world.layout import Layout
 from pipeline.simulate.world.props import lamp_heads
-from pipeline.simulate.world.stage import MARGIN_PX, OFFSETS, Stage, View, add_mesh, cast, scene_of
+from pipeline.simulate.world.stage import MARGIN_PX, OFFSETS, Stage, View
 
 STATIC = -1
 
@@ -112,11 +112,12 @@ class Renderer:
         return self._scene(one.state, one.mesh)
 
     def _scene(self, state: State, mesh: Mesh) -> o3d.t.geometry.RaycastingScene:
-        if not state.vehicle:
-            return scene_of(mesh, self.threads)
-        if state.actor_id not in self._scenes:
-            self._scenes[state.actor_id] = scene_of(mesh, self.threads)
-        return self._scenes[state.actor_id]
+        if state.actor_id in self._scenes:
+            return self._scenes[state.actor_id]
+        scene = scene_of([mesh.geometry], self.threads)
+        if state.vehicle:
+            self._scenes[state.actor_id] = scene
+        return scene
 
     def _window(self, pixels: np.ndarray) -> tuple[int, int, int, int] | None:
         """xywh of the part of frame and margin around projected vertices (V, 2); None where it is empty."""
@@ -162,11 +163,11 @@ class Renderer:
 
     def _shadow_casters(self, drawn: list[Drawn]) -> o3d.t.geometry.RaycastingScene:
         """Everyone's shape for shadow rays: people as they are, vehicles as convex hulls a hand's breadth up."""
-        scene = o3d.t.geometry.RaycastingScene(nthreads=self.threads)
-        for one in drawn:
-            mesh = self._hull(one) if one.state.vehicle else one.mesh
-            add_mesh(scene, mesh.vertices @ one.R.T + one.t, mesh.triangles)
-        return scene
+        meshes = [self._hull(one) if one.state.vehicle else one.mesh for one in drawn]
+        return scene_of(
+            [(mesh.vertices @ one.R.T + one.t, mesh.triangles) for one, mesh in zip(drawn, meshes, strict=True)],
+            self.threads,
+        )
 
     def _hull(self, one: Drawn) -> Mesh:
         key = one.state.actor_id

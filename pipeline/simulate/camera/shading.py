@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.mesh import Lamp
+from pipeline.core.mesh import Lamp, blocked
 from pipeline.simulate.camera.rendered import Drawn
 from pipeline.simulate.world.illumination import Light
 from pipeline.simulate.world.stage import (
     OFFSETS,
     Stage,
     View,
-    blocked,
     dot,
     fresnel,
     lamp_light,

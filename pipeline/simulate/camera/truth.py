@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from calibration.camera import pixel_to_edge
 from pipeline.core import masks
+from pipeline.core.mesh import cast
+from pipeline.core.skeletons import COCO_17, OPEC_12, VEHICLE_12
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import column
 from pipeline.simulate.camera.render import Renderer
 from pipeline.simulate.camera.rendered import Drawn
 from pipeline.simulate.people.person import Person, coco17_keypoints, person_mesh
-from pipeline.simulate.world.stage import cast
 
 _F64S, _I64S = pa.list_(pa.float64()), pa.list_(pa.int64())
 
@@ -46,7 +47,13 @@ TRUTH = pa.schema(
         _field("R", _F64S, "X_cam = R X_obj + t", shape="3,3"),
         _field("t", _F64S, "ground point under the middle, camera frame", unit="m", shape="3"),
         _field("dims_lwh_m", _F64S, "length, width, height", unit="m", shape="3"),
-        _field("keypoints_3d", _F64S, "12 vehicle or 17 COCO keypoints, camera frame", unit="m", shape="N,3"),
+        _field(
+            "keypoints_3d",
+            _F64S,
+            f"{len(VEHICLE_12)} vehicle or {len(COCO_17)} COCO keypoints, camera frame",
+            unit="m",
+            shape="N,3",
+        ),
         _field("keypoints_2d", _F64S, "their pixels, pixel-centre coordinates", unit="px", shape="N,2"),
         _field("keypoint_state", pa.list_(pa.string()), "visible | self_occluded | occluded | truncated", shape="N"),
     ]
@@ -176,7 +183,9 @@ def _keypoint_states(
 
 def _depth_in_flesh(one: Drawn) -> np.ndarray:
     """(N,) metres below the surface at which a visible keypoint may lie: joints do, lamps, wheels and eyes hardly."""
-    return np.full(12, 0.10) if one.state.vehicle else np.repeat([0.05, 0.22], [5, 12])
+    if one.state.vehicle:
+        return np.full(len(VEHICLE_12), 0.10)
+    return np.where(np.isin(COCO_17.names, OPEC_12.names), 0.22, 0.05)
 
 
 def _mine(one: Drawn, index: int, nearest: np.ndarray, x: int, y: int) -> bool:

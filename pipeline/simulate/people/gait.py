@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.interpolate import CubicSpline
 
-PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+from pipeline.core.skeletons import SMPL_24, SMPL_PARENTS
+
 # (hip, knee, ankle, foot), (collar, shoulder, elbow, wrist, hand) of the left and the right side.
 LEGS = ((1, 4, 7, 10), (2, 5, 8, 11))
 ARMS = ((13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
@@ -111,7 +112,7 @@ def pose(joints: np.ndarray, motion: str, phase: float, arms: tuple[float, float
     """G (24, 3, 3) of a body whose rest joints (24, 3) stand with the arms held out."""
     now = angles(motion, phase, arms, stride)
     yaw, roll, lean = now["trunk"]
-    G = np.empty((24, 3, 3))
+    G = np.empty((len(SMPL_24), 3, 3))
     pelvis = about_z(-yaw) @ about_x(roll)
     chest = about_z(yaw) @ about_y(-lean)
     G[list(TRUNK)] = [pelvis, about_y(-lean / 2), chest, chest, about_y(-lean / 2), np.eye(3)]
@@ -147,6 +148,6 @@ def _sole(motion: str, shank: float, ankle: float) -> float:
 def placed(joints: np.ndarray, G: np.ndarray) -> np.ndarray:
     """(24, 3) posed joints of rest joints (24, 3), the pelvis kept where it was."""
     posed = joints.copy()
-    for j in range(1, 24):
-        posed[j] = posed[PARENTS[j]] + G[PARENTS[j]] @ (joints[j] - joints[PARENTS[j]])
+    for j in range(1, len(SMPL_24)):
+        posed[j] = posed[SMPL_PARENTS[j]] + G[SMPL_PARENTS[j]] @ (joints[j] - joints[SMPL_PARENTS[j]])
     return posed

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from pipeline.core.mesh import Mesh
+from pipeline.core.skeletons import SMPL_LIMBS
 from pipeline.simulate.people import gait, wardrobe
 from pipeline.simulate.people.wardrobe import Outfit, Region
 
@@ -222,7 +223,7 @@ def _coco17(person: Person, G: np.ndarray, joints: np.ndarray) -> np.ndarray:
     ears = middle + np.array([[-1.3, 1.15, -0.4], [-1.3, -1.15, -0.4]]) * apart
     face = np.vstack([nose, rest_eyes, ears])
     face = (face - rest_head) @ G[15].T + joints[15]
-    return np.vstack([face, joints[[16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8]]])
+    return np.vstack([face, joints[list(SMPL_LIMBS)]])
 
 
 def person_mesh(person: Person, motion: str, phase: float) -> Mesh:

@@ -13,7 +13,7 @@ import numpy as np
 import open3d as o3d
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.core.mesh import Lamp, Mesh
+from pipeline.core.mesh import Lamp, Mesh, blocked, cast, scene_of
 from pipeline.simulate.world.illumination import Light
 from pipeline.simulate.world.layout import Layout, ground_albedo
 from pipeline.simulate.world.props import lamp_heads, static_mesh
@@ -92,45 +92,6 @@ class Stage:
     scene: o3d.t.geometry.RaycastingScene
 
 
-def scene_of(mesh: Mesh, threads: int) -> o3d.t.geometry.RaycastingScene:
-    """A ray casting scene of one mesh."""
-    scene = o3d.t.geometry.RaycastingScene(nthreads=threads)
-    add_mesh(scene, mesh.vertices, mesh.triangles)
-    return scene
-
-
-def add_mesh(scene: o3d.t.geometry.RaycastingScene, vertices: np.ndarray, triangles: np.ndarray) -> None:
-    """Add vertices (V, 3) and triangles (T, 3)."""
-    scene.add_triangles(tensor(vertices.astype(np.float32)), tensor(triangles.astype(np.uint32)))
-
-
-def tensor(array: np.ndarray) -> o3d.core.Tensor:
-    """An array as open3d takes it."""
-    return o3d.core.Tensor.from_numpy(np.ascontiguousarray(array))
-
-
-def cast(scene: o3d.t.geometry.RaycastingScene, origins: np.ndarray, directions: np.ndarray, threads: int) -> dict:
-    """t_hit (N,), primitive_ids (N,), primitive_uvs (N, 2) of rays from origins (3,) or (N, 3)."""
-    rays = np.empty((len(directions), 6), np.float32)
-    rays[:, :3], rays[:, 3:] = origins, directions
-    result = scene.cast_rays(tensor(rays), nthreads=threads)
-    return {name: result[name].numpy() for name in ("t_hit", "primitive_ids", "primitive_uvs")}
-
-
-def blocked(
-    scene: o3d.t.geometry.RaycastingScene,
-    points: np.ndarray,
-    direction: np.ndarray,
-    threads: int,
-    reach: float = np.inf,
-) -> np.ndarray:
-    """(N,) whether anything lies within reach of points (N, 3) in a direction (3,) or (N, 3)."""
-    rays = np.empty((len(points), 6), np.float32)
-    rays[:, :3], rays[:, 3:] = points, direction
-    tfar = float(reach) if np.isfinite(reach) else float("inf")
-    return scene.test_occlusions(tensor(rays), tnear=0.01, tfar=tfar, nthreads=threads).numpy()
-
-
 def surface(mesh: Mesh, hits: dict) -> tuple[np.ndarray, np.ndarray]:
     """Triangle (N,) and unit normal (N, 3) at hits."""
     triangle, uv = hits["primitive_ids"], hits["primitive_uvs"]
@@ -153,7 +114,7 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def build_stage(layout: Layout, view: View, light: Light, threads: int) -> Stage:
     """Cast and shade the unmoving scene."""
     mesh = static_mesh(layout)
-    scene = scene_of(mesh, threads)
+    scene = scene_of([mesh.geometry], threads)
     height, width = view.camera.size_hw
     xs, ys = np.meshgrid(np.arange(width), np.arange(height))
     pixels = np.stack([xs, ys], axis=-1).astype(float)

@@ -1,8 +1,9 @@
 import cv2
 import numpy as np
 import pytest
-from drawn_streets import BLUE, RED, SIZE_HW, street
-from hypothesis import given, settings
+from chance import examples
+from drawn_streets import BLUE, RED, SIZE_HW, street, visible
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.detector.pictures import Label, Picture
@@ -11,36 +12,39 @@ from models.detector.windows import WindowSettings, window
 PLAIN = WindowSettings(side_px=64, smallest=0.8, largest=1.6, light=0.0, noise=0.0)
 
 
-def picture(seed: int) -> Picture:
-    """The drawn street with whole masks."""
+def picture(seed: int, whole: bool = True) -> Picture:
+    """The drawn street with whole masks, or with what nearer objects leave of them; boxes are those of the whole."""
     image, objects = street(seed)
     labels = []
-    for category, mask in objects:
+    for (category, mask), seen in zip(objects, visible(objects), strict=True):
         ys, xs = np.nonzero(mask)
         x, y = int(xs.min()), int(ys.min())
-        crop = mask[y : ys.max() + 1, x : xs.max() + 1]
+        crop = (mask if whole else seen)[y : ys.max() + 1, x : xs.max() + 1]
         box = (float(x), float(y), float(crop.shape[1]), float(crop.shape[0]))
         labels.append(Label(int(category == "vehicle"), crop, (x, y), box, 0.0))
     return Picture(image, labels)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(seed=st.integers(0, 10_000))
 def test_masks_lie_on_what_they_are_of(seed):
-    drawn = window(picture(seed), PLAIN, np.random.default_rng(seed), amodal=False)
+    drawn = window(picture(seed, whole=False), PLAIN, np.random.default_rng(seed), amodal=False)
     for number, mask, box in zip(drawn.labels, drawn.masks, drawn.boxes_xyxy, strict=True):
-        nearer = drawn.masks[drawn.labels == 0].any(axis=0) if number else np.zeros_like(mask)
-        inside = (
-            cv2.erode((mask & ~nearer).astype(np.uint8), np.ones((5, 5)), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-            > 0
-        )
-        assert (np.abs(drawn.image_bgr[inside] - np.array(RED if number else BLUE, float)) < 2).all()
+        own = (np.abs(drawn.image_bgr - np.array(RED if number else BLUE, float)) < 2).all(axis=-1)
+        assert own[grown(mask, -2)].all() and grown(mask, 2)[own].all()
         left, top, right, bottom = box.astype(int)
         assert mask[top:bottom, left:right].sum() == mask.sum()
         assert mask[:, left].any() and mask[:, right - 1].any() and mask[top].any() and mask[bottom - 1].any()
 
 
-@settings(max_examples=40, deadline=None)
+def grown(mask: np.ndarray, px: int) -> np.ndarray:
+    """The mask (H, W) bool with PX more pixels on every side, or fewer; nothing lies beyond the picture."""
+    change = cv2.dilate if px > 0 else cv2.erode
+    square = np.ones((2 * abs(px) + 1,) * 2)
+    return change(mask.astype(np.uint8), square, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+
+
+@examples(40)
 @given(seed=st.integers(0, 10_000))
 def test_amodal_boxes_keep_their_size_beyond_the_window(seed):
     whole = picture(seed)
@@ -52,8 +56,10 @@ def test_amodal_boxes_keep_their_size_beyond_the_window(seed):
         assert PLAIN.smallest - 1e-4 <= scale[0] <= PLAIN.largest + 1e-4
         ys, xs = np.nonzero(mask)
         reach = np.clip(box, 0, PLAIN.side_px)
-        assert np.abs([xs.min() - reach[0], ys.min() - reach[1]]).max() <= 1
-        assert np.abs([xs.max() + 1 - reach[2], ys.max() + 1 - reach[3]]).max() <= 1
+        # Pixels count by their centres. Of a sliver only the mask's edge is seen, which has its corners rounded off.
+        sliver = (reach[2:] - reach[:2]).min() < 1 + scale[0] / 2
+        allowed = 0.55 + sliver * scale[0] / 2
+        assert np.abs([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1] - reach).max() <= allowed
 
 
 def test_some_amodal_box_does_leave_its_window():

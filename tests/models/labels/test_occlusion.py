@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from cards import CARDS, picture, visible_mask
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.labels.occlusion import read_labelled
@@ -47,7 +48,7 @@ def test_a_box_has_the_mask_of_the_detection_there_else_its_own(camera_dir, tmp_
 
 @given(st.dictionaries(st.tuples(st.integers(0, 10**6), *[st.integers(1, 10**5).map(lambda v: v / 100)] * 4),
                        st.sampled_from(sorted(LABELS)), max_size=8))  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@examples(40)
 def test_what_is_written_is_read_back_in_its_order(tmp_path_factory, labels):
     path = tmp_path_factory.getbasetemp() / "round.csv"
     path.write_bytes(csv_of(labels))

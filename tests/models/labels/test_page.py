@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+from waiting import PATIENCE_S
 
 from models.labels.occlusion_csv import csv_of, read_csv
 from models.labels.page import HOST, Session, page, start
@@ -28,7 +29,7 @@ class Visitor:
         self.server = start(self.session, 0)
 
     def ask(self, method, path, body=None, **headers):
-        line = http.client.HTTPConnection(HOST, self.server.server_port, timeout=10)
+        line = http.client.HTTPConnection(HOST, self.server.server_port, timeout=PATIENCE_S)
         line.request(method, path, body, headers={name.replace("_", "-"): value for name, value in headers.items()})
         answer = line.getresponse()
         return answer.status, answer.read()
@@ -150,6 +151,7 @@ def test_keys_label_in_a_real_browser(visitor):
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--no-sandbox"])
         tab = browser.new_page()
+        tab.set_default_timeout(1000 * PATIENCE_S)
         tab.goto(f"http://{HOST}:{visitor.server.server_port}/")
         tab.wait_for_function("document.getElementById('picture').src.endsWith('/picture/7')")
         # The crop that each key leads to; none at the end.

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.matting.predict import CHANNELS, inputs, refined
@@ -70,7 +71,7 @@ def test_a_cast_shadow_in_the_rough_mask_is_left_out() -> None:
 
 
 @given(st.integers(2, 40), st.integers(2, 40), st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_inputs_of_equal_frame_and_background_have_no_ratio(h: int, w: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     image = rng.uniform(0, 255, (h, w, 3)).astype(np.float32)

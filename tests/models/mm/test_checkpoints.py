@@ -3,7 +3,6 @@
 import os
 import pickle
 import subprocess
-import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,9 +14,11 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
+from waiting import until
 
 from models.mm.checkpoints import load_model_state, read_zoo_checkpoint
-from models.mm.digests import record_of, sha256_of, write_record
+from models.mm.digests import record_of, write_record
+from pipeline.core.storage import sha256_of
 
 NAMES = ("person", "car")
 
@@ -132,11 +133,7 @@ def test_no_code_of_a_hostile_checkpoint_runs(tmp_path, attack, place, zipped):
         read_zoo_checkpoint(path)
     assert "\n" not in str(told.value) and not mark.exists()
     torch.load(path, weights_only=False)  # the file is what it seems: read as a pickle, it does run
-    for _ in range(100):
-        if mark.exists():
-            break
-        time.sleep(0.02)
-    assert mark.exists()
+    until(mark.exists)
 
 
 def test_getattr_leads_nowhere(tmp_path):

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.occlusion_classifier.crops import BEYOND, INPUT_PX, OBJECT, STORED_PX, STREET, crop_of, middle
@@ -43,7 +44,7 @@ def test_beyond_the_frame_is_marked_and_black():
     assert (crop[:, 38:, 3] >= STREET).all()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 60), st.integers(4, 60))
 def test_a_mirrored_scene_gives_the_mirrored_crop(seed, w, h):
     w, h = 2 * w, 2 * h  # so that the window has a middle

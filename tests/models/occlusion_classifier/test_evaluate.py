@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.occlusion_classifier.evaluate import curve, precision_at, precision_recall, tables
@@ -14,7 +15,7 @@ def test_precision_and_recall_of_four():
     assert np.isnan(precision_recall(np.zeros(2, bool), np.ones(2, bool))[0])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
 def test_the_curve_is_every_threshold_counted_by_hand(seed, n):
     rng = np.random.default_rng(seed)

@@ -1,5 +1,6 @@
 import numpy as np
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.poses import joint_limits, mirror, sample_poses
@@ -8,7 +9,7 @@ from models.poses.sample import WEIGHTS
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(SEEDS, st.sampled_from(list(WEIGHTS)))
 def test_every_sampled_joint_is_within_its_limits(seed, split):
     low, high = joint_limits()
@@ -25,7 +26,7 @@ def test_limits_are_those_of_a_mirror_symmetric_body():
     assert (np.where(x, mirror(high), mirror(low)) == high).all()
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(SEEDS)
 def test_mirror_is_an_involution_and_mirrors_every_joint(figure, seed):
     theta, _ = sample_poses(np.random.default_rng(seed), 20, "held_out")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -29,7 +30,7 @@ def test_the_body_is_read_and_hands_are_straight(tmp_path, width):
     assert np.allclose(found[:, 1:], theta[:, 1:], atol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.floats(-180, 180), st.floats(-60, 60), st.floats(-60, 60))
 def test_the_heading_is_taken_out_and_the_tilt_is_kept(tmp_path_factory, heading, about_x, about_z):
     tilt = np.radians([about_x, 0, about_z])

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.poses import motions, sample_poses
@@ -40,7 +41,7 @@ def test_a_street_mostly_walks_and_stands():
         assert names.count(name) / 5000 == pytest.approx(weight, abs=0.03)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.integers(0, 2**32 - 1))
 def test_splits_share_no_style(seed):
     rng = np.random.default_rng(seed)

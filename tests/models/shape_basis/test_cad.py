@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import trimesh
 
-from models.shape_basis import KEYPOINT_NAMES
 from models.shape_basis.build import build_basis
 from models.shape_basis.cad import cad_models, read_cad_folder
 from models.shape_basis.envelope import envelope_triangles
 from models.shape_basis.topology import shared_topology
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import make_vehicle
 
 
 def entry(keypoints, unit="m", group="car", **more):
-    points = {name: [float(v) for v in p] for name, p in zip(KEYPOINT_NAMES, keypoints, strict=True)}
+    points = {name: [float(v) for v in p] for name, p in zip(VEHICLE_12.names, keypoints, strict=True)}
     return {"group": group, "unit": unit, "keypoints": points, **more}
 
 

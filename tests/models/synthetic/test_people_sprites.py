@@ -7,7 +7,7 @@ from models.synthetic.people_crops import compose, flip_sprite
 from models.synthetic.people_plan import PeopleSettings, plan_people
 from models.synthetic.people_shards import BODIES, bodies_of, draw_shard
 from models.synthetic.people_sprites import HEIGHT_PX
-from pipeline.simulate.people.gait import PARENTS
+from pipeline.core.skeletons import SMPL_PARENTS
 
 # Joints well inside the body: no cloth, hand or foot decides whether they lie on the silhouette.
 INNER = [0, 1, 2, 3, 4, 5, 6, 9]
@@ -46,7 +46,7 @@ def test_rotations_put_the_bones_where_the_points_are(people_library):
         R = matrices(sprite.theta)
         turned = [R[0]]
         for joint in range(1, 24):
-            turned.append(turned[PARENTS[joint]] @ R[joint])
+            turned.append(turned[SMPL_PARENTS[joint]] @ R[joint])
         for hip, knee in ((1, 4), (2, 5)):
             bone = sprite.points_3d[knee] - sprite.points_3d[hip]
             found = turned[hip] @ [0, -1, 0]

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration.camera import GroundPlane
-from pipeline.composition.depth_order import crossing, footprints, grown, in_front, order
+from pipeline.composition.depth_order import crossing, footprints, grown, in_front, nearer, order, ranked
 
 
 def rectangle(x, y, length, width, yaw):
@@ -48,7 +49,7 @@ def hit(quad, angle):
 def test_a_box_at_4_m_is_in_front_of_one_at_6_m():
     quads = np.stack([rectangle(0, 6, 2, 1, 0), rectangle(0.5, 4, 2, 1, 0)])
     assert in_front(quads).tolist() == [[False, False], [True, False]]
-    assert order(quads, np.array([1.0, 2.0]), np.arange(2))[0].tolist() == [1, 0]
+    assert order(in_front(quads), np.array([0, 1]))[0].tolist() == [1, 0]
 
 
 def test_a_car_beside_a_bus_is_in_front_though_its_centre_is_farther():
@@ -60,20 +61,19 @@ def test_a_car_beside_a_bus_is_in_front_though_its_centre_is_farther():
 def test_objects_without_a_shared_ray_come_by_z_then_id():
     quads = np.stack([rectangle(x, 10, 1, 1, 0) for x in (-6, 0, 6, 12)])
     assert not in_front(quads).any()
-    ranks, cycles = order(quads, np.array([9.0, 8.0, 9.0, 7.0]), np.array([5, 6, 4, 7]))
+    ranks, cycles = order(in_front(quads), ranked(np.array([9.0, 8.0, 9.0, 7.0]), np.array([5, 6, 4, 7])))
     assert ranks.tolist() == [3, 1, 2, 0] and cycles == 0
 
 
 def test_order_of_nothing():
-    assert order(np.zeros((0, 4, 2)), np.zeros(0), np.zeros(0))[0].tolist() == []
+    assert order(in_front(np.zeros((0, 4, 2))), ranked(np.zeros(0)))[0].tolist() == []
 
 
 @given(st.lists(RECTANGLES, min_size=2, max_size=12))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_disjoint_rectangles_never_cycle_and_agree_with_rays(quads):
     quads = disjoint(quads)
-    z_m = quads.mean(axis=1)[:, 1]
-    ranks, cycles = order(quads, z_m, np.arange(len(quads)))
+    ranks, cycles = order(in_front(quads), ranked(quads.mean(axis=1)[:, 1]))
     assert cycles == 0
     assert sorted(ranks) == list(range(len(quads)))
     for angle in np.linspace(-1.4, 1.4, 61):
@@ -83,8 +83,17 @@ def test_disjoint_rectangles_never_cycle_and_agree_with_rays(quads):
         assert ranks[by_distance].tolist() == sorted(ranks[by_distance].tolist())
 
 
+@given(RECTANGLES, RECTANGLES, st.sampled_from([(7.0, 7.0), (7.0, 8.0), (8.0, 7.0)]), st.permutations([3, 4]))
+@examples(150)
+def test_of_two_the_nearer_is_the_one_that_comes_first_in_order(first, second, z_m, ids):
+    quads = disjoint([first, second])
+    front, rank = in_front(quads), ranked(np.array(z_m[: len(quads)]), np.array(ids[: len(quads)]))
+    place, _ = order(front, rank)
+    assert (nearer(front, rank) == (place[:, None] < place)).all()
+
+
 @given(st.lists(RECTANGLES, min_size=2, max_size=8))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_turning_the_ground_about_the_camera_changes_nothing(quads):
     quads = disjoint(quads)
     # Half a turn puts everything behind the camera, across the seam of the angles.
@@ -92,7 +101,6 @@ def test_turning_the_ground_about_the_camera_changes_nothing(quads):
 
 
 @given(RECTANGLES, RECTANGLES)
-@settings(deadline=None)
 def test_crossing_agrees_with_shapely(first, second):
     shapely = pytest.importorskip("shapely")
     area = shapely.Polygon(first).intersection(shapely.Polygon(second)).area

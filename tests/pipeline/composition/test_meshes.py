@@ -8,7 +8,8 @@ import pytest
 import torch
 import trimesh
 from boxes import CAMERA, PLANE, hull_mask
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -18,8 +19,8 @@ from models.body_model.body import SHIPPED
 from models.shape_basis import load_bases
 from pipeline.composition.meshes import (
     COLUMNS,
-    Caster,
     Solid,
+    first_hits,
     nearest_kind,
     silhouette,
     silhouettes,
@@ -91,7 +92,7 @@ def test_a_ray_through_a_projected_vertex_meets_that_vertex(camera):
     # On the outline a ray may pass by; a vertex amid faces that look at the camera is met.
     inner = np.setdiff1d(mesh.faces[facing], mesh.faces[~facing])
     rays = camera.rays(camera.project(body.vertices[inner]))
-    hits = Caster([body]).cast(rays)
+    hits = first_hits([body], rays)
     apart = np.linalg.norm(rays * hits.depth_m[:, None] - body.vertices[inner], axis=1)
     # A ray through a corner itself belongs to none of its triangles now and then.
     assert len(inner) > 300 and (apart < 1e-3).mean() > 0.99
@@ -129,7 +130,7 @@ def test_with_a_shape_it_is_the_placed_mesh_of_the_basis(group):
     np.testing.assert_allclose(local, BASES[group].mesh(shape), atol=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.floats(-6, 6), st.floats(9, 60), st.floats(-3.1, 3.1), st.sampled_from(sorted(BASES)))
 def test_the_hull_of_a_vehicle_covers_its_silhouette_and_little_more(x, y, yaw, group):
     body = solid_of(row((x, y), yaw, shape=[0.0] * 8, basis=group))
@@ -159,7 +160,7 @@ def test_a_body_that_reaches_behind_the_camera_is_still_seen():
 
 def test_of_two_solids_the_nearer_one_is_met():
     middle = box((0, 14)).vertices.mean(axis=0)[None]
-    hits = Caster([box((0, 20)), box((0, 14))]).cast(middle / middle[:, 2])
+    hits = first_hits([box((0, 20)), box((0, 14))], middle / middle[:, 2])
     assert hits.number == [1] and hits.depth_m < PLANE.to_camera(np.array([0, 14, 0]))[2]
 
 
@@ -203,7 +204,7 @@ def test_a_ray_at_the_pelvis_meets_the_flesh_before_it_and_comes_out_behind():
     known = person((-0.5, 8.0))
     pelvis = posed(known).joints[0, 0].numpy()
     ray = pelvis[None] / pelvis[2]
-    hits = Caster([solid_of(known)]).cast(ray)
+    hits = first_hits([solid_of(known)], ray)
     assert 0.03 < pelvis[2] - hits.depth_m[0] < 0.3
     assert (hits.normals[0] * ray[0]).sum() < 0
 

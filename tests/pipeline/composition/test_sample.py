@@ -6,7 +6,7 @@ import pytest
 from shapely import Polygon
 
 from pipeline.composition.paint import decode_sprite, paint
-from pipeline.composition.sample import ComposeSettings, arrange, make_pool, sample
+from pipeline.composition.sample import ComposeSettings, _Draft, arrange, make_pool, sample
 from pipeline.core.masks import full
 from pipeline.core.tables import MODES
 
@@ -69,6 +69,20 @@ def test_modes_order_by_ground_by_bottom_and_by_draw():
     assert arrange(pool, np.array([0, 1]), "walt2d_ordered").tolist() == [0, 1]
     assert arrange(pool, np.array([0, 1]), "walt2d_released").tolist() == [1, 0]
     assert arrange(pool, np.array([1, 0]), "walt2d_released").tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_candidates_are_weighed_in_the_order_that_the_scene_is_painted_in(mode):
+    # Two cars on one spot of one row, so that ground, box bottom and distance tie, and some beside and behind them.
+    spots = [(0.0, 20.0), (0.0, 20.0), (6.0, 20.0), (1.0, 26.0), (-5.0, 15.0)]
+    pool = pool_of([boxes.rows(i, spot) for i, spot in enumerate(spots)])
+    for first in range(len(spots)):
+        for second in range(len(spots)):
+            if first != second:
+                draft = _Draft(pool, np.array([first, second]), mode, SETTINGS)
+                nearer = draft._nearer(np.array([1]), np.array([0]))
+                assert nearer.shape == (1, 1)
+                assert nearer[0, 0] == (arrange(pool, np.array([first, second]), mode)[0] == second)
 
 
 def test_the_share_of_hidden_objects_follows_the_setting():

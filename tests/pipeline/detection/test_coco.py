@@ -41,7 +41,7 @@ NAMED = frames(["a/x.jpg", "a/y.jpg", "b/x.jpg"])
 def detector(tmp_path, content, table: pa.Table = NAMED, **settings) -> CocoDetector:
     path = tmp_path / "detections.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return CocoDetector(CocoSettings(file=str(path), **settings), SIZE, table)
+    return CocoDetector(CocoSettings(file=str(path), **settings), table)
 
 
 def dataset(*annotations: dict) -> dict:
@@ -113,7 +113,7 @@ def test_ignored_places_are_cut_off(tmp_path):
     path.write_text(json.dumps([{"image_id": 0, "category_id": 1, "segmentation": [SQUARE]}]))
     ignore = np.zeros(SIZE, bool)
     ignore[:8] = True
-    found = CocoDetector(CocoSettings(file=str(path)), SIZE, frames(["v.mp4"], position=0), ignore)
+    found = CocoDetector(CocoSettings(file=str(path)), frames(["v.mp4"], position=0), ignore)
     assert [i.box_xywh for i in found(IMAGE, "12", 0)] == [(4, 8, 8, 3)]
 
 
@@ -151,4 +151,4 @@ def test_bad_files_are_refused_with_their_name_and_reason(tmp_path, content, mes
 
 def test_a_missing_file_names_the_setting():
     with pytest.raises(ValueError, match="set `file` to a JSON of detections"):
-        CocoDetector(CocoSettings(file="nowhere.json"), SIZE, NAMED)
+        CocoDetector(CocoSettings(file="nowhere.json"), NAMED)

@@ -128,7 +128,7 @@ def test_a_block_of_frames_becomes_rows_whatever_the_batch(learned, tmp_path):
     camera = Camera(np.array([[200.0, 0, 95.5], [0, 200.0, 63.5], [0, 0, 1]]), SIZE_HW)
     tables = []
     for batch in (1, 2):
-        settings = DetectionSettings(detector="mmdet", mmdet=MmdetSettings(**learned, batch=batch))
+        settings = DetectionSettings(detector="mmdet", options=MmdetSettings(**learned, batch=batch))
         job = DetectJob(
             "part-00000", range(5), index, tmp_path, tmp_path, tmp_path / f"{batch}.parquet", settings, camera,
             GroundPlane.from_tilt(25.0, 0.0, 7.0),

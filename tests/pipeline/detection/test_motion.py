@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from calibration.camera import Camera, GroundPlane, edge_to_pixel
-from pipeline.core.ground import classify, pixels_per_metre, size_m
+from calibration.camera import Camera, GroundPlane
 from pipeline.detection.motion import MotionDetector, MotionSettings
 
 SIZE = (240, 320)
@@ -139,33 +138,3 @@ def test_the_same_frames_give_the_same_masks():
 def test_a_bucket_without_background_is_named():
     with pytest.raises(ValueError, match=r"background of bucket night: .* got none"):
         detector()(photo(street()), "night", 3)
-
-
-def test_a_metre_is_as_many_pixels_as_it_projects_to():
-    foot = np.array([[159.5, 200.0], [80.0, 120.0]])
-    ground = PLANE.intersect(CAMERA, foot)
-    across, up = pixels_per_metre(CAMERA, PLANE, foot).T
-    np.testing.assert_allclose(across, 300.0 / ground[:, 2], rtol=1e-6)
-    np.testing.assert_allclose(up, np.linalg.norm(CAMERA.project(ground + PLANE.n) - foot, axis=1), rtol=1e-6)
-
-
-def test_a_pole_of_a_known_height_measures_so():
-    ground = PLANE.to_camera(np.array([2.0, 12.0, 0.0]))
-    foot, top = CAMERA.project(ground), CAMERA.project(ground + 1.75 * PLANE.n)
-    box = (foot[0] + 0.5 - 5, top[1] + 0.5, 10.0, foot[1] - top[1])
-    # The pole leans a little in the picture; a board that fills its box does not.
-    assert size_m(CAMERA, PLANE, box)[1] == pytest.approx(1.75, abs=0.04)
-    assert np.allclose(edge_to_pixel(np.array([box[0] + 5, box[1] + box[3]])), foot)
-
-
-@pytest.mark.parametrize(
-    ("size", "category"),
-    [((0.6, 1.7), "person"), ((1.8, 1.5), "vehicle"), ((4.5, 2.0), "vehicle"), ((12.0, 6.0), "vehicle")],
-)
-def test_usual_sizes_fit_their_category(size, category):
-    assert classify(size, 1.3) == (category, 1.0)
-
-
-@pytest.mark.parametrize("size", [(0.5, 4.0), (30.0, 2.0), (4.0, 0.3), (np.nan, 1.0)])
-def test_impossible_sizes_fit_badly(size):
-    assert classify(size, 1.3)[1] < 0.3

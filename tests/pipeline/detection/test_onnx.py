@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from models.exported import letterbox
 from pipeline.detection import onnx
-from pipeline.detection.onnx import OnnxDetector, OnnxSettings, box_mask, letterbox, split_outputs
+from pipeline.detection.onnx import OnnxDetector, OnnxSettings, box_mask, split_outputs
 
 S, M, CELLS, CLASSES = 64, 4, 16, 80
 FRAME = np.zeros((30, 60, 3), np.uint8)  # fills the width of the input: scale 64 / 60, grey above and below

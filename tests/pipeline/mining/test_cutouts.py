@@ -13,7 +13,7 @@ import pytest
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core import masks
-from pipeline.core.relighting import Placed, Relit
+from pipeline.core.illumination import Placed, Relit
 from pipeline.core.storage import write_table
 from pipeline.core.tables import FRAMES, TRACKS, to_table
 from pipeline.mining import cutouts

@@ -9,7 +9,7 @@ from calibration.camera import Camera, GroundPlane
 from pipeline.composition.depth_order import footprints
 from pipeline.core import masks
 from pipeline.core.tables import CUTOUTS, RECONSTRUCTED, TRACKS, to_table
-from pipeline.reconstruction.outline_fit import ReconstructSettings, reconstruct_people, reconstruct_vehicles
+from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.shape_priors import KINDS, PERSON
 
 CAMERA = Camera(np.array([[1000.0, 0, 639.5], [0, 1000, 359.5], [0, 0, 1]]), (720, 1280))
@@ -33,14 +33,11 @@ def cutout(number, kind, xy_m, yaw, size_m, *, speed=5.0, track=0, change=lambda
     }  # fmt: skip
 
 
-def vehicles(*given):
-    return reconstruct_vehicles(*given)[0]
-
-
-def reconstruct(rows, fit=vehicles):
+def reconstruct(rows, category="vehicle"):
     cutouts = to_table(rows, CUTOUTS)
     names = ["detection_id" if n == "cutout_id" else n for n in cutouts.column_names]
-    return fit(cutouts, cutouts.rename_columns(names).select(TRACKS.names), CAMERA, PLANE, SETTINGS)
+    tracks = cutouts.rename_columns(names).select(TRACKS.names)
+    return place_by_outline(category, cutouts, tracks, CAMERA, PLANE, SETTINGS).table
 
 
 def placed(table):
@@ -109,7 +106,7 @@ def test_what_stands_above_the_horizon_has_no_ground():
 
 def test_a_person_stands_at_the_foot_point_as_tall_as_seen():
     size = (PERSON.size_m[0], PERSON.size_m[1], 1.62)
-    table = reconstruct([cutout(0, PERSON, (3.0, 16.0), 1.2, size, speed=1.3)], reconstruct_people)
+    table = reconstruct([cutout(0, PERSON, (3.0, 16.0), 1.2, size, speed=1.3)], "person")
     xy, _, dims = placed(table)
     assert np.linalg.norm(xy[0] - [3, 16]) < 0.15
     assert dims[0, 2] == pytest.approx(1.62, abs=0.06)
@@ -120,12 +117,12 @@ def test_a_person_stands_at_the_foot_point_as_tall_as_seen():
 
 def test_a_giant_is_refused():
     size = (PERSON.size_m[0], PERSON.size_m[1], 3.4)
-    table = reconstruct([cutout(0, PERSON, (3.0, 16.0), 1.2, size, speed=1.3)], reconstruct_people)
+    table = reconstruct([cutout(0, PERSON, (3.0, 16.0), 1.2, size, speed=1.3)], "person")
     assert table["refusal"].to_pylist()[0] in ("height", "outline")
 
 
 def test_a_place_that_the_outline_does_not_tell_is_refused():
-    table = reconstruct([cutout(0, PERSON, (3.0, 90.0), 1.2, PERSON.size_m, speed=1.3)], reconstruct_people)
+    table = reconstruct([cutout(0, PERSON, (3.0, 90.0), 1.2, PERSON.size_m, speed=1.3)], "person")
     assert table["refusal"].to_pylist() == ["unsure"] and table["fit_ok"].to_pylist() == [False]
 
 
@@ -135,14 +132,14 @@ def test_lost_feet_move_a_person_less_than_the_foot_point_says():
         return mask & (np.arange(len(mask)) < bottom - 0.2 * (bottom - top))[:, None]
 
     row = cutout(0, PERSON, (3.0, 20.0), 1.2, PERSON.size_m, speed=1.3, change=lose)
-    fitted = np.linalg.norm(placed(reconstruct([row], reconstruct_people))[0][0] - [3, 20])
+    fitted = np.linalg.norm(placed(reconstruct([row], "person"))[0][0] - [3, 20])
     assert fitted < 0.5 * np.linalg.norm(np.array(row["foot_xy_m"]) - [3, 20])
 
 
 def test_each_function_takes_its_category_and_nothing_gives_an_empty_table():
     rows = [cutout(0, PERSON, (3, 16), 0, PERSON.size_m), cutout(1, KINDS[0], (0, 20), 0, KINDS[0].size_m, track=1)]
     assert reconstruct(rows)["cutout_id"].to_pylist() == [1]
-    assert reconstruct(rows, reconstruct_people)["cutout_id"].to_pylist() == [0]
+    assert reconstruct(rows, "person")["cutout_id"].to_pylist() == [0]
     empty = reconstruct(rows[:1])
     assert empty.num_rows == 0 and empty.schema == RECONSTRUCTED
     assert isinstance(pa.concat_tables([reconstruct(rows), empty]), pa.Table)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from pipeline.core.skeletons import OF_CATEGORY, VEHICLE_12
 from pipeline.core.tables import KEYPOINT_STATES
-from pipeline.reconstruction.shape_priors import KINDS, PERSON, vehicle_states
+from pipeline.reconstruction.shape_priors import KINDS, KINDS_OF, PERSON, states_alone
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -25,7 +26,27 @@ def test_a_persons_keypoints_are_left_before_right_and_head_up():
 
 def test_a_camera_at_the_front_right_sees_the_front_right():
     keypoints = KINDS[0].keypoints * KINDS[0].size_m
-    states = vehicle_states(keypoints[None], np.array([[12.0, -9.0, 6.0]]))[0]
-    seen = [KEYPOINT_STATES[s] == "visible" for s in states]
-    # right, left of: front wheel, back wheel, headlight, back light, front roof corner, back roof corner
-    assert seen == [True, False, True, False, True, True, False, False, True, True, True, True]
+    states = alone("vehicle", keypoints[None], np.array([[12.0, -9.0, 6.0]]))
+    hidden = [name for name, state in zip(VEHICLE_12.names, states, strict=True) if state == "self_occluded"]
+    assert hidden == ["left front wheel", "left back wheel", "right back light", "left back light"]
+    assert set(states) == {"visible", "self_occluded"}
+
+
+def alone(category, keypoints, eye):
+    """Words of the states of one object, all of it in the picture but its first keypoint."""
+    pixels = np.full((1, keypoints.shape[1], 2), 20.0)
+    pixels[0, 0, 0] = 20.0 if category == "vehicle" else 40.0
+    return [KEYPOINT_STATES[s] for s in states_alone(category, keypoints, eye, pixels, (30, 40))[0]]
+
+
+def test_a_person_hides_nothing_of_itself_and_the_frame_cuts_it_off():
+    states = alone("person", PERSON.keypoints[None], np.array([[12.0, -9.0, 6.0]]))
+    assert states == ["truncated"] + ["visible"] * (len(OF_CATEGORY["person"]) - 1)
+
+
+@pytest.mark.parametrize("category", KINDS_OF)
+def test_every_kind_has_its_categorys_keypoints_and_their_mirror_images(category):
+    skeleton = OF_CATEGORY[category]
+    for kind in KINDS_OF[category]:
+        assert kind.keypoints.shape == (len(skeleton), 3)
+        np.testing.assert_allclose(kind.keypoints[list(skeleton.flip)] * [1, -1, 1], kind.keypoints)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.core.mesh import Mesh
+from pipeline.core.mesh import Mesh, scene_of
 from pipeline.simulate.camera.render import Renderer
 from pipeline.simulate.traffic.actors import State
 from pipeline.simulate.vehicles.fleet import Vehicle
 from pipeline.simulate.world.illumination import Light
 from pipeline.simulate.world.layout import LAYOUTS
-from pipeline.simulate.world.stage import Stage, View, scene_of
+from pipeline.simulate.world.stage import Stage, View
 
 # Plan and world are one frame here: xy of a state are world metres.
 PLAIN = replace(LAYOUTS["crossroads"], centre=(0.0, 0.0), yaw_deg=0.0)
@@ -61,7 +61,7 @@ def make_stage(view, *, depth_m=np.inf):
     point = (view.eye + rays * np.minimum(depth, 400)[..., None]).astype(np.float32)
     layers = [np.full((h, w, 3), level, np.float32) for level in (0.5, 0.25, 0.5)]
     far = box_vehicle(0.1, 0.1, 0.1, lift=900.0).mesh
-    return Stage(np.repeat(depth[..., None], 4, axis=2).astype(np.float32), point, *layers, scene_of(far, 1))
+    return Stage(np.repeat(depth[..., None], 4, axis=2).astype(np.float32), point, *layers, scene_of([far.geometry]))
 
 
 def make_renderer(view=None, *, depth_m=np.inf, light=None):

@@ -125,5 +125,5 @@ def test_detections_of_other_frames_are_refused():
 
 
 def test_an_unknown_tracker_is_named():
-    with pytest.raises(ValueError, match="bytetrack, sort, botsort, got 'deepsort'"):
+    with pytest.raises(ValueError, match="botsort, bytetrack, sort, got 'deepsort'"):
         TrackingSettings(tracker="deepsort")

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from house import clean_environment
+from waiting import PATIENCE_S
 
 from models.labels.occlusion_csv import read_csv
 from models.occlusion_classifier import predict
@@ -70,15 +71,15 @@ def test_a_user_labels_a_cameras_crops_and_ends_with_control_c(house):
         said = next(line for line in process.stdout if "label at" in line)
         place = re.search(r"http://(127\.0\.0\.1):(\d+)/", said)
         assert place, said
-        line = http.client.HTTPConnection(place[1], int(place[2]), timeout=20)
+        line = http.client.HTTPConnection(place[1], int(place[2]), timeout=PATIENCE_S)
         line.request("GET", "/state")
         first = json.loads(line.getresponse().read())
-        line = http.client.HTTPConnection(place[1], int(place[2]), timeout=20)
+        line = http.client.HTTPConnection(place[1], int(place[2]), timeout=PATIENCE_S)
         body = json.dumps({"detection_id": first["detection_id"], "label": "unoccluded"})
         line.request("POST", "/label", body, {"Content-Type": "application/json"})
         assert json.loads(line.getresponse().read())["done"] == 1
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
     assert process.returncode == 0, err

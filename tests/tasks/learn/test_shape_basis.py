@@ -7,8 +7,10 @@ import luigi
 import pytest
 import trimesh
 from house import clean_environment
+from waiting import PATIENCE_S
 
-from models.shape_basis import KEYPOINT_NAMES, SHIPPED, load_bases
+from models.shape_basis import SHIPPED, load_bases
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import make_vehicle
 from tasks.learn.shape_basis import BuildShapeBasis
 
@@ -39,7 +41,7 @@ def cad_folder(tmp_path):
     for seed in (1, 2):
         van = make_vehicle("van", seed)
         trimesh.Trimesh(van.mesh.vertices, van.mesh.triangles, process=False).export(folder / f"{seed}.ply")
-        points = dict(zip(KEYPOINT_NAMES, van.keypoints.tolist(), strict=True))
+        points = dict(zip(VEHICLE_12.names, van.keypoints.tolist(), strict=True))
         index[f"{seed}.ply"] = {"group": "van", "unit": "m", "keypoints": points}
     (folder / "keypoints.json").write_text(json.dumps(index))
     return folder
@@ -67,7 +69,7 @@ def test_the_command_says_what_is_wrong_in_one_line_and_writes_nothing(cad_folde
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode != 0
     assert done.stderr.splitlines() == [

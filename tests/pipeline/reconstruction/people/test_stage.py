@@ -11,9 +11,11 @@ from models.body_model import load_body
 from models.hmr import People
 from models.poses import load_prior
 from pipeline.core import masks
-from pipeline.core.tables import FRAMES, RECONSTRUCTED
+from pipeline.core.tables import CUTOUTS, FRAMES, RECONSTRUCTED, TRACKS
 from pipeline.reconstruction.headings import Headings
+from pipeline.reconstruction.outline_fit import Outlined, ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people.stage import MetricPeopleSettings, PeopleFitSettings, fit_rows, regress
+from pipeline.reconstruction.support_function import outline
 
 BODY = load_body()
 SETTINGS = MetricPeopleSettings(fit=PeopleFitSettings(rounds=40))
@@ -60,17 +62,9 @@ def fitted(scene, *, refusal="outline", theta=None, keypoints=None, cutouts=None
     people = found(theta)
     if keypoints is not None:
         people.keypoints[:], people.score[:] = keypoints
-    return fit_rows(
-        outlined(scene, refusal),
-        people,
-        cutouts,
-        headings,
-        CAMERA,
-        PLANE,
-        BODY,
-        load_prior(),
-        SETTINGS,
-    ).to_pylist()
+    support = np.stack([outline(rle, CAMERA).support for rle in cutouts["mask_rle"].to_pylist()])
+    given = Outlined("person", cutouts, outlined(scene, refusal), headings, support)
+    return fit_rows(given, people, CAMERA, PLANE, BODY, load_prior(), SETTINGS).to_pylist()
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -119,12 +113,12 @@ def test_only_motion_at_the_very_moment_turns_people(scene):
                 assert least < np.degrees(abs((turned + np.pi) % (2 * np.pi) - np.pi)) < most
 
 
-def test_nobody_is_no_work(scene):
-    none = RECONSTRUCTED.empty_table()
-    headings = Headings(np.empty(0), np.empty(0), np.empty(0, bool))
-    empty = found(np.zeros((0, 24, 3)))
-    table = fit_rows(none, empty, cutouts_of(scene)[:0], headings, CAMERA, PLANE, BODY, load_prior(), SETTINGS)
-    assert table.equals(none)
+def test_nobody_is_no_work():
+    nobody = place_by_outline(
+        "person", CUTOUTS.empty_table(), TRACKS.empty_table(), CAMERA, PLANE, ReconstructSettings()
+    )
+    table = fit_rows(nobody, found(np.zeros((0, 24, 3))), CAMERA, PLANE, BODY, load_prior(), SETTINGS)
+    assert table.equals(RECONSTRUCTED.empty_table())
 
 
 class Marks:

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from chance import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from vehicle_street import BASES, CAMERA, EXACT, PLANE, Street, outlines
 
@@ -211,7 +212,7 @@ def test_nothing_at_all_is_refused_not_raised(plane, count):
     assert fits.refusal.tolist() == ["too_few_points"] * count
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_any_numbers_end_in_a_fit_or_a_word(seed, grounded):
     rng = np.random.default_rng(seed)

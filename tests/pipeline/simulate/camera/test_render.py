@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial import ConvexHull
 
-from pipeline.core.mesh import Lamp
+from pipeline.core.mesh import Lamp, cast, scene_of
 from pipeline.simulate.camera.sensor import noise_tile, sensor
-from pipeline.simulate.world.stage import OFFSETS, cast, scene_of
+from pipeline.simulate.world.stage import OFFSETS
 
 VIEWS = {
     "plain": {},
@@ -43,14 +43,13 @@ def test_a_projected_vertex_and_its_ray_cast_hit_land_on_the_same_pixel(street, 
         speck = street.box(0.01, 0.01, 0.01, lift=rng.uniform(0.2, 2.5))
         vertices = speck.mesh.vertices + np.array([*xy, 0])
         pixel = view.project(vertices.mean(axis=0))
-        hit = cast(scene_of(speck.mesh, 1), view.eye - np.array([*xy, 0]), view.directions(pixel[None]), 1)
+        scene, eye = scene_of([speck.mesh.geometry]), view.eye - np.array([*xy, 0])
+        hit = cast(scene, eye, view.directions(pixel[None]))
         assert np.isfinite(hit["t_hit"][0])
         landed = view.project(view.eye + view.directions(pixel) * hit["t_hit"][0])
         assert landed == pytest.approx(pixel, abs=1e-3)
         # The same half a pixel beside it would miss.
-        assert np.isinf(
-            cast(scene_of(speck.mesh, 1), view.eye - np.array([*xy, 0]), view.directions(pixel[None] + 0.5), 1)["t_hit"]
-        )
+        assert np.isinf(cast(scene, eye, view.directions(pixel[None] + 0.5))["t_hit"])
 
 
 @pytest.mark.parametrize("name", VIEWS)

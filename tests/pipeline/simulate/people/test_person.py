@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.core.skeletons import SMPL_PARENTS
 from pipeline.simulate.people import person as people
 from pipeline.simulate.people import wardrobe
-from pipeline.simulate.people.gait import PARENTS
 from pipeline.simulate.people.wardrobe import Region
 
 CROWD = [people.make_person(seed) for seed in range(40)]
@@ -93,7 +93,7 @@ def test_half_a_cycle_later_left_and_right_have_changed_places():
 def test_bones_keep_their_length_and_knees_never_bend_backwards(motion):
     for person in WALKERS:
         joints = np.stack([people.person_joints(person, motion, p) for p in PHASES])
-        lengths = np.linalg.norm(joints[:, 1:] - joints[:, list(PARENTS[1:])], axis=2)
+        lengths = np.linalg.norm(joints[:, 1:] - joints[:, list(SMPL_PARENTS[1:])], axis=2)
         assert np.ptp(lengths, axis=0).max() < 1e-6
         for hip, knee, ankle in ((1, 4, 7), (2, 5, 8)):
             thigh, shank = joints[:, knee] - joints[:, hip], joints[:, ankle] - joints[:, knee]

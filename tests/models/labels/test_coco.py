@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as pycoco
 
-from pipeline.detection.segmentations import postgres_array, segmentation_mask
+from models.labels.coco import postgres_array, segmentation_mask
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
@@ -33,3 +33,13 @@ def test_a_polygon_of_a_picture_twice_as_large_is_halved():
 def test_what_is_no_segmentation_is_told_with_its_place():
     with pytest.raises(ValueError, match="detection 3: expected a segmentation"):
         segmentation_mask("x", (4, 4), 1.0, "d.json: detection 3")
+
+
+@pytest.mark.parametrize("counts", [[3, 5, -4, 6], [3, 14], [-1, 2], "35L1", "3b1", "P", "é"])
+def test_runs_that_go_back_or_leave_the_picture_are_told_with_their_place(counts):
+    with pytest.raises(ValueError, match="detection 3: run lengths that leave the picture 4x4"):
+        segmentation_mask({"size": [4, 4], "counts": counts}, (4, 4), 1.0, "detection 3")
+
+
+def test_no_runs_are_an_empty_mask():
+    assert not segmentation_mask({"size": [4, 4], "counts": []}, (4, 4), 1.0, "here").any()

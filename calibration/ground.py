@@ -32,19 +32,3 @@ def size_m(camera: Camera, plane: GroundPlane, box_xywh: tuple[float, ...]) -> t
     x, y, w, h = box_xywh
     across, up = pixels_per_metre(camera, plane, edge_to_pixel(np.array([x + w / 2, y + h])))
     return w / across, h / up
-
-
-def classify(size: tuple[float, float], max_person_width_m: float) -> tuple[str, float]:
-    """Category of a blob of that width and height, and how well the size fits it, 0 to 1."""
-    width, height = size
-    if not np.isfinite(width + height):
-        return "vehicle", 0.1
-    if width <= max_person_width_m and height > 1.15 * width:
-        return "person", _fit(width, 0.25, 0.9, 0.2) * _fit(height, 1.25, 2.0, 0.3)
-    # A vehicle's box holds its length on the ground too, seen at a slant: tall and wide both have room.
-    return "vehicle", _fit(width, 1.5, 13.0, 0.7) * _fit(height, 1.2, 9.0, 0.5)
-
-
-def _fit(value: float, low: float, high: float, slack: float) -> float:
-    """1 between low and high, falling off over the slack beyond."""
-    return float(np.exp(-(((low - value) / slack) ** 2 if value < low else max((value - high) / slack, 0) ** 2)))

@@ -1,0 +1,1 @@
+"""Composed shards as other programs want them: one module a format, which `registry` finds."""

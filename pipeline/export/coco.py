@@ -1,0 +1,92 @@
+"""COCO instances: the pictures as files, and two files of labels, of whole objects and of what is seen of them.
+
+`instances_amodal.json` and `instances_visible.json` differ in masks, boxes and areas alone: an object has one id in
+both. mmdet's CocoDataset and pycocotools read a single mask of an annotation, hence two files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline.core.storage import read_parts, write_bytes
+from pipeline.core.tables import CATEGORY_IDS
+from pipeline.export.registry import ExportJob, Format, Written
+
+_PICTURES = 100  # read at a time
+_ABOUT = ["scene_id", "timestamp", "width", "height", "image"]
+_COLUMNS = [
+    "scene_id", "object_id", "category_id", "track_id", "depth_order", "visible_fraction", "occluder_ids",
+    "bbox_amodal_xywh", "mask_amodal_rle", "px_count_all",
+    "bbox_visible_xywh", "mask_visible_rle", "px_count_visib",
+]  # fmt: skip
+_LEFT_OUT = "keypoints, bodies, poses and everything in metres"
+
+
+def write(job: ExportJob) -> Written:
+    """The folder images/ and both files of labels."""
+    pictures = list(_pictures(job))
+    of_scene = {picture["scene_id"]: picture for picture in pictures}
+    rows = read_parts(job.clipart / "objects", _COLUMNS).to_pylist()
+    ids = {(row["scene_id"], row["object_id"]): number for number, row in enumerate(rows, start=1)}
+    whole = [_annotation(row, ids, of_scene, ("amodal", "all")) for row in rows]
+    seen = [_annotation(row, ids, of_scene, ("visible", "visib")) for row in rows if row["px_count_visib"]]
+    for name, labels in (("amodal", whole), ("visible", seen)):
+        content = {
+            "info": {"description": f"{job.camera_id}, {job.mode}: {name} masks of composed scenes"},
+            "licenses": [],
+            "images": pictures,
+            "annotations": labels,
+            "categories": [{"id": number, "name": category} for category, number in CATEGORY_IDS.items()],
+        }
+        write_bytes(job.out / f"instances_{name}.json", json.dumps(content, separators=(",", ":")).encode())
+    hidden = len(whole) - len(seen)
+    return Written(
+        f"{len(pictures)} pictures with {len(whole)} whole and {len(seen)} visible masks",
+        f"{hidden} wholly hidden objects among the visible masks, {_LEFT_OUT}" if hidden else _LEFT_OUT,
+    )
+
+
+def _pictures(job: ExportJob) -> Iterator[dict[str, Any]]:
+    """COCO's entry of every scene, whose picture is written."""
+    parts = sorted((job.clipart / "images").glob("*.parquet"))
+    total, number = sum(pq.read_metadata(part).num_rows for part in parts), 0
+    for part in parts:
+        with pq.ParquetFile(part) as file:
+            for batch in file.iter_batches(_PICTURES, columns=_ABOUT):
+                for row in batch.to_pylist():
+                    number += 1
+                    name = PurePosixPath(row["image"]["path"]).name
+                    write_bytes(job.out / "images" / name, row["image"]["bytes"])
+                    job.progress(number, total)
+                    yield {
+                        "id": number, "file_name": name, "width": row["width"], "height": row["height"],
+                        "date_captured": row["timestamp"].isoformat(), "scene_id": row["scene_id"],
+                    }  # fmt: skip
+
+
+def _annotation(
+    row: dict[str, Any], ids: dict[tuple[str, int], int], of_scene: dict[str, dict], which: tuple[str, str]
+) -> dict[str, Any]:
+    """COCO's entry of an object; `which` names the columns of its mask and box, and of its pixels."""
+    (kind, pixels), scene, picture = which, row["scene_id"], of_scene[row["scene_id"]]
+    return {
+        "id": ids[scene, row["object_id"]],
+        "image_id": picture["id"],
+        "category_id": row["category_id"],
+        "bbox": row[f"bbox_{kind}_xywh"],
+        "area": row[f"px_count_{pixels}"],
+        "segmentation": {"size": [picture["height"], picture["width"]], "counts": row[f"mask_{kind}_rle"]},
+        "iscrowd": 0,
+        "track_id": row["track_id"],
+        "depth_order": row["depth_order"],
+        "visible_fraction": round(row["visible_fraction"], 6),
+        "occluder_ids": [ids[scene, number] for number in row["occluder_ids"]],
+    }
+
+
+FORMAT = Format("coco", write)

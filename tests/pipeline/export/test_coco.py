@@ -1,0 +1,124 @@
+"""The written folder is read by pycocotools, and by the readers of this project, as the shards say."""
+
+import contextlib
+import io
+
+import boxes
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pycocotools.coco import COCO
+
+from models.detector.pictures import ClipArt, CocoFrames
+from pipeline.composition.sample import ComposeSettings
+from pipeline.composition.shards import ShardJob, compose_shard
+from pipeline.core import masks
+from pipeline.core.tables import OBJECTS
+from pipeline.export.registry import ExportJob, format_of
+
+
+@pytest.fixture(scope="module")
+def clipart(tmp_path_factory):
+    """Two shards of five scenes; in one, the farthest of three objects or more is made to be wholly hidden."""
+    folder = tmp_path_factory.mktemp("data") / "drawn"
+    boxes.write_camera(folder, boxes.street(40))
+    settings = ComposeSettings(objects_min=2, objects_max=8, objects_mean=5)
+    for shard in range(2):
+        job = ShardJob(
+            "drawn", folder, folder / "clipart", boxes.CAMERA, boxes.PLANE, 5, shard, 2, 5, settings=settings
+        )
+        compose_shard(job)
+    rows = pq.read_table(job.paths[1]).to_pylist()
+    hidden = max(rows, key=lambda row: row["depth_order"])
+    empty = masks.encode(np.zeros((1, 1), bool), (0, 0), boxes.SIZE_HW)
+    hidden |= {"bbox_visible_xywh": None, "mask_visible_rle": empty, "px_count_visib": 0, "visible_fraction": 0.0}
+    pq.write_table(pa.Table.from_pylist(rows, schema=OBJECTS), job.paths[1])
+    return folder / "clipart"
+
+
+def export(clipart, out):
+    out.mkdir()
+    seen = []
+    written = format_of("coco").write(ExportJob(clipart, out, "drawn", "walt3d", None, lambda *n: seen.append(n)))
+    assert seen == [(k, 10) for k in range(1, 11)]
+    return written
+
+
+@pytest.fixture(scope="module")
+def out(clipart, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export") / "coco"
+    export(clipart, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def objects(clipart):
+    return pd.read_parquet(clipart / "objects")
+
+
+def read(path):
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(path))
+
+
+@pytest.mark.parametrize(("kind", "pixels"), [("amodal", "px_count_all"), ("visible", "px_count_visib")])
+def test_pycocotools_reads_every_mask_where_the_shards_have_it(out, objects, kind, pixels):
+    dataset = read(out / f"instances_{kind}.json")
+    expected = objects[objects[pixels] > 0]
+    assert len(dataset.anns) == len(expected) and {c["id"]: c["name"] for c in dataset.cats.values()} == {
+        1: "person",
+        2: "vehicle",
+    }
+    for scene, rows in expected.groupby("scene_id"):
+        (image,) = [one for one in dataset.imgs.values() if one["scene_id"] == scene]
+        found = {one["depth_order"]: one for one in dataset.loadAnns(dataset.getAnnIds(imgIds=[image["id"]]))}
+        assert set(found) == set(rows["depth_order"])
+        for row in rows.to_dict("records"):
+            one = found[row["depth_order"]]
+            mask = dataset.annToMask(one).astype(bool)
+            assert (mask == masks.full(row[f"mask_{kind}_rle"], boxes.SIZE_HW)).all()
+            assert one["area"] == mask.sum() and one["bbox"] == list(row[f"bbox_{kind}_xywh"])
+            assert dataset.cats[one["category_id"]]["name"] == row["category"] and one["iscrowd"] == 0
+            occluders = {dataset.anns[i]["depth_order"] for i in one["occluder_ids"] if i in dataset.anns}
+            of_scene = objects[objects["scene_id"] == scene].set_index("object_id")
+            assert occluders == {int(of_scene.loc[i, "depth_order"]) for i in row["occluder_ids"]}
+
+
+def test_an_object_has_one_id_in_both_and_the_wholly_hidden_are_told(out, objects, clipart, tmp_path):
+    whole, seen = (read(out / f"instances_{kind}.json").anns for kind in ("amodal", "visible"))
+    hidden = int((objects["px_count_visib"] == 0).sum())
+    assert hidden == 1 and len(set(whole) - set(seen)) == hidden and set(seen) < set(whole)
+    for number, one in seen.items():
+        assert {**whole[number], **{k: one[k] for k in ("bbox", "area", "segmentation")}} == one
+    written = export(clipart, tmp_path / "again")
+    assert written.what == f"10 pictures with {len(objects)} whole and {len(objects) - 1} visible masks"
+    assert written.left_out.startswith("1 wholly hidden objects among the visible masks, keypoints")
+
+
+def test_pictures_are_the_scenes_own_bytes(out, clipart):
+    images = pd.read_parquet(clipart / "images").set_index("scene_id")
+    dataset = read(out / "instances_visible.json")
+    assert len(dataset.imgs) == len(images) == len(list((out / "images").iterdir()))
+    for one in dataset.imgs.values():
+        data = (out / "images" / one["file_name"]).read_bytes()
+        assert data == images.loc[one["scene_id"], "image"]["bytes"]
+        assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (one["height"], one["width"])
+
+
+def test_the_projects_own_reader_finds_in_it_what_it_finds_in_the_shards(out, clipart):
+    """Every tenth scene judges; of ten that is the last, in both."""
+    (shard,), exported = ClipArt(clipart, "amodal", kept_back=True), CocoFrames
+    (picture,) = exported(out / "instances_amodal.json", out / "images", kept_back=True)
+    assert (picture.image_bgr == shard.image_bgr).all()
+    described = [{(o.number, o.xy, o.crop.tobytes()) for o in one.labels} for one in (picture, shard)]
+    assert described[0] >= described[1] and len(described[1]) > 1
+
+
+def test_the_same_shards_give_the_same_bytes(out, clipart, tmp_path):
+    export(clipart, tmp_path / "again")
+    files = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_file()]
+    assert len(files) == 12
+    assert all((tmp_path / "again" / path).read_bytes() == (out / path).read_bytes() for path in files)
