@@ -13,7 +13,7 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, get_type_hints
 
@@ -62,7 +62,9 @@ class TrainOptions:
     lr: float = field(default=0.0, metadata={"help": "learning rate after the warm-up, else the preset's"})
     batch: int = field(default=0, metadata={"help": "samples of a step, else the preset's"})
     seed: int = field(default=-1, metadata={"help": "of weights and samples, else the preset's"})
-    workers: int = field(default=-1, metadata={"help": "processes that prepare samples, else the preset's"})
+    data_workers: int = field(
+        default=-1, metadata={"help": "processes that prepare samples, else the preset's; --workers is luigi's own"}
+    )
     init_from: str = field(default="", metadata={"help": "weights to start from"})
     labels: str = field(default="", metadata={"help": "human labels to train on, in the formats that the model reads"})
     images: str = field(default="", metadata={"help": "folder of the labelled pictures, else the labels'"})
@@ -74,6 +76,7 @@ class TrainOptions:
 
 
 _READ = ("labels", "images", "backdrops", "cameras", "masks")
+MASKS = ("visible", "amodal")
 
 
 class Preset(NamedTuple):
@@ -150,14 +153,16 @@ class Rendered:
 class Collected:
     """A Source that collects a table of each simulated training camera's tracks, by a task of its own.
 
-    collect: of a camera's folder what there is to learn from; cameras: ids of bundled cameras.
+    collect: of a camera's folder, and of the settings where there are any, what there is to learn from; cameras: ids of
+    bundled cameras; settings: the task's options, a dataclass.
     """
 
     task: str
     summary: str
     prefix: str
-    collect: Callable[[Path], pa.Table]
+    collect: Callable[..., pa.Table]
     cameras: tuple[str, ...] = ("cam03", "cam05")
+    settings: type | None = None
     version: int = 1
 
 
@@ -174,13 +179,14 @@ class Spec:
     stored with its weights. network: "module:class" of its `models.network.Network`. data: "module:function" from
     (settings, Given, seed) to Splits. presets: by name. source: where its training data come from. takes: those of
     TrainOptions' sources (labels, images, backdrops, cameras, masks) that it reads. unit: what one prediction is made
-    of: a box, a frame. needs and gives: columns, named as those of `objects`, that it reads of a frame's objects and
-    fills in. best: the validation metric that says which checkpoint is best, with a minus where less is better.
-    weights: what ships.
+    of: a box, a frame. categories: of the objects that it is for, all where empty. needs and gives: columns, named as
+    those of `objects`, that it reads of a frame's objects and fills in. best: the validation metric that says which
+    checkpoint is best, with a minus where less is better. weights: what ships; trained: the file that ends a run.
 
-    train, predictor, evaluate: "module:function" in place of the house's own, for a network of another library:
-    train(spec, preset, given, folder, init_from, progress) -> metrics; predictor(spec, weights, device) -> a callable
-    like `models.predictor.Predictor`; evaluate(arguments) -> exit code, for tables and plots of its own.
+    train, measure, predictor: "module:function" in place of the house's own, for a network of another library:
+    train(spec, preset, given, folder, init_from=, progress=) -> metrics; measure(spec, preset, given, weights, device=,
+    progress=) -> rows of a table; predictor(spec, weights, device) -> a callable like `models.predictor.Predictor`.
+    evaluate: "module:main" from arguments to an exit code, for tables and plots of its own.
     """
 
     name: str
@@ -193,11 +199,14 @@ class Spec:
     takes: tuple[str, ...] = ()
     skeleton: Skeleton | None = None
     unit: str = "box"
+    categories: tuple[str, ...] = ()
     needs: tuple[str, ...] = ("bbox_xywh",)
     gives: tuple[str, ...] = ()
     best: str = "-loss"
     weights: Path | None = None
+    trained: str = "weights.safetensors"
     train: str = ""
+    measure: str = ""
     predictor: str = ""
     evaluate: str = ""
 
@@ -208,15 +217,15 @@ class Spec:
         """
         if options.preset not in self.presets:
             raise ValueError(f"{self.name}: expected --preset of {', '.join(self.presets)}, got {options.preset!r}")
-        unread = [
-            n for n in ("labels", "images", "backdrops", "cameras") if getattr(options, n) and n not in self.takes
-        ]
-        if unread:
+        if options.masks not in ("", *MASKS):
+            raise ValueError(f"{self.name}: expected --masks of {', '.join(MASKS)}, got {options.masks!r}")
+        if unread := [name for name in _READ if getattr(options, name) and name not in self.takes]:
             reads = ", ".join(f"--{name}" for name in self.takes) or "none of these"
             raise ValueError(f"{self.name}: has no use for --{unread[0]}; it reads {reads}")
         network, train = self.presets[options.preset]
         changed: dict[str, Any] = {n: getattr(options, n) for n in ("steps", "lr", "batch") if getattr(options, n)}
-        changed |= {n: getattr(options, n) for n in ("seed", "workers") if getattr(options, n) >= 0}
+        others = {"seed": options.seed, "workers": options.data_workers}
+        changed |= {name: value for name, value in others.items() if value >= 0}
         return Preset(network, dataclasses.replace(train, **changed))
 
     def config(self, settings: Any) -> dict[str, Any]:
@@ -260,9 +269,21 @@ def load_object(name: str) -> Any:
 def specs() -> dict[str, Spec]:
     """Every network by name: the folders of models/ with a card, then what installed packages name."""
     cards = sorted(Path(__file__).parent.glob("*/card.md"))
-    found = [load_object(f"models.{card.parent.name}:SPEC") for card in cards]
-    found += [point.load() for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)]
+    modules = [importlib.import_module(f"models.{card.parent.name}") for card in cards]
+    found = [module.SPEC for module in modules if hasattr(module, "SPEC")]
+    found += [_installed(point) for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)]
     return {spec.name: spec for spec in found}
+
+
+def _installed(point: EntryPoint) -> Spec:
+    """Raises ValueError, one line, for an entry point that cannot be loaded or is no Spec."""
+    try:
+        spec = point.load()
+    except Exception as error:
+        raise ValueError(f"network {point.name}: entry point {point.value} cannot be loaded: {error!r}") from None
+    if not isinstance(spec, Spec):
+        raise ValueError(f"network {point.name}: expected {point.value} to be a Spec, got {type(spec).__name__}")
+    return spec
 
 
 def find(name: str) -> Spec:

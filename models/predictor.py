@@ -29,13 +29,18 @@ class _Unit:
     rows: list[int]
 
 
-class Predictor:
-    """A trained network over pictures; the same call for a box's crop and for a whole frame."""
+class FramePredictor:
+    """A trained network over pictures; the same call for a box's crop and for a whole frame.
 
-    def __init__(self, spec: Spec, network: Network, device: str | torch.device = "cpu", batch: int = _BATCH) -> None:
-        self.spec, self.batch, self.device = spec, batch, torch.device(device)
-        self.threads = (os.cpu_count() or 1) if self.device.type == "cpu" else 1
-        self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    Subclasses say `predict_batch`.
+    """
+
+    def __init__(self, spec: Spec, batch: int = _BATCH) -> None:
+        self.spec, self.batch = spec, batch
+
+    def predict_batch(self, frames: list[Frame]) -> list[Instances]:
+        """The objects of up to `batch` frames, each of which holds those of one unit."""
+        raise NotImplementedError
 
     def __call__(
         self, pictures: Any, boxes: Any = None, *, detect: Detect | None = None, progress: Progress | None = None,
@@ -80,20 +85,35 @@ class Predictor:
         return [[row] for row in range(count)] if self.spec.unit == "box" else [list(range(count))]
 
     def _run(self, frames: Sequence[Frame], batches: Sequence[Sequence[_Unit]]) -> Iterator[list[Instances]]:
-        """One batch a core: torch's own threads wait for each other after every layer, which on a busy machine takes
-        several times as long as the work."""
-        with ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield from pool.map(lambda batch: self._batch([frames[u.frame].of(u.rows) for u in batch]), batches)
-
-    def _batch(self, frames: list[Frame]) -> list[Instances]:
-        with torch.inference_mode():
-            batch = {name: value.to(self.device) for name, value in self.network.encode(frames).items()}
-            return self.network.decode(self.network(batch), frames)
+        for batch in batches:
+            yield self.predict_batch([frames[u.frame].of(u.rows) for u in batch])
 
     def _joined(self, frame: Frame, parts: Sequence[Instances]) -> Instances:
         if parts:
             return Instances.joined(parts)
         return frame.objects.with_columns({name: [] for name in self.spec.gives})
+
+
+class Predictor(FramePredictor):
+    """Of a network of the house."""
+
+    def __init__(self, spec: Spec, network: Network, device: str | torch.device = "cpu", batch: int = _BATCH) -> None:
+        super().__init__(spec, batch)
+        self.device = torch.device(device)
+        self.threads = (os.cpu_count() or 1) if self.device.type == "cpu" else 1
+        self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def predict_batch(self, frames: list[Frame]) -> list[Instances]:
+        """Encoded, predicted and decoded."""
+        with torch.inference_mode():
+            batch = {name: value.to(self.device) for name, value in self.network.encode(frames).items()}
+            return self.network.decode(self.network(batch), frames)
+
+    def _run(self, frames: Sequence[Frame], batches: Sequence[Sequence[_Unit]]) -> Iterator[list[Instances]]:
+        """One batch a core: torch's own threads wait for each other after every layer, which on a busy machine takes
+        several times as long as the work."""
+        with ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(lambda batch: self.predict_batch([frames[u.frame].of(u.rows) for u in batch]), batches)
 
 
 def load(spec: Spec, weights: Path | None = None, device: str | None = None) -> Predictor:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from models.detector.pictures import CLASSES, Pictures
+from models.contract import Given, Preset, Progress, Spec
+from models.detector.pictures import CLASSES, Pictures, open_pictures, source_of
+from models.detector.predict import segmenter_of
 from pipeline.core import masks
 from pipeline.core.instances import Detector
 
@@ -134,8 +137,18 @@ def _coco(rows: list[dict], pictures: int, size_hw: tuple[int, int]) -> COCO:
     return data
 
 
-def judge(detector: Detector, pictures: Pictures, progress: Callable[[int, int], None] | None = None) -> list[dict]:
-    """Rows of `average_precision` for a detector that looks at each picture; all pictures have one size."""
+def measure(
+    spec: Spec, preset: Preset, given: Given, weights: Path, *, device: str | None = None,
+    progress: Progress | None = None,
+) -> list[dict]:  # fmt: skip
+    """Rows of `average_precision` on the pictures that training kept back; the run's config lies beside the weights."""
+    # Low scores count: average precision is over all of them.
+    detector = segmenter_of(weights, device, min_score=0.02)
+    return judge(detector, open_pictures(**source_of(given), split="val"), progress)
+
+
+def judge(detector: Detector, pictures: Pictures, progress: Progress | None = None) -> list[dict]:
+    """Rows of `average_precision` for a detector that sees each picture; all pictures have one size."""
     wanted: list[list[Wanted]] = []
     found: list[list[Found]] = []
     size_hw = pictures[0].image_bgr.shape[:2]

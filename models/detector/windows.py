@@ -1,28 +1,17 @@
-"""Random windows of labelled pictures: cut, scaled and under another light, with what of each object is in them."""
+"""Random windows of labelled pictures: cropped, scaled and under another light, with what of each object is in them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from models.detector import WindowSettings
 from models.detector.pictures import Label, Picture
 
 _LEAST_PX = 12  # pixels of a mask that a window must hold, else nothing there tells of the object
 _GREY = 114
-
-
-@dataclass(frozen=True)
-class WindowSettings:
-    """How windows are drawn."""
-
-    side_px: int = field(default=320, metadata={"help": "side of a training window, pixels"})
-    smallest: float = field(default=0.7, metadata={"help": "least scale of a window"})
-    largest: float = field(default=1.4, metadata={"help": "largest scale of a window"})
-    at_object: float = field(default=0.85, metadata={"help": "share of windows that are put at some object"})
-    light: float = field(default=0.25, metadata={"help": "how much brightness, contrast and colours vary"})
-    noise: float = field(default=4.0, metadata={"help": "largest standard deviation of added noise, grey values"})
 
 
 @dataclass(frozen=True)

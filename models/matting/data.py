@@ -1,7 +1,8 @@
 """Training samples of the matting network: crops of simulated cameras whose true masks are known.
 
 A sample is what the pipeline itself would hand the network: a detection's mask, its frame in the background's light,
-the background; and the exact visible mask of the actor that the detection shows.
+the background; and the exact visible mask of the actor that the detection shows. Every tenth actor of a camera is kept
+for validation: no actor is in both splits.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from models.contract import Given, Splits
+from models.matting import MattingSettings
 from models.matting.predict import inputs
 from pipeline.core import masks
 from pipeline.core.illumination import Relit, padded, relit_frames
@@ -23,9 +26,10 @@ from pipeline.core.tables import column
 from pipeline.simulate import read_truth
 
 MARGIN_PX = 24
-WINDOW_PX = 96
+CROP_PX = 96
 _LEAST_IOU = 0.4
 _SIDE_SHARE = 0.25
+_KEPT = 10  # every tenth actor validates
 
 SAMPLES = pa.schema(
     [
@@ -81,22 +85,36 @@ def _spread(actors: np.ndarray, most: int) -> np.ndarray:
     return np.sort(np.concatenate(kept))
 
 
-class Windows:
-    """Windows (WINDOW_PX square) of samples: sample i is a pure function of i and the seed.
+def splits(settings: MattingSettings, given: Given, seed: int) -> Splits:
+    """Training and validation samples of the SAMPLES tables, one a camera, in `given.data`, apart by actors.
+
+    Raises ValueError where there are too few of them to be divided.
+    """
+    tables = [pq.read_table(path) for path in sorted(given.data.glob("*.parquet"))] if given.data else []
+    train, val = (
+        Crops([t.filter((t["actor_id"].to_numpy() % _KEPT == 0) == kept) for t in tables], seed + kept, vary=not kept)
+        for kept in (False, True)
+    )
+    return Splits(train, val)
+
+
+class Crops:
+    """Crops (CROP_PX square) of the samples of tables, one a camera: sample i is a pure function of i and the seed.
 
     Varied: mirrored, other paint, light and noise, and a rough mask that is worse in other ways than the detector's.
     """
 
     def __init__(self, tables: list[pa.Table], seed: int, *, vary: bool) -> None:
-        self.table, self.seed, self.vary = pa.concat_tables(tables).combine_chunks(), seed, vary
-        if not len(self.table):
+        if not sum(map(len, tables)):
             raise ValueError("matting: expected training samples, got none; run the training cameras first")
+        self.table, self.seed, self.vary = pa.concat_tables(tables).combine_chunks(), seed, vary
+        self.actors = {(camera, actor) for camera, t in enumerate(tables) for actor in t["actor_id"].to_pylist()}
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """inputs (10, S, S), mask and rough (1, S, S) float32."""
         rng = np.random.default_rng([self.seed, index])
         number = int(rng.integers(len(self.table))) if self.vary else index % len(self.table)
-        frame, background, rough, mask = self._window(self._layers(number), rng)
+        frame, background, rough, mask = self._crop(self._layers(number), rng)
         if self.vary:
             frame, background, rough, mask = _varied(frame, background, rough, mask, rng)
         stack = inputs(frame.astype(np.float32), background.astype(np.float32), rough > 0)
@@ -109,20 +127,20 @@ class Windows:
         sizes = {"frame": (*shape, 3), "background": (*shape, 3), "rough": shape, "mask": shape}
         return [np.frombuffer(row[name], np.uint8).reshape(size) for name, size in sizes.items()]
 
-    def _window(self, layers: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-        """A window around a pixel of the true or rough mask; where the crop is smaller its border is repeated."""
+    def _crop(self, layers: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+        """A crop around a pixel of the true or rough mask; where the crop is smaller its border is repeated."""
         h, w = layers[2].shape
         rows, columns = np.nonzero(layers[2] | layers[3])
         at = int(rng.integers(len(rows)))
-        half = WINDOW_PX // 2
+        half = CROP_PX // 2
         jitter = rng.integers(-half // 3, half // 3 + 1, 2)
         # A whole object where it fits: the middle of the crop rather than any of its pixels.
-        y = h // 2 if h <= WINDOW_PX else int(np.clip(rows[at] + jitter[0], half, h - half))
-        x = w // 2 if w <= WINDOW_PX else int(np.clip(columns[at] + jitter[1], half, w - half))
+        y = h // 2 if h <= CROP_PX else int(np.clip(rows[at] + jitter[0], half, h - half))
+        x = w // 2 if w <= CROP_PX else int(np.clip(columns[at] + jitter[1], half, w - half))
         picked = []
         for layer in layers:
             grown = cv2.copyMakeBorder(layer, half, half, half, half, cv2.BORDER_REPLICATE)
-            picked.append(grown[y : y + WINDOW_PX, x : x + WINDOW_PX])
+            picked.append(grown[y : y + CROP_PX, x : x + CROP_PX])
         return picked
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from pipeline.core import masks
 from pipeline.core.tables import CATEGORY_IDS
 
 
@@ -77,6 +78,15 @@ class Instances(Mapping[str, Any]):
     def plain(self) -> list[dict[str, Any]]:
         """One dict of plain values an object, as JSON takes them; NaN becomes None."""
         return [{name: _plain(column[i]) for name, column in self.columns.items()} for i in range(len(self))]
+
+    @staticmethod
+    def detected(size_hw: tuple[int, int], found: Sequence[Instance]) -> Instances:
+        """What a detector found in a frame, with DETECTIONS' columns category, score, bbox_xywh and mask_rle."""
+        boxes = np.array([one.box_xywh for one in found], float).reshape(-1, 4)
+        rles = [masks.encode(one.crop, one.xy, size_hw) for one in found]
+        scores = np.array([one.score for one in found], float)
+        names = [one.category for one in found]
+        return Instances(size_hw, {"category": names, "score": scores, "bbox_xywh": boxes, "mask_rle": rles})
 
     @staticmethod
     def joined(parts: Sequence[Instances]) -> Instances:

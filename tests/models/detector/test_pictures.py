@@ -35,16 +35,17 @@ def test_a_shards_scenes_come_with_the_masks_that_are_asked_for(tmp_path, which)
 
 def test_every_tenth_scene_judges_and_never_trains(tmp_path):
     folder = write_shards(tmp_path, 20)
-    train, judge = ClipArt(folder), ClipArt(folder, kept_back=True)
+    train, judge = ClipArt(folder), ClipArt(folder, split="val")
     assert len(judge) == 2
     assert np.array_equal(judge[0].image_bgr, street(9)[0])
+    assert len(train.scenes) == 18 and not set(train.scenes) & set(judge.scenes)
     seen = {train[k].image_bgr.tobytes() for k in range(len(train))}
     assert not seen & {judge[k].image_bgr.tobytes() for k in range(2)}
 
 
 def test_too_few_scenes_are_told(tmp_path):
     with pytest.raises(ValueError, match="expected at least 10 scenes, got 4"):
-        ClipArt(write_shards(tmp_path, 4), kept_back=True)
+        ClipArt(write_shards(tmp_path, 4), split="val")
     with pytest.raises(ValueError, match="masks: expected one of visible, amodal, got 'both'"):
         ClipArt(tmp_path, "both")
 

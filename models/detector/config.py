@@ -1,58 +1,17 @@
-"""Presets of the detector, and the mmdet config of each: RTMDet-Ins, whose masks stay fine where objects are small."""
+"""The mmdet config of the network, RTMDet-Ins, whose masks stay fine where objects are small, and of a run of it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from models.detector import DetectorSettings, DetectorTraining
 from models.detector.pictures import CLASSES
-from models.detector.windows import WindowSettings
 
 # Of CSPNeXt: channels behind each of its four stages at width 1. Stage k has a stride of 2 ** (k + 1) pixels.
 _STAGES = {1: 128, 2: 256, 3: 512, 4: 1024}
-
-
-@dataclass(frozen=True)
-class DetectorSettings:
-    """The network's shape and how it is trained; fields marked "speed" do not change what is learnt."""
-
-    width: float = field(default=0.25, metadata={"help": "channels of CSPNeXt, of the large model's"})
-    depth: float = field(default=0.167, metadata={"help": "blocks of CSPNeXt, of the large model's"})
-    first_stage: int = field(default=1, metadata={"help": "finest stage that is looked at: 1 has a stride of 4 px"})
-    channels: int = field(default=48, metadata={"help": "of the neck and the head"})
-    convolutions: int = field(default=1, metadata={"help": "of each branch of the head"})
-    steps: int = field(default=700, metadata={"help": "optimiser steps"})
-    batch: int = field(default=8, metadata={"help": "windows of a step, on each device"})
-    lr: float = field(default=2e-3, metadata={"help": "AdamW's learning rate after the warm-up"})
-    warmup: int = field(default=50, metadata={"help": "steps over which the rate rises linearly; a cosine follows"})
-    weight_decay: float = field(default=0.05, metadata={"help": "of kernels; norms and biases have none"})
-    ema: float = field(default=0.01, metadata={"help": "share of a step in the moving average, which is kept"})
-    bfloat16: bool = field(default=True, metadata={"help": "mixed precision; on CPUs without such units, slower"})
-    seed: int = field(default=0, metadata={"help": "of the initial weights and of the windows"})
-    save_every: int = field(default=100, metadata={"help": "steps between checkpoints", "speed": True})
-    workers: int = field(default=1, metadata={"help": "processes that prepare windows", "speed": True})
-    threads: int = field(default=0, metadata={"help": "torch threads on a CPU, else torch's choice", "speed": True})
-    window: WindowSettings = field(default_factory=WindowSettings)
-
-    def __post_init__(self) -> None:
-        for name in ("width", "depth", "channels", "convolutions", "steps", "batch", "lr", "save_every"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"detector: {name}: expected more than 0, got {getattr(self, name)}")
-        if self.first_stage not in (1, 2):
-            raise ValueError(f"detector: first_stage: expected 1 or 2, got {self.first_stage}")
-
-
-PRESETS = {
-    "tiny": DetectorSettings(),
-    # RTMDet-Ins-s with one finer level.
-    "base": DetectorSettings(
-        width=0.5, depth=0.33, channels=128, convolutions=2, steps=20_000, batch=16, warmup=500, ema=5e-4,
-        save_every=1000, workers=12,
-        window=WindowSettings(side_px=640),
-    ),
-}  # fmt: skip
 
 
 def model_config(settings: DetectorSettings) -> dict[str, Any]:
@@ -96,13 +55,15 @@ def model_config(settings: DetectorSettings) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def run_config(settings: DetectorSettings, source: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """All of mmengine's config of a run; source: what names the pictures to `dataset.ClipArtWindows`."""
+def run_config(
+    network: DetectorSettings, settings: DetectorTraining, source: dict[str, Any], folder: Path
+) -> dict[str, Any]:
+    """All of mmengine's config of a run; source: what names the pictures to `parts.ClipArtWindows`."""
     data = {"seed": settings.seed, "window": asdict(settings.window), **source}
     free = {"norm_decay_mult": 0, "bias_decay_mult": 0, "bypass_duplicate": True}
     return {
         "default_scope": "mmdet",
-        "model": model_config(settings),
+        "model": model_config(network),
         "train_dataloader": {
             "batch_size": settings.batch, "num_workers": settings.workers, "persistent_workers": settings.workers > 0,
             "dataset": {"type": "ClipArtWindows", **data},
@@ -146,7 +107,7 @@ def _curves(folder: Path) -> list[dict[str, Any]]:
     return [{"type": "TensorboardVisBackend", "save_dir": str(folder)}]
 
 
-def _rates(settings: DetectorSettings) -> list[dict[str, Any]]:
+def _rates(settings: DetectorTraining) -> list[dict[str, Any]]:
     """The learning rate: a linear warm-up, then half a cosine down to nearly nothing."""
     warm = min(settings.warmup, settings.steps - 1)
     rise = {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": warm}
