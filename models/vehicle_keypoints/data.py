@@ -14,8 +14,11 @@ from models.crops import crop_square, squares_of, to_cells
 from models.labels.keypoints import LabelledCrop
 from models.metrics.keypoints import pck_radius_cells
 from models.synthetic.photograph import photographed
-from models.synthetic.vehicle_crops import FLIP_ORDER, compose
+from models.synthetic.vehicle_crops import compose
 from models.synthetic.vehicle_shards import Library
+from pipeline.core.skeletons import VEHICLE_12
+
+_FLIP = list(VEHICLE_12.flip)
 
 
 def as_sample(image_rgb: np.ndarray, box_xywh: np.ndarray, xy: np.ndarray, state: np.ndarray) -> dict[str, Tensor]:
@@ -76,6 +79,6 @@ def _varied(
     if rng.uniform() < 0.5:
         width = image.shape[1]
         image, box = np.ascontiguousarray(image[:, ::-1]), np.array([width - box[0] - box[2], *box[1:]])
-        xy = np.stack([width - 1 - xy[:, 0], xy[:, 1]], axis=1)[FLIP_ORDER]
-        state = state[FLIP_ORDER]
+        xy = np.stack([width - 1 - xy[:, 0], xy[:, 1]], axis=1)[_FLIP]
+        state = state[_FLIP]
     return image, box, xy, state
