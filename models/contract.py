@@ -212,6 +212,14 @@ class Spec:
     predictor: str = ""
     evaluate: str = ""
 
+    @property
+    def shipped(self) -> Path:
+        """The weights that ship. Raises FileNotFoundError, which names the command that makes some, where none do."""
+        if self.weights is None or not self.weights.is_file():
+            at = f"{self.weights}: " if self.weights else ""
+            raise FileNotFoundError(f"{at}no weights ship with {self.name}; `make train MODEL={self.name}` writes some")
+        return self.weights
+
     def preset(self, options: TrainOptions) -> Preset:
         """The preset that the options name, with what they change of it.
 
