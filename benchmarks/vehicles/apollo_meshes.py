@@ -29,9 +29,9 @@ from models.synthetic.plans import CropSettings, plan_crops
 from models.synthetic.sprites import Sprite, render_sprite, sample_illumination, sample_place
 from models.synthetic.vehicle_crops import Crop, compose
 from models.synthetic.vehicle_shards import Library, read_library, render_vehicles
-from models.vehicle_keypoints import load_default
-from models.vehicle_keypoints.evaluate import STATES
+from models.topdown.keypoints import load_keypoints
 from pipeline.core.mesh import Lamp, Mesh
+from pipeline.core.tables import KEYPOINT_STATES
 
 # The test that bounds the residuals measures them; found by name because tests are not type-checked.
 TEST = import_module("tests.models.shape_basis.test_apollo")
@@ -118,7 +118,10 @@ def errors(crops: Sequence[Crop]) -> np.ndarray:
     boxes = np.stack([crop.box_xywh for crop in crops])
     images = [np.ascontiguousarray(crop.image[..., ::-1]) for crop in crops]
     true = np.stack([edge_to_pixel(crop.keypoints) for crop in crops])
-    return np.linalg.norm(load_default("cpu").predict(images, boxes).xy - true, axis=-1) / boxes[:, 2:].max(1)[:, None]
+    return (
+        np.linalg.norm(load_keypoints(device="cpu").predict(images, boxes).xy - true, axis=-1)
+        / boxes[:, 2:].max(1)[:, None]
+    )
 
 
 def network_rows(quick: bool) -> list[dict]:
@@ -133,7 +136,7 @@ def network_rows(quick: bool) -> list[dict]:
     error, shown = errors(crops), state != UNKNOWN
     about = {"meshes": len(set(names)), "crops": len(crops)}
     rows = []
-    for index, name in enumerate(STATES[:2]):
+    for index, name in enumerate(KEYPOINT_STATES[:2]):
         of = error[state == index]
         rows.append(
             {"what": f"keypoint network, {name}: PCK@0.1", **about, "points": len(of),
