@@ -64,11 +64,11 @@ def read_picture(path: Path) -> np.ndarray:
     try:
         image = decode_image(data, str(path))
         if b"Exif" in data[:_HEAD]:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            image = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
     except (ValueError, cv2.error) as error:
         reason = " ".join(str(error).removeprefix(f"{path}: ").split())
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
-    return np.asarray(image)
+    return image
 
 
 def frame_of(picture: Any, boxes_xywh: Any = None, detect: Detect | None = None, **more: Any) -> Frame:
