@@ -94,10 +94,10 @@ def frame_of(picture: Any, boxes_xywh: Any = None, detect: Detect | None = None,
 
 
 def lacking(frames: Sequence[Frame], needs: Sequence[str]) -> Mapping[str, str]:
-    """Of each frame with objects that lack a needed column, by name, which column."""
-    return {
-        frame.name or str(number): column
+    """Of each frame with objects that lack a needed column, by name, the first such column."""
+    missing = {
+        frame.name or str(number): [column for column in needs if column not in frame.objects.columns]
         for number, frame in enumerate(frames)
-        for column in needs
-        if len(frame.objects) and column not in frame.objects.columns
+        if len(frame.objects)
     }
+    return {name: columns[0] for name, columns in missing.items() if columns}

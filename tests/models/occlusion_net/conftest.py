@@ -59,7 +59,9 @@ def drive(
     size = np.ptp(edges, axis=1)
     boxes = np.concatenate([edges.min(axis=1) - 0.05 * size, 1.1 * size], axis=1)
     centres = -np.einsum("nji,nj->ni", R, t)
-    visible = states_alone("vehicle", np.tile(points, (len(t), 1, 1)), centres, np.zeros_like(pixels), camera.size_hw) == 0
+    visible = (
+        states_alone("vehicle", np.tile(points, (len(t), 1, 1)), centres, np.zeros_like(pixels), camera.size_hw) == 0
+    )
     return Drive(camera, basis, shape, R, t, pixels, boxes, visible)
 
 
