@@ -114,5 +114,5 @@ def _mask(frame: Frame) -> tuple[np.ndarray, tuple[int, int]]:
     if "mask_rle" in frame.objects.columns:
         mask, (x, y, _, _) = masks.decode(str(frame.objects["mask_rle"][0]), frame.size_hw)
         return mask, (x, y)
-    x, y, w, h = (float(v) for v in frame.objects["bbox_xywh"][0])
-    return cropped(f"picture {frame.name or '?'}", "box", filled(frame.size_hw, x, y, x + w, y + h))
+    left, top, w, h = (float(v) for v in frame.objects["bbox_xywh"][0])
+    return cropped(f"picture {frame.name or '?'}", "box", filled(frame.size_hw, left, top, left + w, top + h))
