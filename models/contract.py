@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
 
+    from calibration.camera import Camera
+    from models.topdown.keypoints import VehicleKeypoints
     from pipeline.core.skeletons import Skeleton
 
 ENTRY_POINTS = "walt3d.networks"
@@ -103,11 +105,23 @@ class Splits(NamedTuple):
 
 @dataclass(frozen=True)
 class OwnCamera:
-    """A camera whose job is done: its folder of results, its id, and the folder of its YAML."""
+    """A camera whose job is done: its folder of results, its id, the folder of its YAML, and what loads the network
+    whose keypoints its vehicles were fitted to, what ships where it is None."""
 
     folder: Path
     camera_id: str
     manifests: Path
+    keypoints: Callable[[], VehicleKeypoints] | None = None
+
+    def calibrated(self) -> Camera:
+        """Its camera, for frames as large as its job's. Raises ValueError as the manifest's loader does."""
+        import pyarrow.parquet as pq
+
+        from data_manifest import load_camera
+
+        index = pq.read_table(self.folder / "frames" / "index.parquet", columns=["height", "width"])
+        size_hw = index["height"][0].as_py(), index["width"][0].as_py()
+        return load_camera(self.camera_id, self.manifests).calibrated(size_hw)[0]
 
 
 @dataclass(frozen=True)
@@ -212,6 +226,14 @@ class Spec:
     predictor: str = ""
     evaluate: str = ""
 
+    @property
+    def shipped(self) -> Path:
+        """The weights that ship. Raises FileNotFoundError, which names the command that makes some, where none do."""
+        if self.weights is None or not self.weights.is_file():
+            at = f"{self.weights}: " if self.weights else ""
+            raise FileNotFoundError(f"{at}no weights ship with {self.name}; `make train MODEL={self.name}` writes some")
+        return self.weights
+
     def preset(self, options: TrainOptions) -> Preset:
         """The preset that the options name, with what they change of it.
 
@@ -243,7 +265,7 @@ class Spec:
             raise ValueError(f"{path}: expected weights of {self.name}, got those of {config.get('model')!r}")
         try:
             return from_plain(self.settings, config["network"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: weights of another version of {self.name} ({error})") from None
 
 

@@ -64,11 +64,11 @@ def read_picture(path: Path) -> np.ndarray:
     try:
         image = decode_image(data, str(path))
         if b"Exif" in data[:_HEAD]:
-            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            image = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
     except (ValueError, cv2.error) as error:
         reason = " ".join(str(error).removeprefix(f"{path}: ").split())
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
-    return np.asarray(image)
+    return image
 
 
 def frame_of(picture: Any, boxes_xywh: Any = None, detect: Detect | None = None, **more: Any) -> Frame:
@@ -94,10 +94,10 @@ def frame_of(picture: Any, boxes_xywh: Any = None, detect: Detect | None = None,
 
 
 def lacking(frames: Sequence[Frame], needs: Sequence[str]) -> Mapping[str, str]:
-    """Of each frame with objects that lack a needed column, by name, which column."""
-    return {
-        frame.name or str(number): column
+    """Of each frame with objects that lack a needed column, by name, the first such column."""
+    missing = {
+        frame.name or str(number): [column for column in needs if column not in frame.objects.columns]
         for number, frame in enumerate(frames)
-        for column in needs
-        if len(frame.objects) and column not in frame.objects.columns
+        if len(frame.objects)
     }
+    return {name: columns[0] for name, columns in missing.items() if columns}

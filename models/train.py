@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -116,7 +116,7 @@ def _loop(now: _Run, recipe: Recipe, settings: TrainSettings, folder: Path, plac
         if board and (last or now.step % _LOG_EVERY == 0):
             log_values(board, now.step, "train", {name: value.item() for name, value in parts.items()})
         if evaluated:
-            result = evaluate(now.average.module, recipe.data.val, settings, device)
+            result = evaluate(cast(Network, now.average.module), recipe.data.val, settings, device)
             now.history.append({"step": now.step, "train_loss": parts["total"].item(), **result})
             if board:
                 log_values(board, now.step, "val", result)

@@ -20,6 +20,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import torch
+from models.occlusion_net.predict import load, predict
+from models.occlusion_net.views import COVERED_DEG, covered, views_of_camera
 
 from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, QUICK_CAMERA, demand, frame_size_hw, simulated_job
 from benchmarks.common.report import Bar, Report, main
@@ -27,18 +29,16 @@ from benchmarks.common.truth import match, matched
 from benchmarks.vehicles.occlusion_net import BASELINE, crops_in
 from calibration.camera import Camera, edge_to_pixel, pixel_to_edge
 from data_manifest import CAMERAS, load_camera
+from models.geometry.boxes import box_matrix
+from models.geometry.view_sets import Views, from_box, view_sets
 from models.labels.views import UNKNOWN
-from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_graphs, judge
+from models.metrics.hidden_keypoints import VISIBLE, area
 from models.occlusion_net.data import TRAINING, RenderedViews, as_sample
 from models.occlusion_net.evaluate import WEIGHTS, load_network
-from models.geometry.boxes import box_matrix
-from models.occlusion_net.network import NetworkSettings, OcclusionNet
-from models.occlusion_net.predict import load, predict
-from models.metrics.hidden_keypoints import VISIBLE, area
+from models.occlusion_net.network import OcclusionNet, OcclusionNetSettings
+from models.occlusion_net.stack import Cached, GraphTraining, collect, fit_graphs, scores_of
 from models.occlusion_net.trifocal import transfer
 from models.occlusion_net.view_samples import ViewSamples, camera_patches
-from models.geometry.view_sets import Views, from_box, view_sets
-from models.occlusion_net.views import COVERED_DEG, covered, views_of_camera
 from models.synthetic.car_views import read_views
 from pipeline.core.frames import FrameReader
 from pipeline.core.skeletons import VEHICLE_12
@@ -168,14 +168,14 @@ def learning(data: Path, tests: dict[str, Known], *, quick: bool) -> tuple[list[
         own = collect(heatmaps, samples, _LAPS * len(samples))
         given[f"Car-render and {name_of(mirrors)}"] = _in_equal_parts(car_render, own)
         given[f"{name_of(mirrors)} alone"] = own
-    settings = NetworkSettings(supervision="trifocal", edge_weight=1.0)
+    settings = OcclusionNetSettings(supervision="trifocal", edge_weight=1.0)
     tested = {name: judged(seen, heatmaps) for name, seen in tests.items()}
     rows: list[dict] = []
     for name, cached in given.items():
         graphs = fit_graphs(settings, cached, training)
         row: dict = {"kind": "learning", "name": name}
         for camera, crops in tested.items():
-            s = judge(graphs, crops)
+            s = scores_of(graphs, crops)
             groups = {"hidden": s.state > VISIBLE, "visible": s.state == VISIBLE}
             row.update({f"{camera}_{group}": s.pck("graph", chosen) for group, chosen in groups.items()})
         rows.append(row)
@@ -188,7 +188,7 @@ def whole(name: str, network: OcclusionNet, tests: dict[str, Known]) -> dict:
     """A row of a whole network on the tests' vehicles."""
     row: dict = {"kind": "whole", "name": name}
     for camera, seen in tests.items():
-        s = judge(network.graphs, judged(seen, network))
+        s = scores_of(network.graphs, judged(seen, network))
         row |= {f"{camera}_hidden": s.pck("graph", s.state > VISIBLE), f"{camera}_auc": s.auc("graph")}
         row |= {
             f"{camera}_visible": s.pck("graph", s.state == VISIBLE),
@@ -237,4 +237,4 @@ def report(quick: bool, data: Path, weights: Path | None = None) -> Report:
 
 
 if __name__ == "__main__":
-    main("occlusion_views", __doc__, report, weights="a network to judge beside what ships")
+    main("occlusion_views", __doc__, report, weights="a network to scores_of beside what ships")

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from calibration.camera import edge_to_pixel
-from models.occlusion_net.cached import Cached
-from models.occlusion_net.data import OTHERS
 from models.geometry.boxes import from_box
-from models.occlusion_net.lifting import vehicles_basis
 from models.geometry.object_poses import views_of_crops
 from models.geometry.view_sets import view_sets
+from models.occlusion_net.data import OTHERS
+from models.occlusion_net.lifting import vehicles_basis
+from models.occlusion_net.stack import Cached
 
 _HEIGHT_PX = 200.0  # of a box in imagined pixels; its frame has none
 

@@ -39,7 +39,7 @@ class ResidualUNet(nn.Module):
     """Features of a crop at a quarter of its resolution, a few cells beyond its edges too, and of the whole."""
 
     def __init__(self, width: int, blocks: int, reach_cells: int) -> None:
-        super().__init__()
+        nn.Module.__init__(self)  # not what stands beside it: a network of the contract is one as well
         self.widths = widths = [width * factor for factor in (1, 2, 3, 4)]
         self.reach = reach_cells
         self.stem = nn.Sequential(

@@ -13,9 +13,10 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from models.occlusion_net.evaluate import TITLES
 from models.metrics.hidden_keypoints import VISIBLE, Scored, correspondences
 
+TITLES = {"baseline": "baseline", "heatmap": "heatmaps", "graph": "2D-KGNN", "lifted": "3D-KGNN"}
+HIDDEN_COUNTS = (3, 4, 5, 6, 7, 8, 9)
 _ALPHAS = np.linspace(0.01, 0.3, 30)
 _COUNTS = range(1, 12)
 _OF_12 = (3, 5, 7, 8, 9)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from models.contract import Preset, Rendered, Spec, TrainSettings
-from models.synthetic.car_views_plan import CarViewSettings, plan_views
+from models.synthetic.plans import CarViewSettings, view_jobs
 from pipeline.core.skeletons import VEHICLE_12
 
 SUPERVISION = ("truth", "trifocal", "transfer", "none")
@@ -65,12 +63,6 @@ PRESETS = {
 }
 
 
-def _jobs(settings: Any, folder: Path) -> Sequence[tuple[Callable[[Any], int], Sequence[Any]]]:
-    from models.synthetic.car_views import draw_shard  # its ray caster loads for a second
-
-    return [(draw_shard, plan_views(settings, folder))]
-
-
 SPEC = Spec(
     name="occlusion_net",
     summary="keypoints of vehicles that something hides, in 2D and 3D",
@@ -83,7 +75,7 @@ SPEC = Spec(
         summary="Car-render: vehicles of the fleet, each from cameras on an icosphere; people and backdrops beside them.",
         prefix="car_views",
         settings=CarViewSettings,
-        jobs=_jobs,
+        jobs=view_jobs,
     ),
     takes=("labels", "backdrops", "cameras"),
     skeleton=VEHICLE_12,

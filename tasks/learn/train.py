@@ -68,9 +68,13 @@ class Learning(luigi.Task):
     def given(self) -> Given:
         """What the network's data are read from. Raises ValueError for options that do not go together."""
         made, folder = self._data(), Path(self.manifests).expanduser().resolve() if self.manifests else _manifests()
-        data = made.folder if made else None
-        data = data / made.product if isinstance(made, GenerateClipArt) else data
-        cameras = [OwnCamera(tasks[0].folder, name, folder) for name, tasks in self._cameras().items()]
+        data: Path | None = made.folder if made else None
+        if isinstance(made, GenerateClipArt):
+            data = made.folder / made.product
+        cameras = [
+            OwnCamera(tasks[0].folder, name, folder, getattr(tasks[0], "network", None))
+            for name, tasks in self._cameras().items()
+        ]
         return given_of(self.spec, self.options, data, cameras)
 
     def _data(self) -> Any:

@@ -57,7 +57,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="tasks.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("network", help="a network's name")
+    parser.add_argument("network", nargs="?", default="", help="a network's name")
     parser.add_argument("inputs", nargs="*", type=Path, help="pictures, folders of them, videos")
     parser.add_argument("--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="an object's box, px")
     parser.add_argument("--detector", default="", help=f"what finds the objects: {', '.join(backends())}")

@@ -96,7 +96,7 @@ def write(out: Path, spec: Spec, weights: Path | None, results: Iterable[Found |
     Raises ValueError, with that line, where nothing was read; no predictions.json is left then.
     """
     told, taken = _Told(), set[str]()
-    head = {"model": spec.name, "weights": str(weights) if weights else None}
+    head: dict[str, Any] = {"model": spec.name, "weights": str(weights) if weights else None}
     head |= {"keypoints": list(spec.skeleton.names) if spec.skeleton else None}
     with atomic_path(out / "predictions.json") as part, part.open("w") as file:
         file.write(json.dumps(head)[:-1] + ', "pictures": [')

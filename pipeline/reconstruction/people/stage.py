@@ -22,7 +22,7 @@ from pipeline.core.tables import RECONSTRUCTED
 from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined
 from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen
-from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, tracks_of
+from pipeline.reconstruction.rows import Progress, boxes_of, liftable, row_of, tracks_of
 
 if TYPE_CHECKING:
     from models.body_model import Body
@@ -74,7 +74,7 @@ def regress(
     """
     count, boxes = len(cutouts), boxes_of(cutouts)
     people = People.of_poses(np.full((count, len(SMPL_24), 3), np.nan), np.full((count, 10), np.nan))
-    for rows, pictures in looked_at(cutouts, frames, root, progress):
+    for rows, pictures in frames_of(cutouts, frames, root, progress):
         found = network.predict(pictures, boxes[rows], camera, None if facing is None else facing[rows])
         people.theta[rows], people.beta[rows] = found.theta, found.beta
         seen = (found.keypoints, found.score) if pose is None else pose.predict(pictures, boxes[rows])

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from models.geometry.object_poses import poses, views_of_crops
-from models.occlusion_net.trifocal import transfer
 from models.geometry.view_sets import view_sets
+from models.occlusion_net.trifocal import transfer
 from tests.models.occlusion_net.conftest import drive
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from models.occlusion_net.trifocal import transfer
 from models.geometry.view_sets import (
     SWAPPED,
     Views,
@@ -16,6 +15,7 @@ from models.geometry.view_sets import (
     to_box,
     view_sets,
 )
+from models.occlusion_net.trifocal import transfer
 from tests.models.occlusion_net.conftest import drive
 
 

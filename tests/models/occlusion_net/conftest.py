@@ -11,12 +11,12 @@ import torch
 from torch.utils.data import default_collate
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
-from models.occlusion_net.data import RenderedViews
 from models.geometry.view_sets import Views, box_cameras, to_box
+from models.occlusion_net.data import RenderedViews
 from models.shape_basis import ShapeBasis, load_bases
-from models.vehicle_keypoints import Keypoints
+from models.topdown.keypoints import Keypoints
 from pipeline.core.tables import CUTOUTS, FRAMES, RECONSTRUCTED
-from pipeline.reconstruction.shape_priors import vehicle_states
+from pipeline.reconstruction.shape_priors import states_alone
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ def drive(
     size = np.ptp(edges, axis=1)
     boxes = np.concatenate([edges.min(axis=1) - 0.05 * size, 1.1 * size], axis=1)
     centres = -np.einsum("nji,nj->ni", R, t)
-    visible = vehicle_states(np.tile(points, (len(t), 1, 1)), centres) == 0
+    visible = (
+        states_alone("vehicle", np.tile(points, (len(t), 1, 1)), centres, np.zeros_like(pixels), camera.size_hw) == 0
+    )
     return Drive(camera, basis, shape, R, t, pixels, boxes, visible)
 
 
