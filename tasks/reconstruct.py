@@ -10,11 +10,11 @@ import luigi
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import models
 from calibration.camera import Camera, GroundPlane
 from models import hmr
 from models.contract import find
 from models.headers import check_header
-from models.hmr.predict import WEIGHTS as BODY_WEIGHTS
 from models.mm.configs import resolve_config
 from models.shape_basis import load_bases
 from models.topdown import load_pose
@@ -36,7 +36,7 @@ from tasks.track import TRACKS
 
 RECONSTRUCTED = "reconstructed"
 # Not asked of models.body_model, which would load torch wherever tasks are listed.
-FREE_BODY = Path(hmr.__file__).parents[1] / "body_model" / "anny.npz"
+FREE_BODY = Path(models.__file__).parent / "body_model" / "anny.npz"
 _PIXELS = {"sprite", "sprite_xy", "shadow", "shadow_xy"}
 
 
@@ -150,7 +150,7 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         metric = self.settings.metric
         named = {"weights": metric.body_weights, "body": metric.body_model}
         given = {name: Path(path).expanduser().resolve() for name, path in named.items() if path}
-        return {"weights": BODY_WEIGHTS, "body": FREE_BODY} | given
+        return {"weights": hmr.SPEC.shipped, "body": FREE_BODY} | given
 
     def depends_on(self) -> Any:
         """The calibration, and the networks and the body, which are looked at before anything is made anew."""
@@ -179,7 +179,8 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         from models.poses import load_prior
 
         files = self.networks
-        facing, network = metric_people.facing_of(outlined.headings, plane), hmr.load(files["weights"])
+        facing = metric_people.facing_of(outlined.headings, plane)
+        network = models.load(hmr.SPEC.name, files["weights"])
         found = metric_people.regress(outlined.cutouts, frames, self.folder, camera, network, facing, pose)
         body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
         table = metric_people.fit_rows(outlined, found, camera, plane, body, prior, metric)

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+import models
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.vehicles.fit_speed import PLANE, cpu_s, profile
 from benchmarks.vehicles.pose_recovery import CAMERA, FRAMES
 from models.body_model import load_body
-from models.hmr import load_default
 from models.poses import load_prior, sample_poses
 from pipeline.core.skeletons import COCO_17
 from pipeline.reconstruction.people.fit import PeopleSeen, fit_people
@@ -84,13 +84,13 @@ def measure_fit(seen: PeopleSeen, what: str, repeats: int) -> tuple[dict, Callab
 
 def measure_network(count: int) -> dict:
     """Crops a second of the mesh network, wall time on all cores: boxes of people in noise, which cost as others."""
-    rng, network = np.random.default_rng(5), load_default("cpu")
+    rng, network = np.random.default_rng(5), models.load("hmr", device="cpu")
     frame = rng.integers(0, 255, (*CAMERA.size_hw, 3), np.uint8)
     sides = rng.uniform(60, 200, count)
     boxes = np.column_stack([rng.uniform(0, 1000, count), rng.uniform(0, 500, count), 0.4 * sides, sides])
-    network.predict([frame] * 32, boxes[:32], CAMERA)
+    network(frame, boxes[:32], camera=CAMERA)
     begun, spent = time.perf_counter(), time.process_time()
-    network.predict([frame] * count, boxes, CAMERA)
+    network(frame, boxes, camera=CAMERA)
     wall, spent = time.perf_counter() - begun, time.process_time() - spent
     return {"what": "mesh network, crops (wall)", "count": count, "cpu_s": spent, "a_second": count / wall}
 

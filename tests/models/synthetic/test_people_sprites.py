@@ -1,8 +1,7 @@
 import numpy as np
 
 from models.body_model.points import FLIP_ORDER
-from models.hmr.data import matrices
-from models.hmr.shape import fitted_betas
+from models.hmr.data import fitted_betas, matrices
 from models.synthetic.people_crops import compose, flip_sprite
 from models.synthetic.people_shards import BODIES, bodies_of, render_people
 from models.synthetic.people_sprites import HEIGHT_PX

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from models.body_model.points import LIMBS
+from pipeline.core.skeletons import SMPL_24
 
-_HIPS = [6, 7]  # of LIMBS
+_HIPS = [LIMBS.index(joint) for joint in SMPL_24.indices(["left_hip", "right_hip"])]
 
 
 def mpjpe_mm(found: Tensor, truth: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Where a person's points seem to be: heatmaps of cells of 8 px, which small networks are trained on beside.
 
 HMR 2.0 starts from ViTPose's weights, which know where joints are. A network that starts from less learns it so, and
-the head is told what was found.
+its head is conditioned on what was found.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.layers.heatmaps import means_within
+from models.layers.settings import BackboneSettings
 from models.layers.unet import Residual
-from models.layers.vit import BackboneSettings
 
 _SPREAD_SIDES = 0.045  # of a target: three quarters of a cell in a picture 128 px high
 _REACH_SIDES = 3 * _SPREAD_SIDES  # heat farther from the peak speaks for another place
 _HINT_SCALE = 4.0  # about as large as what a norm would make of places
 
 
-class Heatmaps(nn.Module):
+class HeatmapHead(nn.Module):
     """Tokens and the stem's finer features to heatmaps."""
 
     cells: Tensor
@@ -42,11 +42,11 @@ class Heatmaps(nn.Module):
 
     def hints(self, heat: Tensor) -> Tensor:
         """(N, 3 P) the mean place of each heatmap and the height of its peak."""
-        share = heat.softmax(-1)
-        return torch.cat([_HINT_SCALE * (share @ self.cells), share.amax(-1, keepdim=True)], -1).flatten(1)
+        probability = heat.softmax(-1)
+        return torch.cat([_HINT_SCALE * (probability @ self.cells), probability.amax(-1, keepdim=True)], -1).flatten(1)
 
-    def places(self, heat: Tensor) -> tuple[Tensor, Tensor]:
-        """Where each point most likely is (N, P, 2), the mean of the heat about its peak, and its share of all heat."""
+    def points(self, heat: Tensor) -> tuple[Tensor, Tensor]:
+        """Where each point most likely is (N, P, 2), the mean of the heat about its peak, and that heat's fraction."""
         return means_within(heat.softmax(-1), self.cells, _REACH_SIDES)
 
     def mirrored(self, heat: Tensor) -> Tensor:
