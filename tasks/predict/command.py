@@ -14,11 +14,13 @@ edges and keypoints pixel centres of the picture. A config of mmdet is Python th
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow as pa
 
@@ -37,6 +39,8 @@ from tasks.predict.run import Detect, detect_with, predicted, write
 
 def main(arguments: list[str] | None = None) -> int:
     """Write predictions.json and a JPEG of each frame; 1 and one line on what is wrong, or where nothing was read."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what decoders grumble about is told in one line
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         asked = _parsed(sys.argv[1:] if arguments is None else arguments)
         spec = find(asked.network)

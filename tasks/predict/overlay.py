@@ -46,18 +46,17 @@ def _box(picture: np.ndarray, one: dict) -> None:
 
 
 def _keypoints(picture: np.ndarray, one: dict, skeleton: Skeleton | None) -> None:
-    xy = np.asarray(one["keypoints_2d"], float)
-    spots = _spots(xy)
-    radius = max(2, round(0.02 * float(np.ptp(np.nan_to_num(xy), axis=0).max(initial=0))))
+    spots = _spots(np.asarray(one["keypoints_2d"], float))
+    size = max(one["bbox_xywh"][2:]) if one.get("bbox_xywh") is not None else 0
+    radius = max(2, round(0.02 * min(float(size), *picture.shape[:2])))
     for a, b in skeleton.links if skeleton else ():
         cv2.line(picture, spots[a], spots[b], _LINK_BGR, max(1, radius // 4), cv2.LINE_AA)
     states = one.get("keypoint_state")
     for number, spot in enumerate(spots):
-        seen = states is None or states[number] == "visible"
-        if seen:
+        if states is None or states[number] == "visible":
             cv2.circle(picture, spot, radius, _SEEN_BGR, -1, cv2.LINE_AA)
         else:
-            cv2.circle(picture, spot, radius, _HIDDEN_BGR, 1 + radius // 4, cv2.LINE_AA)
+            cv2.circle(picture, spot, radius + 2, _HIDDEN_BGR, 1 + radius // 4, cv2.LINE_AA)
 
 
 def _spots(xy: np.ndarray) -> list[tuple[int, int]]:
