@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, get_type_hints
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pipeline.core.skeletons import Skeleton
     from torch import Tensor
+
+    from pipeline.core.skeletons import Skeleton
 
 ENTRY_POINTS = "walt3d.networks"
 Progress = Callable[[int, int], None]
@@ -210,6 +211,14 @@ class Spec:
     measure: str = ""
     predictor: str = ""
     evaluate: str = ""
+
+    @property
+    def shipped(self) -> Path:
+        """The weights that ship. Raises FileNotFoundError, which names the command that makes some, where none do."""
+        if self.weights is None or not self.weights.is_file():
+            at = f"{self.weights}: " if self.weights else ""
+            raise FileNotFoundError(f"{at}no weights ship with {self.name}; `make train MODEL={self.name}` writes some")
+        return self.weights
 
     def preset(self, options: TrainOptions) -> Preset:
         """The preset that the options name, with what they change of it.

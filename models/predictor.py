@@ -121,9 +121,7 @@ def load(spec: Spec, weights: Path | None = None, device: str | None = None) -> 
 
     Raises FileNotFoundError where there are no weights, ValueError, one line, for another model's or architecture's.
     """
-    path = weights or spec.weights
-    if path is None:
-        raise FileNotFoundError(f"{spec.name}: no weights ship with it; `make train MODEL={spec.name}` writes some")
+    path = weights or spec.shipped
     state, config = read_weights(path)
     network = load_object(spec.network)(spec.rebuilt(config, path))
     load_into(network, state, path)

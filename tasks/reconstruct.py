@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from models import hmr
+from models.contract import find
+from models.headers import check_header
 from models.hmr.predict import WEIGHTS as BODY_WEIGHTS
 from models.mm.configs import resolve_config
 from models.shape_basis import load_bases
 from models.topdown import load_pose
-from models.vehicle_keypoints import VehicleKeypoints, check_weights, load
-from models.vehicle_keypoints.predict import WEIGHTS
+from models.topdown.keypoints import NETWORK, VehicleKeypoints, load_keypoints
 from pipeline.core.storage import read_parts, write_table
 from pipeline.core.tables import CUTOUTS
 from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
@@ -98,7 +99,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         """Of the keypoint network."""
         metric = self.settings.metric
         given = metric.keypoint_checkpoint if metric.keypoint_config else metric.keypoint_weights
-        return Path(given).expanduser().resolve() if given else WEIGHTS
+        return Path(given).expanduser().resolve() if given else find(NETWORK).shipped
 
     def depends_on(self) -> Any:
         """The calibration, and the network, which is looked at before anything is made anew."""
@@ -108,14 +109,14 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         if metric.keypoint_config:
             files = "keypoint_config", metric.keypoint_config, "keypoint_checkpoint", metric.keypoint_checkpoint
             return [super().depends_on(), *mmpose_stamps("ReconstructVehicles", *files)]
-        check_weights(self.weights)
+        check_header(self.weights, NETWORK)
         return [super().depends_on(), digest(self.weights)]
 
     def network(self) -> VehicleKeypoints:
         """The one that ships, or one of mmpose."""
         metric = self.settings.metric
         if not metric.keypoint_config:
-            return load(self.weights)
+            return load_keypoints(self.weights)
         # mmpose loads for seconds.
         from models.topdown.vehicles import MmposeKeypoints
 

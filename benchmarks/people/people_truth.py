@@ -30,8 +30,8 @@ from benchmarks.common.truth import matched
 from benchmarks.people.people import UNREFINED, Refit, stacked
 from calibration.camera import Camera, GroundPlane
 from data_manifest import CAMERAS, load_camera
+from models.body_model.points import LIMBS
 from models.hmr import People, load, load_default
-from models.hmr.points import LIMBS
 from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
 from models.poses.angles import theta_of, zeros
 from pipeline.core.skeletons import COCO_17, SMPL_24

@@ -23,7 +23,7 @@ from benchmarks.common.report import Bar, Report, main
 from benchmarks.vehicles.pose_recovery import CAMERA, FRAMES, body_of
 from calibration.camera import GroundPlane
 from models.shape_basis import load_bases
-from models.vehicle_keypoints import load_default
+from models.topdown.keypoints import load_keypoints
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
 from pipeline.reconstruction.vehicles.fit import Keypoints, fit_vehicles
@@ -89,7 +89,7 @@ def measure_fit(keypoints: Keypoints, what: str, repeats: int) -> tuple[dict, li
 
 def measure_network(count: int) -> dict:
     """Crops a second of the keypoint network, wall time on all cores: boxes of cars in noise, which cost as others."""
-    rng, network = np.random.default_rng(5), load_default("cpu")
+    rng, network = np.random.default_rng(5), load_keypoints(device="cpu")
     frame = rng.integers(0, 255, (*CAMERA.size_hw, 3), np.uint8)
     sides = rng.uniform(60, 200, count)
     boxes = np.column_stack([rng.uniform(0, 1000, count), rng.uniform(0, 500, count), sides, 0.7 * sides])

@@ -18,16 +18,16 @@ import numpy as np
 import torch
 
 from benchmarks.common.report import Bar, Report, main
+from models.layers.heatmaps import means_about_peaks
 from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_graphs, judge
 from models.occlusion_net.data import TRAINING, RenderedViews
 from models.occlusion_net.evaluate import WEIGHTS, load_network, read_scenes, under_noise
 from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet
-from models.occlusion_net.readout import read_out
 from models.occlusion_net.scores import VISIBLE, Scored, with_baseline
 from models.occlusion_net.self_views import with_detected_views
 from models.occlusion_net.trifocal import transfer
-from models.synthetic.car_views import draw_shard, read_views
-from models.synthetic.car_views_plan import CarViewSettings, plan_views
+from models.synthetic.car_views import read_views, render_views
+from models.synthetic.plans import CarViewSettings, plan_views
 from pipeline.core.engine import map_shards
 
 BASELINE = WEIGHTS.with_name("baseline.safetensors")
@@ -46,7 +46,7 @@ def crops_in(data: Path, *, quick: bool) -> Path:
     settings, name = (_QUICK, "quick") if quick else (CarViewSettings(), "full")
     folder = data / "training" / f"occlusion_net-{name}"
     todo = [job for job in plan_views(settings, folder) if not job.out.exists()]
-    map_shards(draw_shard, todo)
+    map_shards(render_views, todo)
     return folder
 
 
@@ -102,8 +102,8 @@ def speed(network: OcclusionNet, graphs: Graphs) -> tuple[dict, Bar]:
     image = torch.rand(_CUT, 3, 96, 96, generator=generator).contiguous(memory_format=torch.channels_last)
     aspect = torch.ones(_CUT)
     with torch.inference_mode():
-        cells, confidence = read_out(network.heatmaps(image))
-        heat_s = _fastest(lambda: read_out(network.heatmaps(image)))
+        cells, confidence = means_about_peaks(network.heatmaps(image))
+        heat_s = _fastest(lambda: means_about_peaks(network.heatmaps(image)))
         graph_s = _fastest(lambda: graphs(cells / 28 - 1, confidence, aspect))
     row = {"kind": "speed", "name": "one thread", "crops_per_s": _CUT / (heat_s + graph_s)}
     return row, Bar("graphs' share of the heatmap network's time", graph_s / heat_s, at_most=0.10)

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from models.hmr.shape import fitted_betas
 from models.hmr.window import cut, to_sides, windows_of
+from models.metrics.keypoints import PCK_FRACTION
 from models.poses import sample_poses
 from models.synthetic.people_crops import Crop, compose
 from models.synthetic.people_shards import BODIES, Library, bodies_of
 
-PCK_SHARE = 0.1  # of the box's longer side: PCK@0.1
 _REAL = 20_000  # poses that the discriminator is shown as real
 # How often motion tells where somebody faces, how far off that is about each axis, and how often it is plainly wrong.
 _TOLD, _FACING_SIGMA_RAD, _MISTOLD = 0.6, 0.2, 0.03
@@ -33,7 +33,7 @@ def as_sample(crop: Crop, beta: np.ndarray, height_px: int) -> dict[str, Tensor]
         "beta": beta,
         "points_3d": crop.points_3d,
         "points_2d": to_sides(crop.points_2d, window),
-        "radius": PCK_SHARE * crop.box_xywh[2:].max() / window[2],
+        "radius": PCK_FRACTION * crop.box_xywh[2:].max() / window[2],
         "size": crop.size_px,
     }
     image = torch.from_numpy(cut(crop.image, window, height_px)).permute(2, 0, 1)

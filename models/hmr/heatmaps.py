@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.layers.heatmaps import means_within
+from models.layers.unet import Residual
 from models.layers.vit import BackboneSettings
-from models.vehicle_keypoints.network import Residual
 
 _SPREAD_SIDES = 0.045  # of a target: three quarters of a cell in a picture 128 px high
 _REACH_SIDES = 3 * _SPREAD_SIDES  # heat farther from the peak speaks for another place
@@ -46,11 +47,7 @@ class Heatmaps(nn.Module):
 
     def places(self, heat: Tensor) -> tuple[Tensor, Tensor]:
         """Where each point most likely is (N, P, 2), the mean of the heat about its peak, and its share of all heat."""
-        share = heat.softmax(-1)
-        peak = self.cells[share.argmax(-1)]
-        near = share * ((self.cells - peak[:, :, None]).norm(dim=-1) < _REACH_SIDES)
-        sure = near.sum(-1)
-        return near @ self.cells / sure[..., None], sure
+        return means_within(heat.softmax(-1), self.cells, _REACH_SIDES)
 
     def mirrored(self, heat: Tensor) -> Tensor:
         """Heat (N, P, T') of the mirror image's places; left and right points keep their names."""

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from models.body_model.points import FLIP_ORDER
 from models.hmr.head import JOINTS
 from models.hmr.network import Found, HumanMeshNetwork
-from models.hmr.points import FLIP_ORDER
 
 _MIRROR = torch.tensor([-1.0, 1.0, 1.0])
 

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from models.body_model import Body, load_body
+from models.body_model.points import COCO, LIMBS, POINTS
 from models.checkpoints import check_model
 from models.hmr.discriminator import Discriminator, critic_loss, predictor_loss
 from models.hmr.head import Head, HeadSettings
 from models.hmr.heatmaps import Heatmaps
-from models.hmr.points import COCO, LIMBS, POINTS
 from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
+from models.layers.unet import scaled
 from models.layers.vit import Backbone, BackboneSettings
-from models.vehicle_keypoints.network import scaled
 
 NAME = "hmr"
 FOCAL_SIDES = 5000 / 256  # focal length in sides of the crop's square

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from calibration.camera import Camera, edge_to_pixel
+from models.crops import crop_from_camera
 from models.headers import check_header
-from models.hmr.view import crop_from_camera
 from models.hmr.window import cut, windows_of
 
 if TYPE_CHECKING:

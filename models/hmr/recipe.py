@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.checkpoints import read_weights, start_from
+from models.contract import find
 from models.hmr.data import RenderedPeople, matrices
 from models.hmr.head import HeadSettings
 from models.hmr.network import HumanMeshNetwork, LossWeights, NetworkSettings, build_network, config_of
@@ -16,7 +17,6 @@ from models.poses import sample_poses
 from models.synthetic.people_shards import read_people
 from models.synthetic.vehicle_shards import read_backdrops
 from models.train import Recipe, TrainSettings
-from models.vehicle_keypoints.predict import WEIGHTS
 
 _TINY = NetworkSettings()
 _TINY_RUN = TrainSettings(
@@ -77,7 +77,7 @@ def build(
 
 def _start_stem(net: HumanMeshNetwork) -> None:
     """Give a stem as wide as the shipped vehicle keypoint network's what that network knows."""
-    state, theirs = read_weights(WEIGHTS)
+    state, theirs = read_weights(find("vehicle_keypoints").shipped)
     stem = net.backbone.patch_embed
     if isinstance(stem, Stem) and net.settings.backbone.stem == theirs["network"]["width"]:
         stem.start_from(state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.hmr.points import LIMBS
+from models.body_model.points import LIMBS
 
 _HIPS = [6, 7]  # of LIMBS
 

@@ -9,25 +9,22 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from models.crops import checked_boxes
-
-GROWN = 1.25  # height of the window, times the box's height, or times 4/3 of its width where that is more
-ASPECT = 3 / 4  # width to height
+from models.crops import GROWN, PERSON_ASPECT, checked_boxes
 
 
 def windows_of(boxes_xywh: np.ndarray) -> np.ndarray:
     """(N, 3) middle x and y and height, px, of the windows of boxes (N, 4); raises ValueError as `checked_boxes`."""
     boxes = checked_boxes(boxes_xywh)
-    height = GROWN * np.maximum(boxes[:, 3], boxes[:, 2] / ASPECT)
+    height = GROWN * np.maximum(boxes[:, 3], boxes[:, 2] / PERSON_ASPECT)
     return np.column_stack([boxes[:, :2] + boxes[:, 2:] / 2, height])
 
 
 def cut(image: np.ndarray, window: np.ndarray, height_px: int) -> np.ndarray:
     """(height_px, 3/4 height_px, 3) the window (3,) of an image (H, W, 3); black where it leaves the image."""
-    width_px = round(ASPECT * height_px)
+    width_px = round(PERSON_ASPECT * height_px)
     zoom = height_px / window[2]
-    low = np.floor(window[:2] - window[2] / 2 * np.array([ASPECT, 1])).astype(int) - 1
-    high = np.ceil(window[:2] + window[2] / 2 * np.array([ASPECT, 1])).astype(int) + 1
+    low = np.floor(window[:2] - window[2] / 2 * np.array([PERSON_ASPECT, 1])).astype(int) - 1
+    high = np.ceil(window[:2] + window[2] / 2 * np.array([PERSON_ASPECT, 1])).astype(int) + 1
     low, high = np.maximum(low, 0), np.minimum(high, image.shape[1::-1])
     if (high <= low).any():
         return np.zeros((height_px, width_px, 3), np.uint8)

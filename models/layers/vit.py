@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.vehicle_keypoints.network import KeypointNetwork
-from models.vehicle_keypoints.network import NetworkSettings as KeypointSettings
+from models.layers.unet import ResidualUNet
 
 CELL_PX = 16
 _LEVELS = 3
@@ -48,7 +47,7 @@ class Stem(nn.Module):
 
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
-        whole = KeypointNetwork(KeypointSettings(width=width, blocks=1))
+        whole = ResidualUNet(width, blocks=1, reach_cells=0)
         self.stem, self.down = whole.stem, whole.down[:_LEVELS]
         self.out = nn.Conv2d(_LEVELS * width, dim, 1)
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoints import check_model
+from models.layers.unet import Residual
 from models.occlusion_classifier.crops import CLASSES
-from models.vehicle_keypoints.network import Residual
 
 NAME = "occlusion_classifier"
 

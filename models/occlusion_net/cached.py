@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from models.layers.heatmaps import means_about_peaks
+from models.layers.unet import scaled
+from models.metrics.keypoints import box_error
 from models.occlusion_net.frames import box_of_cells
-from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet, box_error
-from models.occlusion_net.readout import read_out
+from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet
 from models.occlusion_net.scores import Scored, yaw_errors_deg
 from models.train import Samples
-from models.vehicle_keypoints.network import scaled
 
 Cached = Mapping[str, Tensor]  # a batch without its images, with heat_xy (N, 12, 2) and confidence (N, 12)
 
@@ -37,7 +38,7 @@ def collect(network: OcclusionNet, samples: Samples, count: int, *, workers: int
     chunks = [range(i, min(i + 32, count)) for i in range(0, count, 32)]
     parts: list[dict[str, Tensor]] = []
     for batch in DataLoader(samples, batch_sampler=chunks, num_workers=workers):  # type: ignore[arg-type]
-        cells, confidence = read_out(network.heatmaps(scaled(batch.pop("image"))))
+        cells, confidence = means_about_peaks(network.heatmaps(scaled(batch.pop("image"))))
         parts.append({**batch, "heat_xy": box_of_cells(cells, batch["aspect"]), "confidence": confidence})
     return {name: torch.cat([part[name] for part in parts]).clone() for name in parts[0]}
 

@@ -13,16 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.crops import cut, windows_of
+from models.contract import Samples
+from models.crops import crop_square, squares_of
 from models.occlusion_net.frames import INPUT_PX, box_matrix, cells_of_box, to_box
 from models.synthetic.car_views import CarView, CarViews
-from models.synthetic.vehicle_crops import FLIP_ORDER, Troubles, composed, flip_sprite
-from models.train import Samples
+from models.synthetic.vehicle_crops import Augmentation, composed, flip_sprite
+from pipeline.core.skeletons import VEHICLE_12
 
 OTHERS = 4  # other views of the vehicle in a sample
-TRAINING = Troubles(occluded=0.5, cut=0.15, poor_box=0.4)
-CAR_RENDER = Troubles(occluded=0.0, cut=0.0, least_px=40)
-COMPOSED = Troubles(occluded=1.0, cut=0.0, least_px=40)
+TRAINING = Augmentation(occluded=0.5, truncated=0.15, poor_box=0.4)
+CAR_RENDER = Augmentation(occluded=0.0, truncated=0.0, least_px=40)
+COMPOSED = Augmentation(occluded=1.0, truncated=0.0, least_px=40)
 _CENTRE_FLIPPED = torch.tensor([[1.0, 1.0, -1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]])
 _MIRROR_X, _MIRROR_Y = np.diag([-1.0, 1.0, 1.0]), np.diag([1.0, -1.0, 1.0])
 
@@ -40,7 +41,7 @@ def as_sample(image_rgb: np.ndarray, box_xywh: np.ndarray, edge_xy: np.ndarray, 
     xy = torch.from_numpy(to_box(edge_xy, box_xywh).astype(np.float32))
     aspect = torch.tensor(box_xywh[2] / box_xywh[3], dtype=torch.float32)
     return {
-        "image": torch.from_numpy(cut(image_rgb, windows_of(box_xywh[None])[0], INPUT_PX)).permute(2, 0, 1),
+        "image": torch.from_numpy(crop_square(image_rgb, squares_of(box_xywh[None])[0], INPUT_PX)).permute(2, 0, 1),
         "xy": xy,
         "cells": cells_of_box(xy[None], aspect[None])[0],
         "state": torch.from_numpy(np.asarray(state, np.int64)),
@@ -51,8 +52,16 @@ def as_sample(image_rgb: np.ndarray, box_xywh: np.ndarray, edge_xy: np.ndarray, 
 class RenderedViews:
     """Endless crops composed of Car-render's sprites, or, where `each`, every view once in its order."""
 
-    def __init__(self, views: CarViews, seed: int, troubles: Troubles = TRAINING, *, each: bool = False) -> None:
-        self.views, self.library, self.seed, self.troubles, self.each = views.views, views.library, seed, troubles, each
+    def __init__(
+        self, views: CarViews, seed: int, augmentation: Augmentation = TRAINING, *, each: bool = False
+    ) -> None:
+        self.views, self.library, self.seed, self.augmentation, self.each = (
+            views.views,
+            views.library,
+            seed,
+            augmentation,
+            each,
+        )
         instances = np.array([view.instance for view in views.views])
         starts = np.flatnonzero(np.r_[True, instances[1:] != instances[:-1]])
         self.groups = list(zip(starts, np.r_[starts[1:], len(instances)], strict=True))
@@ -70,7 +79,7 @@ class RenderedViews:
         if rng.uniform() < 0.5:
             chosen = [flip_view(view) for view in chosen]
         current = chosen[0]
-        crop = composed(current.sprite, self.library, self.troubles, rng)
+        crop = composed(current.sprite, self.library, self.augmentation, rng)
         to_crop = np.array([[crop.zoom_xy[0], 0, crop.shift_xy[0]], [0, crop.zoom_xy[1], crop.shift_xy[1]], [0, 0, 1]])
         K = box_matrix(crop.box_xywh) @ to_crop @ current.K
         sample = as_sample(crop.image, crop.box_xywh, crop.keypoints, crop.state)
@@ -95,7 +104,7 @@ class Kept:
 
 def mirrored(sample: dict[str, Tensor]) -> dict[str, Tensor]:
     """The sample as a mirror shows it: right and left keypoints have changed places, and the vehicle its y."""
-    swap = torch.from_numpy(FLIP_ORDER)
+    swap = torch.tensor(VEHICLE_12.flip)
     away, across = torch.tensor([-1.0, 1.0]), torch.tensor([-1.0, 1.0, 1.0])
     vehicle, image = torch.tensor([1.0, -1.0, 1.0, 1.0]), across[:, None]
     xy = sample["xy"][swap] * away

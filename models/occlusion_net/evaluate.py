@@ -53,8 +53,8 @@ def load_network(path: Path) -> OcclusionNet:
 def read_scenes(network: OcclusionNet, crops: Path, count: int, seed: int, *, workers: int = 1) -> dict[str, Cached]:
     """What the network's heatmaps read in at most `count` crops of each scene."""
     scenes: dict[str, Cached] = {}
-    for name, (split, troubles) in SCENES.items():
-        samples = RenderedViews(read_views(crops / split), seed, troubles, each=True)
+    for name, (split, augmentation) in SCENES.items():
+        samples = RenderedViews(read_views(crops / split), seed, augmentation, each=True)
         scenes[name] = collect(network, samples, min(count, len(samples)), workers=workers)
     return scenes
 

@@ -17,12 +17,15 @@ from torch.nn import functional as F
 from models.checkpoints import check_model
 from models.layers import heatmaps
 from models.layers.graph import Graph, KeypointGraph, edge_loss, node_features
+from models.layers.heatmaps import means_about_peaks
+from models.layers.unet import ResidualUNet, scaled
+from models.metrics.keypoints import PCK_FRACTION, box_error
+from models.network import counted
 from models.occlusion_net.frames import CELL_PX, COARSE_PX, MAP_CELLS, REACH_COARSE, box_of_cells
 from models.occlusion_net.lifting import FOCAL, Lifted, LiftingGraph
-from models.occlusion_net.readout import read_out
 from models.occlusion_net.trifocal import transfer, trifocal_loss
 from models.synthetic.vehicle_crops import VISIBLE
-from models.vehicle_keypoints.network import KEYPOINTS, PCK_SHARE, ResidualUNet, scaled
+from pipeline.core.skeletons import VEHICLE_12
 
 NAME = "occlusion_net"
 SUPERVISION = ("truth", "trifocal", "transfer", "none")
@@ -148,7 +151,7 @@ class OcclusionNet(ResidualUNet):
         settings = settings or NetworkSettings()
         super().__init__(settings.width, settings.blocks, REACH_COARSE)
         self.settings = settings
-        self.heat = nn.Conv2d(self.widths[0], KEYPOINTS * _FINE**2, 3, 1, 1)
+        self.heat = nn.Conv2d(self.widths[0], len(VEHICLE_12) * _FINE**2, 3, 1, 1)
         self.graphs = Graphs(settings) if settings.graph else None
 
     def heatmaps(self, image: Tensor) -> Tensor:
@@ -158,7 +161,7 @@ class OcclusionNet(ResidualUNet):
     def forward(self, image: Tensor, aspect: Tensor) -> Found:
         """All there is to find in images (N, 3, 96, 96), 0 to 1, of boxes of width / height (N,)."""
         heat = self.heatmaps(image)
-        cells, confidence = read_out(heat)
+        cells, confidence = means_about_peaks(heat)
         xy = box_of_cells(cells, aspect)
         graph, lifted = (None, None) if self.graphs is None else self.graphs(xy, confidence, aspect)
         return Found(heat, xy, confidence, graph, lifted)
@@ -181,13 +184,13 @@ class OcclusionNet(ResidualUNet):
         if found.graph is not None:
             places["graph"] = found.graph.xy
             known = batch["state"] >= 0
-            result["occlusion_accuracy"] = _counted((found.graph.visible < 0.5) == (batch["state"] > 0), known)
+            result["occlusion_accuracy"] = counted((found.graph.visible < 0.5) == (batch["state"] > 0), known)
         if found.lifted is not None:
             places["lifted"] = found.lifted.xy
         for name, xy in places.items():
-            right = box_error(xy, batch["xy"], batch["aspect"]) <= PCK_SHARE
-            result[f"pck_visible_{name}"] = _counted(right, batch["state"] == VISIBLE)
-            result[f"pck_hidden_{name}"] = _counted(right, batch["state"] > VISIBLE)
+            right = box_error(xy, batch["xy"], batch["aspect"]) <= PCK_FRACTION
+            result[f"pck_visible_{name}"] = counted(right, batch["state"] == VISIBLE)
+            result[f"pck_hidden_{name}"] = counted(right, batch["state"] > VISIBLE)
         return result
 
 
@@ -195,19 +198,7 @@ def heatmap_loss(heat: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     """Cross-entropy of the softmax over all cells, of visible keypoints only, whose targets are narrow Gaussians."""
     visible = batch["state"] == VISIBLE
     cells = torch.where(visible[..., None], batch["cells"], torch.nan)
-    target = heatmaps.gaussian_targets(cells, MAP_CELLS)
-    cross = -(target * torch.log_softmax(heat.float().flatten(2), -1).view_as(heat)).sum((-1, -2))
-    return cross.sum() / (target.flatten(2).sum(-1) > 0).sum().clamp_min(1)
-
-
-def box_error(xy: Tensor, true: Tensor, aspect: Tensor) -> Tensor:
-    """(N, 12) distances of points (N, 12, 2) in shares of the box's longer side, as PCK takes them."""
-    sides = torch.stack([aspect.clamp(max=1), (1 / aspect).clamp(max=1)], -1)
-    return 0.5 * ((xy - true) * sides[:, None]).norm(dim=-1)
-
-
-def _counted(right: Tensor, among: Tensor) -> Tensor:
-    return torch.stack([(right & among).sum(), among.sum()]).double()
+    return heatmaps.cross_entropy(heat, heatmaps.gaussian_targets(cells, MAP_CELLS))
 
 
 def config_of(settings: NetworkSettings) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import numpy as np
 from tqdm import tqdm
 
 from calibration.camera import edge_to_pixel
-from models.crops import checked_boxes, cut, windows_of
+from models.crops import checked_boxes, crop_square, squares_of
 from models.occlusion_net.drawing import overlay
 from models.shape_basis.basis import KEYPOINT_NAMES
 
@@ -82,10 +82,12 @@ def predict(network: OcclusionNet, images: Sequence[np.ndarray], boxes_xywh: np.
 def _batch(network: OcclusionNet, images: Sequence[np.ndarray], boxes: np.ndarray) -> tuple[np.ndarray, ...]:
     import torch
 
+    from models.layers.unet import scaled
     from models.occlusion_net.frames import INPUT_PX, from_box
-    from models.vehicle_keypoints.network import scaled
 
-    crops = [cut(image, window, INPUT_PX)[..., ::-1] for image, window in zip(images, windows_of(boxes), strict=True)]
+    crops = [
+        crop_square(image, window, INPUT_PX)[..., ::-1] for image, window in zip(images, squares_of(boxes), strict=True)
+    ]
     with torch.inference_mode():
         image = torch.from_numpy(np.stack(crops).transpose(0, 3, 1, 2).copy())
         found = network.eval()(scaled(image), torch.from_numpy(boxes[:, 2] / boxes[:, 3]).float())

@@ -17,8 +17,8 @@ from models.occlusion_net.network import NetworkSettings, OcclusionNet, build_ne
 from models.occlusion_net.view_samples import Mixed, samples_of_camera, samples_of_carfusion
 from models.synthetic.car_views import CarViews, read_views
 from models.synthetic.vehicle_shards import read_backdrops
+from models.topdown.keypoints import VehicleKeypoints
 from models.train import Recipe, TrainSettings
-from models.vehicle_keypoints import VehicleKeypoints
 
 _TINY = TrainSettings(
     steps=2400, batch=32, lr=2e-3, warmup=100, evaluate_every=600, val_samples=360, workers=1, threads=1

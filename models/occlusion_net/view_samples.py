@@ -28,8 +28,8 @@ from models.occlusion_net.view_sets import Views, view_sets
 from models.occlusion_net.views import views_of_camera
 from models.synthetic.photograph import photographed
 from models.synthetic.vehicle_crops import SELF_OCCLUDED
+from models.topdown.keypoints import VehicleKeypoints
 from models.train import Samples
-from models.vehicle_keypoints import VehicleKeypoints
 from pipeline.core.frames import FrameReader
 from pipeline.core.storage import read_parts
 

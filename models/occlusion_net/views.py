@@ -22,7 +22,7 @@ from calibration.camera import Camera
 from data_manifest import CAMERAS, load_camera
 from models.occlusion_net.trifocal import trifocal_loss
 from models.occlusion_net.view_sets import Views, ViewSets, box_cameras, lens_at, to_box, view_sets
-from models.vehicle_keypoints import VehicleKeypoints, load_default
+from models.topdown.keypoints import VehicleKeypoints, load_keypoints
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import KEYPOINT_STATES
 from pipeline.reconstruction.vehicles.stage import predict_keypoints
@@ -45,7 +45,7 @@ def views_of_camera(
     """
     fitted, cutouts = _fitted(camera_dir)
     frames = pq.read_table(camera_dir / "frames" / "index.parquet")
-    found = predict_keypoints(cutouts, frames, camera_dir, network or load_default())
+    found = predict_keypoints(cutouts, frames, camera_dir, network or load_keypoints())
     boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float)
     known = np.isfinite(found.xy).all(axis=-1)
     visible = (found.state == KEYPOINT_STATES.index("visible")) & (found.score >= min_score) & known

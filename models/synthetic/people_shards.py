@@ -2,7 +2,7 @@
 
 Rows are sprites (`models.synthetic.people_sprites.PersonSprite`) or, without theta, albedo images of streets. Sprites
 and the light on the ground are PNG, backdrops JPEG. Vehicles to compose with lie beside them, as
-models.vehicle_keypoints draws them.
+vehicle crops have them.
 """
 
 from __future__ import annotations
@@ -12,19 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 
-from models.hmr.points import POINTS
+from models.body_model.points import POINTS
 from models.poses import sample_poses
-from models.synthetic.people_plan import POSES, PeopleJob
-from models.synthetic.people_sprites import PersonSprite, draw_person
-from models.synthetic.scenery import draw_backdrop
+from models.synthetic.people_sprites import PersonSprite, render_person
+from models.synthetic.plans import POSES, PeopleJob
+from models.synthetic.scenery import sample_backdrop
 from models.synthetic.sprites import Sprite
-from models.synthetic.vehicle_shards import read_library, read_rows
+from models.synthetic.vehicle_shards import (
+    decode,
+    decode_ground,
+    encode_ground,
+    encode_jpeg,
+    encode_png,
+    read_library,
+    read_rows,
+    write_shard,
+)
 from pipeline.core.skeletons import SMPL_24
-from pipeline.core.storage import write_table
 from pipeline.simulate.people.person import body_count, dress
 
 # None of these bodies walks in the simulated street.
@@ -34,13 +41,15 @@ _BACKDROPS = 6  # of a shard
 _QUALITY = 92
 
 
-def draw_shard(job: PeopleJob) -> int:
-    """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
-    rng = np.random.default_rng(job.stream)
-    rows = [_row(sprite) for sprite in _sprites(job, rng)]
-    rows += [{"rgba": _encode(draw_backdrop(rng)[..., ::-1], ".jpg")} for _ in range(_BACKDROPS)]
-    write_table(job.out, pa.Table.from_pylist(rows, schema=SCHEMA))
-    return len(rows)
+def render_people(job: PeopleJob) -> int:
+    """Render one shard of people and backdrops and write it; its number of rows."""
+    return write_shard(job, SCHEMA, lambda rng: _rows(job, rng))
+
+
+def _rows(job: PeopleJob, rng: np.random.Generator) -> Iterator[dict]:
+    yield from map(_row, _sprites(job, rng))
+    for _ in range(_BACKDROPS):
+        yield {"rgba": encode_jpeg(sample_backdrop(rng), _QUALITY)}
 
 
 def bodies_of(split: str) -> np.ndarray:
@@ -54,7 +63,7 @@ def _sprites(job: PeopleJob, rng: np.random.Generator) -> Iterator[PersonSprite]
     for number in range(job.count):
         person = dress(int(rng.choice(bodies_of(job.split))), BODIES, rng)
         for pose in theta[number * job.views : (number + 1) * job.views]:
-            yield draw_person(person, pose, rng)
+            yield render_person(person, pose, rng)
 
 
 _F32S = pa.list_(pa.float32())
@@ -67,19 +76,10 @@ SCHEMA = pa.schema(
 )
 
 
-def _encode(image: np.ndarray, kind: str) -> bytes:
-    flags = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if kind == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
-    return cv2.imencode(kind, image, flags)[1].tobytes()
-
-
-def _decode(data: bytes) -> np.ndarray:
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
-
-
 def _row(sprite: PersonSprite) -> dict:
     return {
-        "rgba": _encode(sprite.rgba, ".png"),
-        "ground": _encode(np.dstack([sprite.ground, sprite.ground[..., :1]]), ".png"),
+        "rgba": encode_png(sprite.rgba),
+        "ground": encode_ground(sprite.ground),
         "body": sprite.body,
         **{name: getattr(sprite, name).reshape(-1) for name in _LISTS},
         **{name: getattr(sprite, name) for name in _NUMBERS},
@@ -98,9 +98,9 @@ class People(Sequence[PersonSprite]):
     def __getitem__(self, index):
         row = self.rows[index]
         values: dict[str, Any] = {name: np.array(row[name], float).reshape(shape) for name, shape in _LISTS.items()}
-        ground = np.ascontiguousarray(_decode(row["ground"])[..., :2])
+        ground = decode_ground(row["ground"])
         values |= {name: row[name] for name in (*_NUMBERS, "body")}
-        return PersonSprite(rgba=_decode(row["rgba"]), ground=ground, **values)
+        return PersonSprite(rgba=decode(row["rgba"]), ground=ground, **values)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def read_people(folder: Path, split: str) -> Library:
     """
     rows = read_rows(folder / split, "RenderPeopleCrops")
     scenery = read_library(folder / "vehicles" / split)
-    backdrops = [_decode(row["rgba"])[..., ::-1] for row in rows if row["theta"] is None]
+    backdrops = [decode(row["rgba"])[..., ::-1] for row in rows if row["theta"] is None]
     return Library(
         People([r for r in rows if r["theta"] is not None]), scenery.vehicles, [*backdrops, *scenery.backdrops]
     )

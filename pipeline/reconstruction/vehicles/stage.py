@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.shape_basis import ShapeBasis
-from models.vehicle_keypoints import Keypoints, VehicleKeypoints
+from models.topdown.keypoints import Keypoints, VehicleKeypoints
 from pipeline.core.boxes import box_iou
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.tables import RECONSTRUCTED

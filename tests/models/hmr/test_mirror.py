@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from models.body_model.points import COCO, FLIP_ORDER
 from models.geometry import log_so3
 from models.hmr.mirror import look_twice
 from models.hmr.network import HumanMeshNetwork
-from models.hmr.points import COCO, FLIP_ORDER
 from models.poses import mirror
 
 MIRROR = torch.tensor([-1.0, 1.0, 1.0])

@@ -7,10 +7,10 @@ import torch
 from calibration.camera import Camera, edge_to_pixel
 from models import hmr
 from models.checkpoints import write_weights
+from models.crops import crop_from_camera
 from models.geometry import exp_so3
 from models.hmr.evaluate import measure
 from models.hmr.network import HumanMeshNetwork, config_of
-from models.hmr.view import crop_from_camera
 from models.hmr.window import windows_of
 
 CAMERA = Camera(np.array([[900.0, 0, 320], [0, 900, 240], [0, 0, 1]]), (480, 640))

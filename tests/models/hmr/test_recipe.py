@@ -5,12 +5,12 @@ import torch
 
 from models import hmr
 from models.checkpoints import read_weights
+from models.contract import find
 from models.hmr.evaluate import measure
 from models.hmr.network import HumanMeshNetwork, NetworkSettings
 from models.hmr.recipe import HUGE, PRESETS, build
 from models.layers.vit import BackboneSettings, Stem
 from models.train import TrainSettings, train
-from models.vehicle_keypoints.predict import WEIGHTS as VEHICLES
 
 BRIEF = TrainSettings(steps=2, batch=2, warmup=1, bfloat16=False, evaluate_every=2, val_samples=2, workers=0, threads=1)
 
@@ -31,7 +31,7 @@ def test_two_steps_of_training_leave_weights_that_load(people_folder, small, tmp
 
 
 def test_a_stem_as_wide_as_the_vehicle_networks_starts_from_it(people_folder, small):
-    state, config = read_weights(VEHICLES)
+    state, config = read_weights(find("vehicle_keypoints").shipped)
     wide = replace(small, backbone=replace(small.backbone, stem=config["network"]["width"]))
     stem = build(wide, 0, people_folder).network.backbone.patch_embed
     assert isinstance(stem, Stem)

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from calibration.camera import Camera, edge_to_pixel
-from models.hmr.view import crop_from_camera
-from models.hmr.window import ASPECT, cut, to_sides, windows_of
+from models.crops import PERSON_ASPECT, crop_from_camera
+from models.hmr.window import cut, to_sides, windows_of
 
 
 def test_rays_are_turned_onto_the_axis_by_rotations(rng):
@@ -43,7 +43,7 @@ def test_the_window_keeps_points_where_they_are(height):
     found = cut(image, window, 128)[..., 0].astype(float)
     ys, xs = np.mgrid[: found.shape[0], : found.shape[1]]
     mean = np.array([(found * xs).sum(), (found * ys).sum()]) / found.sum() + 0.5
-    expected = 128 * (to_sides(spot, window) + [0.5 * ASPECT, 0.5])
+    expected = 128 * (to_sides(spot, window) + [0.5 * PERSON_ASPECT, 0.5])
     np.testing.assert_allclose(mean, expected, atol=0.4)
 
 
