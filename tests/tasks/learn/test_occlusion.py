@@ -10,21 +10,29 @@ import pytest
 from house import clean_environment
 from waiting import PATIENCE_S
 
+from models.contract import find
 from models.labels.occlusion_csv import read_csv
 from models.occlusion_classifier import predict
-from tasks.learn.occlusion import LabelOcclusion, OcclusionCrops
+from tasks.learn.occlusion import LabelOcclusion
 from tasks.learn.train import Train
+from tasks.learn.training_data import task_of
 from tasks.mine import MineUnoccluded
 
 
-def test_only_the_training_cameras_are_learnt_from(tmp_path):
+@pytest.fixture
+def OcclusionCrops():
+    """The task of the classifier's Source."""
+    return task_of(find("occlusion_classifier"))
+
+
+def test_only_the_training_cameras_are_learnt_from(tmp_path, OcclusionCrops):
     crops = Train(model="occlusion_classifier", data_root=str(tmp_path)).requires()
     assert [type(task) for task in crops] == [OcclusionCrops]
     assert [task.camera for task in crops[0].requires()] == ["cam03", "cam05"]
     assert [path.path.rsplit("/", 1)[1] for path in crops[0].output()] == ["cam03.parquet", "cam05.parquet"]
 
 
-def test_other_settings_are_other_crops_in_another_folder(tmp_path):
+def test_other_settings_are_other_crops_in_another_folder(tmp_path, OcclusionCrops):
     one, two = (OcclusionCrops(data_root=str(tmp_path), per_actor=n) for n in (30, 5))
     assert one.folder != two.folder == OcclusionCrops(data_root=str(tmp_path), per_actor=5).folder
     with pytest.raises(ValueError, match="per_actor: expected at least 1, got 0"):
