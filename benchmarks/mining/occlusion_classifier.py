@@ -25,9 +25,9 @@ from benchmarks.common.truth import is_clean, match
 from benchmarks.pipeline.real_cameras import annotated_boxes, are_unoccluded, footage, missing
 from data_manifest import load_camera
 from models.occlusion_classifier.evaluate import precision_at, precision_recall
-from models.occlusion_classifier.predict import WEIGHTS, OcclusionClassifier, check_weights, load
+from models.predictor import FramePredictor
 from pipeline.core.boxes import box_iou
-from pipeline.mining.classifier_gate import chances
+from pipeline.mining.classifier_gate import chances, load_classifier
 from pipeline.mining.filter import MiningSettings
 from pipeline.mining.observations import from_tracks
 from pipeline.mining.occlusion import occluded_by_boxes
@@ -70,7 +70,7 @@ def heuristics(tracks: pa.Table, camera_dir: Path, manifests: Path | None) -> di
     return {delta: ~occluded_by_boxes(seen, delta) for delta in DELTAS}
 
 
-def chance_of(classifier: OcclusionClassifier, tracks: pa.Table, camera_dir: Path) -> np.ndarray:
+def chance_of(classifier: FramePredictor, tracks: pa.Table, camera_dir: Path) -> np.ndarray:
     """(N,) the classifier's chance of a whole object, for the rows of a TRACKS table; 0 where the frame is lost."""
     frames = pq.read_table(camera_dir / "frames" / "index.parquet")
     found = chances(classifier, tracks, frames, camera_dir).to_pandas().set_index("detection_id")["chance"]
@@ -120,9 +120,7 @@ def gated(camera_dir: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndar
     return "; ".join(words)
 
 
-def on_simulated(
-    camera: str, data: Path, classifier: OcclusionClassifier, quick: bool
-) -> tuple[list[dict], list[Bar], str]:
+def on_simulated(camera: str, data: Path, classifier: FramePredictor, quick: bool) -> tuple[list[dict], list[Bar], str]:
     """One simulated camera's rows, bars, and what the gate would do to its cutouts."""
     manifests = MANIFESTS if quick else None
     demand("MineUnoccluded", data, "--camera", camera, *(["--manifests", str(manifests)] if manifests else []))
@@ -131,7 +129,7 @@ def on_simulated(
     return *measure(data / camera, tracks, whole, chance, manifests), gated(data / camera, tracks, whole, chance)
 
 
-def on_pets(camera: str, data: Path, classifier: OcclusionClassifier) -> list[dict]:
+def on_pets(camera: str, data: Path, classifier: FramePredictor) -> list[dict]:
     """The rows of the annotated frames of PETS, seen by one of its detectors."""
     demand("TrackObjects", data, "--camera", camera, "--manifests", str(MANIFESTS))
     tracks = pq.read_table(data / camera / "tracks.parquet")
@@ -144,10 +142,9 @@ def on_pets(camera: str, data: Path, classifier: OcclusionClassifier) -> list[di
 def report(quick: bool, data: Path, weights: Path | None) -> Report:
     """Every camera's rows; the bars bind the simulated ones."""
     try:
-        check_weights(weights or WEIGHTS)
-    except FileNotFoundError as error:
+        classifier = load_classifier(weights)
+    except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
-    classifier = load(weights or WEIGHTS)
     rows: list[dict] = []
     bars: list[Bar] = []
     notes: dict[str, str] = {}

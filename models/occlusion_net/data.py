@@ -98,7 +98,7 @@ class Kept:
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         lap, place = divmod(index, self.count)
         if place not in self.kept:
-            self.kept[place] = self.samples[place]
+            self.kept[place] = dict(self.samples[place])
         return mirrored(self.kept[place]) if lap % 2 else self.kept[place]
 
 

@@ -1,5 +1,6 @@
 """The classifier's tasks: where crops go, the gate that is off, and the page as a user starts it."""
 
+import dataclasses
 import http.client
 import json
 import re
@@ -10,29 +11,25 @@ import pytest
 from house import clean_environment
 from waiting import PATIENCE_S
 
-from models.contract import find
 from models.labels.occlusion_csv import read_csv
-from models.occlusion_classifier import predict
+from models.occlusion_classifier import SPEC
+from tasks import mine
 from tasks.learn.occlusion import LabelOcclusion
 from tasks.learn.train import Train
 from tasks.learn.training_data import task_of
 from tasks.mine import MineUnoccluded
 
-
-@pytest.fixture
-def OcclusionCrops():
-    """The task of the classifier's Source."""
-    return task_of(find("occlusion_classifier"))
+OcclusionCrops = task_of(SPEC)
 
 
-def test_only_the_training_cameras_are_learnt_from(tmp_path, OcclusionCrops):
+def test_only_the_training_cameras_are_learnt_from(tmp_path):
     crops = Train(model="occlusion_classifier", data_root=str(tmp_path)).requires()
     assert [type(task) for task in crops] == [OcclusionCrops]
     assert [task.camera for task in crops[0].requires()] == ["cam03", "cam05"]
     assert [path.path.rsplit("/", 1)[1] for path in crops[0].output()] == ["cam03.parquet", "cam05.parquet"]
 
 
-def test_other_settings_are_other_crops_in_another_folder(tmp_path, OcclusionCrops):
+def test_other_settings_are_other_crops_in_another_folder(tmp_path):
     one, two = (OcclusionCrops(data_root=str(tmp_path), per_actor=n) for n in (30, 5))
     assert one.folder != two.folder == OcclusionCrops(data_root=str(tmp_path), per_actor=5).folder
     with pytest.raises(ValueError, match="per_actor: expected at least 1, got 0"):
@@ -43,7 +40,7 @@ def test_the_gate_is_off_and_where_it_is_on_its_weights_count(house, monkeypatch
     house.video()
     here = {"camera": "gate", "manifests": str(house.manifests), "data_root": str(house.data)}
     weights = house.folder / "weights.safetensors"
-    monkeypatch.setattr(predict, "WEIGHTS", weights)
+    monkeypatch.setattr(mine, "find", lambda name: dataclasses.replace(SPEC, weights=weights))
     off = MineUnoccluded(**here)
     assert "occlusion_classifier" not in off.depends_on()
     with pytest.raises(FileNotFoundError, match="make train MODEL=occlusion_classifier"):

@@ -6,7 +6,7 @@ from chance import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.occlusion_classifier.crops import BEYOND, INPUT_PX, OBJECT, STORED_PX, STREET, crop_of, middle
+from models.labels.occlusion import BEYOND, INPUT_PX, OBJECT, STORED_PX, STREET, crop_of, middle
 
 
 def scene(x, y, w, h, hw=(200, 300)):
