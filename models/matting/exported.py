@@ -19,7 +19,7 @@ from models.evaluate import measured
 from models.frames import Frame
 from models.matting import SPEC, MattingSettings
 from models.matting.network import MattingNetwork
-from models.matting.predict import CHANNELS, MARGIN_PX, WEIGHTS, read_network, refined
+from models.matting.predict import CHANNELS, MARGIN_PX, read_network, refined
 from models.network import Batch
 from models.predictor import FramePredictor
 from pipeline.core import masks
@@ -86,7 +86,7 @@ class MattingPredictor(FramePredictor):
 
 def load(spec: Spec, weights: Path | None, device: str | None) -> MattingPredictor:
     """A predictor of the file that ships, or another .onnx, by OpenCV, or of a run's weights by torch."""
-    path = weights or WEIGHTS
+    path = weights or spec.shipped
     if path.suffix == ".onnx":
         return MattingPredictor(spec, partial(_by_opencv, read_network(path)))
     there = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

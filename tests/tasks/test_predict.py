@@ -302,9 +302,9 @@ def test_what_is_asked_wrongly_is_one_line(options, message, picture, capsys, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing", "a.png"], "expected a network, one of detector,"),
-        ([], "expected a network, one of detector,"),
-        (["detector", "a.png"], "detector: no weights ship with it"),
+        (["nothing", "a.png"], "network: expected one of detector,"),
+        ([], "network: expected one of detector,"),
+        (["detector", "a.png"], "no weights ship with detector"),
         (["detector", "a.png", "--detector", "coco"], "detector finds objects itself; expected no --detector"),
         (["detector", "a.png", "--weights", "none.pth"], "none.pth"),
     ],
@@ -327,7 +327,7 @@ def test_the_detectors_settings_are_listed(capsys):
 
 def test_the_module_is_a_command():
     done = subprocess.run([sys.executable, "-m", "tasks.predict", "nothing"], capture_output=True, text=True)
-    assert done.returncode == 1 and done.stderr.startswith("predict: expected a network") and not done.stdout
+    assert done.returncode == 1 and done.stderr.startswith("predict: network: expected one of") and not done.stdout
 
 
 def test_what_is_drawn_lies_where_it_was_found():

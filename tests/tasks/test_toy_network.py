@@ -202,9 +202,9 @@ def test_its_mistakes_are_one_line(place):
     for command, said in {
         (LUIGI, "--module", "tasks", "Train", "--model", "toy", "--preset", "base"): "toy: expected --preset of tiny",
         (LUIGI, "--module", "tasks", "Train", "--model", "toy", "--labels", "a"): "toy: has no use for --labels",
-        (LUIGI, "--module", "tasks", "Train", "--model", "tot"): "expected a network, one of detector,",
+        (LUIGI, "--module", "tasks", "Train", "--model", "tot"): "network: expected one of detector,",
         (PYTHON, "-m", "tasks.predict", "toy", "a.png", "--box", "1", "1", "2", "2"): "no weights ship with toy",
-        (PYTHON, "-m", "tasks.evaluate"): "evaluate: expected a network, one of detector,",
+        (PYTHON, "-m", "tasks.evaluate"): "evaluate: network: expected one of detector,",
         (PYTHON, "-m", "models.launch", "toy", "--folder", "x"): "launch: toy: expected --preset of tiny, got 'base'",
     }.items():
         code, _, err = run(place, *command)
@@ -217,5 +217,5 @@ def test_a_package_that_is_broken_is_named(place):
         code, _, err = luigi(place, "Train", "--model", "toy")
     finally:
         (place[0] / "toy_network" / "__init__.py").write_text(SPEC)
-    assert code != 0 and "network toy: entry point toy_network:SPEC cannot be loaded" in err
+    assert code != 0 and "entry point toy = toy_network:SPEC of walt3d.networks: cannot be loaded" in err
     assert "Traceback" not in err
