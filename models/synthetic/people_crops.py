@@ -120,7 +120,7 @@ def _frame(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
 def _developed(
     canvas: Canvas, sprite: PersonSprite, frame: np.ndarray, box: np.ndarray, size: float, rng: np.random.Generator
 ) -> Crop:
-    """The part of the canvas that the window needs, as a camera would deliver it, with the labels in its camera."""
+    """The part of the canvas that the crop needs, as a camera would deliver it, with the labels in its camera."""
     middle, reach = box[:2] + box[2:] / 2, GROWN * max(box[3], box[2] / PERSON_ASPECT) / 2 + 3
     image, low = canvas.developed(frame, middle, reach, min(1.0, _LARGEST_PX / size), rng)
     R = _turn(sprite, canvas, middle)
