@@ -37,9 +37,9 @@ def trained(data: Path, quick: bool) -> tuple[Path, float]:
     if quick:
         options = (*QUICK_OPTIONS[:2], "--camera", QUICK_CAMERA, "--run-name", "quick", "--steps", str(QUICK_STEPS))
         simulated_job(QUICK_CAMERA, data, quick=True)
-        demand("TrainDetector", data, *options)
+        demand("Train", data, "--model", "detector", *options)
     else:
-        demand("EvaluateDetector", data, "--camera", TRAINED_ON)
+        demand("Evaluate", data, "--model", "detector", "--camera", TRAINED_ON)
     folder = data / "runs" / ("quick" if quick else RUN)
     return folder, json.loads((folder / "metrics.json").read_text())[-1]["seconds"] / 60
 
