@@ -23,7 +23,7 @@ _SHARDS_PER_BLOCK = 64
 MANIFEST, GALLERY = "clipart_manifest.json", "gallery.html"
 
 
-class ClipArt(Stage):
+class OfClipArt(Stage):
     """What the two have in common: which data set it is."""
 
     version = 3
@@ -91,7 +91,7 @@ class ClipArt(Stage):
         ]
 
 
-class ComposeShards(ClipArt, settings=ComposeSettings):
+class ComposeShards(OfClipArt, settings=ComposeSettings):
     """A block of shards, each a pair of files."""
 
     block = luigi.IntParameter(default=0, description="number of the block")
@@ -143,7 +143,7 @@ class GenerateSettings:
     gallery: GallerySettings = field(default_factory=GallerySettings)
 
 
-class GenerateClipArt(ClipArt, settings=GenerateSettings):
+class GenerateClipArt(OfClipArt, settings=GenerateSettings):
     """The whole job: frames to shards, their manifest, a gallery to look at."""
 
     unit = "scenes of the gallery"

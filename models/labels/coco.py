@@ -47,7 +47,7 @@ class CocoNames:
 
 
 @dataclass(frozen=True)
-class Found:
+class CocoObject:
     """One object as the file has it, its segmentation yet unread; `where` names it in messages."""
 
     category: str
@@ -64,7 +64,7 @@ class Found:
         return None if cut is None else Instance(self.category, self.score, *cut)
 
 
-Objects = dict[int, list[Found]]  # by frame_id
+Objects = dict[int, list[CocoObject]]  # by frame_id
 
 
 def read_json(path: Path) -> Any:
@@ -97,7 +97,7 @@ def read_objects(content: Any, names: CocoNames, frames: pa.Table, file: str, im
         if category is None or frame is None or row.get("iscrowd"):
             continue
         score = score_of(row.get("score", 1.0), where)
-        found.setdefault(frame, []).append(Found(category, score, row.get("segmentation"), where))
+        found.setdefault(frame, []).append(CocoObject(category, score, row.get("segmentation"), where))
     return found
 
 

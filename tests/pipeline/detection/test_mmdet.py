@@ -18,7 +18,7 @@ from mmdet.datasets import CocoDataset
 
 from calibration.camera import Camera, GroundPlane
 from models.mm.configs import build_network, read_config, resolve_config
-from models.mm.segmenter import RTMDET_INS_TINY, MmdetDetector, MmdetSettings, _categories, _distinct
+from models.mm.segmenter import RTMDET_INS_TINY, MmdetDetector, MmdetSettings, _categories_of_classes, _distinct
 from pipeline.core.instances import BatchDetector, Instance
 from pipeline.core.masks import decode
 from pipeline.core.tables import FRAMES
@@ -173,11 +173,11 @@ def test_what_is_kept_overlaps_no_more_than_allowed_and_nothing_else_is_lost(dra
 
 
 def test_names_that_no_class_has_are_told():
-    assert _categories(("dog", "Car", "person"), MmdetSettings()) == {1: "vehicle", 2: "person"}
+    assert _categories_of_classes(("dog", "Car", "person"), MmdetSettings()) == {1: "vehicle", 2: "person"}
     with pytest.raises(
         ValueError, match=r"none of person_classes and vehicle_classes is one of its 2 classes: cat, dog"
     ):
-        _categories(("cat", "dog"), MmdetSettings(config="pets.py"))
+        _categories_of_classes(("cat", "dog"), MmdetSettings(config="pets.py"))
 
 
 @pytest.mark.parametrize("name", [RTMDET_INS_TINY, SWIN])
