@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from benchmarks.common.job import MANIFESTS, QUICK_CAMERA, QUICK_OPTIONS, demand, frame_size_hw, simulated_job
 from benchmarks.common.report import Bar, Report, main, shown
 from benchmarks.mining.mining_truth import measure
-from models.detector.evaluate import Found, Wanted, average_precision
+from models.detector.evaluate import Detected, Wanted, average_precision
 from pipeline.core.storage import read_parts
 from pipeline.simulate import read_truth
 
@@ -62,7 +62,7 @@ def against_truth(camera_dir: Path) -> list[dict]:
     wanted, seen = _by_frame(truth[truth["px_count_visib"] > 0]), _by_frame(found)
     return average_precision(
         [[_wanted(row) for row in wanted.get(f, [])] for f in frames],
-        [[Found(row["category"], row["mask_rle"], row["score"]) for row in seen.get(f, [])] for f in frames],
+        [[Detected(row["category"], row["mask_rle"], row["score"]) for row in seen.get(f, [])] for f in frames],
         frame_size_hw(camera_dir),
     )
 

@@ -125,7 +125,7 @@ class CocoFrames:
 
     def __init__(self, labels: Path, folder: Path, split: str | None = None) -> None:
         self._folder = folder.resolve()
-        content = _dataset(labels)
+        content = _read_dataset(labels)
         files = [str(image.get("file_name", "")) for image in content["images"]]
         frames = pa.table({"frame_id": range(len(files)), "source": files, "position": [-1] * len(files)})
         self._found = read_objects(content, CocoNames(), frames, str(labels))
@@ -150,7 +150,7 @@ class CocoFrames:
         return Picture(image, [Label(CLASSES.index(o.category), o.crop, o.xy, o.box_xywh, np.nan) for o in found if o])
 
 
-def _dataset(labels: Path) -> dict:
+def _read_dataset(labels: Path) -> dict:
     if not labels.is_file():
         raise ValueError(f"{labels}: no such file; expected a COCO dataset")
     try:

@@ -198,11 +198,11 @@ def _test_pipeline(config: Any) -> Any:
         steps = get_test_pipeline_cfg(config)
     except (AttributeError, KeyError, RuntimeError):
         raise ValueError(f"{config.filename}: expected test_dataloader.dataset.pipeline, got none") from None
-    kept = [step for step in steps if not _name(step).startswith("Load")]
+    kept = [step for step in steps if not _step_name(step).startswith("Load")]
     with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
         return Compose([{"type": "mmdet.LoadImageFromNDArray"}, *kept])
 
 
-def _name(step: dict[str, Any]) -> str:
+def _step_name(step: dict[str, Any]) -> str:
     kind = step["type"]
     return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__

@@ -70,8 +70,8 @@ def test_two_sources_of_one_name_are_told(monkeypatch):
     other = dataclasses.replace(find("matting"), name="twin", source=twin)
     monkeypatch.setattr(training_data, "specs", lambda: specs() | {"twin": other})
     with pytest.raises(ValueError, match="twin: another network's source has a task MattingSamples, too"):
-        dict(training_data._declared())
+        dict(training_data._tasks_of_sources())
     monkeypatch.setattr(
         training_data, "specs", lambda: specs() | {"twin": dataclasses.replace(other, source=find("matting").source)}
     )
-    assert "MattingSamples" in dict(training_data._declared())
+    assert "MattingSamples" in dict(training_data._tasks_of_sources())
