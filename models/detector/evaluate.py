@@ -101,8 +101,7 @@ def _truth_of(wanted: Sequence[Sequence[Wanted]], size_hw: tuple[int, int], band
         for one in objects:
             inside = np.isnan(one.hidden) or band[0] <= one.hidden < band[1]
             rows.append(
-                _annotation(one, number, size_hw)
-                | {"id": len(rows) + 1, "iscrowd": 0, "skip": one.ignored or not inside}
+                _entry_of(one, number, size_hw) | {"id": len(rows) + 1, "iscrowd": 0, "skip": one.ignored or not inside}
             )
     return _as_coco(rows, len(wanted), size_hw)
 
@@ -112,12 +111,12 @@ def _results(found: Sequence[Sequence[Detected]], size_hw: tuple[int, int]) -> C
     for number, objects in enumerate(found, start=1):
         for one in objects:
             rows.append(
-                _annotation(one, number, size_hw) | {"id": len(rows) + 1, "iscrowd": 0, "score": one.score, "skip": 0}
+                _entry_of(one, number, size_hw) | {"id": len(rows) + 1, "iscrowd": 0, "score": one.score, "skip": 0}
             )
     return _as_coco(rows, len(found), size_hw)
 
 
-def _annotation(one: Wanted | Detected, image: int, size_hw: tuple[int, int]) -> dict:
+def _entry_of(one: Wanted | Detected, image: int, size_hw: tuple[int, int]) -> dict:
     segmentation = masks.as_coco([one.mask_rle], size_hw)[0]
     _, box = masks.decode(one.mask_rle, size_hw)
     area = masks.area(one.mask_rle, size_hw)

@@ -190,18 +190,18 @@ def _run_length_mask(shape: dict, size_hw: tuple[int, int], scale: float, where:
     expected, size = [round(v * scale) for v in size_hw], shape.get("size")
     if size != expected:
         raise ValueError(f"{where}: segmentation size: expected {expected}, the frame's times scale, got {size}")
-    height, width, counts = *expected, shape.get("counts")
-    if isinstance(counts, str):
-        edges = masks.run_edges(counts, (height, width)).reshape(-1)
-        packed: Any = {"size": expected, "counts": counts.encode()}
-    else:
-        runs = [int(run) for run in postgres_array(counts, f"{where}: counts")]
-        edges, packed = np.cumsum(runs), {"size": expected, "counts": runs}
-    if len(edges) and (edges[0] < 0 or (np.diff(edges) < 0).any() or edges[-1] > height * width):
-        raise ValueError(f"{where}: run lengths that leave the picture {height}x{width}")
-    mask = pycoco.decode(packed if isinstance(counts, str) else pycoco.frPyObjects(packed, height, width))
+    counts = shape.get("counts")
+    if not isinstance(counts, str):
+        runs = np.array(postgres_array(counts, f"{where}: counts") or [0], np.int64)
+        if (runs < 0).any() or runs.sum() > np.prod(expected):
+            raise ValueError(f"{where}: run lengths that leave the picture {size[0]}x{size[1]}")
+        counts = pycoco.frPyObjects({"size": expected, "counts": runs.tolist()}, *expected)["counts"].decode("ascii")
+    try:
+        mask = masks.full(counts, (expected[0], expected[1]))
+    except (ValueError, IndexError):
+        raise ValueError(f"{where}: run lengths that leave the picture {size[0]}x{size[1]}") from None
     if scale == 1:
-        return mask.astype(bool)
+        return mask
     return cv2.resize(mask.astype(np.float32), size_hw[::-1], interpolation=cv2.INTER_AREA) >= 0.5
 
 
