@@ -25,7 +25,7 @@ from pipeline.core.tables import CATEGORY_IDS
 
 CLASSES = tuple(CATEGORY_IDS)
 MASKS = ("visible", "amodal")
-_KEPT_BACK = 10  # every tenth scene judges, the others train
+_KEPT_BACK = 10  # every tenth picture of human labels validates, the others train
 _LEAST_SEEN = 0.05  # what is hidden more is no example of anything, share of the object
 
 
@@ -60,9 +60,9 @@ class Pictures(Protocol):
 
 
 class ClipArt:
-    """The scenes of a shard folder; `kept_back` picks those that judge.
+    """The scenes of a shard folder that train; `kept_back`: those that validate, of other tracks and times.
 
-    Raises FileNotFoundError without shards and ValueError where they hold too few scenes to be divided.
+    Raises FileNotFoundError without shards and ValueError where they hold no scene of the split.
     """
 
     def __init__(self, folder: Path, which: str = "visible", *, kept_back: bool = False) -> None:
@@ -71,10 +71,13 @@ class ClipArt:
         objects = read_parts(folder / "objects", columns=columns).to_pandas()
         objects = objects[objects["visible_fraction"] >= _LEAST_SEEN]
         self._objects = {scene: rows for scene, rows in objects.groupby("scene_id", sort=False)}
-        places = [place for part in sorted((folder / "images").glob("*.parquet")) for place in _scenes(part)]
-        self._scenes = _share(places, kept_back)
+        split = "val" if kept_back else "train"
+        parts = sorted((folder / "images").glob("*.parquet"))
+        self._scenes = [place for part in parts for place in _scenes(part, split)]
         if not self._scenes:
-            raise ValueError(f"{folder}: expected at least {_KEPT_BACK} scenes, got {len(places)}; compose more")
+            raise ValueError(
+                f"{folder}: no scene whose split is {split}; a longer recording has them, or more --scenes"
+            )
 
     def __len__(self) -> int:
         return len(self._scenes)
@@ -95,9 +98,11 @@ class ClipArt:
             yield Label(number, crop, seen[:2], (x, y, w, h), 1 - row["visible_fraction"])
 
 
-def _scenes(part: Path) -> list[tuple[Path, int, str]]:
-    ids = pq.read_table(part, columns=["scene_id"])["scene_id"].to_pylist()
-    return [(part, row, scene) for row, scene in enumerate(ids)]
+def _scenes(part: Path, split: str) -> list[tuple[Path, int, str]]:
+    if "split" not in pq.read_schema(part).names:
+        raise ValueError(f"{part}: has no column split; run GenerateClipArt again")
+    rows = pq.read_table(part, columns=["scene_id", "split"]).to_pylist()
+    return [(part, number, row["scene_id"]) for number, row in enumerate(rows) if row["split"] == split]
 
 
 @lru_cache(maxsize=8)

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from drawn_streets import SIZE_HW, street, visible, write_coco, write_shards
 
@@ -33,7 +34,7 @@ def test_a_shards_scenes_come_with_the_masks_that_are_asked_for(tmp_path, which)
         assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(found, kept, strict=True))
 
 
-def test_every_tenth_scene_judges_and_never_trains(tmp_path):
+def test_scenes_of_the_other_split_validate_and_never_train(tmp_path):
     folder = write_shards(tmp_path, 20)
     train, judge = ClipArt(folder), ClipArt(folder, kept_back=True)
     assert len(judge) == 2
@@ -43,10 +44,18 @@ def test_every_tenth_scene_judges_and_never_trains(tmp_path):
 
 
 def test_too_few_scenes_are_told(tmp_path):
-    with pytest.raises(ValueError, match="expected at least 10 scenes, got 4"):
+    with pytest.raises(ValueError, match="no scene whose split is val; a longer recording"):
         ClipArt(write_shards(tmp_path, 4), kept_back=True)
     with pytest.raises(ValueError, match="masks: expected one of visible, amodal, got 'both'"):
         ClipArt(tmp_path, "both")
+
+
+def test_shards_of_before_the_splits_are_told(tmp_path):
+    folder = write_shards(tmp_path, 4)
+    for part in (folder / "images").glob("*.parquet"):
+        pq.write_table(pq.read_table(part).drop_columns("split"), part)
+    with pytest.raises(ValueError, match="has no column split; run GenerateClipArt again"):
+        ClipArt(folder)
 
 
 def test_coco_labels_are_read_by_their_names(tmp_path):
