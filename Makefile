@@ -9,6 +9,7 @@ CAMERA ?= cam07
 MODEL ?= detector
 PRESET ?= tiny
 SCHEDULER ?=
+FORMAT ?= coco
 EXTRAS ?=
 ARGS ?=
 
@@ -31,6 +32,7 @@ help:
 	@echo "make clipart CAMERA=cam07   frames to clip-art shards and a gallery; installs what it needs first"
 	@echo "     SCHEDULER=host:port    show the run on a luigid's page"
 	@echo "     ARGS='--scenes 500'    more of the luigi line"
+	@echo "make export CAMERA=cam07    the shards in another program's format; FORMAT=coco"
 	@echo "make train CAMERA=cam07     a detector of the camera's own clip-art; PRESET=base for a GPU; resumes"
 	@echo "     MODEL=vehicle_keypoints    another network"
 	@echo "make evaluate MODEL=matting       how well a network does on what its training kept for validation"
@@ -82,6 +84,10 @@ weights: $(MM)
 clipart: $(CORE)
 	$(BIN)/luigi --module tasks GenerateClipArt --camera $(CAMERA) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
+.PHONY: export
+export: $(CORE)
+	$(BIN)/luigi --module tasks Export --camera $(CAMERA) --format $(FORMAT) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
+
 # The detector is a network of mmdet and a camera's own; without MODEL only training takes it.
 OF_CAMERA = $(if $(filter detector,$(MODEL)),--camera $(CAMERA) --preset $(PRESET))
 NAMED = $(if $(filter-out file,$(origin MODEL)),$(MODEL))
@@ -115,6 +121,7 @@ lint: $(call once,$(TESTING))
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 test: $(TESTING)
 	.ci/browser
@@ -143,4 +150,4 @@ lock: $(call once,$(TESTING))
 	touch $(CORE) $(MM) $(TRAINING) $(TESTING)
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info build dist benchmarks/out
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis *.egg-info build dist benchmarks/out

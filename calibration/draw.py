@@ -36,10 +36,10 @@ def draw_calibration(image: np.ndarray, camera: Camera, plane: GroundPlane) -> n
     if not near < far:
         pen.caption([f"No ground in view: height {plane.d:.2f} m. Is the tilt's sign right?"])
         return pen.image
-    step = _step(camera, plane, near)
+    step = _grid_step(camera, plane, near)
     pen.grid(near, far, step)
     pen.horizon()
-    for number, (x, y) in enumerate(_places(camera, plane, far)):
+    for number, (x, y) in enumerate(_spread_points(camera, plane, far)):
         if (number + number // 3) % 2:
             pen.car(x, y)
         else:
@@ -68,7 +68,7 @@ def _visible_range(camera: Camera, plane: GroundPlane) -> tuple[float, float]:
     return near, min(float(away.max()), camera.K[0, 0] / 6, 150.0)
 
 
-def _step(camera: Camera, plane: GroundPlane, near: float) -> int:
+def _grid_step(camera: Camera, plane: GroundPlane, near: float) -> int:
     """Grid spacing in metres whose squares are at least 45 px deep a third of the way up the ground."""
     y = 2 * near
     for step in _STEPS_M:
@@ -78,7 +78,7 @@ def _step(camera: Camera, plane: GroundPlane, near: float) -> int:
     return _STEPS_M[-1]
 
 
-def _places(camera: Camera, plane: GroundPlane, far: float) -> Iterator[tuple[float, float]]:
+def _spread_points(camera: Camera, plane: GroundPlane, far: float) -> Iterator[tuple[float, float]]:
     """Ground points (x, y) spread evenly over the part of the picture that shows ground nearer than far."""
     height, width = camera.size_hw
     top = camera.project(plane.to_camera(np.array([0.0, far, 0.0])))[1]

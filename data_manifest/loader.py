@@ -157,7 +157,7 @@ def _in_one_line(mistake: Any) -> str:
     if kind == "missing":
         return f"{where}: missing"
     if kind == "extra_forbidden":
-        return f"{where}: unknown key, got {got}{_guess(keys)}"
+        return f"{where}: unknown key, got {got}{_meant(keys)}"
     if kind == "union_tag_not_found":
         return (
             f"{where}: expected K and ground_plane, or K, R and t, or focal_px, tilt_deg, roll_deg and height_m, "
@@ -176,7 +176,7 @@ def _in_one_line(mistake: Any) -> str:
     return f"{where}: {text}, got {got}"
 
 
-def _guess(keys: list[str]) -> str:
+def _meant(keys: list[str]) -> str:
     known = {name for model in _models() for name in model.model_fields}
     close = difflib.get_close_matches(keys[-1], sorted(known), 1)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -13,9 +13,10 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, get_type_hints
+
+from pipeline.core.registry import by_name, choose, of_packages
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.core.skeletons import Skeleton
 
 ENTRY_POINTS = "walt3d.networks"
+MASKS = ("visible", "amodal")
 Progress = Callable[[int, int], None]
 
 
@@ -73,14 +75,11 @@ class TrainOptions:
     labels: str = field(default="", metadata={"help": "human labels to train on, in the formats that the model reads"})
     images: str = field(default="", metadata={"help": "folder of the labelled pictures, else the labels'"})
     backdrops: str = field(default="", metadata={"help": "folder of your own pictures to render objects before"})
-    cameras: str = field(
-        default="", metadata={"help": "cameras whose own objects it learns from, with commas between their ids"}
-    )
+    cameras: str = field(default="", metadata={"help": "cameras whose own objects it learns from, commas between"})
     masks: str = field(default="", metadata={"help": "visible or amodal: which masks of clip-art are learnt"})
 
 
 _READ = ("labels", "images", "backdrops", "cameras", "masks")
-MASKS = ("visible", "amodal")
 
 
 class Preset(NamedTuple):
@@ -153,8 +152,8 @@ class Rendered:
     """A Source that renders pictures in shards, by a task of its own.
 
     task: the Luigi task's name; prefix: of its folder below training/; settings: the task's options, a dataclass; jobs:
-    of the settings and the folder the module-level functions that render a shard, each with the shards it renders,
-    whose `out` is the file; version: raised when the code renders other bytes.
+    of the settings and the folder the module-level functions that render a shard, each with its shards, whose `out` is
+    the file; version: raised when the code renders other bytes.
     """
 
     task: str
@@ -169,8 +168,8 @@ class Rendered:
 class Collected:
     """A Source that collects a table of each simulated training camera's tracks, by a task of its own.
 
-    collect: of a camera's folder, and of the settings where there are any, what there is to learn from; cameras: ids of
-    bundled cameras; settings: the task's options, a dataclass.
+    collect: of a camera's folder, and of the settings where there are any, a table; cameras: ids of bundled cameras;
+    settings: the task's options, a dataclass; the others as those of Rendered.
     """
 
     task: str
@@ -243,9 +242,9 @@ class Spec:
             raise ValueError(f"{self.name}: expected --preset of {', '.join(self.presets)}, got {options.preset!r}")
         if options.masks not in ("", *MASKS):
             raise ValueError(f"{self.name}: expected --masks of {', '.join(MASKS)}, got {options.masks!r}")
-        if unread := [name for name in _READ if getattr(options, name) and name not in self.takes]:
+        for unread in (name for name in _READ if getattr(options, name) and name not in self.takes):
             reads = ", ".join(f"--{name}" for name in self.takes) or "none of these"
-            raise ValueError(f"{self.name}: has no use for --{unread[0]}; it reads {reads}")
+            raise ValueError(f"{self.name}: has no use for --{unread}; it reads {reads}")
         network, train = self.presets[options.preset]
         positive = {"steps": options.steps, "lr": options.lr, "batch": options.batch_size}
         others = {"seed": options.seed, "workers": options.data_workers}
@@ -291,28 +290,13 @@ def load_object(name: str) -> Any:
 
 @cache
 def specs() -> dict[str, Spec]:
-    """Every network by name: the folders of models/ with a card, then what installed packages name."""
+    """Every network by name: the folders of models/ with a card, and what installed packages name."""
     cards = sorted(Path(__file__).parent.glob("*/card.md"))
     modules = [importlib.import_module(f"models.{card.parent.name}") for card in cards]
-    found = [module.SPEC for module in modules if hasattr(module, "SPEC")]
-    found += [_installed(point) for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)]
-    return {spec.name: spec for spec in found}
-
-
-def _installed(point: EntryPoint) -> Spec:
-    """Raises ValueError, one line, for an entry point that cannot be loaded or is no Spec."""
-    try:
-        spec = point.load()
-    except Exception as error:
-        raise ValueError(f"network {point.name}: entry point {point.value} cannot be loaded: {error!r}") from None
-    if not isinstance(spec, Spec):
-        raise ValueError(f"network {point.name}: expected {point.value} to be a Spec, got {type(spec).__name__}")
-    return spec
+    found = [(str(module.__file__), module.SPEC) for module in modules if hasattr(module, "SPEC")]
+    return by_name(Spec, [*found, *of_packages(ENTRY_POINTS)])
 
 
 def find(name: str) -> Spec:
     """The Spec of a network. Raises ValueError that names the known ones."""
-    known = specs()
-    if name not in known:
-        raise ValueError(f"expected a network, one of {', '.join(known)}; got {name!r}")
-    return known[name]
+    return choose(specs(), name, "network")

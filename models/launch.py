@@ -33,7 +33,7 @@ def given_of(spec: Spec, options: TrainOptions, data: Path | None = None, camera
     return Given(**files, **folder, cameras=tuple(cameras), masks=options.masks)
 
 
-def start(
+def run_training(
     spec: Spec, options: TrainOptions, given: Given, folder: Path, progress: Progress | None = None
 ) -> dict[str, float]:
     """Train, or go on, in a run folder: by the house's loop or the network's own. The last metrics."""
@@ -80,7 +80,7 @@ def _launch(asked: argparse.Namespace) -> dict[str, float]:
     data = asked.data.resolve() if asked.data else None
     if data is not None and not data.is_dir():
         raise ValueError(f"--data: {asked.data}: no such folder")
-    return start(spec, options, given_of(spec, options, data, cameras), asked.folder.resolve())
+    return run_training(spec, options, given_of(spec, options, data, cameras), asked.folder.resolve())
 
 
 if __name__ == "__main__":

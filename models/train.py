@@ -22,10 +22,17 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, S
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
-from models.checkpoints import read_checkpoint, read_weights, write_checkpoint, write_weights
+from models.checkpoints import (
+    claim,
+    log_values,
+    open_board,
+    read_checkpoint,
+    read_weights,
+    write_checkpoint,
+    write_weights,
+)
 from models.contract import Given, Preset, Progress, Samples, Spec, Splits, TrainSettings, load_object
 from models.network import Batch, Network, check_batch
-from models.runs import claim, log_values, open_board
 from pipeline.core.storage import write_json
 
 _LOG_EVERY = 20  # steps

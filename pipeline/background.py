@@ -58,7 +58,7 @@ def median(frames: Frames, count: int) -> np.ndarray:
     rank = (count - 1) // 2
     lower: np.ndarray | None = None
     for bit in (128, 64, 32, 16, 8, 4, 2, 1):
-        below = _count(frames(), lower, bit)
+        below = _count_below(frames(), lower, bit)
         lower = np.zeros(below.shape, np.uint8) if lower is None else lower
         lower = np.where(below <= rank, lower | bit, lower)
     if lower is None or count % 2:
@@ -67,7 +67,7 @@ def median(frames: Frames, count: int) -> np.ndarray:
     return ((lower.astype(np.uint16) + upper + 1) // 2).astype(np.uint8)
 
 
-def _count(frames: Iterable[np.ndarray], lower: np.ndarray | None, bit: int) -> np.ndarray:
+def _count_below(frames: Iterable[np.ndarray], lower: np.ndarray | None, bit: int) -> np.ndarray:
     """How many values lie below lower + bit."""
     total = few = flags = None
     threshold: np.ndarray | int = bit if lower is None else lower | bit
@@ -100,7 +100,7 @@ def median_background(index: pa.Table, root: Path, bucket: str, settings: Backgr
     """BGR uint8 (H, W, 3) of one bucket. Raises ValueError for a bucket without a readable frame."""
     ok = pa.compute.and_(pa.compute.equal(index["status"], "ok"), pa.compute.equal(index["bucket"], bucket))
     rows = index.filter(ok).select(["frame_id", "height", "width"]).to_pydict()
-    ids = _spread(rows["frame_id"], settings.max_frames)
+    ids = _spread_evenly(rows["frame_id"], settings.max_frames)
     if not ids:
         raise ValueError(f"time bucket {bucket}: no readable frame in it")
     reader, height, width = FrameReader(index, root), rows["height"][0], rows["width"][0]
@@ -117,7 +117,7 @@ def _strip(reader: FrameReader, ids: list[int], rows: slice) -> np.ndarray:
     return median(lambda: held, len(held))
 
 
-def _spread(ids: list[int], most: int) -> list[int]:
+def _spread_evenly(ids: list[int], most: int) -> list[int]:
     if most <= 0 or len(ids) <= most:
         return ids
     return [ids[i] for i in np.linspace(0, len(ids) - 1, most).round().astype(int)]

@@ -41,7 +41,7 @@ class IngestSettings:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFrame:
     """A frame before it has a number. timestamp has a time zone; position is -1 for an image file."""
 
     timestamp: datetime
@@ -52,7 +52,7 @@ class Found:
 
 
 def index_table(
-    found: Sequence[Found],
+    found: Sequence[FoundFrame],
     bucket_of: Callable[[datetime], str | None],
     settings: IngestSettings,
     *,
@@ -86,14 +86,14 @@ def index_table(
     return pa.table(columns, schema=FRAMES.with_metadata({SEEKABLE: b"1"} if seekable else None))
 
 
-def _one_size(rows: list[Found]) -> list[Found]:
+def _one_size(rows: list[FoundFrame]) -> list[FoundFrame]:
     """A camera has one frame size, that of most frames; other frames are unreadable."""
     sizes = Counter(f.size_hw for f in rows if f.status == "ok")
     if not sizes:
         return rows
     height, width = size = sizes.most_common(1)[0][0]
 
-    def judged(f: Found) -> Found:
+    def judged(f: FoundFrame) -> FoundFrame:
         if f.status == "ok" and f.size_hw != size:
             return replace(
                 f, size_hw=size, status=f"size {f.size_hw[1]}x{f.size_hw[0]}, the others are {width}x{height}"
@@ -103,7 +103,7 @@ def _one_size(rows: list[Found]) -> list[Found]:
     return [judged(f) for f in rows]
 
 
-def _refuse_unreadable(rows: list[Found], settings: IngestSettings, what: str) -> None:
+def _refuse_unreadable(rows: list[FoundFrame], settings: IngestSettings, what: str) -> None:
     bad = [f for f in rows if f.status != "ok"]
     if len(bad) == len(rows):
         raise ValueError(f"{what}: no frame can be read" + (f"; the first: {bad[0].status}" if bad else ""))
@@ -118,7 +118,7 @@ def _refuse_unreadable(rows: list[Found], settings: IngestSettings, what: str) -
 
 def find_in_video(
     path: Path, start: datetime, *, fps: float | None, every: int, progress: Progress | None = None
-) -> tuple[list[Found], bool]:
+) -> tuple[list[FoundFrame], bool]:
     """Every n-th frame of a video, and whether seeks in it land where they should.
 
     The whole video is decoded once: a container's own frame count, times and index may be wrong. `fps` is the rate
@@ -143,7 +143,7 @@ def find_in_video(
     # A decoder patches up the frame in which a file breaks off.
     whole = len(times_s) - (len(times_s) < count)
     found = [
-        Found(start + timedelta(seconds=seconds[i]), str(path), i, size_hw, _decoded(i, whole))
+        FoundFrame(start + timedelta(seconds=seconds[i]), str(path), i, size_hw, _decoded(i, whole))
         for i in range(0, len(seconds), every)
     ]
     return found, _seeks_land(path, anchors)
@@ -190,7 +190,7 @@ def find_images(
     engine: str = "serial",
     cpus: int = 1,
     progress: Progress | None = None,
-) -> list[Found]:
+) -> list[FoundFrame]:
     """Every n-th image of a folder by the times in their names; each is decoded once to know that it can be read."""
     paths = sorted(p for p in folder.glob(glob) if p.is_file())
     if not paths:
@@ -203,7 +203,7 @@ def find_images(
     done = partial(_scaled, progress, _IMAGES_PER_SHARD, len(names)) if progress else None
     checked = [c for chunk in map_shards(_check_images, chunks, engine=engine, cpus=cpus, on_done=done) for c in chunk]
     return [
-        Found(moment, name, -1, size_hw, status)
+        FoundFrame(moment, name, -1, size_hw, status)
         for (moment, name), (size_hw, status) in zip(timed, checked, strict=True)
     ]
 

@@ -23,10 +23,10 @@ _SHARDS_PER_BLOCK = 64
 MANIFEST, GALLERY = "clipart_manifest.json", "gallery.html"
 
 
-class ClipArt(Stage):
+class OfClipArt(Stage):
     """What the two have in common: which data set it is."""
 
-    version = 3
+    version = 4
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")
@@ -83,6 +83,7 @@ class ClipArt(Stage):
                 shard=number,
                 shards=len(self.sizes),
                 scenes=scenes,
+                first=number * self.scenes_per_shard,
                 mode=self.mode,
                 settings=settings,
                 body_file=self.body_file,
@@ -91,7 +92,7 @@ class ClipArt(Stage):
         ]
 
 
-class ComposeShards(ClipArt, settings=ComposeSettings):
+class ComposeShards(OfClipArt, settings=ComposeSettings):
     """A block of shards, each a pair of files."""
 
     block = luigi.IntParameter(default=0, description="number of the block")
@@ -143,7 +144,7 @@ class GenerateSettings:
     gallery: GallerySettings = field(default_factory=GallerySettings)
 
 
-class GenerateClipArt(ClipArt, settings=GenerateSettings):
+class GenerateClipArt(OfClipArt, settings=GenerateSettings):
     """The whole job: frames to shards, their manifest, a gallery to look at."""
 
     unit = "scenes of the gallery"
@@ -169,14 +170,25 @@ class GenerateClipArt(ClipArt, settings=GenerateSettings):
             out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file, progress=report
         )
         blocks: list[Any] = self.requires()
-        write_json(out / MANIFEST, build_manifest(self.jobs(blocks[0].settings)))
+        manifest = build_manifest(self.jobs(blocks[0].settings))
+        write_json(out / MANIFEST, manifest)
         self.tell_where()
-        return f"{self.scenes} scenes"
+        return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}"
 
     def tell_where(self) -> None:
         """What the user came for."""
         out = self.folder / self.product
         print(f"shards:  {out / 'images'}\n         {out / 'objects'}\ngallery: {out / GALLERY}", flush=True)
+
+
+def _validating(splits: dict[str, Any]) -> str:
+    """How many scenes are there to validate with, or why none is."""
+    if splits["val"]["scenes"]:
+        return f"{splits['val']['scenes']} of them to validate"
+    return (
+        f"none of them to validate: the last fifth of the time buckets holds {splits['val']['cutouts']} cutouts whose "
+        "tracks begin there; a longer recording has more"
+    )
 
 
 @GenerateClipArt.event_handler(luigi.Event.DEPENDENCY_PRESENT)

@@ -92,8 +92,8 @@ def named_by(entry: CameraEntry, backend: Backend, options: Any) -> Any:
     choice = entry.manifest.detector
     given = choice.options if choice else {}
     if options is None:
-        return _checked(None, given, entry.path) or None
-    options = dataclasses.replace(options, **_checked(type(options), given, entry.path))
+        return _checked_options(None, given, entry.path) or None
+    options = dataclasses.replace(options, **_checked_options(type(options), given, entry.path))
     places = {
         key: entry.resolve(Path(file)) if key in given else (HOME / Path(file).expanduser()).resolve()
         for key, file in backend.files(options).items()
@@ -101,7 +101,7 @@ def named_by(entry: CameraEntry, backend: Backend, options: Any) -> Any:
     return dataclasses.replace(options, **{key: str(place) for key, place in places.items()})
 
 
-def _checked(settings: type | None, options: dict[str, Any], where: Path) -> dict[str, Any]:
+def _checked_options(settings: type | None, options: dict[str, Any], where: Path) -> dict[str, Any]:
     hints = get_type_hints(settings) if settings else {}
     for key, value in options.items():
         if key not in hints:

@@ -14,12 +14,12 @@ from pipeline.core.tables import MODES
 from pipeline.export.registry import ExportJob, format_of, formats
 from tasks.common.console import Report
 from tasks.common.settings import collect_of, declare_each, identity
-from tasks.compose import MANIFEST, ClipArt, GenerateClipArt
+from tasks.compose import MANIFEST, GenerateClipArt, OfClipArt
 
 EXPORT = "export.json"
 
 
-class Export(ClipArt):
+class Export(OfClipArt):
     """The shards in <camera>/exports/<format>, whole or absent, with a manifest of what was written and left out."""
 
     version = 1
@@ -84,6 +84,6 @@ declare_each(Export, "format", formats())
 
 
 @Export.event_handler(luigi.Event.DEPENDENCY_PRESENT)
-def _already_there(task: luigi.Task) -> None:
+def _exported_already(task: luigi.Task) -> None:
     if isinstance(task, Export):
         task.tell_where()

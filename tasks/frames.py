@@ -13,7 +13,7 @@ from data_manifest import ImagesSource, SimulatedSource, VideoSource
 from data_manifest.times import NameTimes
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard
 from pipeline.core.storage import write_table
-from pipeline.ingest import Found, IngestSettings, find_images, find_in_video, index_table
+from pipeline.ingest import FoundFrame, IngestSettings, find_images, find_in_video, index_table
 from pipeline.simulate.bursts import BurstJob, burst_shard
 from tasks.common.console import Report
 from tasks.common.stage import Stage, stamp
@@ -79,7 +79,7 @@ class IngestFrames(Stage, settings=IngestSettings):
         )
         return self._index(found, str(folder))
 
-    def _index(self, found: list[Found], what: str, seekable: bool = False) -> pa.Table:
+    def _index(self, found: list[FoundFrame], what: str, seekable: bool = False) -> pa.Table:
         return index_table(found, self.entry.bucket_of, self.settings, what=what, seekable=seekable)
 
     def _simulated(self, source: SimulatedSource, report: Report) -> pa.Table:
@@ -92,13 +92,13 @@ class IngestFrames(Stage, settings=IngestSettings):
         each = len(bursts[0].frame_ids)
         self.fan_out(burst_shard, jobs, lambda job: job.truth.exists(), lambda n, of: report(n * each, of * each))
         bucket_of: dict[datetime, str] = {}
-        found: list[Found] = []
+        found: list[FoundFrame] = []
         for burst in bursts:
             if found and burst.timestamps[0] <= found[-1].timestamp:
                 raise ValueError(f"{self.entry.path}: source.buckets: {burst.bucket.name} starts before the last ends")
             for frame_id, moment in zip(burst.frame_ids, burst.timestamps, strict=True):
                 bucket_of[moment] = burst.bucket.name
-                found.append(Found(moment, f"frames/images/{frame_id:06d}.jpg", -1, size_hw))
+                found.append(FoundFrame(moment, f"frames/images/{frame_id:06d}.jpg", -1, size_hw))
         return index_table(found, bucket_of.get, self.settings, what=f"camera {self.camera}")
 
 

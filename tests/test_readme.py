@@ -9,11 +9,10 @@ import cv2
 import pandas as pd
 import pytest
 
-from benchmarks.common.job import MANIFESTS, QUICK_CAMERA, demand, frame_size_hw, simulated_job
+from benchmarks.common.job import QUICK_SITE
 from benchmarks.composition.composition_truth import measure as composition
 from benchmarks.mining.mining_truth import measure as mining
 from benchmarks.people.people_truth import measure as people
-from data_manifest import load_camera
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -24,7 +23,7 @@ def job(tmp_path_factory):
     """The small simulated camera's folder after its main job, in a data root of its own."""
     root = tmp_path_factory.mktemp("readme") / "data"
     root.mkdir()
-    return simulated_job(QUICK_CAMERA, root, quick=True)
+    return QUICK_SITE.job(root)
 
 
 def test_the_worked_examples_run_as_they_stand(job):
@@ -45,7 +44,7 @@ def test_what_the_job_made_agrees_with_exact_truth(job):
     assert rows["all"]["cutouts"] >= 15 and rows["all"]["precision"] > 0.6 and rows["all"]["median_iou"] > 0.6
     scenes = composition(job, "walt3d")
     assert scenes["pairs"] > 20 and scenes["order_right"] > 0.9 and scenes["footprints_crossing"] == 0
-    camera, plane = load_camera(QUICK_CAMERA, MANIFESTS).calibrated(frame_size_hw(job))
+    camera, plane = QUICK_SITE.calibrated(job.parent)
     bodies = {row["method"]: row for row in people(job, camera, plane, None)}
     refined, someone = bodies["refined"], bodies["mean pose"]
     assert refined["fitted"] > 0.8 and refined["position_error"] < 0.04
@@ -54,13 +53,12 @@ def test_what_the_job_made_agrees_with_exact_truth(job):
 
 def test_a_finished_job_is_not_done_again(job):
     before = {p: p.stat().st_mtime_ns for p in job.rglob("*.parquet")}
-    simulated_job(QUICK_CAMERA, job.parent, quick=True)
+    QUICK_SITE.job(job.parent)
     assert {p: p.stat().st_mtime_ns for p in job.rglob("*.parquet")} == before
 
 
 def test_calibration_can_be_looked_at(job):
-    manifests = str(ROOT / "tests" / "cameras")
-    demand("ShowCalibration", job.parent, "--camera", QUICK_CAMERA, "--manifests", manifests)
+    QUICK_SITE.demand("ShowCalibration", job.parent)
     assert cv2.imread(str(job / "calibration.png")) is not None
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,12 +16,16 @@ from typing import IO
 import psutil
 import pyarrow.parquet as pq
 
+from calibration.camera import Camera, GroundPlane
+from data_manifest import CAMERAS, load_camera
+
 CAMERA = "cam07"
 CHECKED_CAMERAS = ("cam07", "cam11")
 # Cameras that are there to be measured: small simulated ones, and real footage where it is at hand.
 MANIFESTS = Path(__file__).resolve().parents[2] / "tests" / "cameras"
 QUICK_CAMERA = "quick07"
-QUICK_OPTIONS = ("--manifests", str(MANIFESTS), "--scenes", "40", "--scenes-per-shard", "20")
+QUICK_SCENES = ("--scenes", "40", "--scenes-per-shard", "20")
+QUICK_OPTIONS = ("--manifests", str(MANIFESTS), *QUICK_SCENES)
 
 
 @dataclass(frozen=True)
@@ -82,11 +87,40 @@ def demand(task: str, root: Path, *options: str) -> None:
         raise SystemExit(f"{task} {' '.join(options)} ended with {ended.code}:\n{ended.output[-2000:]}")
 
 
-def simulated_job(camera: str, root: Path, *, mode: str = "walt3d", quick: bool = False) -> Path:
-    """The camera's folder below root after its main job, run or resumed; quick: the small camera in its place."""
-    camera, options = (QUICK_CAMERA, QUICK_OPTIONS) if quick else (camera, ())
-    demand("GenerateClipArt", root, "--camera", camera, "--mode", mode, *options)
-    return root / camera
+@dataclass(frozen=True)
+class Site:
+    """A camera to measure: its id, the folder of its manifest, and options of its main job."""
+
+    camera: str
+    manifests: Path = CAMERAS
+    options: tuple[str, ...] = ()
+
+    def demand(self, task: str, root: Path, *options: str) -> Path:
+        """Run a task of it, or end the benchmark with what it said; the camera's folder below root."""
+        demand(task, root, "--camera", self.camera, "--manifests", str(self.manifests), *options)
+        return root / self.camera
+
+    def job(self, root: Path, mode: str = "walt3d") -> Path:
+        """Its folder after its main job, run or resumed."""
+        return self.demand("GenerateClipArt", root, "--mode", mode, *self.options)
+
+    def calibrated(self, root: Path) -> tuple[Camera, GroundPlane]:
+        """Camera and ground plane for its frames below root."""
+        return load_camera(self.camera, self.manifests).calibrated(frame_size_hw(root / self.camera))
+
+
+QUICK_SITE = Site(QUICK_CAMERA, MANIFESTS, QUICK_SCENES)
+
+
+def sites(cameras: Sequence[str], manifests: Path | None = None) -> list[Site]:
+    """The cameras, each from `manifests` or else from the folder that has it: the project's own, or those that are
+    there to be measured. What no folder has is the project's to refuse, which knows what there is."""
+    folders = [manifests] if manifests else [CAMERAS, MANIFESTS]
+    found = [next((f for f in folders if (f / f"{name}.yaml").exists()), folders[0]) for name in cameras]
+    return [
+        QUICK_SITE if (name, folder) == (QUICK_CAMERA, MANIFESTS) else Site(name, folder)
+        for name, folder in zip(cameras, found, strict=True)
+    ]
 
 
 def clipart_dir(camera_dir: Path, mode: str) -> Path:

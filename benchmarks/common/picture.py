@@ -75,8 +75,9 @@ def draw(clipart: Path, background: str) -> np.ndarray:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=OUT / "data", help="data root (default: %(default)s)")
+    parser.add_argument("--camera", default=CAMERA, help="whose job (default: %(default)s)")
     parser.add_argument("--background", default="morning", help="time bucket (default: %(default)s)")
     options = parser.parse_args()
-    picture = draw(options.data / CAMERA / "clipart", options.background)
+    picture = draw(options.data / options.camera / "clipart", options.background)
     cv2.imwrite(str(PICTURE), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
     print(PICTURE)

@@ -9,11 +9,13 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from benchmarks.common.job import QUICK_CAMERA, sites
 from pipeline.core.storage import write_bytes
 
 HERE = Path(__file__).parents[1]
@@ -54,32 +56,57 @@ class Report:
     notes: dict = field(default_factory=dict)
 
 
-def main(name: str, about: str | None, measure: Callable[..., Report], **paths: str) -> None:
+def main(
+    name: str,
+    about: str | None,
+    measure: Callable[..., Report],
+    *,
+    cameras: Sequence[str] = (),
+    quick_cameras: Sequence[str] = (QUICK_CAMERA,),
+    **paths: str,
+) -> None:
     """Parse the options, call measure(quick, data folder), print, write the JSON; exit 1 if --check and a bar fell.
 
-    `paths` are options of the benchmark's own, files that need not be given, and their help; measure gets them by name.
+    A benchmark that measures `cameras`, or `quick_cameras` in a quick run, takes --camera and --manifests for another
+    one in their place and gets them as `sites`. `paths` are options of the benchmark's own, files that need not be
+    given, and their help; measure gets them by name.
     """
+    options, given = _parsed(name, about, cameras, quick_cameras, paths)
+    begun = time.monotonic()
+    report = measure(options.quick, options.data, **given)
+    print(table(report.rows))
+    print("\n".join(str(bar) for bar in report.bars))
+    bars = [{"name": b.name, "value": float(b.value), "limit": b.limit, "met": b.met} for b in report.bars]
+    about_run = {"commit": commit(), "machine": machine(), "wall_s": round(time.monotonic() - begun, 1)}
+    run = {"name": name, **about_run, "rows": report.rows, "bars": bars, "notes": report.notes}
+    kind = ".quick" if options.quick else f".{options.camera}" if cameras and options.camera else ""
+    write_bytes(OUT / f"{name}{kind}.json", (json.dumps(run, indent=2) + "\n").encode())  # in the table's order
+    short = [bar.name for bar in report.bars if not bar.met]
+    if options.check and short:
+        sys.exit(f"benchmarks.{name}: fell short: {', '.join(short)}")
+
+
+def _parsed(
+    name: str, about: str | None, cameras: Sequence[str], quick_cameras: Sequence[str], paths: dict[str, str]
+) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """The options, and what measure gets by name."""
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true", help="exit 1 and name the bars that fell short")
     parser.add_argument("--quick", action="store_true", help="a small run, under a minute; its bars are not binding")
     parser.add_argument("--data", type=Path, default=OUT / "data", help="data root (default: %(default)s)")
+    if cameras:
+        parser.add_argument("--camera", help=f"the camera to measure (default: {', '.join(cameras)})")
+        parser.add_argument("--manifests", type=Path, help="folder of the camera's manifest, where it is your own")
     for key, meaning in paths.items():
         parser.add_argument(f"--{key.replace('_', '-')}", type=Path, help=meaning)
     options = parser.parse_args()
-    begun = time.monotonic()
-    report = measure(options.quick, options.data, **{key: getattr(options, key) for key in paths})
-    print(table(report.rows))
-    print("\n".join(str(bar) for bar in report.bars))
-    bars = [{"name": b.name, "value": float(b.value), "limit": b.limit, "met": b.met} for b in report.bars]
-    about_run = {"commit": commit(), "machine": machine(), "wall_s": round(time.monotonic() - begun, 1)}
-    path = OUT / f"{name}{'.quick' if options.quick else ''}.json"
-    run = {"name": name, **about_run, "rows": report.rows, "bars": bars, "notes": report.notes}
-    write_bytes(path, (json.dumps(run, indent=2) + "\n").encode())  # in the table's order
-    short = [bar.name for bar in report.bars if not bar.met]
-    if options.check and short:
-        sys.exit(f"benchmarks.{name}: fell short: {', '.join(short)}")
+    given = {key: getattr(options, key) for key in paths}
+    if cameras:
+        chosen = [options.camera] if options.camera else quick_cameras if options.quick else cameras
+        given["sites"] = sites(chosen, options.manifests)
+    return options, given
 
 
 def table(rows: list[dict]) -> str:

@@ -55,8 +55,8 @@ def section(run: dict) -> str:
 
 
 def latest(folder: Path) -> list[dict]:
-    """The full runs, by name."""
-    return [json.loads(p.read_text()) for p in sorted(folder.glob("*.json")) if not p.name.endswith(".quick.json")]
+    """The full runs on the cameras that are theirs, by name: NAME.json, not NAME.quick.json nor NAME.CAMERA.json."""
+    return [json.loads(p.read_text()) for p in sorted(folder.glob("*.json")) if "." not in p.stem]
 
 
 def kept(document: str) -> dict[str, str]:

@@ -25,6 +25,13 @@ UNTRUNCATED_SHARE = 0.005
 LONG_VEHICLES = ("bus", "lorry")
 
 
+def truth_of(camera_dir: Path) -> pd.DataFrame:
+    """The exact truth of a simulated camera's folder; ends the benchmark, in one line, where there is none."""
+    if not (camera_dir / "truth").is_dir():
+        raise SystemExit(f"{camera_dir}: no exact truth; expected a camera whose source is of kind simulated")
+    return read_truth(camera_dir / "truth").to_pandas()
+
+
 def is_clean(truth: pd.DataFrame) -> pd.Series:
     """Which rows of the truth are wholly visible and wholly inside the frame."""
     return (truth["visible_fraction"] >= UNOCCLUDED_FRACTION) & (truth["truncation"] <= UNTRUNCATED_SHARE)
@@ -51,7 +58,7 @@ def matched(camera_dir: Path, category: str, farthest_m: float) -> tuple[pd.Data
     """Truth rows of a category's cutouts, by cutout_id, and all cutouts without their pixels."""
     columns = [name for name in CUTOUTS.names if not name.startswith(("sprite", "shadow"))]
     cutouts = read_parts(camera_dir / "cutouts", columns=columns)
-    truth = read_truth(camera_dir / "truth").to_pandas()
+    truth = truth_of(camera_dir)
     frame = cutouts.to_pandas()
     frame = frame[frame["category"] == category].reset_index(drop=True)
     found = match(frame[["frame_id", "mask_rle"]], truth, frame_size_hw(camera_dir))

@@ -1,12 +1,13 @@
 """Composed scenes against exact truth: are overlapping objects in their true depth order, do footprints intersect.
 
-    python -m benchmarks.composition_truth [--check] [--quick] [--data DIR]
+    python -m benchmarks.composition_truth [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
 The same cutouts composed in three ways: by place in 3D, by box bottom (WALT), at random (WALT as released).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -14,15 +15,14 @@ import numpy as np
 import pandas as pd
 from shapely import Polygon
 
-from benchmarks.common.job import CHECKED_CAMERAS, clipart_dir, frame_size_hw, simulated_job
+from benchmarks.common.job import CHECKED_CAMERAS, Site, clipart_dir, frame_size_hw
 from benchmarks.common.report import Bar, Report, main
-from benchmarks.common.truth import LONG_VEHICLES, match
+from benchmarks.common.truth import LONG_VEHICLES, match, truth_of
 from calibration.camera import GroundPlane
 from pipeline.composition.depth_order import footprints, in_front
 from pipeline.core import masks
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import MODES
-from pipeline.simulate import read_truth
 
 BARS = {"order_right": 0.985, "footprints_crossing": 0}
 
@@ -32,7 +32,7 @@ def with_truth(camera_dir: Path, mode: str) -> tuple[pd.DataFrame, GroundPlane]:
     shards = clipart_dir(camera_dir, mode)
     objects = read_parts(shards / "objects").to_pandas()
     plane = np.array(read_parts(shards / "images", columns=["ground_plane"])["ground_plane"][0].as_py())
-    truth = read_truth(camera_dir / "truth").to_pandas()
+    truth = truth_of(camera_dir)
     # A cutout returns in many scenes: match each once.
     sources = objects.drop_duplicates("cutout_id").set_index("cutout_id")
     instances = sources[["source_frame", "mask_amodal_rle"]].set_axis(["frame_id", "mask_rle"], axis=1)
@@ -115,13 +115,9 @@ def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def report(quick: bool, data: Path) -> Report:
-    """Both cameras in all modes; the bars bind the project's own mode."""
-    rows = [
-        measure(simulated_job(camera, data, mode=mode, quick=quick), mode)
-        for camera in CHECKED_CAMERAS
-        for mode in MODES
-    ]
+def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
+    """The cameras in all modes; the bars bind the project's own mode."""
+    rows = [measure(site.job(data, mode), mode) for site in sites for mode in MODES]
     own = [r for r in rows if r["mode"] == "walt3d"]
     bars = [Bar(f"{r['camera']} order_right", r["order_right"], at_least=BARS["order_right"]) for r in own]
     for name in ("footprints_crossing", "true_footprints_crossing"):
@@ -130,4 +126,4 @@ def report(quick: bool, data: Path) -> Report:
 
 
 if __name__ == "__main__":
-    main("composition_truth", __doc__, report)
+    main("composition_truth", __doc__, report, cameras=CHECKED_CAMERAS)

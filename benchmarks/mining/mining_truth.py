@@ -1,21 +1,21 @@
 """Mining against exact truth: are the cutouts really unoccluded, how many objects yield one, how good are the masks.
 
-    python -m benchmarks.mining_truth [--check] [--quick] [--data DIR]
+    python -m benchmarks.mining_truth [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
 Runs (or resumes) the main job of cam07, on which thresholds are chosen, and of cam11, which chooses none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.common.job import CHECKED_CAMERAS, frame_size_hw, simulated_job
+from benchmarks.common.job import CHECKED_CAMERAS, Site, frame_size_hw
 from benchmarks.common.report import Bar, Report, main
-from benchmarks.common.truth import is_clean, match
+from benchmarks.common.truth import is_clean, match, truth_of
 from pipeline.core.storage import read_parts
-from pipeline.simulate import read_truth
 
 BARS = {"precision": 0.90, "track_recall": 0.50, "median_iou": 0.85}
 
@@ -36,7 +36,7 @@ def judged_cutouts(camera_dir: Path, truth: pd.DataFrame) -> pd.DataFrame:
 
 def measure(camera_dir: Path) -> list[dict]:
     """One row for all, one for each category."""
-    truth = read_truth(camera_dir / "truth").to_pandas()
+    truth = truth_of(camera_dir)
     cutouts = judged_cutouts(camera_dir, truth)
     # What never moves within its bucket is the background itself: no detector of change can see it.
     able = truth[is_clean(truth) & truth["moving"]]
@@ -60,15 +60,13 @@ def measure(camera_dir: Path) -> list[dict]:
     return rows
 
 
-def report(quick: bool, data: Path) -> Report:
-    """Both cameras' rows and the bars on all their objects."""
-    rows: list[dict] = []
-    for camera in CHECKED_CAMERAS:
-        rows += measure(simulated_job(camera, data, quick=quick))
+def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
+    """The cameras' rows and the bars on all their objects."""
+    rows = [row for site in sites for row in measure(site.job(data))]
     overall = [r for r in rows if r["category"] == "all"]
     bars = [Bar(f"{r['camera']} {name}", r[name], at_least=limit) for r in overall for name, limit in BARS.items()]
     return Report(rows, bars)
 
 
 if __name__ == "__main__":
-    main("mining_truth", __doc__, report)
+    main("mining_truth", __doc__, report, cameras=CHECKED_CAMERAS)

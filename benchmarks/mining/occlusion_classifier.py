@@ -1,6 +1,7 @@
 """Which detections show a whole object: WALT's box overlap at four deltas against the occlusion classifier.
 
-    python -m benchmarks.occlusion_classifier [--check] [--quick] [--data DIR] [--weights FILE]
+    python -m benchmarks.occlusion_classifier [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
+        [--weights FILE]
 
 Table 5 of the WALT3D paper, as a curve: precision and recall of "unoccluded" over the detections that mining considers.
 On cam07 and cam11, days and streets that trained nothing, the simulator says what is whole: visible, inside the frame,
@@ -11,6 +12,7 @@ what the classifier would do as a gate after mining's own rules.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, QUICK_CAMERA, demand, frame_size_hw
+from benchmarks.common.job import CHECKED_CAMERAS, Site, frame_size_hw
 from benchmarks.common.report import Bar, Report, main
-from benchmarks.common.truth import is_clean, match
+from benchmarks.common.truth import is_clean, match, truth_of
 from benchmarks.pipeline.real_cameras import annotated_boxes, are_unoccluded, footage, missing
-from data_manifest import load_camera
+from calibration.camera import Camera, GroundPlane
 from models.occlusion_classifier.evaluate import precision_at, precision_recall
 from models.predictor import FramePredictor
 from pipeline.core.boxes import box_iou
@@ -31,7 +33,6 @@ from pipeline.mining.classifier_gate import chances, load_classifier
 from pipeline.mining.filter import MiningSettings
 from pipeline.mining.observations import from_tracks
 from pipeline.mining.occlusion import occluded_by_boxes
-from pipeline.simulate import read_truth
 
 DELTAS = (0.01, 0.1, 0.2, 0.5)
 GATES = (0.3, 0.5, 0.7)
@@ -44,7 +45,7 @@ _MATCH_IOU = 0.4
 
 def simulated_whole(camera_dir: Path, tracks: pa.Table) -> np.ndarray:
     """(N,) bool by the simulator's truth, for the rows of a TRACKS table."""
-    truth = read_truth(camera_dir / "truth").to_pandas()
+    truth = truth_of(camera_dir)
     found = match(tracks.select(["frame_id", "mask_rle"]).to_pandas(), truth, frame_size_hw(camera_dir))
     return is_clean(truth).reindex(found["truth_row"], fill_value=False).to_numpy(bool)
 
@@ -63,10 +64,9 @@ def annotated_whole(boxes: pd.DataFrame, tracks: pa.Table, size_hw: tuple[int, i
     return whole
 
 
-def heuristics(tracks: pa.Table, camera_dir: Path, manifests: Path | None) -> dict[float, np.ndarray]:
+def heuristics(tracks: pa.Table, camera: Camera, plane: GroundPlane) -> dict[float, np.ndarray]:
     """By delta, (N,) bool: no nearer box of the frame, however unsure, overlaps by more."""
-    entry = load_camera(camera_dir.name, *([manifests] if manifests else []))
-    seen = from_tracks(tracks, *entry.calibrated(frame_size_hw(camera_dir)))
+    seen = from_tracks(tracks, camera, plane)
     return {delta: ~occluded_by_boxes(seen, delta) for delta in DELTAS}
 
 
@@ -101,12 +101,12 @@ def compare(
 
 
 def measure(
-    camera_dir: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndarray, manifests: Path | None
+    site: Site, data: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndarray
 ) -> tuple[list[dict], list[Bar]]:
     """Rows and bars over the detections that mining considers; whole and chance (N,) for the rows of a TRACKS table."""
     sure = tracks["score"].to_numpy() >= MiningSettings().min_score
-    said = {f"delta {d:g}": kept[sure] for d, kept in heuristics(tracks, camera_dir, manifests).items()}
-    return compare(camera_dir.name, said, chance[sure], whole[sure])
+    said = {f"delta {d:g}": kept[sure] for d, kept in heuristics(tracks, *site.calibrated(data)).items()}
+    return compare(site.camera, said, chance[sure], whole[sure])
 
 
 def gated(camera_dir: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndarray) -> str:
@@ -120,26 +120,25 @@ def gated(camera_dir: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndar
     return "; ".join(words)
 
 
-def on_simulated(camera: str, data: Path, classifier: FramePredictor, quick: bool) -> tuple[list[dict], list[Bar], str]:
+def on_simulated(site: Site, data: Path, classifier: FramePredictor) -> tuple[list[dict], list[Bar], str]:
     """One simulated camera's rows, bars, and what the gate would do to its cutouts."""
-    manifests = MANIFESTS if quick else None
-    demand("MineUnoccluded", data, "--camera", camera, *(["--manifests", str(manifests)] if manifests else []))
-    tracks = pq.read_table(data / camera / "tracks.parquet")
-    whole, chance = simulated_whole(data / camera, tracks), chance_of(classifier, tracks, data / camera)
-    return *measure(data / camera, tracks, whole, chance, manifests), gated(data / camera, tracks, whole, chance)
+    folder = site.demand("MineUnoccluded", data)
+    tracks = pq.read_table(folder / "tracks.parquet")
+    whole, chance = simulated_whole(folder, tracks), chance_of(classifier, tracks, folder)
+    return *measure(site, data, tracks, whole, chance), gated(folder, tracks, whole, chance)
 
 
-def on_pets(camera: str, data: Path, classifier: FramePredictor) -> list[dict]:
+def on_pets(site: Site, data: Path, classifier: FramePredictor) -> list[dict]:
     """The rows of the annotated frames of PETS, seen by one of its detectors."""
-    demand("TrackObjects", data, "--camera", camera, "--manifests", str(MANIFESTS))
-    tracks = pq.read_table(data / camera / "tracks.parquet")
+    folder = site.demand("TrackObjects", data)
+    tracks = pq.read_table(folder / "tracks.parquet")
     tracks = tracks.filter(pc.less(tracks["frame_id"], REAL_FRAMES))
-    boxes = annotated_boxes(footage(camera).with_name("PETS2009-S2L1_frames0000-0399.xml"))
-    whole = annotated_whole(boxes, tracks, frame_size_hw(data / camera))
-    return measure(data / camera, tracks, whole, chance_of(classifier, tracks, data / camera), MANIFESTS)[0]
+    boxes = annotated_boxes(footage(site.camera).with_name("PETS2009-S2L1_frames0000-0399.xml"))
+    whole = annotated_whole(boxes, tracks, frame_size_hw(folder))
+    return measure(site, data, tracks, whole, chance_of(classifier, tracks, folder))[0]
 
 
-def report(quick: bool, data: Path, weights: Path | None) -> Report:
+def report(quick: bool, data: Path, sites: Sequence[Site], weights: Path | None) -> Report:
     """Every camera's rows; the bars bind the simulated ones."""
     try:
         classifier = load_classifier(weights)
@@ -148,16 +147,19 @@ def report(quick: bool, data: Path, weights: Path | None) -> Report:
     rows: list[dict] = []
     bars: list[Bar] = []
     notes: dict[str, str] = {}
-    for camera in (QUICK_CAMERA,) if quick else CHECKED_CAMERAS:
-        mine, its_bars, notes[f"{camera} as a gate"] = on_simulated(camera, data, classifier, quick)
-        rows, bars = rows + mine, bars + its_bars
-    for camera in () if quick else REAL_CAMERAS:
-        if lacking := missing(camera):
-            notes[f"{camera} skipped"] = f"no {lacking} on this machine"
+    for site in sites:
+        if site.camera not in REAL_CAMERAS:
+            mine, its_bars, notes[f"{site.camera} as a gate"] = on_simulated(site, data, classifier)
+            rows, bars = rows + mine, bars + its_bars
+        elif lacking := missing(site.camera):
+            notes[f"{site.camera} skipped"] = f"no {lacking} on this machine"
         else:
-            rows += on_pets(camera, data, classifier)
+            rows += on_pets(site, data, classifier)
     return Report(rows, bars, notes)
 
 
 if __name__ == "__main__":
-    main("occlusion_classifier", __doc__, report, weights="network to measure, else the one that ships")
+    main(
+        "occlusion_classifier", __doc__, report, cameras=(*CHECKED_CAMERAS, *REAL_CAMERAS),
+        weights="network to measure, else the one that ships",
+    )  # fmt: skip

@@ -1,6 +1,7 @@
 """Metric 3D of mined people against exact truth: place, joints in 3D and in the image, by how much was done for it.
 
-    python -m benchmarks.people_truth [--check] [--quick] [--data DIR] [--no-adversarial-weights FILE]
+    python -m benchmarks.people_truth [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
+        [--no-adversarial-weights FILE]
 
 People up to 60 m away whose cutout shows one actor; neither their bodies nor their gaits were trained on. `refined` is
 what the job composes with; `regressor` the network's pose and shape as they are, on the ground where the mask stands;
@@ -14,7 +15,7 @@ box's longer side. Thresholds are chosen on cam07, none on cam11.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +26,11 @@ import torch
 from scipy.spatial.transform import Rotation
 
 import models
-from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, frame_size_hw, simulated_job
+from benchmarks.common.job import CHECKED_CAMERAS, Site
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.truth import matched
 from benchmarks.people.people import UNREFINED, Refit, stacked
 from calibration.camera import Camera, GroundPlane
-from data_manifest import CAMERAS, load_camera
 from models.body_model.points import LIMBS
 from models.metrics.joints import mpjpe_mm, pa_mpjpe_mm
 from models.poses.angles import theta_of, zeros
@@ -126,15 +126,11 @@ def measure(camera_dir: Path, camera: Camera, plane: GroundPlane, no_adversarial
     return rows
 
 
-def report(quick: bool, data: Path, no_adversarial_weights: Path | None = None) -> Report:
-    """Both cameras, all methods; the bars are those of what the job wrote."""
+def report(quick: bool, data: Path, sites: Sequence[Site], no_adversarial_weights: Path | None = None) -> Report:
+    """The cameras, all methods; the bars are those of what the job wrote."""
     rows: list[dict] = []
-    for camera_id in CHECKED_CAMERAS:
-        folder = simulated_job(camera_id, data, quick=quick)
-        entry = load_camera(folder.name, MANIFESTS if quick else CAMERAS)
-        rows += measure(folder, *entry.calibrated(frame_size_hw(folder)), no_adversarial_weights)
-        if quick:
-            break
+    for site in sites:
+        rows += measure(site.job(data), *site.calibrated(data), no_adversarial_weights)
     refined = [row for row in rows if row["method"] == "refined"]
     bars = [Bar(f"{row['camera']} {name}", row[name], **limit) for row in refined for name, limit in BARS.items()]
     return Report(rows, bars)
@@ -142,6 +138,6 @@ def report(quick: bool, data: Path, no_adversarial_weights: Path | None = None) 
 
 if __name__ == "__main__":
     main(
-        "people_truth", __doc__, report,
+        "people_truth", __doc__, report, cameras=CHECKED_CAMERAS,
         no_adversarial_weights="weights.safetensors of a run without the discriminator; adds its row",
     )  # fmt: skip

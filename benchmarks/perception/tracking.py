@@ -1,6 +1,6 @@
 """Tracking against exact truth of cam07 and, where the footage is at hand, against PETS's annotations.
 
-    python -m benchmarks.tracking [--check] [--quick] [--data DIR]
+    python -m benchmarks.tracking [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
 MOTA, IDF1, HOTA and DetA of each tracker, by motion alone and with appearance. The truth are amodal boxes; of cam07's
 actors those who move and are more than 0.3 visible.
@@ -9,6 +9,7 @@ actors those who move and are more than 0.3 visible.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.common.job import CAMERA, MANIFESTS, frame_size_hw, run
+from benchmarks.common.job import CAMERA, Site
 from benchmarks.common.report import Bar, Report, main
+from benchmarks.common.truth import truth_of
 from benchmarks.perception.real_metrics import tracked
 from benchmarks.pipeline.real_cameras import annotated_boxes, footage, missing
-from data_manifest import CAMERAS, load_camera
+from calibration.camera import Camera, GroundPlane
 from pipeline.core.storage import read_parts
-from pipeline.simulate import read_truth
 from pipeline.tracking.registry import trackers
 from pipeline.tracking.track import TrackingSettings, track
 
@@ -35,16 +36,15 @@ def true_boxes(camera_dir: Path) -> pd.DataFrame:
     if camera_dir.name == PETS:
         boxes = annotated_boxes(footage(PETS).with_name("PETS2009-S2L1_frames0000-0399.xml"))
         return boxes.assign(category="person")
-    truth = read_truth(camera_dir / "truth").to_pandas()
+    truth = truth_of(camera_dir)
     truth = truth[truth["moving"] & (truth["visible_fraction"] > _VISIBLE) & (truth["px_count_all"] > _PIXELS)]
     box = pd.DataFrame(np.stack(truth["bbox_amodal_xywh"].to_list()), columns=list("xywh"), index=truth.index)
     return box.assign(frame=truth["frame_id"], person=truth["actor_id"], category=truth["category"])
 
 
-def measure(camera_dir: Path, manifests: Path) -> list[dict]:
+def measure(camera_dir: Path, camera: Camera, plane: GroundPlane) -> list[dict]:
     """A row for each tracker, by motion alone and with appearance."""
     frames, detections = pq.read_table(camera_dir / "frames" / "index.parquet"), read_parts(camera_dir / "detections")
-    camera, plane = load_camera(camera_dir.name, manifests).calibrated(frame_size_hw(camera_dir))
     truth, rows = true_boxes(camera_dir), []
     for name in trackers():
         for appearance in (False, True):
@@ -64,19 +64,16 @@ def boxes_of(tracks: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
     return box.assign(frame=table["frame_id"], track_id=table["track_id"])
 
 
-def report(quick: bool, data: Path) -> Report:
-    """Rows of both cameras; the bars: appearance may cost no tracker its identities."""
+def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
+    """Rows of the cameras; the bars: appearance may cost no tracker its identities."""
     rows: list[dict] = []
     skipped: dict[str, str] = {}
-    for camera, manifests in ((CAMERA, CAMERAS), (PETS, MANIFESTS)):
-        lacking = missing(camera) if camera == PETS else ""
-        if lacking or (quick and camera == CAMERA):
-            skipped[f"{camera} skipped"] = f"no {lacking} on this machine" if lacking else "--quick"
+    for site in sites:
+        lacking = missing(site.camera) if site.camera == PETS else ""
+        if lacking:
+            skipped[f"{site.camera} skipped"] = f"no {lacking} on this machine"
             continue
-        ended = run("DetectObjects", data, "--camera", camera, "--manifests", str(manifests))
-        if ended.code:
-            raise SystemExit(ended.output.strip().splitlines()[-1])
-        rows += measure(data / camera, manifests)
+        rows += measure(site.demand("DetectObjects", data), *site.calibrated(data))
     blind, seeing = ([row for row in rows if row["appearance"] is told] for told in (False, True))
     bars = [
         Bar(f"{b['camera']} {b['tracker']} IDF1 that appearance adds", a["IDF1"] - b["IDF1"], at_least=0.0)
@@ -86,4 +83,4 @@ def report(quick: bool, data: Path) -> Report:
 
 
 if __name__ == "__main__":
-    main("tracking", __doc__, report)
+    main("tracking", __doc__, report, cameras=(CAMERA, PETS), quick_cameras=(PETS,))

@@ -1,6 +1,6 @@
 """A detector trained on cam07's clip-art, on another day at the same crossroads, beside the motion detector.
 
-    python -m benchmarks.train_detector [--check] [--quick] [--data DIR]
+    python -m benchmarks.train_detector [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
 Trains the tiny preset (`make train`) where the run is not there yet and reads how long that took. On day07, whose
 traffic, parked cars and weather are others, both detectors are held against the exact truth: AP50 of visible masks by
@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 
-from benchmarks.common.job import MANIFESTS, QUICK_CAMERA, QUICK_OPTIONS, demand, frame_size_hw, simulated_job
+from benchmarks.common.job import QUICK_SITE, Site, demand, frame_size_hw
 from benchmarks.common.report import Bar, Report, main, shown
+from benchmarks.common.truth import truth_of
 from benchmarks.mining.mining_truth import measure
-from models.detector.evaluate import Found, Wanted, average_precision
+from models.detector.evaluate import Detected, Wanted, average_precision
 from pipeline.core.storage import read_parts
-from pipeline.simulate import read_truth
 
 TRAINED_ON, OTHER_DAY = "cam07", "day07"
 RUN = f"detector-{TRAINED_ON}-tiny"
@@ -35,34 +36,32 @@ _MIN_SCORE = 0.1
 def trained(data: Path, quick: bool) -> tuple[Path, float]:
     """The run's folder, and the minutes that its training took."""
     if quick:
-        options = (*QUICK_OPTIONS[:2], "--camera", QUICK_CAMERA, "--run-name", "quick", "--steps", str(QUICK_STEPS))
-        simulated_job(QUICK_CAMERA, data, quick=True)
-        demand("TrainDetector", data, *options)
+        QUICK_SITE.job(data)
+        QUICK_SITE.demand("Train", data, "--model", "detector", "--run-name", "quick", "--steps", str(QUICK_STEPS))
     else:
-        demand("EvaluateDetector", data, "--camera", TRAINED_ON)
+        demand("Evaluate", data, "--model", "detector", "--camera", TRAINED_ON)
     folder = data / "runs" / ("quick" if quick else RUN)
     return folder, json.loads((folder / "metrics.json").read_text())[-1]["seconds"] / 60
 
 
-def mined_with(weights: Path, camera_dir: Path, elsewhere: Path) -> Path:
+def mined_with(weights: Path, site: Site, camera_dir: Path, elsewhere: Path) -> Path:
     """The camera's folder after mining the same frames with the run's network, in another data folder."""
     if not (elsewhere / camera_dir.name).exists():
         shutil.copytree(camera_dir, elsewhere / camera_dir.name)  # its frames are drawn already
     asked = {"detector": "mmdet", "mmdet-config": weights / "detector.py", "mmdet-checkpoint": weights / "weights.pth"}
     options = [f"--DetectObjects-{name}={value}" for name, value in {**asked, "mmdet-min-score": _MIN_SCORE}.items()]
-    demand("MineUnoccluded", elsewhere, "--camera", camera_dir.name, "--manifests", str(MANIFESTS), *options)
-    return elsewhere / camera_dir.name
+    return site.demand("MineUnoccluded", elsewhere, *options)
 
 
 def against_truth(camera_dir: Path) -> list[dict]:
     """Rows of average precision of a camera's DETECTIONS."""
-    truth = read_truth(camera_dir / "truth").to_pandas()
+    truth = truth_of(camera_dir)
     found = read_parts(camera_dir / "detections", columns=["frame_id", "category", "mask_rle", "score"]).to_pandas()
     frames = pq.read_table(camera_dir / "frames" / "index.parquet")["frame_id"].to_pylist()
     wanted, seen = _by_frame(truth[truth["px_count_visib"] > 0]), _by_frame(found)
     return average_precision(
         [[_wanted(row) for row in wanted.get(f, [])] for f in frames],
-        [[Found(row["category"], row["mask_rle"], row["score"]) for row in seen.get(f, [])] for f in frames],
+        [[Detected(row["category"], row["mask_rle"], row["score"]) for row in seen.get(f, [])] for f in frames],
         frame_size_hw(camera_dir),
     )
 
@@ -79,12 +78,12 @@ def _wanted(row: dict) -> Wanted:
     return Wanted(row["category"], row["mask_visible_rle"], hidden, ignored=not row["moving"])
 
 
-def report(quick: bool, data: Path) -> Report:
+def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
     """Rows of both detectors by size and hidden share, and what mining makes of them."""
     weights, minutes = trained(data, quick)
-    camera = QUICK_CAMERA if quick else OTHER_DAY
-    demand("MineUnoccluded", data, "--camera", camera, "--manifests", str(MANIFESTS))
-    folders = {"motion": data / camera, "trained": mined_with(weights, data / camera, data / "with_trained_detector")}
+    (site,) = sites
+    folder = site.demand("MineUnoccluded", data)
+    folders = {"motion": folder, "trained": mined_with(weights, site, folder, data / "with_trained_detector")}
     rows = [{"detector": name, **row} for name, folder in folders.items() for row in against_truth(folder)]
     mining = {name: measure(folder)[0] for name, folder in folders.items()}
     if quick:
@@ -108,4 +107,4 @@ def _said(mining: dict[str, dict]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main("train_detector", __doc__, report)
+    main("train_detector", __doc__, report, cameras=(OTHER_DAY,))

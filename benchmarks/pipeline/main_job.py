@@ -1,6 +1,6 @@
 """The main job of cam07 with default settings, from nothing to the gallery.
 
-    python -m benchmarks.main_job [--check] [--quick]
+    python -m benchmarks.main_job [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
 Wall time, peak memory summed over processes, and what came out. The camera's folder in the data root is made anew.
 """
@@ -8,9 +8,10 @@ Wall time, peak memory summed over processes, and what came out. The camera's fo
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.common.job import CAMERA, QUICK_CAMERA, QUICK_OPTIONS, clipart_dir, run
+from benchmarks.common.job import CAMERA, Site, clipart_dir, run
 from benchmarks.common.report import Bar, Report, main
 from pipeline.core.storage import read_parts
 
@@ -29,13 +30,14 @@ def product(camera_dir: Path) -> dict:
     }
 
 
-def report(quick: bool, data: Path) -> Report:
+def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
     """One run into an empty folder of the data root, which the truth benchmarks then find done."""
-    camera, options = (QUICK_CAMERA, QUICK_OPTIONS) if quick else (CAMERA, ())
+    (site,) = sites
+    camera = site.camera
     if (data / camera).exists():
         (data / camera).rename(data / f"{camera}.before")
         shutil.rmtree(data / f"{camera}.before")
-    job = run("GenerateClipArt", data, "--camera", camera, *options)
+    job = run("GenerateClipArt", data, "--camera", camera, "--manifests", str(site.manifests), *site.options)
     if job.code:
         raise SystemExit(f"benchmarks.main_job: the job ended with {job.code}:\n{job.output[-2000:]}")
     row = {"minutes": job.wall_s / 60, "peak_gb": job.peak_bytes / 1e9, **product(data / camera)}
@@ -51,4 +53,4 @@ def report(quick: bool, data: Path) -> Report:
 
 
 if __name__ == "__main__":
-    main("main_job", __doc__, report)
+    main("main_job", __doc__, report, cameras=(CAMERA,))

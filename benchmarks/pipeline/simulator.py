@@ -1,6 +1,6 @@
 """The simulated cameras themselves: is mining a real task on them, and how fast are they drawn.
 
-    python -m benchmarks.simulator [--check] [--quick] [--data DIR]
+    python -m benchmarks.simulator [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
 Shares are over actors' frames, of the cameras' exact truth; CPU seconds a frame are of one lighting bucket, its street
 and its traffic included, by one thread.
@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import pandas as pd
 import pyarrow.parquet as pq
 
-from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, QUICK_CAMERA, QUICK_OPTIONS, demand
+from benchmarks.common.job import CHECKED_CAMERAS, Site
 from benchmarks.common.report import Bar, Report, main
-from benchmarks.common.truth import is_clean
-from data_manifest import CAMERAS, SimulatedSource, load_camera
-from pipeline.simulate import plan_bursts, read_truth, render_burst
+from benchmarks.common.truth import is_clean, truth_of
+from data_manifest import SimulatedSource, load_camera
+from pipeline.simulate import plan_bursts, render_burst
 from tasks.frames import simulation_of
 
 SLOWEST_CPU_S = 2 / 3  # three frames a second on two cores
@@ -28,7 +29,7 @@ SLOWEST_CPU_S = 2 / 3  # three frames a second on two cores
 
 def measure(camera_dir: Path) -> dict:
     """Tracks a bucket and what hides them."""
-    truth = read_truth(camera_dir / "truth").to_pandas()
+    truth = truth_of(camera_dir)
     frames = pq.read_table(camera_dir / "frames" / "index.parquet", columns=["frame_id", "bucket"]).to_pandas()
     moving = truth[truth["moving"]].merge(frames, on="frame_id")
     return {
@@ -43,12 +44,12 @@ def measure(camera_dir: Path) -> dict:
     }
 
 
-def cpu_s_a_frame(camera: str, manifests: Path) -> float:
+def cpu_s_a_frame(site: Site) -> float:
     """CPU seconds of one thread for a frame and its truth, over all bursts of the first bucket."""
-    entry = load_camera(camera, manifests)
+    entry = load_camera(site.camera, site.manifests)
     source = entry.manifest.source
     if not isinstance(source, SimulatedSource):
-        raise ValueError(f"{camera}: expected a simulated camera")
+        raise ValueError(f"{site.camera}: expected a simulated camera")
     simulation, (lens, plane) = simulation_of(source), entry.calibrated((source.size_wh[1], source.size_wh[0]))
     bursts = plan_bursts(simulation, entry.zone)[: source.bursts_per_bucket]
     cv2.setNumThreads(1)  # as in the job's workers
@@ -59,13 +60,11 @@ def cpu_s_a_frame(camera: str, manifests: Path) -> float:
     return (time.process_time() - begun) / sum(len(burst.frame_ids) for burst in bursts)
 
 
-def report(quick: bool, data: Path) -> Report:
-    """Both cameras, or the small one."""
+def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
+    """A row a camera."""
     rows = []
-    for camera in (QUICK_CAMERA,) if quick else CHECKED_CAMERAS:
-        options, manifests = (QUICK_OPTIONS[:2], MANIFESTS) if quick else ((), CAMERAS)
-        demand("IngestFrames", data, "--camera", camera, *options)
-        rows.append({**measure(data / camera), "cpu_s_a_frame": cpu_s_a_frame(camera, manifests)})
+    for site in sites:
+        rows.append({**measure(site.demand("IngestFrames", data)), "cpu_s_a_frame": cpu_s_a_frame(site)})
     bars = []
     for row in rows:
         name = row["camera"]
@@ -78,4 +77,4 @@ def report(quick: bool, data: Path) -> Report:
 
 
 if __name__ == "__main__":
-    main("simulator", __doc__, report)
+    main("simulator", __doc__, report, cameras=CHECKED_CAMERAS)

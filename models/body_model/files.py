@@ -64,7 +64,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     arrays = {key: _plain(raw[key], key, path) for key in KEYS}
     arrays["shapedirs"] = arrays["shapedirs"][..., :SHAPES]
     arrays["face_regressor"] = _face(raw, len(arrays["v_template"]), path)
-    _check(arrays, path)
+    _check_members(arrays, path)
     return arrays
 
 
@@ -119,7 +119,7 @@ def _face(raw: Mapping[str, Any], vertices: int, path: Path) -> np.ndarray:
     return np.eye(vertices, dtype=np.float32)[list(_SMPL_FACE)]
 
 
-def _check(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+def _check_members(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     count = len(arrays["v_template"])
     joints = len(SMPL_24)
     expected = {

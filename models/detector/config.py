@@ -76,7 +76,7 @@ def run_config(
             "optimizer": {"type": "AdamW", "lr": settings.lr, "weight_decay": settings.weight_decay},
             "paramwise_cfg": free, "clip_grad": {"max_norm": 10.0},
         },
-        "param_scheduler": _rates(settings),
+        "param_scheduler": _schedulers(settings),
         "custom_hooks": [
             {"type": "EMAHook", "ema_type": "ExpMomentumEMA", "momentum": settings.ema, "update_buffers": True,
              "priority": 49},
@@ -93,13 +93,13 @@ def run_config(
             "sampler_seed": {"type": "DistSamplerSeedHook"},
         },
         "env_cfg": {"cudnn_benchmark": True},
-        "visualizer": {"type": "Visualizer", "vis_backends": _curves(folder / "tensorboard")},
+        "visualizer": {"type": "Visualizer", "vis_backends": _backends_of_board(folder / "tensorboard")},
         "randomness": {"seed": settings.seed},
         "work_dir": str(folder),
     }  # fmt: skip
 
 
-def _curves(folder: Path) -> list[dict[str, Any]]:
+def _backends_of_board(folder: Path) -> list[dict[str, Any]]:
     """TensorBoard's curves, where it is installed; the losses are in metrics.json in any case."""
     if find_spec("tensorboard") is None:
         print("no TensorBoard, metrics.json only; `make setup EXTRAS=train` installs it")
@@ -107,7 +107,7 @@ def _curves(folder: Path) -> list[dict[str, Any]]:
     return [{"type": "TensorboardVisBackend", "save_dir": str(folder)}]
 
 
-def _rates(settings: DetectorTraining) -> list[dict[str, Any]]:
+def _schedulers(settings: DetectorTraining) -> list[dict[str, Any]]:
     """The learning rate: a linear warm-up, then half a cosine down to nearly nothing."""
     warm = min(settings.warmup, settings.steps - 1)
     rise = {"type": "LinearLR", "start_factor": 1e-3, "by_epoch": False, "begin": 0, "end": warm}

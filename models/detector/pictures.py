@@ -1,7 +1,8 @@
 """Labelled pictures to train and to evaluate a detector on: scenes of clip-art shards, or frames with COCO labels.
 
 A source is a sequence of Picture. A label's mask is the whole object's (amodal) or the part that is seen (visible).
-Every tenth scene, or labelled frame, is kept for validation.
+Scenes are split as they were composed, by time and track. Of labelled frames, which name no track, the last tenth in
+the file's order validates, unless the file says of each picture of which split it is, as an export of clip-art does.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from pipeline.core.storage import read_parts
 from pipeline.core.tables import CATEGORY_IDS
 
 CLASSES = tuple(CATEGORY_IDS)
-_KEPT_BACK = 10  # every tenth scene validates, the others train
+_VAL_FRACTION = 0.1  # of labelled frames
+_MORE = "compose more, or of longer footage: each hour's last fifth validates"
 _LEAST_SEEN = 0.05  # what is hidden more is no example of anything, fraction of the object
 
 
@@ -64,7 +66,7 @@ class Pictures(Protocol):
 class ClipArt:
     """The scenes of a split of a shard folder; scenes: the scene_id of each.
 
-    Raises FileNotFoundError without shards and ValueError where they hold too few scenes to be divided.
+    Raises FileNotFoundError without shards and ValueError where they hold no scene of the split.
     """
 
     def __init__(self, folder: Path, which: str = "visible", split: str = "train") -> None:
@@ -98,15 +100,19 @@ class ClipArt:
 def scenes_of(folder: Path, split: str) -> list[tuple[Path, int, str]]:
     """File, row and scene_id of every scene of a split, "train" or "val"; what else reads splits asks here.
 
-    Raises ValueError where there are too few to be divided.
+    Raises ValueError where there is none, and for shards that say nothing of splits.
     """
-    parts = sorted((folder / "images").glob("*.parquet"))
-    ids = {part: pq.read_table(part, columns=["scene_id"])["scene_id"].to_pylist() for part in parts}
-    places = [(part, row, scene) for part, scenes in ids.items() for row, scene in enumerate(scenes)]
-    kept = _of_split(places, split)
-    if not kept:
-        raise ValueError(f"{folder}: expected at least {_KEPT_BACK} scenes, got {len(places)}; compose more")
-    return kept
+    places = []
+    for part in sorted((folder / "images").glob("*.parquet")):
+        if "split" not in pq.read_schema(part).names:
+            raise ValueError(
+                f"{part}: expected a column split, got none; run `luigi --module tasks GenerateClipArt` again"
+            )
+        rows = pq.read_table(part, columns=["scene_id", "split"]).to_pylist()
+        places += [(part, row, one["scene_id"]) for row, one in enumerate(rows) if one["split"] == split]
+    if not places:
+        raise ValueError(f"{folder}: expected scenes of split {split}, got none; {_MORE}")
+    return places
 
 
 @lru_cache(maxsize=8)
@@ -125,14 +131,16 @@ class CocoFrames:
 
     def __init__(self, labels: Path, folder: Path, split: str | None = None) -> None:
         self._folder = folder.resolve()
-        content = _dataset(labels)
+        content = _read_dataset(labels)
         files = [str(image.get("file_name", "")) for image in content["images"]]
         frames = pa.table({"frame_id": range(len(files)), "source": files, "position": [-1] * len(files)})
         self._found = read_objects(content, CocoNames(), frames, str(labels))
         labelled = [(n, files[n]) for n in sorted(self._found)]
         if not labelled:
             raise ValueError(f"{labels}: expected labelled pictures of people or vehicles, got none")
-        self._labelled = labelled if split is None else _of_split(labelled, split)
+        self._labelled = labelled if split is None else _of_split(labelled, split, content["images"])
+        if not self._labelled:
+            raise ValueError(f"{labels}: expected labelled pictures of split {split}, got none of {len(labelled)}")
         self.names = [name for _, name in self._labelled]
 
     def __len__(self) -> int:
@@ -150,7 +158,7 @@ class CocoFrames:
         return Picture(image, [Label(CLASSES.index(o.category), o.crop, o.xy, o.box_xywh, np.nan) for o in found if o])
 
 
-def _dataset(labels: Path) -> dict:
+def _read_dataset(labels: Path) -> dict:
     if not labels.is_file():
         raise ValueError(f"{labels}: no such file; expected a COCO dataset")
     try:
@@ -163,9 +171,12 @@ def _dataset(labels: Path) -> dict:
     return content
 
 
-def _of_split(rows: list, split: str) -> list:
-    """Every tenth row is of "val", the others of "train"."""
-    return [row for n, row in enumerate(rows) if (n % _KEPT_BACK == _KEPT_BACK - 1) == (split == "val")]
+def _of_split(labelled: list[tuple[int, str]], split: str, images: list[dict]) -> list[tuple[int, str]]:
+    """Those of a split: as the file says of every picture, else "val" is the last tenth."""
+    if all("split" in image for image in images):
+        return [(number, name) for number, name in labelled if images[number]["split"] == split]
+    first = len(labelled) - max(1, round(_VAL_FRACTION * len(labelled)))
+    return labelled[first:] if split == "val" else labelled[:first]
 
 
 def source_of(given: Given) -> dict[str, str]:

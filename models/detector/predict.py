@@ -41,6 +41,4 @@ def segmenter_of(weights: Path, device: str | None = None, **settings: Any) -> M
 
 def load(spec: Spec, weights: Path | None, device: str | None) -> DetectorPredictor:
     """A predictor of a run's weights; none ship."""
-    if weights is None:
-        raise FileNotFoundError(f"{spec.name}: no weights ship with it; `make train CAMERA=cam07` writes some")
-    return DetectorPredictor(spec, segmenter_of(weights, device))
+    return DetectorPredictor(spec, segmenter_of(weights or spec.shipped, device))

@@ -35,7 +35,7 @@ def train(
     require("mmdet")
     import torch
 
-    from models.runs import claim
+    from models.checkpoints import claim
     from models.train import devices
 
     source, settings = source_of(given), preset.train

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from calibration.least_squares import Damping, minimise
 from models.geometry.projection import project, project_jacobian
 from models.geometry.rotations import exp_so3, skew
 
@@ -140,18 +141,23 @@ def _normal(problem: _Problem, R: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
 
 def _minimise(problem: _Problem, R: Tensor, t: Tensor, settings: PnPSettings) -> tuple[Tensor, Tensor, Tensor]:
     """Levenberg-Marquardt with a damping of each sample's own: R, t and cost."""
-    cost, damping = _cost(problem, R, t), torch.full_like(t[:, 0], settings.damping)
-    for _ in range(settings.iterations):
+
+    def propose(state: tuple[Tensor, Tensor], damping: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        R, t = state
         normal, gradient = _normal(problem, R, t)
         step = -torch.linalg.solve(_lifted(normal, damping), gradient)
-        trial_R, trial_t = exp_so3(step[:, :3]) @ R, t + step[:, 3:]
-        trial_cost = _cost(problem, trial_R, trial_t)
-        better = trial_cost < cost
-        R = torch.where(better[:, None, None], trial_R, R)
-        t = torch.where(better[:, None], trial_t, t)
-        cost = torch.where(better, trial_cost, cost)
-        damping = torch.where(better, damping / 10, damping * 10).clamp(1e-12, 1e6)
-    return R, t, cost
+        R, t = exp_so3(step[:, :3]) @ R, t + step[:, 3:]
+        return (R, t), _cost(problem, R, t)
+
+    def take(better: Tensor, trial: tuple[Tensor, Tensor], state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return (
+            torch.where(better[:, None, None], trial[0], state[0]),
+            torch.where(better[:, None], trial[1], state[1]),
+        )
+
+    damping = Damping(settings.damping, fall=10, rise=10, least=1e-12, most=1e6)
+    found, cost = minimise(propose, take, (R, t), _cost(problem, R, t), damping, settings.iterations, xp=torch)
+    return *found, cost
 
 
 def _lifted(normal: Tensor, damping: Tensor) -> Tensor:

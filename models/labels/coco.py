@@ -47,7 +47,7 @@ class CocoNames:
 
 
 @dataclass(frozen=True)
-class Found:
+class CocoObject:
     """One object as the file has it, its segmentation yet unread; `where` names it in messages."""
 
     category: str
@@ -64,7 +64,7 @@ class Found:
         return None if cut is None else Instance(self.category, self.score, *cut)
 
 
-Objects = dict[int, list[Found]]  # by frame_id
+Objects = dict[int, list[CocoObject]]  # by frame_id
 
 
 def read_json(path: Path) -> Any:
@@ -97,7 +97,7 @@ def read_objects(content: Any, names: CocoNames, frames: pa.Table, file: str, im
         if category is None or frame is None or row.get("iscrowd"):
             continue
         score = score_of(row.get("score", 1.0), where)
-        found.setdefault(frame, []).append(Found(category, score, row.get("segmentation"), where))
+        found.setdefault(frame, []).append(CocoObject(category, score, row.get("segmentation"), where))
     return found
 
 
@@ -190,18 +190,18 @@ def _run_length_mask(shape: dict, size_hw: tuple[int, int], scale: float, where:
     expected, size = [round(v * scale) for v in size_hw], shape.get("size")
     if size != expected:
         raise ValueError(f"{where}: segmentation size: expected {expected}, the frame's times scale, got {size}")
-    height, width, counts = *expected, shape.get("counts")
-    if isinstance(counts, str):
-        edges = masks.run_edges(counts, (height, width)).reshape(-1)
-        packed: Any = {"size": expected, "counts": counts.encode()}
-    else:
-        runs = [int(run) for run in postgres_array(counts, f"{where}: counts")]
-        edges, packed = np.cumsum(runs), {"size": expected, "counts": runs}
-    if len(edges) and (edges[0] < 0 or (np.diff(edges) < 0).any() or edges[-1] > height * width):
-        raise ValueError(f"{where}: run lengths that leave the picture {height}x{width}")
-    mask = pycoco.decode(packed if isinstance(counts, str) else pycoco.frPyObjects(packed, height, width))
+    counts = shape.get("counts")
+    if not isinstance(counts, str):
+        runs = np.array(postgres_array(counts, f"{where}: counts") or [0], np.int64)
+        if (runs < 0).any() or runs.sum() > np.prod(expected):
+            raise ValueError(f"{where}: run lengths that leave the picture {size[0]}x{size[1]}")
+        counts = pycoco.frPyObjects({"size": expected, "counts": runs.tolist()}, *expected)["counts"].decode("ascii")
+    try:
+        mask = masks.full(counts, (expected[0], expected[1]))
+    except (ValueError, IndexError):
+        raise ValueError(f"{where}: run lengths that leave the picture {size[0]}x{size[1]}") from None
     if scale == 1:
-        return mask.astype(bool)
+        return mask
     return cv2.resize(mask.astype(np.float32), size_hw[::-1], interpolation=cv2.INTER_AREA) >= 0.5
 
 

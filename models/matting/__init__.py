@@ -35,10 +35,10 @@ PRESETS = {
 }  # fmt: skip
 
 
-def _collect(camera_dir: Path) -> pa.Table:
-    from models.matting.data import samples_of  # torch loads for seconds, other stages do without it
+def _collected_samples(camera_dir: Path) -> pa.Table:
+    from models.matting.data import matting_samples  # torch loads for seconds, other stages do without it
 
-    return samples_of(camera_dir)
+    return matting_samples(camera_dir)
 
 
 SPEC = Spec(
@@ -52,7 +52,7 @@ SPEC = Spec(
         task="MattingSamples",
         summary="Detections of the training cameras beside their exact masks, one Parquet file a camera.",
         prefix="matting",
-        collect=_collect,
+        collect=_collected_samples,
     ),
     unit="frame",  # what other objects cover is theirs
     needs=("bbox_xywh", "mask_rle"),

@@ -45,7 +45,7 @@ SAMPLES = pa.schema(
 )
 
 
-def samples_of(camera_dir: Path, per_actor: int = 6) -> pa.Table:
+def matting_samples(camera_dir: Path, per_actor: int = 6) -> pa.Table:
     """SAMPLES of a simulated camera that ran up to TrackObjects: at most so many, spread over its stay, an actor."""
     truth = read_truth(camera_dir / "truth").to_pandas()
     index = camera_dir / "frames" / "index.parquet"
@@ -55,12 +55,12 @@ def samples_of(camera_dir: Path, per_actor: int = 6) -> pa.Table:
     for relit, found in relit_frames(index, camera_dir, camera_dir / "background", camera_dir / "tracks.parquet", ids):
         frame_id = found["frame_id"][0].as_py()
         there = truth.iloc[by_frame.get(frame_id, np.array([], int))]
-        rows += list(_of_frame(relit, frame_id, there["actor_id"].tolist(), there["mask_visible_rle"].tolist()))
+        rows += list(_of_relit(relit, frame_id, there["actor_id"].tolist(), there["mask_visible_rle"].tolist()))
     table = pa.Table.from_pylist(rows, schema=SAMPLES)
-    return table.take(_spread(table["actor_id"].to_numpy(), per_actor))
+    return table.take(_evenly(table["actor_id"].to_numpy(), per_actor))
 
 
-def _of_frame(relit: Relit, frame_id: int, actors: list[int], truth: list[str]) -> Iterator[dict]:
+def _of_relit(relit: Relit, frame_id: int, actors: list[int], truth: list[str]) -> Iterator[dict]:
     size_hw = relit.frame.shape[:2]
     if not truth:
         return
@@ -77,7 +77,7 @@ def _of_frame(relit: Relit, frame_id: int, actors: list[int], truth: list[str]) 
         yield {"frame_id": frame_id, "actor_id": actors[best], "height": h, "width": w, **pixels}
 
 
-def _spread(actors: np.ndarray, most: int) -> np.ndarray:
+def _evenly(actors: np.ndarray, most: int) -> np.ndarray:
     """Rows to keep, in order: of each actor at most so many, evenly spread."""
     kept: list[np.ndarray] = []
     for rows in np.split(np.argsort(actors, kind="stable"), np.unique(actors, return_index=True)[1][1:]):
@@ -92,13 +92,15 @@ def splits(settings: MattingSettings, given: Given, seed: int) -> Splits:
     """
     tables = [pq.read_table(path) for path in sorted(given.data.glob("*.parquet"))] if given.data else []
     train, val = (
-        Crops([t.filter((t["actor_id"].to_numpy() % _KEPT == 0) == kept) for t in tables], seed + kept, vary=not kept)
+        MattingCrops(
+            [t.filter((t["actor_id"].to_numpy() % _KEPT == 0) == kept) for t in tables], seed + kept, vary=not kept
+        )
         for kept in (False, True)
     )
     return Splits(train, val)
 
 
-class Crops:
+class MattingCrops:
     """Crops (CROP_PX square) of the samples of tables, one a camera: sample i is a pure function of i and the seed.
 
     Varied: mirrored, other paint, light and noise, and a rough mask that is worse in other ways than the detector's.
@@ -116,7 +118,7 @@ class Crops:
         number = int(rng.integers(len(self.table))) if self.vary else index % len(self.table)
         frame, background, rough, mask = self._crop(self._layers(number), rng)
         if self.vary:
-            frame, background, rough, mask = _varied(frame, background, rough, mask, rng)
+            frame, background, rough, mask = _augmented(frame, background, rough, mask, rng)
         stack = inputs(frame.astype(np.float32), background.astype(np.float32), rough > 0)
         both = (torch.from_numpy((layer > 0)[None].astype(np.float32)) for layer in (mask, rough))
         return {"inputs": torch.from_numpy(stack), **dict(zip(("mask", "rough"), both, strict=True))}
@@ -144,7 +146,7 @@ class Crops:
         return picked
 
 
-def _varied(
+def _augmented(
     frame: np.ndarray, background: np.ndarray, rough: np.ndarray, mask: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     if rng.random() < 0.5:
@@ -161,11 +163,11 @@ def _varied(
         image, street = (cv2.GaussianBlur(v, (0, 0), sigma) for v in (image, street))
     image += rng.normal(0, rng.uniform(0, 4), image.shape)
     if rng.random() < 0.5:
-        image = _jpeg(image, int(rng.integers(45, 95)))
+        image = _recoded(image, int(rng.integers(45, 95)))
     return image.clip(0, 255), street.clip(0, 255), _spoilt(rough, mask, rng), mask
 
 
-def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+def _recoded(image: np.ndarray, quality: int) -> np.ndarray:
     coded = cv2.imencode(".jpg", image.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.float32)
 

@@ -19,7 +19,7 @@ from models.evaluate import measured
 from models.frames import Frame
 from models.matting import SPEC, MattingSettings
 from models.matting.network import MattingNetwork
-from models.matting.predict import CHANNELS, MARGIN_PX, WEIGHTS, read_network, refined
+from models.matting.predict import CHANNELS, MARGIN_PX, read_network, refined
 from models.network import Batch
 from models.predictor import FramePredictor
 from pipeline.core import masks
@@ -32,7 +32,7 @@ def export(weights: Path, out: Path) -> None:
 
     Raises ValueError for the weights of another model or architecture.
     """
-    network = _Plain(_read(SPEC, weights))
+    network = _FromTensor(_network_of(SPEC, weights))
     example = torch.zeros(1, CHANNELS, 64, 40)
     with warnings.catch_warnings():
         # The newer exporter fixes sizes into reshapes that OpenCV's reader then cannot change.
@@ -48,7 +48,7 @@ def measure(
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """See `models.evaluate.measure`; of an exported file as well."""
-    network = _Exported(weights) if weights.suffix == ".onnx" else _read(spec, weights)
+    network = _Exported(weights) if weights.suffix == ".onnx" else _network_of(spec, weights)
     return measured(spec, network, preset.network, preset, given, "cpu" if weights.suffix == ".onnx" else device)
 
 
@@ -86,11 +86,11 @@ class MattingPredictor(FramePredictor):
 
 def load(spec: Spec, weights: Path | None, device: str | None) -> MattingPredictor:
     """A predictor of the file that ships, or another .onnx, by OpenCV, or of a run's weights by torch."""
-    path = weights or WEIGHTS
+    path = weights or spec.shipped
     if path.suffix == ".onnx":
         return MattingPredictor(spec, partial(_by_opencv, read_network(path)))
     there = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    return MattingPredictor(spec, partial(_by_torch, _read(spec, path).to(there), there))
+    return MattingPredictor(spec, partial(_by_torch, _network_of(spec, path).to(there), there))
 
 
 def _by_opencv(network: cv2.dnn.Net, stack: np.ndarray) -> np.ndarray:
@@ -103,14 +103,14 @@ def _by_torch(network: MattingNetwork, device: torch.device, stack: np.ndarray) 
         return network({"inputs": torch.from_numpy(stack).to(device)}).cpu().numpy()
 
 
-def _read(spec: Spec, weights: Path) -> MattingNetwork:
+def _network_of(spec: Spec, weights: Path) -> MattingNetwork:
     state, config = read_weights(weights)
     network = MattingNetwork(spec.rebuilt(config, weights))
     load_into(network, state, weights)
     return network.eval()
 
 
-class _Plain(nn.Module):
+class _FromTensor(nn.Module):
     """The network from a tensor to a tensor."""
 
     def __init__(self, network: MattingNetwork) -> None:

@@ -87,7 +87,7 @@ class MmdetDetector:
         self.model = model.to(device).eval()
         names = read.classes or _configured_classes(config)
         _check_count(names, model, settings.config)
-        self.categories = _categories(names, settings)
+        self.categories = _categories_of_classes(names, settings)
         self.pipeline = _test_pipeline(config)
 
     def __call__(self, image_bgr: np.ndarray, bucket: str, frame_id: int) -> list[Instance]:
@@ -143,7 +143,7 @@ def _distinct(instances: list[Instance], iou: float) -> list[Instance]:
     return sorted(kept, key=lambda instance: -instance.score)
 
 
-def _categories(names: Sequence[str], settings: MmdetSettings) -> dict[int, str]:
+def _categories_of_classes(names: Sequence[str], settings: MmdetSettings) -> dict[int, str]:
     """Category by the number of the class. Raises ValueError where the network knows none of the classes."""
     wanted = {"person": settings.person_classes, "vehicle": settings.vehicle_classes}
     by_name = {part.strip().lower(): key for key, listed in wanted.items() for part in listed.split(",")}
@@ -198,11 +198,11 @@ def _test_pipeline(config: Any) -> Any:
         steps = get_test_pipeline_cfg(config)
     except (AttributeError, KeyError, RuntimeError):
         raise ValueError(f"{config.filename}: expected test_dataloader.dataset.pipeline, got none") from None
-    kept = [step for step in steps if not _name(step).startswith("Load")]
+    kept = [step for step in steps if not _step_name(step).startswith("Load")]
     with DefaultScope.overwrite_default_scope(config.get("default_scope", "mmdet")):
         return Compose([{"type": "mmdet.LoadImageFromNDArray"}, *kept])
 
 
-def _name(step: dict[str, Any]) -> str:
+def _step_name(step: dict[str, Any]) -> str:
     kind = step["type"]
     return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__

@@ -48,7 +48,7 @@ def fetch(
                 _check_prefix(sha256_of(part), prefix, url)
         except (OSError, http.client.HTTPException) as error:
             raise ValueError(
-                f"cannot download {url} ({_reason(error)}); fetch it elsewhere, put it at {path} and run this again"
+                f"cannot download {url} ({_why(error)}); fetch it elsewhere, put it at {path} and run this again"
             ) from None
     check_record(path)
     digest = sha256_of(path)
@@ -63,7 +63,7 @@ def _check_prefix(digest: str, prefix: str, what: str) -> None:
         raise ValueError(f"{what} is not the published file: its SHA-256 is {digest}, its name says {prefix}...")
 
 
-def _reason(error: Exception) -> str:
+def _why(error: Exception) -> str:
     return " ".join(str(getattr(error, "reason", None) or error or type(error).__name__).split())
 
 

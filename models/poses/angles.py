@@ -54,7 +54,7 @@ def theta_of(now: Angles) -> np.ndarray:
     return theta
 
 
-def _turn(axis: str, degrees: np.ndarray) -> Rotation:
+def _about(axis: str, degrees: np.ndarray) -> Rotation:
     """Rotations of (N,) degrees about an axis."""
     return Rotation.from_euler(axis, degrees[:, None], degrees=True)
 
@@ -62,23 +62,25 @@ def _turn(axis: str, degrees: np.ndarray) -> Rotation:
 def _trunk(now: Angles, part: str, joints: int) -> Rotation:
     """What one of a part's joints turns by, when all of them share its angles."""
     lean, side, yaw = (now[f"{part}_{name}"] / joints for name in ("lean", "side", "yaw"))
-    return _turn("y", yaw) * _turn("z", -side) * _turn("x", lean)
+    return _about("y", yaw) * _about("z", -side) * _about("x", lean)
 
 
 def _limbs(theta: np.ndarray, now: Angles, side: int, pelvis: Rotation) -> None:
     """Write the left leg and arm with the angles of a side into theta (N, 24, 3)."""
     at = {name: now[name][:, side] for name in LIMBS}
-    thigh = _turn("x", -at["thigh_flex"]) * _turn("z", at["thigh_out"]) * _turn("y", at["thigh_turn"])
-    shoulder = _turn("x", -at["shoulder_flex"]) * _turn("z", at["shoulder_out"] - 90) * _turn("x", at["shoulder_turn"])
+    thigh = _about("x", -at["thigh_flex"]) * _about("z", at["thigh_out"]) * _about("y", at["thigh_turn"])
+    shoulder = (
+        _about("x", -at["shoulder_flex"]) * _about("z", at["shoulder_out"] - 90) * _about("x", at["shoulder_turn"])
+    )
     turned = {
         1: pelvis.inv() * thigh,
-        4: _turn("x", at["knee"]),
-        7: _turn("x", -at["ankle"]) * _turn("z", -at["inversion"]),
-        10: _turn("x", -at["toes"]),
-        13: _turn("z", at["clavicle"]),
+        4: _about("x", at["knee"]),
+        7: _about("x", -at["ankle"]) * _about("z", -at["inversion"]),
+        10: _about("x", -at["toes"]),
+        13: _about("z", at["clavicle"]),
         16: shoulder,
-        18: _turn("y", -at["elbow"]) * _turn("x", at["pronation"]),
-        20: _turn("z", -at["wrist"]),
+        18: _about("y", -at["elbow"]) * _about("x", at["pronation"]),
+        20: _about("z", -at["wrist"]),
     }
     for joint, rotation in turned.items():
         theta[:, joint] = rotation.as_rotvec()

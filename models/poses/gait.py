@@ -43,7 +43,7 @@ WALK = {name: _series(_WALK_TIMES, degrees) for name, degrees in _WALK.items()}
 RUN = {name: _series(_RUN_TIMES, degrees) for name, degrees in _RUN.items()}
 
 
-def evaluate(coefficients: np.ndarray, phase: np.ndarray, swing: np.ndarray | float = 1.0) -> np.ndarray:
+def series_at(coefficients: np.ndarray, phase: np.ndarray, swing: np.ndarray | float = 1.0) -> np.ndarray:
     """Degrees at phases of any shape; `swing`, which broadcasts, scales the movement about its mean."""
     turns = np.exp(2j * np.pi * phase[..., None] * np.arange(1, len(coefficients)))
     return coefficients[0].real + swing * (turns @ coefficients[1:]).real

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.poses.angles import Angles, flat_feet, zeros
-from models.poses.gait import RUN, WALK, evaluate
+from models.poses.gait import RUN, WALK, series_at
 
 LEFT, RIGHT, BOTH = 0, 1, slice(None)
 
@@ -80,7 +80,7 @@ def walk(draw: Draw) -> Angles:
     phase = _phases(draw)
     swing = draw.styled(0.6, 1.2)
     for name in WALK:
-        now[name] = evaluate(WALK[name], phase, (swing * draw.between(0.92, 1.08))[:, None]) + draw.pair(0, 2)
+        now[name] = series_at(WALK[name], phase, (swing * draw.between(0.92, 1.08))[:, None]) + draw.pair(0, 2)
     # A shorter stride keeps the stance knee where it is.
     now["knee"] = np.maximum(now["knee"], 1 + np.abs(draw.pair(0, 1)))
     now["toes"] = now["toes"] * 0.5
@@ -100,7 +100,7 @@ def run(draw: Draw) -> Angles:
     phase = _phases(draw)
     swing = draw.styled(0.6, 1.15)
     for name in RUN:
-        now[name] = evaluate(RUN[name], phase, (swing * draw.between(0.92, 1.08))[:, None]) + draw.pair(0, 3)
+        now[name] = series_at(RUN[name], phase, (swing * draw.between(0.92, 1.08))[:, None]) + draw.pair(0, 3)
     now["knee"] = np.maximum(now["knee"], 5)
     now["toes"] = now["toes"] * 0.5
     now["thigh_out"], now["thigh_turn"] = draw.pair(-2, 2), draw.pair(4, 4)

@@ -40,7 +40,7 @@ def build_basis(group: str, models: Sequence[Model], triangles: np.ndarray, comp
         raise ValueError(
             f"shape basis {group}: expected at least 2 models and 1 component, got {len(models)} and {components}"
         )
-    rows, weights = np.stack([_row(m) for m in models]), _weights(models[0])
+    rows, weights = np.stack([_independent_values(m) for m in models]), _weights(models[0])
     mean = rows.mean(axis=0)
     axes = _principal_axes((rows - mean) * weights, components) / weights
     keypoints, dims, vertices = _blocks(np.concatenate([mean[None], axes]), models[0])
@@ -59,15 +59,15 @@ def _principal_axes(centred: np.ndarray, components: int) -> np.ndarray:
     return np.concatenate([axes, np.zeros((components - len(axes), axes.shape[1]))])
 
 
-def _pairs(model: Model) -> int:
+def _mirror_pairs(model: Model) -> int:
     """How many mirror pairs the vertices begin with."""
     beside = np.flatnonzero(model.vertices[:, 1])
     return (int(beside[-1]) + 1) // 2 if len(beside) else 0
 
 
-def _row(model: Model) -> np.ndarray:
+def _independent_values(model: Model) -> np.ndarray:
     """(D,) left keypoints, size, left vertices, then x and z of those on the middle plane."""
-    pairs = _pairs(model)
+    pairs = _mirror_pairs(model)
     middle = model.vertices[2 * pairs :, [0, 2]]
     left = model.keypoints[1::2], model.dims_lwh_m, model.vertices[1 : 2 * pairs : 2], middle
     return np.concatenate([np.ravel(block) for block in left])
@@ -75,13 +75,13 @@ def _row(model: Model) -> np.ndarray:
 
 def _weights(model: Model) -> np.ndarray:
     """(D,) weights of a row's entries: each block counts as a whole, however many numbers it has."""
-    sizes = {"keypoints": 18, "dims": 3, "mesh": len(_row(model)) - 21}
+    sizes = {"keypoints": 18, "dims": 3, "mesh": len(_independent_values(model)) - 21}
     return np.concatenate([np.full(n, _BLOCK_WEIGHTS[block] / np.sqrt(max(n, 1))) for block, n in sizes.items()])
 
 
 def _blocks(rows: np.ndarray, like: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows (N, D) as keypoints (N, 12, 3), sizes (N, 3) and vertices (N, V, 3) of both sides."""
-    pairs, count = _pairs(like), len(rows)
+    pairs, count = _mirror_pairs(like), len(rows)
     keypoints, dims, left, middle = np.split(rows, np.cumsum([18, 3, 3 * pairs]), axis=1)
     plane = np.insert(middle.reshape(count, -1, 2), 1, 0.0, axis=2)
     vertices = np.concatenate([_both_sides(left.reshape(count, -1, 3)), plane], axis=1)

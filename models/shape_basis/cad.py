@@ -17,7 +17,7 @@ import numpy as np
 
 from models.shape_basis.basis import GROUPS
 from models.shape_basis.build import Model
-from models.shape_basis.envelope import envelope_triangles, halves, mirrored
+from models.shape_basis.envelope import both_halves, envelope_triangles, halves
 from models.shape_basis.topology import shared_topology
 from pipeline.core.skeletons import VEHICLE_12
 
@@ -90,7 +90,7 @@ def _envelope(cad: Cad) -> np.ndarray:
             f"{cad.name}: left and right skin differ by {apart:.3f} m on average, expected at most {_SYMMETRY_M} m; "
             "repair the mesh or take it out"
         )
-    return mirrored(0.5 * (left + right))
+    return both_halves(0.5 * (left + right))
 
 
 def _read_index(folder: Path) -> dict[str, Mapping[str, Any]]:

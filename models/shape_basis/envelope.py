@@ -36,7 +36,7 @@ _FAR_M = 20.0
 
 
 @dataclass(frozen=True)
-class Layout:
+class GroupLayout:
     """How the envelope lies in the bodies of a group.
 
     roof: sections at the roof's ends, counted from the tail and from the nose. follow: how far the sections follow
@@ -52,9 +52,9 @@ class Layout:
 
 
 LAYOUTS = {
-    "car": Layout((7, 13), 0.5, 0.32, (0.25, 0.35, 0.5)),
-    "van": Layout((3, 12), 0.5, 0.28, (0.25, 0.35, 0.5)),
-    "heavy": Layout((3, 3), 0.0, 0.45, (0.5, 0.7, 0.9), gaps=True),
+    "car": GroupLayout((7, 13), 0.5, 0.32, (0.25, 0.35, 0.5)),
+    "van": GroupLayout((3, 12), 0.5, 0.28, (0.25, 0.35, 0.5)),
+    "heavy": GroupLayout((3, 3), 0.0, 0.45, (0.5, 0.7, 0.9), gaps=True),
 }
 ROWS, RAYS = _SECTIONS + 2 * len(_CAP_SHARES), len(_AIMS)
 
@@ -65,7 +65,7 @@ def resample(group: str, vertices: np.ndarray, triangles: np.ndarray, keypoints:
     Left and right are averaged. `envelope_triangles` joins the vertices.
     """
     left, right = halves(group, vertices, triangles, keypoints)
-    return mirrored(0.5 * (left + right))
+    return both_halves(0.5 * (left + right))
 
 
 def halves(
@@ -78,7 +78,7 @@ def halves(
     return left, right
 
 
-def mirrored(half: np.ndarray) -> np.ndarray:
+def both_halves(half: np.ndarray) -> np.ndarray:
     """All vertices (V, 3) from the left half (P, 3) in the order of `half_grid`: pairs, then the middle plane."""
     _, beside, middle = half_grid()
     pairs = np.repeat(half[beside], 2, axis=0)
@@ -108,7 +108,7 @@ def envelope_triangles() -> np.ndarray:
     return np.concatenate([number[1][left], number[0][left[:, ::-1]]]).astype(np.int32)
 
 
-def _left_half(layout: Layout, vertices: np.ndarray, triangles: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
+def _left_half(layout: GroupLayout, vertices: np.ndarray, triangles: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     """(ROWS * RAYS + 2, 3) points of the left half in the order of `half_grid`."""
     scene = scene_of([(vertices, triangles)])
     size = np.array([1.03 * np.abs(keypoints[0:4, 1]).max(), 1.03 * keypoints[8:, 2].max()])  # half width, height
@@ -125,7 +125,7 @@ def _cast(scene, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
     return cast(scene, origins, np.broadcast_to(directions, origins.shape))["t_hit"].astype(float)
 
 
-def _ends(scene, size: np.ndarray, layout: Layout) -> tuple[float, float]:
+def _ends(scene, size: np.ndarray, layout: GroupLayout) -> tuple[float, float]:
     """x of the body's tail and nose, without mirrors that stand ahead."""
     y, z = np.meshgrid(np.array([0.0, 0.35, 0.7]) * size[0], np.array(layout.end_shares) * size[1])
     start = np.stack([np.full_like(y, _FAR_M), y, z], axis=-1)
@@ -134,7 +134,7 @@ def _ends(scene, size: np.ndarray, layout: Layout) -> tuple[float, float]:
     return float(tail), float(nose)
 
 
-def _section_x(keypoints: np.ndarray, tail: float, nose: float, layout: Layout) -> np.ndarray:
+def _section_x(keypoints: np.ndarray, tail: float, nose: float, layout: GroupLayout) -> np.ndarray:
     """(SECTIONS, RAYS) where along x each ray is cast."""
     front, back, roof_front, roof_back = (keypoints[[i, i + 1], 0].mean() for i in (0, 2, 8, 10))
     reach = _TYRE * keypoints[0:4, 2].mean()
@@ -148,7 +148,7 @@ def _section_x(keypoints: np.ndarray, tail: float, nose: float, layout: Layout) 
     return low[:, None] * (1 - _HIGH) + high[:, None] * _HIGH
 
 
-def _sections(scene, x: np.ndarray, size: np.ndarray, layout: Layout) -> np.ndarray:
+def _sections(scene, x: np.ndarray, size: np.ndarray, layout: GroupLayout) -> np.ndarray:
     """(SECTIONS, RAYS, 3) points of the skin on the left."""
     spine = layout.spine_share * size[1]
     aims = _AIMS * size - (0.0, spine)

@@ -11,7 +11,7 @@ from models.shape_basis.build import Model
 from models.shape_basis.envelope import resample
 
 
-class Vehicle(Protocol):
+class FleetVehicle(Protocol):
     """What a fleet's vehicle must have; mesh has vertices (V, 3) and triangles (T, 3), metres, vehicle frame."""
 
     @property
@@ -28,7 +28,7 @@ class Vehicle(Protocol):
 
 
 def fleet_models(
-    group: str, bodies: Sequence[str], seeds: Iterable[int], make: Callable[[str, int], Vehicle]
+    group: str, bodies: Sequence[str], seeds: Iterable[int], make: Callable[[str, int], FleetVehicle]
 ) -> Iterator[Model]:
     """One model for each body type and seed; `make(body, seed)` gives the vehicle."""
     for seed in seeds:

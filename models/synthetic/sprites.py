@@ -18,7 +18,7 @@ from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import Vehicle
 from pipeline.simulate.world.illumination import Light, light_at
 from pipeline.simulate.world.stage import dot, fresnel, reflected, surface, unit
-from pipeline.simulate.world.texture import cells, fractal
+from pipeline.simulate.world.texture import cell_noise, fractal
 
 SIDE_PX = 176  # nearly twice what the network sees of a vehicle, so that shrinking it smooths its edges
 GROUND_CELLS = 48  # the light on the ground is kept at this many cells a side
@@ -194,7 +194,7 @@ def _texture(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     seed, choice = int(rng.integers(1 << 20)), rng.uniform()
     dirt = 1 + rng.uniform(0, 0.3) * (fractal(side, 0.8, seed, 2) - 0.5)
     if choice < 0.10:
-        blocks = cells(points[:, [0, 2]], (rng.uniform(0.3, 2.0), rng.uniform(0.2, 1.0)), seed)
+        blocks = cell_noise(points[:, [0, 2]], (rng.uniform(0.3, 2.0), rng.uniform(0.2, 1.0)), seed)
         return dirt[:, None] * np.where(blocks[:, None] < 0.3, rng.uniform(0.2, 2.5, 3), 1.0).astype(np.float32)
     if choice < 0.16:
         return dirt[:, None] * (0.4 + 1.4 * fractal(side, rng.uniform(0.3, 1.5), seed + 9, 3))[:, None]

@@ -16,6 +16,7 @@ from pycocotools import mask as coco
 from calibration.camera import GroundPlane
 from pipeline.composition import depth_order
 from pipeline.composition.paint import MAX_OBJECTS
+from pipeline.composition.splits import split_cutouts
 from pipeline.core import masks
 from pipeline.core.tables import MODES
 
@@ -69,7 +70,7 @@ class Pool:
     """The N cutouts of a camera that may be composed, by cutout_id.
 
     table: columns of CUTOUTS (without pixels) and RECONSTRUCTED; quads (N, 4, 2) footprints; box_xywh (N, 4);
-    buckets: rows of each time bucket; coco_masks: N of pycocotools' mask objects.
+    buckets: rows of each time bucket; split (N,): see `splits`; coco_masks: N of pycocotools' mask objects.
     """
 
     table: pa.Table
@@ -79,6 +80,7 @@ class Pool:
     track_id: np.ndarray
     cutout_id: np.ndarray
     buckets: dict[str, np.ndarray]
+    split: np.ndarray
     coco_masks: list[dict]
 
 
@@ -96,6 +98,7 @@ def make_pool(cutouts: pa.Table, reconstructed: pa.Table, plane: GroundPlane, si
     table = table.combine_chunks()
     R, t, dims = (matrix(table[name], width) for name, width in (("R", 9), ("t", 3), ("dims_lwh_m", 3)))
     bucket = np.array(table["bucket"].to_pylist(), object)
+    time_s = table["timestamp"].cast(pa.int64()).to_numpy() / 1e6
     return Pool(
         table,
         depth_order.footprints(R, t, dims, plane),
@@ -104,6 +107,7 @@ def make_pool(cutouts: pa.Table, reconstructed: pa.Table, plane: GroundPlane, si
         table["track_id"].to_numpy(),
         table["cutout_id"].to_numpy(),
         {str(name): np.flatnonzero(bucket == name) for name in sorted(set(bucket))},
+        split_cutouts(time_s, bucket, table["track_id"].to_numpy()),
         masks.as_coco(table["mask_rle"].to_pylist(), size_hw),
     )
 
@@ -113,13 +117,19 @@ def matrix(column: pa.ChunkedArray, width: int) -> np.ndarray:
     return pc.list_flatten(column).to_numpy().astype(float).reshape(-1, width)
 
 
-def sample(pool: Pool, mode: str, settings: ComposeSettings, rng: np.random.Generator) -> np.ndarray:
-    """Rows of one scene, nearest first. Raises ValueError when no bucket yields enough objects."""
-    usable = {name: rows for name, rows in pool.buckets.items() if len(rows) >= settings.objects_min}
-    most = max(map(len, pool.buckets.values()), default=0)
+class TooFewCutouts(ValueError):
+    """What there is does not fill a scene."""
+
+
+def sample(pool: Pool, split: str, mode: str, settings: ComposeSettings, rng: np.random.Generator) -> np.ndarray:
+    """Rows of one scene of a split's cutouts, nearest first. Raises TooFewCutouts when no bucket yields enough."""
+    mine = {name: rows[pool.split[rows] == split] for name, rows in pool.buckets.items()}
+    usable = {name: rows for name, rows in mine.items() if len(rows) >= settings.objects_min}
+    most = max(map(len, mine.values()), default=0)
     if not usable:
-        raise ValueError(
-            f"too few cutouts to compose: the fullest time bucket has {most} of at least {settings.objects_min}; "
+        raise TooFewCutouts(
+            f"too few cutouts to compose: the fullest time bucket has {most} of at least {settings.objects_min} to "
+            f"{split} with; "
             "take more frames, loosen [MineUnoccluded] or lower objects_min of [ComposeShards]"
         )
     weights = np.array([len(rows) for rows in usable.values()], float)
@@ -130,7 +140,7 @@ def sample(pool: Pool, mode: str, settings: ComposeSettings, rng: np.random.Gene
         draft.fill(min(wanted, settings.objects_max))
         if len(draft.chosen) >= settings.objects_min:
             return arrange(pool, np.array(draft.chosen), mode)
-    raise ValueError(
+    raise TooFewCutouts(
         f"too few cutouts to compose: {_TRIES} tries found no {settings.objects_min} that stand clear of each other; "
         "take more frames, or lower objects_min or clearance_m of [ComposeShards]"
     )

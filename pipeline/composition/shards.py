@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -25,21 +26,22 @@ from calibration.camera import Camera, GroundPlane
 from pipeline.composition.geometry import SceneGeometry, depth_png, normals_png
 from pipeline.composition.meshes import solids
 from pipeline.composition.paint import Sprite, SpriteCache, Visible, decode_sprite, keypoint_states, paint, visible_part
-from pipeline.composition.sample import ComposeSettings, Pool, make_pool, sample
+from pipeline.composition.sample import ComposeSettings, Pool, TooFewCutouts, make_pool, sample
 from pipeline.composition.shard_files import write_images, write_objects
+from pipeline.composition.splits import NEITHER, SPLITS, TRAIN, VAL, validates
 from pipeline.core import masks
 from pipeline.core.storage import read_parts, sha256_of
 from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS
 
 # Raised when the columns or the meaning of one change.
-COLUMNS_VERSION = 3
+COLUMNS_VERSION = 4
 _PIXELS = ("sprite", "sprite_xy", "shadow", "shadow_xy")
 
 
 @dataclass(frozen=True)
 class ShardJob:
-    """All that one shard's bytes depend on: `scenes` scenes of shard number `shard` of `shards`, from the tables and
-    backgrounds in camera_dir into out_dir."""
+    """All that one shard's bytes depend on: `scenes` scenes, the data set's `first` one and on, of shard number `shard`
+    of `shards`, from the tables and backgrounds in camera_dir into out_dir."""
 
     camera_id: str
     camera_dir: Path
@@ -50,6 +52,7 @@ class ShardJob:
     shard: int
     shards: int
     scenes: int
+    first: int = 0
     mode: str = "walt3d"
     settings: ComposeSettings = field(default_factory=ComposeSettings)
     body_file: Path | None = None  # of people's solids, where theirs is not the body that ships
@@ -74,23 +77,34 @@ def compose_shard(job: ShardJob) -> tuple[str, str]:
     """Compose and write a shard; returns the two paths. Raises ValueError where there are too few cutouts."""
     source = _Source(job)
     rng = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard])
-    drawn = [sample(source.pool, job.mode, job.settings, rng) for _ in range(job.scenes)]
-    source.fetch(np.unique(np.concatenate(drawn)))
-    scenes = [_compose(job, number, rows, source) for number, rows in enumerate(drawn)]
+    sampled = [_sampled(source.pool, job, job.first + number, rng) for number in range(job.scenes)]
+    source.fetch(np.unique(np.concatenate(sampled)))
+    scenes = [_compose(job, number, rows, source) for number, rows in enumerate(sampled)]
     images, objects = job.paths
-    write_objects(objects, _objects_table(source.pool, np.concatenate(drawn), [labels for _, labels in scenes]))
+    write_objects(objects, _objects_table(source.pool, np.concatenate(sampled), [labels for _, labels in scenes]))
     write_images(images, pa.Table.from_pylist([image for image, _ in scenes], schema=IMAGES))
     return str(images), str(objects)
 
 
+def _pool(job: ShardJob) -> Pool:
+    cutouts = read_parts(job.camera_dir / "cutouts", [name for name in CUTOUTS.names if name not in _PIXELS])
+    return make_pool(cutouts, read_parts(job.camera_dir / "reconstructed"), job.plane, job.camera.size_hw)
+
+
+def _sampled(pool: Pool, job: ShardJob, scene: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of a scene: one that validates where it is its turn and there are the cutouts for it, else one to train."""
+    if validates(scene):
+        with suppress(TooFewCutouts):
+            return sample(pool, VAL, job.mode, job.settings, rng)
+    return sample(pool, TRAIN, job.mode, job.settings, rng)
+
+
 class _Source:
-    """What a shard reads: the pool, the pixels of the cutouts it drew, the backgrounds of their buckets."""
+    """What a shard reads: the pool, the pixels of the cutouts it sampled, the backgrounds of their buckets."""
 
     def __init__(self, job: ShardJob) -> None:
         self.folder, self.size_hw, self.body_file = job.camera_dir, job.camera.size_hw, job.body_file
-        columns = [name for name in CUTOUTS.names if name not in _PIXELS]
-        cutouts = read_parts(self.folder / "cutouts", columns)
-        self.pool = make_pool(cutouts, read_parts(self.folder / "reconstructed"), job.plane, self.size_hw)
+        self.pool = _pool(job)
         self.timestamps = self.pool.table["timestamp"].cast(pa.int64()).to_numpy()
         self.bucket = self.pool.table["bucket"].to_pylist()
         self.states = _state_codes(self.pool.table["keypoint_state"])
@@ -180,6 +194,7 @@ def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> t
         "mode": job.mode,
         "background": bucket,
         "timestamp": int(source.timestamps[rows].max()),
+        "split": source.pool.split[rows[0]],
         "width": job.camera.size_hw[1],
         "height": job.camera.size_hw[0],
         "K": job.camera.K.ravel().tolist(),
@@ -227,6 +242,7 @@ def _objects_table(pool: Pool, rows: np.ndarray, scenes: Sequence[_Labels]) -> p
         "scene_id": np.repeat([scene.scene_id for scene in scenes], sizes),
         "object_id": place,
         "source_frame": known["frame_id"],
+        "split": pool.split[rows],
         "category_id": [CATEGORY_IDS[name] for name in known["category"].to_pylist()],
         "depth_order": place,
         "bbox_amodal_xywh": known["bbox_xywh"],
@@ -263,8 +279,18 @@ def build_manifest(jobs: Sequence[ShardJob]) -> dict:
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     columns = ["category", "visible_fraction", "cutout_id", "track_id"]
     objects = pa.concat_tables([pq.read_table(j.paths[1], columns=columns) for j in jobs])
+    images = pa.concat_tables([pq.read_table(j.paths[0], columns=["split"]) for j in jobs])
     parts = [{"name": j.name, "scenes": j.scenes, "sha256": [sha256_of(path) for path in j.paths]} for j in jobs]
-    return {**identity, "hash": digest, "statistics": statistics(objects, scenes), "parts": parts}
+    found = statistics(objects, scenes) | {"splits": _splits(images, _pool(job))}
+    return {**identity, "hash": digest, "statistics": found, "parts": parts}
+
+
+def _splits(images: pa.Table, pool: Pool) -> dict:
+    """Scenes and cutouts of each split, and cutouts that stand in none because their track crosses the cut."""
+    of_scene = np.array(images["split"].to_pylist(), object)
+    counts = {name: [int((values == name).sum()) for values in (of_scene, pool.split)] for name in (*SPLITS, NEITHER)}
+    by_split = {name: {"scenes": counts[name][0], "cutouts": counts[name][1]} for name in SPLITS}
+    return by_split | {"cutouts_of_crossing_tracks": counts[NEITHER][1]}
 
 
 def statistics(objects: pa.Table, scenes: int) -> dict:

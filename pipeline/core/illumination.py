@@ -92,7 +92,7 @@ def noise_levels(frame: np.ndarray, background: np.ndarray, flat: np.ndarray) ->
     """
     difference = mean(cv2.absdiff(frame, background))[flat]
     level = np.minimum(mean(background)[flat] * (_LEVELS / 256), _LEVELS - 1).astype(int)
-    noise = np.array([_spread(difference[level == k]) for k in range(_LEVELS)])
+    noise = np.array([_robust_spread(difference[level == k]) for k in range(_LEVELS)])
     known = np.flatnonzero(np.isfinite(noise))
     if not len(known):
         return np.full(256, 2.0, np.float32)
@@ -100,7 +100,7 @@ def noise_levels(frame: np.ndarray, background: np.ndarray, flat: np.ndarray) ->
     return np.clip(np.interp(np.arange(256), centres, noise[known]), 1.2, 8.0).astype(np.float32)
 
 
-def _spread(difference: np.ndarray) -> float:
+def _robust_spread(difference: np.ndarray) -> float:
     # Means of three channels: 1.2 makes up for what averaging takes from half-correlated noise.
     return 1.48 * 1.2 * float(np.median(difference)) if len(difference) > 200 else np.nan
 

@@ -37,6 +37,7 @@ _CATEGORY = column("category", pa.string(), "person or vehicle", source="detect"
 _SCORE = column("score", pa.float32(), "the detector's confidence, 0 to 1", source="detect")
 _BOX = column("bbox_xywh", _F32S, "tight box of the mask", unit="px", shape="4", source="detect")
 _MASK = column("mask_rle", pa.string(), "COCO run-length counts", shape="frame height x width", source="detect")
+_SPLIT = column("split", pa.string(), "train | val, apart by time and by track", source="compose")
 _TRACK_ID = column("track_id", pa.int64(), "one object followed through a sequence; -1 untracked", source="track")
 
 FRAMES = pa.schema(
@@ -172,6 +173,7 @@ IMAGES = pa.schema(
         column("mode", pa.string(), " | ".join(MODES), source="compose"),
         column("background", pa.string(), "time bucket whose median the objects stand on", source="background"),
         column("timestamp", pa.timestamp("us", tz="UTC"), "of the latest pasted frame", source="frames"),
+        _SPLIT,
         column("width", pa.int64(), "image width", unit="px", source="frames"),
         column("height", pa.int64(), "image height", unit="px", source="frames"),
         column("K", _F64S, "camera matrix, row by row", unit="px", shape="3,3", source="manifest"),
@@ -209,6 +211,7 @@ OBJECTS = pa.schema(
         column("cutout_id", pa.int64(), "the cutout that was pasted", source="mine"),
         _TRACK_ID,
         column("source_frame", pa.int64(), "frame_id it was cut from", source="mine"),
+        _SPLIT,
         _CATEGORY,
         column("category_id", pa.int64(), json.dumps(CATEGORY_IDS), source="detect"),
         column("depth_order", pa.int64(), "0 is the nearest", source="compose"),

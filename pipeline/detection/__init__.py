@@ -84,7 +84,7 @@ def detect_shard(job: DetectJob, progress: Callable[[int, int], None] | None = N
     images = FrameReader(index, job.root).read(list(job.frame_ids))
     rows: list[dict] = []
     for done, (frame_id, size_hw, found) in enumerate(_detected(detector, images, buckets), start=1):
-        rows += _rows(found, frame_id, size_hw, job.settings)
+        rows += _rows_of_frame(found, frame_id, size_hw, job.settings)
         if progress:
             progress(done, len(job.frame_ids))
     write_table(job.out, pa.Table.from_pylist(rows, schema=DETECTIONS))
@@ -112,7 +112,7 @@ def _backgrounds(job: DetectJob, buckets: set[str]) -> dict[str, np.ndarray]:
     return {bucket: found[bucket] for bucket in sorted(buckets)}
 
 
-def _rows(
+def _rows_of_frame(
     instances: list[Instance], frame_id: int, size_hw: tuple[int, int], settings: DetectionSettings
 ) -> list[dict]:
     kept = [i for i in instances if i.category in settings.kept and i.score >= settings.min_score]

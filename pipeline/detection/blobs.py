@@ -61,7 +61,7 @@ def trimmed(mask: np.ndarray, difference: np.ndarray, share: float) -> np.ndarra
     return mask & (inner | (difference >= share * strongest))
 
 
-def outline(mask: np.ndarray) -> np.ndarray:
+def mask_outline(mask: np.ndarray) -> np.ndarray:
     """Pixels within one of the mask's edge."""
     padded = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     return cv2.morphologyEx(padded, cv2.MORPH_GRADIENT, disk(1))[1:-1, 1:-1].astype(bool)
@@ -112,7 +112,7 @@ def outline_share(mask: np.ndarray, frame_edges: np.ndarray, background_edges: n
     And which share of the outline surely is the background's. What stood there while the background was made, and is
     gone, leaves its outline in the background only; one that is partly hidden by it, a part of it.
     """
-    band = outline(mask)
+    band = mask_outline(mask)
     # The mask's outline may lie a pixel beside the contrast.
     frame, background = (
         cv2.dilate(edges, np.ones((3, 3), np.uint8))[band] for edges in (frame_edges, background_edges)

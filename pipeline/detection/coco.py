@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from models.labels.coco import (
     CocoNames,
-    Found,
+    CocoObject,
     Objects,
     integer,
     number_pairs,
@@ -54,7 +54,7 @@ class CocoDetector:
     def __init__(self, settings: CocoSettings, frames: pa.Table, ignore: np.ndarray | None = None) -> None:
         self.settings, self.ignore = settings, ignore
         for key in ("file", "images"):
-            _check(getattr(settings, key), key)
+            _check_file(getattr(settings, key), key)
         content = read_json(Path(settings.file))
         if isinstance(content, list) and content and isinstance(content[0], dict) and "label_id" in content[0]:
             self.found = _walt(content, settings, frames)
@@ -68,7 +68,7 @@ class CocoDetector:
         return [instance for instance in found if instance is not None]
 
 
-def _check(file: str, key: str) -> None:
+def _check_file(file: str, key: str) -> None:
     if not Path(file).is_file() and (file or key == "file"):
         raise ValueError(f"detector coco: {key} {file!r}: no such file; set `{key}` to a JSON of detections")
 
@@ -88,7 +88,7 @@ def _walt(content: list, settings: CocoSettings, frames: pa.Table) -> Objects:
         if len(box) < 5:
             raise ValueError(f"{where}: bbox: expected {{x,y,w,h,score}}, got {row.get('bbox')!r}")
         polygon = postgres_array(row.get("segmentation"), f"{where}: segmentation")
-        found.setdefault(frame, []).append(Found(category, score_of(box[4], where), [polygon], where))
+        found.setdefault(frame, []).append(CocoObject(category, score_of(box[4], where), [polygon], where))
     return found
 
 
@@ -115,9 +115,9 @@ def _frames_at(times: list[str], frames: pa.Table, settings: CocoSettings) -> li
     return [int(ids[k]) if ok else None for k, ok in zip(nearest, near, strict=True)]
 
 
-def _make(settings: CocoSettings, inputs: Inputs) -> CocoDetector:
+def _coco_detector(settings: CocoSettings, inputs: Inputs) -> CocoDetector:
     assert inputs.frames is not None  # needed, hence there
     return CocoDetector(settings, inputs.frames, inputs.ignore)
 
 
-BACKEND = Backend("coco", _make, CocoSettings, needs=("frames",))
+BACKEND = Backend("coco", _coco_detector, CocoSettings, needs=("frames",))

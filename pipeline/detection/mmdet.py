@@ -27,8 +27,8 @@ def with_published_weights(settings: MmdetSettings, folder: Path) -> MmdetSettin
     return replace(settings, checkpoint=str(file))
 
 
-def _make(settings: MmdetSettings, inputs: Inputs) -> MmdetDetector:
+def _mmdet_detector(settings: MmdetSettings, inputs: Inputs) -> MmdetDetector:
     return MmdetDetector(settings, inputs.ignore)
 
 
-BACKEND = Backend("mmdet", _make, MmdetSettings, complete=with_published_weights)
+BACKEND = Backend("mmdet", _mmdet_detector, MmdetSettings, complete=with_published_weights)

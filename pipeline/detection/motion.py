@@ -101,7 +101,7 @@ class MotionDetector:
         ignore: np.ndarray | None,
     ) -> None:
         self.settings, self.camera, self.plane = settings, camera, plane
-        self.scenes = {bucket: _scene(image) for bucket, image in backgrounds.items()}
+        self.scenes = {bucket: _scene_of(image) for bucket, image in backgrounds.items()}
         self.allowed = np.ones(camera.size_hw, bool) if ignore is None else ~ignore
         self.half_allowed = self.allowed[: camera.size_hw[0] // 2 * 2 : 2, : camera.size_hw[1] // 2 * 2 : 2]
         self.scale = _scale_of_rows(camera, plane)
@@ -235,7 +235,7 @@ def _around(box_half: np.ndarray, shape: tuple[int, ...]) -> blobs.Box:
     return left, top, right - left, bottom - top
 
 
-def _scene(image: np.ndarray) -> _Scene:
+def _scene_of(image: np.ndarray) -> _Scene:
     full = image.astype(np.float32)
     height, width = image.shape[:2]
     half = cv2.resize(full, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
@@ -258,9 +258,9 @@ def _scale_of_rows(camera: Camera, plane: GroundPlane) -> np.ndarray:
     return np.where(np.isfinite(scale), scale, 0.0)
 
 
-def _make(settings: MotionSettings, inputs: Inputs) -> MotionDetector:
+def _motion_detector(settings: MotionSettings, inputs: Inputs) -> MotionDetector:
     assert inputs.camera and inputs.plane and inputs.backgrounds is not None  # needed, hence there
     return MotionDetector(settings, inputs.camera, inputs.plane, inputs.backgrounds, inputs.ignore)
 
 
-BACKEND = Backend("motion", _make, MotionSettings, needs=("camera", "plane", "backgrounds"))
+BACKEND = Backend("motion", _motion_detector, MotionSettings, needs=("camera", "plane", "backgrounds"))

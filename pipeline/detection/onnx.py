@@ -44,7 +44,10 @@ class OnnxDetector:
 
     def __init__(self, settings: OnnxSettings, ignore: np.ndarray | None = None) -> None:
         self.settings, self.ignore = settings, ignore
-        self.groups = {"person": _numbers(settings.person_classes), "vehicle": _numbers(settings.vehicle_classes)}
+        self.groups = {
+            "person": _class_numbers(settings.person_classes),
+            "vehicle": _class_numbers(settings.vehicle_classes),
+        }
         self.session = _session(settings)
         self.input = self.session.get_inputs()[0]
         shape = self.input.shape
@@ -93,7 +96,7 @@ def _session(settings: OnnxSettings) -> Any:
     return open_session(settings.model, settings.threads, "detector onnx", "set `model` to a YOLO-seg export (.onnx)")
 
 
-def _numbers(listed: str) -> list[int]:
+def _class_numbers(listed: str) -> list[int]:
     try:
         return [int(part) for part in listed.split(",") if part.strip()]
     except ValueError:

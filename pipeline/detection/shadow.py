@@ -56,11 +56,11 @@ def darkening(frame: np.ndarray, background: np.ndarray, noise: np.ndarray, chan
         np.maximum(cv2.boxFilter(ratio * ratio, -1, (5, 5)) - cv2.boxFilter(ratio, -1, (5, 5)) ** 2, 0)
     )
     flat = deviation < 0.04 + 0.8 * relative_noise
-    agreement, trust = _texture(ratio, soft_background, relative_noise, changed & flat & (ratio < 0))
+    agreement, trust = _shared_texture(ratio, soft_background, relative_noise, changed & flat & (ratio < 0))
     return Darkening(ratio, channels - ratio[..., None], flat, agreement, trust)
 
 
-def _texture(
+def _shared_texture(
     ratio: np.ndarray, background: np.ndarray, relative_noise: np.ndarray, where: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Regression of the frame's fine texture on the background's, in windows over the pixels `where` only.

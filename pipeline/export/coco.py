@@ -18,7 +18,7 @@ from pipeline.core.tables import CATEGORY_IDS
 from pipeline.export.registry import ExportJob, Format, Written
 
 _PICTURES = 100  # read at a time
-_ABOUT = ["scene_id", "timestamp", "width", "height", "image"]
+_ABOUT = ["scene_id", "split", "timestamp", "width", "height", "image"]
 _COLUMNS = [
     "scene_id", "object_id", "category_id", "track_id", "depth_order", "visible_fraction", "occluder_ids",
     "bbox_amodal_xywh", "mask_amodal_rle", "px_count_all",
@@ -66,6 +66,7 @@ def _pictures(job: ExportJob) -> Iterator[dict[str, Any]]:
                     yield {
                         "id": number, "file_name": name, "width": row["width"], "height": row["height"],
                         "date_captured": row["timestamp"].isoformat(), "scene_id": row["scene_id"],
+                        "split": row["split"],
                     }  # fmt: skip
 
 

@@ -82,14 +82,14 @@ def _scaled_patch(picture: np.ndarray, rect: Rect, scale: float) -> tuple[Rect, 
     """The rectangle, in whole pixels of the scaled picture, and its pixels."""
     # The whole picture is scaled, not the crop, so that the patch's pixels lie on the same grid as the scene's.
     if scale < 1:
-        picture = scaled(picture, scale)
+        picture = shrunk(picture, scale)
     x0, y0 = (int(np.floor(v * scale)) for v in rect[:2])
     x1, y1 = (int(np.ceil(v * scale)) for v in rect[2:])
     x1, y1 = min(x1, picture.shape[1]), min(y1, picture.shape[0])
     return (x0, y0, x1, y1), picture[y0:y1, x0:x1].copy()
 
 
-def scaled(picture: np.ndarray, scale: float) -> np.ndarray:
+def shrunk(picture: np.ndarray, scale: float) -> np.ndarray:
     """The picture, smaller by a factor <= 1; sizes are rounded."""
     height, width = picture.shape[:2]
     size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -22,7 +22,7 @@ import simplejpeg
 
 from pipeline.core import masks, storage, tables
 from pipeline.gallery import statistics as gallery_statistics
-from pipeline.gallery.layers import Layers, load_layers, scaled, selected_rows
+from pipeline.gallery.layers import Layers, load_layers, selected_rows, shrunk
 from pipeline.gallery.viewer_3d import COLOURS, GRID_M, scene_glb, viewer
 
 Progress = Callable[[int, int], None]
@@ -82,7 +82,7 @@ def build_gallery(
     """
     images = storage.read_parts(clipart_dir / "images", gallery_statistics.IMAGE_COLUMNS)
     objects = storage.read_parts(clipart_dir / "objects", gallery_statistics.OBJECT_COLUMNS)
-    chosen = {images["scene_id"][i].as_py(): i for i in _spread(len(images), settings.scenes)}
+    chosen = {images["scene_id"][i].as_py(): i for i in _spread_over(len(images), settings.scenes)}
     page = {
         "camera": ", ".join(sorted(set(images["camera_id"].to_pylist()))),
         "modes": sorted(set(images["mode"].to_pylist())),
@@ -94,7 +94,7 @@ def build_gallery(
         "viewer": viewer(),
         "facts": gallery_statistics.facts(images, objects),
         "charts": gallery_statistics.charts(images, objects),
-        "scenes": _scenes(clipart_dir, chosen, settings, layers, body_file, progress),
+        "scenes": _chosen_scenes(clipart_dir, chosen, settings, layers, body_file, progress),
     }
     storage.write_bytes(out, render(page).encode())
     return out
@@ -120,13 +120,13 @@ def outlines(rle: str, size_hw: tuple[int, int], tolerance_px: float) -> list[li
     return [((c - 0.5) / 2 + (x, y)).round(1).ravel().tolist() for c in simple if len(c) > 2]
 
 
-def _spread(count: int, wanted: int) -> list[int]:
+def _spread_over(count: int, wanted: int) -> list[int]:
     """Up to `wanted` of `count` rows, evenly spaced, listed so that any first few of them are spread too."""
     rows = np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(int)) if count else np.zeros(0, int)
     return rows[np.argsort(np.arange(len(rows)) * _GOLDEN % 1)].tolist()
 
 
-def _scenes(
+def _chosen_scenes(
     clipart_dir: Path,
     chosen: Mapping[str, int],
     settings: GallerySettings,
@@ -135,15 +135,15 @@ def _scenes(
     progress: Progress | None,
 ) -> list[dict]:
     """The chosen scenes (scene_id to place in the shards), as many as the page may hold, in the order of the shards."""
-    rows = {row["scene_id"]: row for row in _rows(clipart_dir / "images", chosen)}
+    rows = {row["scene_id"]: row for row in _table_rows(clipart_dir / "images", chosen)}
     objects: dict[str, list[dict]] = {scene_id: [] for scene_id in chosen}
-    for thing in sorted(_rows(clipart_dir / "objects", chosen), key=lambda thing: thing["depth_order"]):
+    for thing in sorted(_table_rows(clipart_dir / "objects", chosen), key=lambda thing: thing["depth_order"]):
         objects[thing["scene_id"]].append(thing)
     layers = None if camera_dir is None else _layers(camera_dir, rows, objects)
     scenes: list[dict] = []
     room = settings.max_megabytes * 1e6
     for number, scene_id in enumerate(chosen, 1):
-        scene = _scene(rows[scene_id], objects[scene_id], settings, layers, body_file)
+        scene = _scene_entry(rows[scene_id], objects[scene_id], settings, layers, body_file)
         room -= len(json.dumps(scene))
         if room < 0 and scenes:
             break
@@ -158,12 +158,12 @@ def _layers(camera_dir: Path, rows: Mapping[str, Mapping], objects: Mapping[str,
     return load_layers(camera_dir, {row["background"] for row in rows.values()}, cutout_ids)
 
 
-def _rows(folder: Path, scene_ids: Iterable[str]) -> Iterable[dict]:
+def _table_rows(folder: Path, scene_ids: Iterable[str]) -> Iterable[dict]:
     parts = sorted(part for part in folder.glob("*.parquet") if not part.name.startswith("."))
     return selected_rows(parts, "scene_id", scene_ids)
 
 
-def _scene(
+def _scene_entry(
     row: Mapping, nearest_first: list[dict], settings: GallerySettings, layers: Layers | None, body_file: Path | None
 ) -> dict:
     """A row of IMAGES with its objects, as the page reads it."""
@@ -171,12 +171,12 @@ def _scene(
     if picture is None:
         raise ValueError(f"scene {row['scene_id']}: its image is not a readable JPEG; compose its shard again")
     scale = min(1.0, settings.max_width / row["width"])
-    shown = scaled(picture, scale) if scale < 1 else picture
+    shown = shrunk(picture, scale) if scale < 1 else picture
     objects = [_object(thing, (row["height"], row["width"]), 0.5 / scale) for thing in nearest_first]
     if layers is not None:
         patches = layers.behind(row["background"], [thing["cutout_id"] for thing in nearest_first], scale)
         for thing, (rect, pixels) in zip(objects, patches, strict=True):
-            thing["behind"] = {"rect": rect, "jpeg": _jpeg(pixels, settings.jpeg_quality)}
+            thing["behind"] = {"rect": rect, "jpeg": _jpeg_base64(pixels, settings.jpeg_quality)}
     scene = {
         "id": row["scene_id"],
         "bucket": row["background"],
@@ -185,12 +185,12 @@ def _scene(
         "scale": scale,
         "K": row["K"],
         "distortion": row["distortion"],
-        "jpeg": _jpeg(shown, settings.jpeg_quality),
-        "thumb": _jpeg(scaled(picture, min(1.0, _THUMBNAIL_WIDTH / row["width"])), 70),
+        "jpeg": _jpeg_base64(shown, settings.jpeg_quality),
+        "thumb": _jpeg_base64(shrunk(picture, min(1.0, _THUMBNAIL_WIDTH / row["width"])), 70),
         "glb": _compressed(scene_glb(row, nearest_first, body_file)),
         "objects": objects,
     }
-    return _plain(scene)
+    return _plain_value(scene)
 
 
 def _object(row: Mapping, size_hw: tuple[int, int], tolerance_px: float) -> dict:
@@ -202,7 +202,7 @@ def _object(row: Mapping, size_hw: tuple[int, int], tolerance_px: float) -> dict
     }
 
 
-def _jpeg(picture: np.ndarray, quality: int) -> str:
+def _jpeg_base64(picture: np.ndarray, quality: int) -> str:
     """Base64 of a JPEG of a BGR picture."""
     data = simplejpeg.encode_jpeg(np.ascontiguousarray(picture), quality, colorspace="BGR", colorsubsampling="420")
     return base64.b64encode(data).decode("ascii")
@@ -213,12 +213,12 @@ def _compressed(data: bytes | None) -> str | None:
     return None if data is None else base64.b64encode(gzip.compress(data, mtime=0)).decode("ascii")
 
 
-def _plain(value: Any) -> Any:
+def _plain_value(value: Any) -> Any:
     """The same as JSON can say it: floats short, what is not a number as null."""
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain_value(item) for item in value]
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
     return value

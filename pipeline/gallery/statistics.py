@@ -25,10 +25,10 @@ def facts(images: pa.Table, objects: pa.Table) -> list[tuple[str, str]]:
     hidden = _hidden(objects)
     partly = f"{100 * np.mean(hidden > _HIDDEN_FROM):.0f} %" if len(hidden) else "–"
     return [
-        (_count(len(images)), "scenes"),
-        (_count(len(objects)), "objects"),
-        (_count(pc.count_distinct(objects["cutout_id"]).as_py()), "cutouts"),
-        (_count(pc.count_distinct(objects["track_id"]).as_py()), "tracks"),
+        (_spaced(len(images)), "scenes"),
+        (_spaced(len(objects)), "objects"),
+        (_spaced(pc.count_distinct(objects["cutout_id"]).as_py()), "cutouts"),
+        (_spaced(pc.count_distinct(objects["track_id"]).as_py()), "tracks"),
         (partly, "partly hidden"),
     ]
 
@@ -90,7 +90,7 @@ def _buckets(images: pa.Table, objects: pa.Table) -> Chart:
     place = {name: i for i, name in enumerate(names)}
     bucket_of = dict(zip(images["scene_id"].to_pylist(), images["background"].to_pylist(), strict=True))
     bins = np.array([place[bucket_of[s]] for s in objects["scene_id"].to_pylist()], int)
-    note = f"{_count(len(images))} scenes, backgrounds: {len(names)}"
+    note = f"{_spaced(len(images))} scenes, backgrounds: {len(names)}"
     return _chart("Time buckets", note, "", "objects", names, _by_category(objects, bins, len(names)))
 
 
@@ -100,7 +100,7 @@ def _cutout_uses(objects: pa.Table) -> Chart:
     width = -(-high // 20)
     bars = np.bincount((uses - 1) // width, minlength=-(-high // width)) if len(uses) else np.zeros(1, int)
     labels = [str(1 + i) if width == 1 else f"{1 + i * width}–{(i + 1) * width}" for i in range(len(bars))]
-    note = f"{_count(len(uses))} cutouts, each in {uses.mean():.1f} scenes in the mean" if len(uses) else ""
+    note = f"{_spaced(len(uses))} cutouts, each in {uses.mean():.1f} scenes in the mean" if len(uses) else ""
     return _chart("Uses of a cutout", note, "scenes", "cutouts", labels, {"cutouts": bars})
 
 
@@ -134,5 +134,5 @@ def _nice_step(high: float, bars: int) -> float:
     return float(next(power * m for m in (1, 2, 5, 10) if power * m >= rough))
 
 
-def _count(number: int) -> str:
+def _spaced(number: int) -> str:
     return f"{number:,}".replace(",", " ")

@@ -84,7 +84,7 @@ def _export(placed: Mapping[int, Solid], camera: Camera, plane: GroundPlane) -> 
         scene.add_geometry(mesh, node_name=f"object-{rank}", geom_name=f"object-{rank}")
     everything = np.concatenate([*parts.values(), _gltf_axes(plane.to_world(np.zeros((1, 3))))])
     for name, segments, colour in (
-        ("ground", _grid(everything), _GREY),
+        ("ground", _ground_grid(everything), _GREY),
         ("camera", _gltf_axes(plane.to_world(_stand(camera, plane))), _DARK),
     ):
         lines = trimesh.load_path(segments)
@@ -108,7 +108,7 @@ def _material(colour: str) -> Any:
     )
 
 
-def _grid(points: np.ndarray) -> np.ndarray:
+def _ground_grid(points: np.ndarray) -> np.ndarray:
     """(N, 2, 3) lines every GRID_M metres on the ground under glTF points (P, 3), and a square beyond."""
     inside = np.clip(points[:, [0, 2]], -_FARTHEST_M, _FARTHEST_M)
     (x0, z0), (x1, z1) = (np.floor(inside.min(0) / GRID_M) - 1) * GRID_M, (np.ceil(inside.max(0) / GRID_M) + 1) * GRID_M

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
+from calibration.least_squares import Damping, minimise
 from pipeline.core import masks
 
 _ANGLES = np.arange(48) * 2 * np.pi / 48
@@ -21,6 +22,8 @@ DIRECTIONS = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 _DOWN = DIRECTIONS[:, 1] > 0.5
 # x, y metres, yaw radians, logarithms of length, width and height.
 PARAMETERS = 6
+_DAMPING = Damping(1e-2, fall=4, rise=6, least=1e-6, most=1e6)
+_State = tuple[np.ndarray, np.ndarray]  # parameters (H, 6) and the outline's residuals (H, D)
 _STEP = np.array([1e-3, 1e-3, 1e-4, 1e-4, 1e-4, 1e-4])
 
 
@@ -112,16 +115,20 @@ class Model:
 
     def fit(self, targets: Targets, start: np.ndarray, rounds: int) -> Fit:
         """Levenberg-Marquardt from parameters (H, 6) on the robust outline distance and the expectations."""
-        current, damping = start.copy(), np.full(len(start), 1e-2)
-        residual, cost = self._cost(targets, current)
-        for _ in range(rounds):
+
+        def propose(state: _State, damping: np.ndarray) -> tuple[_State, np.ndarray]:
+            current, residual = state
             normal, right = self._normal(targets, current, residual)
             lifted = normal + damping[:, None, None] * np.einsum("hii->hi", normal)[:, None] * np.eye(PARAMETERS)
             trial = current - np.linalg.solve(lifted, right[..., None])[..., 0]
-            trial_residual, trial_cost = self._cost(targets, trial)
-            better = trial_cost < cost
-            current[better], cost[better], residual[better] = trial[better], trial_cost[better], trial_residual[better]
-            damping = np.clip(np.where(better, damping / 4, damping * 6), 1e-6, 1e6)
+            residual, cost = self._cost(targets, trial)
+            return (trial, residual), cost
+
+        def take(better: np.ndarray, trial: _State, state: _State) -> _State:
+            return np.where(better[:, None], trial[0], state[0]), np.where(better[:, None], trial[1], state[1])
+
+        residual, cost = self._cost(targets, start)
+        (current, residual), cost = minimise(propose, take, (start, residual), cost, _DAMPING, rounds)
         normal, _ = self._normal(targets, current, residual)
         sigma = np.sqrt(np.einsum("hii->hi", np.linalg.inv(normal)))
         return Fit(current, cost, np.sqrt((residual**2).mean(axis=1)), sigma)

@@ -27,7 +27,7 @@ from pipeline.simulate.traffic.arrivals import parked_cars
 from pipeline.simulate.traffic.flow import simulate
 from pipeline.simulate.world.illumination import Light, drift, light_at
 from pipeline.simulate.world.layout import LAYOUTS
-from pipeline.simulate.world.stage import Stage, View, build_stage
+from pipeline.simulate.world.stage import StillLayers, WorldView, build_stage
 
 __all__ = ["BucketPlan", "Burst", "Simulation", "plan_bursts", "read_truth", "render_burst"]
 
@@ -96,8 +96,8 @@ def render_burst(
     threads: int = 1, progress: Callable[[int, int], None] | None = None,
 ) -> None:  # fmt: skip
     """Write frames_dir/<frame_id>.jpg of a burst, then its truth; the same bytes for the same arguments."""
-    layout, view = LAYOUTS[sim.layout], View(camera, plane)
-    light = _light(sim, burst)
+    layout, view = LAYOUTS[sim.layout], WorldView(camera, plane)
+    light = _light_of(sim, burst)
     view, stage = _stage(sim.layout, _Keyed((view, light)), threads)
     parked = parked_cars(layout, sim.seed, first_id=1)
     times_s = np.arange(len(burst.frame_ids)) / sim.fps
@@ -125,7 +125,7 @@ def render_burst(
     write_table(truth_path, to_table(rows, TRUTH))
 
 
-def _light(sim: Simulation, burst: Burst) -> Light:
+def _light_of(sim: Simulation, burst: Burst) -> Light:
     """One light for all bursts of a bucket: the sun hardly moves in so few minutes, and the stage is cast once."""
     moment = datetime.combine(sim.date, burst.bucket.start)
     return light_at(moment, sim.latitude_deg, LAYOUTS[sim.layout].north_deg, burst.bucket.cloud)
@@ -137,7 +137,7 @@ class _Keyed:
     Of fields alone: what a view has worked out since must not make it another.
     """
 
-    def __init__(self, value: tuple[View, Light]) -> None:
+    def __init__(self, value: tuple[WorldView, Light]) -> None:
         self.value = value
         self.key = pickle.dumps([asdict(part) for part in value])
 
@@ -149,7 +149,7 @@ class _Keyed:
 
 
 @lru_cache(maxsize=1)
-def _stage(layout: str, seen: _Keyed, threads: int) -> tuple[View, Stage]:
+def _stage(layout: str, seen: _Keyed, threads: int) -> tuple[WorldView, StillLayers]:
     """The stage of a bucket, and the view with what it has worked out: bursts of one bucket share both."""
     view, light = seen.value
     return view, build_stage(LAYOUTS[layout], view, light, threads)

@@ -87,17 +87,17 @@ def track(
     frames only `appearance` looks at. Raises ValueError for a detection whose frame is not in `frames`.
     """
     boxes, about = _boxes(detections, frames)
-    ids = _joined(boxes, about, settings, progress)
+    ids = _joined_boxes(boxes, about, settings, progress)
     foot, slack = foot_points(boxes.xyxy, camera, plane, settings.foot_noise_px)
     person = _vote(boxes, ids)
     limit_mps = np.where(person, settings.max_person_mps, settings.max_vehicle_mps)
-    ids = _cut(ids, boxes, foot, slack, limit_mps)
+    ids = _cut_at_leaps(ids, boxes, foot, slack, limit_mps)
     if settings.appearance:
         course = Course(ids, boxes.sequence, boxes.frame, boxes.time_s, foot, slack, limit_mps)
         ids = _relinked(course, boxes, detections, frames, root, settings.relink)
     ids = _renumbered(ids)
     velocity = velocities(ids, boxes.time_s, foot, settings.smooth_s)
-    return _table(detections, about, boxes, ids, _vote(boxes, ids), foot, velocity)
+    return _tracks_table(detections, about, boxes, ids, _vote(boxes, ids), foot, velocity)
 
 
 def _boxes(detections: pa.Table, frames: pa.Table) -> tuple[_Boxes, pa.Table]:
@@ -125,7 +125,7 @@ def _boxes(detections: pa.Table, frames: pa.Table) -> tuple[_Boxes, pa.Table]:
     ), about
 
 
-def _joined(
+def _joined_boxes(
     boxes: _Boxes, about: pa.Table, settings: TrackingSettings, progress: Callable[[int, int], None] | None
 ) -> np.ndarray:
     """Track ids (N,), counted through all sequences; -1 for boxes left alone."""
@@ -191,7 +191,9 @@ def _give_first_boxes(ids: np.ndarray, xyxy: np.ndarray, fresh: np.ndarray, befo
             shared[:, best] = 0
 
 
-def _cut(ids: np.ndarray, boxes: _Boxes, foot: np.ndarray, slack: np.ndarray, limit_mps: np.ndarray) -> np.ndarray:
+def _cut_at_leaps(
+    ids: np.ndarray, boxes: _Boxes, foot: np.ndarray, slack: np.ndarray, limit_mps: np.ndarray
+) -> np.ndarray:
     """Ids with a new one from every step that is too long for its time even when both feet are off by their slack."""
     order = np.argsort(ids, kind="stable")  # boxes are in time order already
     before, after = order[:-1], order[1:]
@@ -239,7 +241,7 @@ def _vote(boxes: _Boxes, ids: np.ndarray) -> np.ndarray:
     return np.where(ids >= 0, balance[np.maximum(ids, 0)] > 0, boxes.person)
 
 
-def _table(
+def _tracks_table(
     detections: pa.Table,
     about: pa.Table,
     boxes: _Boxes,

@@ -9,7 +9,7 @@ import luigi
 
 from data_manifest import CAMERAS
 from models.contract import Given, OwnCamera, Shards, Spec, TrainOptions, find
-from models.launch import given_of, start
+from models.launch import given_of, run_training
 from tasks.common.configuration import walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
@@ -111,5 +111,5 @@ class Train(Learning, options=TrainOptions):
     def run(self) -> None:
         """Train, or go on."""
         report = Report(self, f"Train {self.model}", "steps")
-        last = start(self.spec, self.options, self.given(), self.folder, report)
+        last = run_training(self.spec, self.options, self.given(), self.folder, report)
         report.close(", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step"))

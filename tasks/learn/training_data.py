@@ -113,7 +113,7 @@ def task_of(spec: Spec) -> type[TrainingData] | None:
     return _TASKS.get(getattr(spec.source, "task", ""))
 
 
-def _declared() -> Iterator[tuple[str, type[TrainingData]]]:
+def _tasks_of_sources() -> Iterator[tuple[str, type[TrainingData]]]:
     """A task for each Source; networks may share one. Raises ValueError for two of one name."""
     known: dict[str, Any] = {}
     for spec in specs().values():
@@ -134,4 +134,4 @@ def _made(source: Rendered | Collected) -> type[TrainingData]:
     return new_class(source.task, (_KINDS[type(source)],), options, lambda body: body.update(attributes))
 
 
-_TASKS = dict(_declared())
+_TASKS = dict(_tasks_of_sources())

@@ -14,11 +14,13 @@ edges and keypoints pixel centres of the picture. A config of mmdet is Python th
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pyarrow as pa
 
@@ -32,20 +34,22 @@ from pipeline.detection.registry import Inputs, backend_of, backends, make_detec
 from tasks.common.settings import Setting, leaves
 from tasks.learn.weights import weights_folder
 from tasks.predict.inputs import Job, LeftOut, Read, files_of, frames_of, is_video
-from tasks.predict.run import Detect, detect_with, predicted, write
+from tasks.predict.run import Detect, detect_with, predicted, write_predictions
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Write predictions.json and a JPEG of each frame; 1 and one line on what is wrong, or where nothing was read."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what decoders grumble about is told in one line
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         asked = _parsed(sys.argv[1:] if arguments is None else arguments)
         spec = find(asked.network)
-        _check(asked, spec)
+        _check_asked(asked, spec)
         files, device = files_of(asked.inputs), str(pick_device(asked.device))
         detect, items = _detect(asked, files), _items(asked, files)
         weights = asked.weights.expanduser().resolve() if asked.weights else None
         predictor = load_object(spec.predictor or "models.predictor:load")(spec, weights, device)
-        print(write(asked.out, spec, weights or spec.weights, predicted(items, spec, predictor, detect)))
+        print(write_predictions(asked.out, spec, weights or spec.weights, predicted(items, spec, predictor, detect)))
     except (ValueError, OSError) as error:
         print(f"predict: {error}", file=sys.stderr)
         return 1
@@ -102,7 +106,7 @@ def _reader(setting: Setting) -> Callable[[str], Any]:
     return parse
 
 
-def _check(asked: argparse.Namespace, spec: Spec) -> None:
+def _check_asked(asked: argparse.Namespace, spec: Spec) -> None:
     """Raises ValueError for options that do not go together or lack something."""
     if bool(asked.inputs) == bool(asked.job):
         raise ValueError("expected pictures or --job")
@@ -121,12 +125,12 @@ def _check(asked: argparse.Namespace, spec: Spec) -> None:
 
 def _items(asked: argparse.Namespace, files: Sequence[Path]) -> Iterator[Read | LeftOut]:
     if asked.job:
-        return Job(asked.job, asked.manifests).frames(_numbers(asked.frames))
+        return Job(asked.job, asked.manifests).frames(_frame_numbers(asked.frames))
     background = read_picture(asked.background) if asked.background else None
     return frames_of(files, asked.every, background)
 
 
-def _numbers(listed: str) -> list[int]:
+def _frame_numbers(listed: str) -> list[int]:
     try:
         return [int(part) for part in listed.split(",") if part]
     except ValueError:

@@ -110,13 +110,13 @@ class Job:
         )
         backgrounds = read_backgrounds(self.folder / "background") if (self.folder / "background").is_dir() else {}
         for number in (n for n in wanted if rows[n]["status"] != "ok"):
-            yield LeftOut(_name(number), rows[number]["status"])
+            yield LeftOut(_frame_name(number), rows[number]["status"])
         calibrated: tuple[Camera | None, GroundPlane | None] | None = None
         for number, image in FrameReader(index, self.folder).read(wanted):
             calibrated = calibrated or self._calibrated(image.shape[:2])
             objects = _objects(found.filter(pa.compute.equal(found["frame_id"], number)), image.shape[:2])
             yield Read(
-                number, Frame(image, objects, _name(number), backgrounds.get(rows[number]["bucket"]), *calibrated)
+                number, Frame(image, objects, _frame_name(number), backgrounds.get(rows[number]["bucket"]), *calibrated)
             )
 
     def _calibrated(self, size_hw: tuple[int, int]) -> tuple[Camera | None, GroundPlane | None]:
@@ -127,7 +127,7 @@ class Job:
             return None, None
 
 
-def _name(number: int) -> str:
+def _frame_name(number: int) -> str:
     return f"frame{number:06d}.png"
 
 

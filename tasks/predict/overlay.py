@@ -22,14 +22,14 @@ def overlay(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = N
     picture = image.copy()
     for row in range(len(objects)):
         one = {name: column[row] for name, column in objects.columns.items()}
-        _mask(picture, one, objects.size_hw)
-        _box(picture, one)
+        _draw_outline(picture, one, objects.size_hw)
+        _draw_box(picture, one)
         if one.get("keypoints_2d") is not None:
-            _keypoints(picture, one, skeleton)
+            _draw_keypoints(picture, one, skeleton)
     return picture
 
 
-def _mask(picture: np.ndarray, one: dict, size_hw: tuple[int, int]) -> None:
+def _draw_outline(picture: np.ndarray, one: dict, size_hw: tuple[int, int]) -> None:
     rle = one.get("mask_visible_rle") or one.get("mask_rle")
     if rle:
         crop, (x, y, _, _) = masks.decode(rle, size_hw)
@@ -37,29 +37,28 @@ def _mask(picture: np.ndarray, one: dict, size_hw: tuple[int, int]) -> None:
         cv2.drawContours(picture, outlines, -1, _MASK_BGR, 1, cv2.LINE_AA)
 
 
-def _box(picture: np.ndarray, one: dict) -> None:
+def _draw_box(picture: np.ndarray, one: dict) -> None:
     box = one.get("bbox_visible_xywh", one.get("bbox_xywh"))
     if box is not None:
         x, y, w, h = box
-        low, high = _spots(edge_to_pixel(np.array([[x, y], [x + w, y + h]])))
+        low, high = _places(edge_to_pixel(np.array([[x, y], [x + w, y + h]])))
         cv2.rectangle(picture, low, high, _BOX_BGR, 1)
 
 
-def _keypoints(picture: np.ndarray, one: dict, skeleton: Skeleton | None) -> None:
-    xy = np.asarray(one["keypoints_2d"], float)
-    spots = _spots(xy)
-    radius = max(2, round(0.02 * float(np.ptp(np.nan_to_num(xy), axis=0).max(initial=0))))
+def _draw_keypoints(picture: np.ndarray, one: dict, skeleton: Skeleton | None) -> None:
+    spots = _places(np.asarray(one["keypoints_2d"], float))
+    size = max(one["bbox_xywh"][2:]) if one.get("bbox_xywh") is not None else 0
+    radius = max(2, round(0.02 * min(float(size), *picture.shape[:2])))
     for a, b in skeleton.links if skeleton else ():
         cv2.line(picture, spots[a], spots[b], _LINK_BGR, max(1, radius // 4), cv2.LINE_AA)
     states = one.get("keypoint_state")
     for number, spot in enumerate(spots):
-        seen = states is None or states[number] == "visible"
-        if seen:
+        if states is None or states[number] == "visible":
             cv2.circle(picture, spot, radius, _SEEN_BGR, -1, cv2.LINE_AA)
         else:
-            cv2.circle(picture, spot, radius, _HIDDEN_BGR, 1 + radius // 4, cv2.LINE_AA)
+            cv2.circle(picture, spot, radius + 2, _HIDDEN_BGR, 1 + radius // 4, cv2.LINE_AA)
 
 
-def _spots(xy: np.ndarray) -> list[tuple[int, int]]:
+def _places(xy: np.ndarray) -> list[tuple[int, int]]:
     spots = np.clip(np.round(np.nan_to_num(xy, nan=-_FAR_PX)), -_FAR_PX, _FAR_PX).astype(int)
     return [(int(x), int(y)) for x, y in spots]

@@ -29,7 +29,7 @@ Detect = Callable[[Sequence[Read]], list[Instances]]
 
 
 @dataclass(frozen=True)
-class Found:
+class Prediction:
     """A frame's objects as a network gives them, and how many more were detected that it is not for."""
 
     read: Read
@@ -54,7 +54,7 @@ def detect_with(detector: Detector) -> Detect:
 
 def predicted(
     items: Iterable[Read | LeftOut], spec: Spec, predictor: FramePredictor, detect: Detect | None
-) -> Iterator[Found | LeftOut]:
+) -> Iterator[Prediction | LeftOut]:
     """Each frame's objects, or why it has none. detect: finds them first, else the frames have them."""
     rest = iter(items)
     while chunk := list(islice(rest, _CHUNK)):
@@ -64,7 +64,7 @@ def predicted(
 
 def _tried(
     reads: Sequence[Read], spec: Spec, predictor: FramePredictor, detect: Detect | None
-) -> list[Found | LeftOut]:
+) -> list[Prediction | LeftOut]:
     """All together, or one by one where one of them cannot be done."""
     try:
         return list(_found(reads, spec, predictor, detect))
@@ -74,23 +74,23 @@ def _tried(
     return [result for one in reads for result in _tried([one], spec, predictor, detect)]
 
 
-def _found(reads: Sequence[Read], spec: Spec, predictor: FramePredictor, detect: Detect | None) -> Iterator[Found]:
+def _found(reads: Sequence[Read], spec: Spec, predictor: FramePredictor, detect: Detect | None) -> Iterator[Prediction]:
     known = detect(reads) if detect else [one.frame.objects for one in reads]
-    meant = [objects.rows(_meant(spec, objects)) for objects in known]
+    meant = [objects.rows(_of_categories(spec, objects)) for objects in known]
     frames = [replace(one.frame, objects=objects) for one, objects in zip(reads, meant, strict=True)]
     found = predictor.of_frames(frames)
     for read, objects, detected, kept in zip(reads, found, known, meant, strict=True):
-        yield Found(read, objects, len(detected) - len(kept))
+        yield Prediction(read, objects, len(detected) - len(kept))
 
 
-def _meant(spec: Spec, objects: Instances) -> np.ndarray:
+def _of_categories(spec: Spec, objects: Instances) -> np.ndarray:
     """(N,) which objects are of the network's categories; all where nothing says what they are."""
     if not spec.categories or "category" not in objects:
         return np.ones(len(objects), bool)
     return np.array([category in spec.categories for category in objects["category"]], bool)
 
 
-def write(out: Path, spec: Spec, weights: Path | None, results: Iterable[Found | LeftOut]) -> str:
+def write_predictions(out: Path, spec: Spec, weights: Path | None, results: Iterable[Prediction | LeftOut]) -> str:
     """Write predictions.json and a JPEG of each frame into a folder; what was read, predicted and left out, in a line.
 
     Raises ValueError, with that line, where nothing was read; no predictions.json is left then.
@@ -101,8 +101,8 @@ def write(out: Path, spec: Spec, weights: Path | None, results: Iterable[Found |
     with atomic_path(out / "predictions.json") as part, part.open("w") as file:
         file.write(json.dumps(head)[:-1] + ', "pictures": [')
         for result in tqdm(results, unit="picture", disable=None):
-            if isinstance(result, Found):
-                row = _written(out, spec, result, taken)
+            if isinstance(result, Prediction):
+                row = _save_one(out, spec, result, taken)
                 file.write(("," if told.read else "") + "\n" + json.dumps(row, allow_nan=False))
             told.add(result)
         file.write("\n]}\n")
@@ -111,12 +111,12 @@ def write(out: Path, spec: Spec, weights: Path | None, results: Iterable[Found |
     return f"{told.line()}; in {out}"
 
 
-def _written(out: Path, spec: Spec, result: Found, taken: set[str]) -> dict[str, Any]:
+def _save_one(out: Path, spec: Spec, result: Prediction, taken: set[str]) -> dict[str, Any]:
     frame = result.read.frame
     picture = f"{_apart(Path(frame.name).stem, taken)}.jpg"
     jpeg = cv2.imencode(".jpg", overlay(frame.image, result.objects, spec.skeleton), _JPEG)[1]
     write_bytes(out / picture, jpeg.tobytes())
-    rows = [{name: _rounded(value) for name, value in row.items()} for row in result.objects.plain()]
+    rows = [{name: _short(value) for name, value in row.items()} for row in result.objects.plain()]
     return {"image": frame.name, "picture": picture, "size_hw": list(frame.size_hw), "objects": rows}
 
 
@@ -130,9 +130,9 @@ def _apart(stem: str, taken: set[str]) -> str:
     return name
 
 
-def _rounded(value: Any) -> Any:
+def _short(value: Any) -> Any:
     if isinstance(value, list):
-        return [_rounded(one) for one in value]
+        return [_short(one) for one in value]
     return round(value, _DIGITS) if isinstance(value, float) else value
 
 
@@ -142,7 +142,7 @@ class _Told:
     def __init__(self) -> None:
         self.read, self.objects, self.others, self.reasons = 0, 0, 0, Counter[str]()
 
-    def add(self, result: Found | LeftOut) -> None:
+    def add(self, result: Prediction | LeftOut) -> None:
         """Count it; what is left out is told at once."""
         if isinstance(result, LeftOut):
             self.reasons[result.reason] += 1

@@ -14,6 +14,8 @@ SIZE_HW = (240, 320)
 CAMERA = Camera(np.array([[280.0, 0, 159.5], [0, 280, 119.5], [0, 0, 1]]), SIZE_HW)
 PLANE = GroundPlane.from_tilt(22, 0, 7.0)
 CAR = (4.4, 1.9, 1.5)
+# Twelve different points inside a box, as fractions of its sides, so that a mixed-up order is seen.
+KEYPOINTS = np.array([[0.42 * x, 0.4 * y, z] for x in (1.0, -1.0) for z in (0.2, 0.5, 0.8) for y in (-1.0, 1.0)])
 START = datetime(2025, 5, 14, 8, tzinfo=UTC)
 
 
@@ -63,7 +65,7 @@ def rows(number, xy_m, yaw=0.0, dims=CAR, bucket="noon", track=None, colour=(40,
         "shadow": png(np.full((h, w), 128, np.uint8)) if shadow else None,
         "shadow_xy": [x, y] if shadow else None,
     }
-    keypoints = np.tile(R @ np.array([0, 0, dims[2] / 2]) + t, (12, 1))
+    keypoints = KEYPOINTS * dims @ R.T + t
     place = dict.fromkeys(RECONSTRUCTED.names) | about
     place |= {
         "z_m": float(t[2]),
@@ -94,6 +96,11 @@ def write_camera(folder, pairs, grey=100):
         write_bytes(folder / "background" / f"{bucket}.png", png(np.full((*SIZE_HW, 3), grey, np.uint8)))
 
 
+def track_of(number):
+    """Of a car in `street`: not its number, nor its frame's."""
+    return 500 + 7 * number
+
+
 def street(count, seed=0):
     """Cars along four lanes, some of them on the same spot."""
     rng = np.random.default_rng(seed)
@@ -101,5 +108,9 @@ def street(count, seed=0):
     made = []
     for number in range(count):
         x, yaw = lanes[int(rng.integers(len(lanes)))]
-        made.append(rows(number, (x, float(rng.uniform(14, 30))), yaw, bucket="noon" if number % 3 else "dusk"))
+        colour = (40 + 37 * number % 180, 200 - 23 * number % 170, 160 - 11 * number % 130)
+        place = (x, float(rng.uniform(14, 30)))
+        made.append(
+            rows(number, place, yaw, bucket="noon" if number % 3 else "dusk", track=track_of(number), colour=colour)
+        )
     return made

@@ -14,7 +14,7 @@ from data_manifest.times import hour_bucket
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard, median, median_background
 from pipeline.core.frames import FrameReader
 from pipeline.core.storage import write_table
-from pipeline.ingest import Found, IngestSettings, index_table
+from pipeline.ingest import FoundFrame, IngestSettings, index_table
 
 
 def numpys(stack):
@@ -40,7 +40,7 @@ def camera(folder, count, size_hw=(48, 64)):
     for n in range(count):
         name = f"frames/images/{n:06d}.jpg"
         write_jpeg(folder / name, n, size_hw)
-        found.append(Found(start + timedelta(seconds=n), name, -1, size_hw))
+        found.append(FoundFrame(start + timedelta(seconds=n), name, -1, size_hw))
     return index_table(found, hour_bucket, IngestSettings(), what="test")
 
 

@@ -10,7 +10,7 @@ from footage import write_jpeg, write_video
 from data_manifest.times import NameTimes, TimeBucket, hour_bucket
 from pipeline.core.frames import SEEKABLE, FrameReader
 from pipeline.ingest import (
-    Found,
+    FoundFrame,
     IngestSettings,
     find_images,
     find_in_video,
@@ -22,7 +22,7 @@ START = datetime(2025, 6, 3, 7, 59, 58, tzinfo=BERLIN)
 
 
 def found(seconds, status="ok", size_hw=(48, 64)):
-    return Found(START + timedelta(seconds=seconds), f"{seconds}.jpg", -1, size_hw, status)
+    return FoundFrame(START + timedelta(seconds=seconds), f"{seconds}.jpg", -1, size_hw, status)
 
 
 def table(frames, bucket_of=hour_bucket, **settings):

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.least_squares import Damping, minimise
 from pipeline.reconstruction.support_function import DIRECTIONS
 from pipeline.reconstruction.vehicles.outline import Skin, outline_cost, outline_weight, reach_of
 
 # Nearer than this a model's point is held, so that a trial behind the camera is finite, and far too dear to take.
 _NEAREST_M = 0.3
+_DAMPING, _SETTLED = Damping(1e-3, fall=8, rise=8, least=1e-9, most=1e9), 1e-9
 
 
 @dataclass(frozen=True)
@@ -114,22 +116,20 @@ class Solver:
 
     def solve(self, evidence: Evidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray, rounds: int) -> State:
         """From poses R, t and shapes (T, K), so many rounds; a track's step is taken only where it lowers its cost."""
+
+        def propose(state: State, damping: np.ndarray) -> tuple[State, np.ndarray]:
+            trial = self._moved(evidence, state, *self.blocks(evidence, state).step(damping))
+            return trial, self._total(evidence, trial.cost, trial.shape)
+
+        def take(better: np.ndarray, trial: State, state: State) -> State:
+            state.shape[better] = trial.shape[better]
+            rows = better[evidence.track]
+            state.R[rows], state.t[rows], state.cost[rows] = trial.R[rows], trial.t[rows], trial.cost[rows]
+            return state
+
         state = State(R.copy(), t.copy(), shape.copy(), self.cost(evidence, R, t, shape))
         total = self._total(evidence, state.cost, shape)
-        damping = np.full(len(total), 1e-3)
-        for _ in range(rounds):
-            blocks = self.blocks(evidence, state)
-            pose_step, shape_step = blocks.step(damping)
-            trial = self._moved(evidence, state, pose_step, shape_step)
-            trial_total = self._total(evidence, trial.cost, trial.shape)
-            better = trial_total < total
-            settled = better & (total - trial_total < 1e-9 * (1e-9 + total))
-            self._take(evidence, state, trial, better)
-            total = np.where(better, trial_total, total)
-            damping = np.clip(np.where(better, damping / 8, damping * 8), 1e-9, 1e9)
-            if settled.all():
-                break
-        return state
+        return minimise(propose, take, state, total, _DAMPING, rounds, tolerance=_SETTLED)[0]
 
     def cost(self, evidence: Evidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """(N,) robust costs in squared standard deviations: Huber's of keypoints, Geman and McClure's of headings."""
@@ -219,11 +219,6 @@ class Solver:
     def _total(self, evidence: Evidence, cost: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """(T,) costs of tracks."""
         return np.add.reduceat(cost, evidence.first) + (shape**2).sum(axis=1)
-
-    def _take(self, evidence: Evidence, state: State, trial: State, better: np.ndarray) -> None:
-        state.shape[better] = trial.shape[better]
-        rows = better[evidence.track]
-        state.R[rows], state.t[rows], state.cost[rows] = trial.R[rows], trial.t[rows], trial.cost[rows]
 
 
 # A heading against motion costs at most this, in squared standard deviations: cars reverse, and tracks swap.

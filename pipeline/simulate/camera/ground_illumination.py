@@ -10,15 +10,15 @@ import numpy as np
 from pipeline.core.mesh import blocked
 from pipeline.simulate.camera.rendered import Drawn
 from pipeline.simulate.world.illumination import Light
-from pipeline.simulate.world.stage import Stage, View
+from pipeline.simulate.world.stage import StillLayers, WorldView
 
 
 @dataclass(frozen=True)
 class GroundLight:
     """For all frames of a burst."""
 
-    view: View
-    stage: Stage
+    view: WorldView
+    stage: StillLayers
     light: Light
     threads: int
 

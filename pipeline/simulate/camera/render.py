@@ -17,16 +17,16 @@ from pipeline.simulate.camera.ground_illumination import GroundLight
 from pipeline.simulate.camera.rendered import Drawn
 from pipeline.simulate.camera.shading import Shading
 from pipeline.simulate.people.person import person_mesh
-from pipeline.simulate.traffic.actors import State
+from pipeline.simulate.traffic.actors import ActorState
 from pipeline.simulate.world.illumination import Light
 from pipeline.simulate.world.layout import Layout
 from pipeline.simulate.world.props import lamp_heads
-from pipeline.simulate.world.stage import MARGIN_PX, OFFSETS, Stage, View
+from pipeline.simulate.world.stage import MARGIN_PX, OFFSETS, StillLayers, WorldView
 
 STATIC = -1
 
 
-def world_pose(layout: Layout, state: State) -> tuple[np.ndarray, np.ndarray]:
+def world_pose(layout: Layout, state: ActorState) -> tuple[np.ndarray, np.ndarray]:
     """R (3, 3), t (3,) of an actor in the world frame."""
     yaw = state.yaw + np.radians(layout.yaw_deg)
     c, s = np.cos(yaw), np.sin(yaw)
@@ -45,7 +45,7 @@ def _hull_mask(pixels: np.ndarray, window: tuple[int, int, int, int]) -> np.ndar
 class Renderer:
     """Draws the frames of one burst; keeps the ray casting scenes of its vehicles, which are rigid."""
 
-    def __init__(self, layout: Layout, view: View, stage: Stage, light: Light, threads: int) -> None:
+    def __init__(self, layout: Layout, view: WorldView, stage: StillLayers, light: Light, threads: int) -> None:
         self.layout, self.view, self.stage, self.light, self.threads = layout, view, stage, light, threads
         self.ground = GroundLight(view, stage, light, threads)
         self.shading = Shading(view, stage, light, lamp_heads(layout), threads)
@@ -53,7 +53,7 @@ class Renderer:
         self._hulls: dict[int, Mesh] = {}
         self._drawn: dict[int, tuple[tuple, Drawn | None]] = {}
 
-    def draw(self, states: list[State]) -> list[Drawn]:
+    def draw(self, states: list[ActorState]) -> list[Drawn]:
         """The silhouettes of all actors in sight, with what is seen of each."""
         drawn = [d for d in map(self._draw_once, states) if d is not None]
         there = {state.actor_id for state in states}
@@ -64,7 +64,7 @@ class Renderer:
             one.seen[wy, wx] = owner[fy, fx] == index
         return drawn
 
-    def _draw_once(self, state: State) -> Drawn | None:
+    def _draw_once(self, state: ActorState) -> Drawn | None:
         """What stands as it stood in the frame before is not cast again."""
         known = self._drawn.get(state.actor_id)
         pose = (state.xy, state.yaw, state.motion, state.phase)
@@ -74,7 +74,7 @@ class Renderer:
         one = known[1]
         return replace(one, state=state, seen=np.zeros(one.depth.shape, bool)) if one else None
 
-    def _draw_one(self, state: State) -> Drawn | None:
+    def _draw_one(self, state: ActorState) -> Drawn | None:
         R, t = world_pose(self.layout, state)
         if not self._near_view(t, 0.55 * max(state.vehicle.dims_lwh_m) if state.vehicle else 1.3):
             return None
@@ -111,7 +111,7 @@ class Renderer:
         """The ray casting scene of an actor, in its own frame."""
         return self._scene(one.state, one.mesh)
 
-    def _scene(self, state: State, mesh: Mesh) -> o3d.t.geometry.RaycastingScene:
+    def _scene(self, state: ActorState, mesh: Mesh) -> o3d.t.geometry.RaycastingScene:
         if state.actor_id in self._scenes:
             return self._scenes[state.actor_id]
         scene = scene_of([mesh.geometry], self.threads)

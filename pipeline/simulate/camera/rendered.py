@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.core.mesh import Mesh
-from pipeline.simulate.traffic.actors import State
+from pipeline.simulate.traffic.actors import ActorState
 
 
 @dataclass
@@ -18,7 +18,7 @@ class Drawn:
     hits: triangle and barycentrics at `rows`, the flat indices of the samples that hit.
     """
 
-    state: State
+    state: ActorState
     mesh: Mesh  # in the actor's own frame
     R: np.ndarray  # world from actor
     t: np.ndarray

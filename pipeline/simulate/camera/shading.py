@@ -11,8 +11,8 @@ from pipeline.simulate.camera.rendered import Drawn
 from pipeline.simulate.world.illumination import Light
 from pipeline.simulate.world.stage import (
     OFFSETS,
-    Stage,
-    View,
+    StillLayers,
+    WorldView,
     dot,
     fresnel,
     lamp_light,
@@ -34,8 +34,8 @@ _LAMP_COLOURS = {
 class Shading:
     """For all frames of a burst; lamp_heads (L, 3): street lamps, world."""
 
-    view: View
-    stage: Stage
+    view: WorldView
+    stage: StillLayers
     light: Light
     lamp_heads: np.ndarray
     threads: int

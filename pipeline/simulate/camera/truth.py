@@ -69,7 +69,7 @@ def rows_of(renderer: Renderer, drawn: list[Drawn], frame_id: int) -> list[dict]
     """TRUTH rows of one frame's actors whose silhouette has a pixel in the frame."""
     size_hw = renderer.view.camera.size_hw
     nearest = _nearest(renderer, drawn)
-    rows = (_row(renderer, drawn, one, index, nearest, frame_id, size_hw) for index, one in enumerate(drawn))
+    rows = (_truth_row(renderer, drawn, one, index, nearest, frame_id, size_hw) for index, one in enumerate(drawn))
     return [row for row in rows if row is not None]
 
 
@@ -83,7 +83,7 @@ def _nearest(renderer: Renderer, drawn: list[Drawn]) -> np.ndarray:
     return owner
 
 
-def _row(
+def _truth_row(
     renderer: Renderer, drawn: list[Drawn], one: Drawn, index: int, nearest: np.ndarray, frame_id: int,
     size_hw: tuple[int, int],
 ) -> dict | None:  # fmt: skip
@@ -171,7 +171,7 @@ def _keypoint_states(
     behind_self = hits["t_hit"] < 1 - _depth_in_flesh(one) / np.linalg.norm(towards, axis=1)
     states = []
     for pixel, self_hidden in zip(pixels, behind_self, strict=True):
-        if not _inside(pixel, size_hw):
+        if not _within_frame(pixel, size_hw):
             states.append("truncated")
         elif self_hidden:
             states.append("self_occluded")
@@ -197,7 +197,7 @@ def _mine(one: Drawn, index: int, nearest: np.ndarray, x: int, y: int) -> bool:
     return bool((nearest[y, x] == index).sum() * 2 >= covered.sum())
 
 
-def _inside(image_point: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
+def _within_frame(image_point: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     """(N,) whether pixel-centre coordinates (N, 2) lie in the frame."""
     x, y = image_point[..., 0], image_point[..., 1]
     return (x >= -0.5) & (y >= -0.5) & (x < size_hw[1] - 0.5) & (y < size_hw[0] - 0.5)

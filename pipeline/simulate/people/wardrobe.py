@@ -85,7 +85,7 @@ def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
     return str(rng.choice(list(shares), p=share / share.sum()))
 
 
-def _shade(rng: np.random.Generator, palette: np.ndarray, often: np.ndarray) -> Colour:
+def _shade_from(rng: np.random.Generator, palette: np.ndarray, often: np.ndarray) -> Colour:
     number = int(rng.choice(len(palette), p=often / often.sum()))
     red, green, blue = np.clip(palette[number] * rng.uniform(0.75, 1.25) * rng.uniform(0.93, 1.07, 3), 0.01, 0.75)
     return float(red), float(green), float(blue)
@@ -104,12 +104,12 @@ def draw_outfit(rng: np.random.Generator, *, woman: bool, adult: bool) -> Outfit
     if legs == "dress":
         worn = "tucked"
     return Outfit(
-        top=_shade(rng, _CLOTH, _TOPS),
-        bottom=_shade(rng, _CLOTH, _BOTTOMS),
-        shoes=_shade(rng, _CLOTH, _SHOES),
-        skin=_shade(rng, _SKIN, _SKINS),
-        hair=_shade(rng, _HAIR, _HAIRS),
-        accessory=_shade(rng, _CLOTH, _SHOES + _TOPS / 3),
+        top=_shade_from(rng, _CLOTH, _TOPS),
+        bottom=_shade_from(rng, _CLOTH, _BOTTOMS),
+        shoes=_shade_from(rng, _CLOTH, _SHOES),
+        skin=_shade_from(rng, _SKIN, _SKINS),
+        hair=_shade_from(rng, _HAIR, _HAIRS),
+        accessory=_shade_from(rng, _CLOTH, _SHOES + _TOPS / 3),
         upper=worn,
         sleeves="long" if worn in ("jacket", "coat", "long coat") or rng.random() < 0.5 else "short",
         lower=legs,

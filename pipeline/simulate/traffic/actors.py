@@ -47,7 +47,7 @@ class Actor:
 
 
 @dataclass(frozen=True)
-class State:
+class ActorState:
     """One actor at one moment, as the renderer needs it. xy are plan metres."""
 
     actor_id: int
@@ -78,7 +78,7 @@ class Street:
     people_per_minute: float
     first_id: int
     actors: list[Actor] = field(default_factory=list)
-    parked: list[State] = field(default_factory=list)
+    parked: list[ActorState] = field(default_factory=list)
     clock: float = 0.0
     made: int = 0
     queue: dict[str, float] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.simulate.people.person import Person, make_person
-from pipeline.simulate.traffic.actors import Actor, State, Street
+from pipeline.simulate.traffic.actors import Actor, ActorState, Street
 from pipeline.simulate.traffic.paths import (
     Path,
     beside,
@@ -25,11 +25,11 @@ DEFAULT_MIX = {
 }  # fmt: skip  # fmt: skip
 
 
-def parked_cars(layout: Layout, seed: int, first_id: int) -> list[State]:
+def parked_cars(layout: Layout, seed: int, first_id: int) -> list[ActorState]:
     """Cars that stand in the parking strips of the main road all day."""
     rng = np.random.default_rng([seed, 5])
     start = layout.side_half + layout.crossing_m[1] + STOP_GAP_M + 7.0
-    result: list[State] = []
+    result: list[ActorState] = []
     for arm in ("east", "west"):
         for side in (-1, 1):
             for bay in np.arange(start, 62.0, 6.2):
@@ -42,7 +42,7 @@ def parked_cars(layout: Layout, seed: int, first_id: int) -> list[State]:
                 yaw = (0.0 if side < 0 else np.pi) + rng.normal(scale=0.015)
                 vehicle = make_vehicle(body, seed_)
                 result.append(
-                    State(
+                    ActorState(
                         first_id + len(result),
                         (float(u), float(v)),
                         float(yaw),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.simulate.people.person import stride_length_m
-from pipeline.simulate.traffic.actors import Actor, State, Street, there
+from pipeline.simulate.traffic.actors import Actor, ActorState, Street, there
 from pipeline.simulate.traffic.arrivals import DEFAULT_MIX, arrivals, populate
 from pipeline.simulate.world.layout import Layout
 
@@ -20,8 +20,8 @@ GREEN_S, CLEAR_S, WALK_S = 9.0, 3.0, 15.0
 
 def simulate(
     layout: Layout, rng: np.random.Generator, *, mix: dict[str, float], vehicles_per_minute: float,
-    people_per_minute: float, parked: list[State], times_s: np.ndarray, first_id: int,
-) -> list[list[State]]:  # fmt: skip
+    people_per_minute: float, parked: list[ActorState], times_s: np.ndarray, first_id: int,
+) -> list[list[ActorState]]:  # fmt: skip
     """States of everyone at times_s (T,), seconds after a warm start."""
     street = Street(layout, rng, mix or DEFAULT_MIX, vehicles_per_minute, people_per_minute, first_id, parked=parked)
     street.clock = float(rng.uniform(0, 200))
@@ -29,12 +29,12 @@ def simulate(
     moments = begin + np.asarray(times_s)
     populate(street)
     while street.clock < begin - 1e-9:
-        _step(street, min(WARM_UP_STEP_S, begin - street.clock))
+        _step_street(street, min(WARM_UP_STEP_S, begin - street.clock))
     result = []
     for moment in moments:
         while street.clock < moment - 1e-9:
-            _step(street, min(STEP_S, moment - street.clock))
-        result.append([_state(a) for a in street.actors] + street.parked)
+            _step_street(street, min(STEP_S, moment - street.clock))
+        result.append([_state_of(a) for a in street.actors] + street.parked)
     return result
 
 
@@ -52,17 +52,17 @@ def signal(clock: float, arms: tuple[str, ...]) -> tuple[tuple[str, ...], float]
     return (), 0.0
 
 
-def _step(street: Street, dt: float) -> None:
+def _step_street(street: Street, dt: float) -> None:
     green, _left = signal(street.clock, street.layout.arms)
     arrivals(street, dt)
-    boxes = _boxes(street)
+    boxes = _footprints(street)
     for actor in street.actors:
         _advance(street, actor, green, _left, boxes, dt)
     street.actors = [a for a in street.actors if not a.gone]
     street.clock += dt
 
 
-def _boxes(street: Street) -> tuple[np.ndarray, np.ndarray]:
+def _footprints(street: Street) -> tuple[np.ndarray, np.ndarray]:
     """(N, 5) u, v, yaw, half length, half width of everyone, and their ids (N,)."""
     rows, ids = [], []
     for actor in street.actors:
@@ -147,11 +147,11 @@ def _walk(street: Street, actor: Actor, green: tuple[str, ...], left_s: float, b
     actor.gone = actor.s > actor.path.length
 
 
-def _state(actor: Actor) -> State:
+def _state_of(actor: Actor) -> ActorState:
     (u, v), yaw = actor.pose
     standing = actor.speed < 0.05
     motion = "drive" if actor.vehicle else ("stand" if standing else "walk")
-    return State(
+    return ActorState(
         actor_id=actor.actor_id,
         xy=(float(u), float(v)),
         yaw=yaw,

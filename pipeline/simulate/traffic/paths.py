@@ -109,7 +109,7 @@ def walk_lines(layout: Layout) -> list[tuple[np.ndarray, bool]]:
 
 def pavement_path(layout: Layout, line: np.ndarray, rng: np.random.Generator) -> Path:
     """A kerb line moved onto the pavement, its corners rounded; one band each way keeps people apart."""
-    dense = _rounded(line, 3.0)
+    dense = _rounded_corner(line, 3.0)
     step = np.gradient(dense, axis=0)
     left = np.stack([-step[:, 1], step[:, 0]], axis=1) / np.linalg.norm(step, axis=1, keepdims=True)
     probe = layout.road_distance(dense + 0.5 * left).mean() > layout.road_distance(dense - 0.5 * left).mean()
@@ -119,7 +119,7 @@ def pavement_path(layout: Layout, line: np.ndarray, rng: np.random.Generator) ->
     for _ in range(3):  # a rounded kerb is nearer than its straight continuation
         short = band - layout.road_distance(moved)
         moved = moved + inward * np.clip(short, 0, 3)[:, None]
-    walked = _rounded(moved[::4], 1.0)
+    walked = _rounded_corner(moved[::4], 1.0)
     for _ in range(3):  # rounding has cut the corners again
         walked = walked + _uphill(layout, walked) * np.clip(band - layout.road_distance(walked), 0, 3)[:, None]
     return Path.through(walked)
@@ -138,7 +138,7 @@ def crossing_path(layout: Layout, line: np.ndarray, rng: np.random.Generator) ->
     right = np.array([along[1], -along[0]])
     offset = right * rng.uniform(0.3, 0.6)
     points = np.array([line[0] - along * 4.2, line[0], line[1], line[1] + along * 4.2]) + offset
-    return Path.through(_rounded(points, 0.5)), 3.75
+    return Path.through(_rounded_corner(points, 0.5)), 3.75
 
 
 def beside(points: np.ndarray, right_m: float) -> np.ndarray:
@@ -147,7 +147,7 @@ def beside(points: np.ndarray, right_m: float) -> np.ndarray:
     return points + right * right_m
 
 
-def _rounded(points: np.ndarray, radius: float) -> np.ndarray:
+def _rounded_corner(points: np.ndarray, radius: float) -> np.ndarray:
     """Dense points along a polyline with its corners smoothed over about radius metres."""
     path = Path.through(points)
     s = np.arange(0, path.length, 0.25)

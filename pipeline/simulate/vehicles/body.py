@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.core.mesh import Mesh
-from pipeline.simulate.vehicles.parts import SHADOW, Material, both_sides, build, grid_triangles
+from pipeline.simulate.vehicles.parts import SHADOW, Material, both_sides, grid_triangles, mesh_of
 
 Points = tuple[tuple[float, float], ...]
 
@@ -24,7 +24,7 @@ _END_STATIONS_M = (0.0, 0.015, 0.045, 0.10, 0.20)
 
 
 @dataclass(frozen=True)
-class Outline:
+class BodyLines:
     """The lines a shell is lofted through. Points are (x, z) or, for the leans, (z, inset) in metres."""
 
     length_m: float
@@ -54,7 +54,7 @@ class Outline:
 class Shell:
     """The left half of a lofted body: grid (S, R, 3), its stations x (S,), and the two caps (R', T, 3)."""
 
-    outline: Outline
+    outline: BodyLines
     x: np.ndarray
     grid: np.ndarray
     front: np.ndarray
@@ -91,7 +91,7 @@ class Shell:
         painted = Mesh.build(whole.vertices, whole.triangles, whole.albedo, gloss=whole.gloss, smooth_deg=32.0)
         edge = self.grid[:, 0]
         floor = np.stack([edge * [1, -1, 1], edge], 1).reshape(-1, 3)
-        return Mesh.concat([painted, build(floor, grid_triangles(len(edge), 2)[:, ::-1], SHADOW)])
+        return Mesh.concat([painted, mesh_of(floor, grid_triangles(len(edge), 2)[:, ::-1], SHADOW)])
 
 
 def rows_of_cells() -> np.ndarray:
@@ -99,15 +99,15 @@ def rows_of_cells() -> np.ndarray:
     return (_V[1:] + _V[:-1]) / 2
 
 
-def loft(outline: Outline) -> Shell:
+def loft(outline: BodyLines) -> Shell:
     """The shell of an outline; all outlines with as many axles and top points share one topology."""
     x = _stations(outline)
-    grid = _sections(outline, x)
-    front, rear = _cap(grid[-1]), _cap(grid[0])
+    grid = _cross_sections(outline, x)
+    front, rear = _end_cap(grid[-1]), _end_cap(grid[0])
     return Shell(outline, x, *(_warp(outline, part) for part in (grid, front, rear)))
 
 
-def _stations(o: Outline) -> np.ndarray:
+def _stations(o: BodyLines) -> np.ndarray:
     """Ascending x of the cross sections: dense at both ends, over the arches and at the bends of the roof."""
     first, last = -o.length_m / 2 + o.rear_bulge_m, o.length_m / 2 - o.front_bulge_m
     ends = np.array(_END_STATIONS_M)
@@ -134,7 +134,7 @@ def _softened(points: Points, x: np.ndarray, width_m: float) -> np.ndarray:
     return np.interp(x[:, None] + around, knots[:, 0], knots[:, 1]).mean(axis=1)
 
 
-def _half_width(o: Outline, x: np.ndarray) -> np.ndarray:
+def _half_width(o: BodyLines, x: np.ndarray) -> np.ndarray:
     """(S,) half-width of the body in plan: tapering towards the ends, rounded at the corners."""
     first, last = -o.length_m / 2 + o.rear_bulge_m, o.length_m / 2 - o.front_bulge_m
     reach = min(1.1, 0.3 * o.length_m)
@@ -145,7 +145,7 @@ def _half_width(o: Outline, x: np.ndarray) -> np.ndarray:
     return o.width_m / 2 * (1 - taper) - corner
 
 
-def _lower_edge(o: Outline, x: np.ndarray) -> np.ndarray:
+def _lower_edge(o: BodyLines, x: np.ndarray) -> np.ndarray:
     """(S,) height of the lower edge: the sill, cut by the wheel arches."""
     rise = [np.sqrt(np.maximum(o.arch_m**2 - (x - axle) ** 2, 0)) + o.wheel_radius_m for axle in o.axles_x]
     inside = [np.abs(x - axle) < o.arch_m for axle in o.axles_x]
@@ -155,7 +155,7 @@ def _lower_edge(o: Outline, x: np.ndarray) -> np.ndarray:
     return edge
 
 
-def _sections(o: Outline, x: np.ndarray) -> np.ndarray:
+def _cross_sections(o: BodyLines, x: np.ndarray) -> np.ndarray:
     """(S, R, 3) unwarped left half of all cross sections."""
     half, bottom = _half_width(o, x), _lower_edge(o, x)
     first, last = x[0], x[-1]
@@ -199,7 +199,7 @@ def _sink_bed(bed: tuple[float, float, float], x: np.ndarray, y: np.ndarray, z: 
     z[inside, -3:] = bed[2]
 
 
-def _cap(section: np.ndarray) -> np.ndarray:
+def _end_cap(section: np.ndarray) -> np.ndarray:
     """(R', T, 3) sheet that closes an end section (R, 3), from its lower edge to its top, side to centre line."""
     rows, top = section[:-4], section[-5:]
     t = top[:, 1] / top[0, 1]
@@ -209,7 +209,7 @@ def _cap(section: np.ndarray) -> np.ndarray:
     return np.stack([np.full_like(y, section[0, 0]), y, z], 2)
 
 
-def _warp(o: Outline, points: np.ndarray) -> np.ndarray:
+def _warp(o: BodyLines, points: np.ndarray) -> np.ndarray:
     """Bend straight sections: noses and tails bulge towards their middle and lean with height."""
     x, y, z = np.moveaxis(points, -1, 0)
     first, last = -o.length_m / 2 + o.rear_bulge_m, o.length_m / 2 - o.front_bulge_m

@@ -27,7 +27,7 @@ from pipeline.simulate.vehicles.parts import (
     Material,
     both_sides,
     box,
-    mirrored,
+    mirrored_mesh,
     panel,
 )
 from pipeline.simulate.vehicles.styles import Size
@@ -78,7 +78,7 @@ def _bus_windows(shell: Shell, size: Size) -> list[Mesh]:
                 shell.side, [(a, low), (b, low), (b, high), (a, high)], GLASS, outward=LEFT, cells=(2, 2), lift_m=0.008
             )
         )
-    return both_sides(panes) + [mirrored(part) for x in (half - 0.72, -0.35) for part in _door(shell, x, high)]
+    return both_sides(panes) + [mirrored_mesh(part) for x in (half - 0.72, -0.35) for part in _door(shell, x, high)]
 
 
 def _door(shell: Shell, x: float, high: float) -> list[Mesh]:

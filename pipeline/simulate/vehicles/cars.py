@@ -37,7 +37,7 @@ from pipeline.simulate.vehicles.parts import (
     shifted,
     wheel,
 )
-from pipeline.simulate.vehicles.styles import STYLES, Plan, Size, outline, plan, varied
+from pipeline.simulate.vehicles.styles import STYLES, Plan, Size, body_lines, plan, varied_style
 
 # How often a body type carries roof rails, a glass roof, a taxi sign, a ladder rack.
 EXTRAS: dict[str, tuple[float, float, float, float]] = {
@@ -51,13 +51,13 @@ EXTRAS: dict[str, tuple[float, float, float, float]] = {
 
 def build_car(body: str, size: Size, paint: Material, rng: np.random.Generator) -> tuple[Mesh, np.ndarray]:
     """The mesh of one vehicle and its left keypoints (6, 3): wheels, lamps and roof corners, front before rear."""
-    style = varied(STYLES[body], rng)
+    style = varied_style(STYLES[body], rng)
     p = plan(style, size)
-    shell = loft(outline(p))
+    shell = loft(body_lines(p))
     lip = PLASTIC if style.cladding else paint
     parts = [shell.mesh([lip] + [paint] * (len(rows_of_cells()) - 1))]
     wheels, wheel_centres = _wheels(p, shell, rng)
-    parts += [*wheels, *_glass(p, shell), *_seams(p, shell, paint), *_face(p, shell), *_rear(p, shell)]
+    parts += [*wheels, *_glass(p, shell), *_seams(p, shell, paint), *_front_face(p, shell), *_rear(p, shell)]
     parts += [*_mirrors(p, shell, paint), *_extras(body, p, shell, rng)]
     return Mesh.concat(parts), np.concatenate([wheel_centres, _lamp_and_roof_points(p, shell)])
 
@@ -149,7 +149,7 @@ def _seams(p: Plan, shell: Shell, paint: Material) -> list[Mesh]:
     return both_sides(parts)
 
 
-def _face(p: Plan, shell: Shell) -> list[Mesh]:
+def _front_face(p: Plan, shell: Shell) -> list[Mesh]:
     """Headlights that wrap around the corners, indicators, grille, lower intake and number plate."""
     top = float(shell.front[-1, 0, 2])
     low, high, end = top - 0.19, top - 0.05, float(shell.x[-1])

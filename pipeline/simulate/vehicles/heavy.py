@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.core.mesh import Mesh
-from pipeline.simulate.vehicles.body import Outline, Shell
+from pipeline.simulate.vehicles.body import BodyLines, Shell
 from pipeline.simulate.vehicles.parts import (
     PLASTIC,
     SHADOW,
@@ -29,11 +29,11 @@ MIRROR_OVERHANG_M = 0.18
 
 def upright_outline(
     length: float, size: Size, bottom: float, axles: tuple[float, ...], belt: float, edge: float
-) -> Outline:
+) -> BodyLines:
     """An upright shell: flat roof, nearly vertical ends."""
     half, z = length / 2, size.height
     top = ((-half, z - 0.02), (-half + 0.35, z), (half - 0.5, z), (half, z - 0.03))
-    return Outline(
+    return BodyLines(
         length, size.width, top, ((-half, belt), (half, belt)), bottom, axles, size.wheel_radius,
         1.16 * size.wheel_radius, 1.5, edge,
         ((bottom, 0.05), (bottom + 0.25, 0.0), (belt, 0.02), (z, 0.16)),

@@ -51,7 +51,7 @@ _SWAPPED_LAMP = np.array(
 )
 
 
-def build(vertices: np.ndarray, triangles: np.ndarray, material: Material, smooth_deg: float = 30.0) -> Mesh:
+def mesh_of(vertices: np.ndarray, triangles: np.ndarray, material: Material, smooth_deg: float = 30.0) -> Mesh:
     """One mesh of one material from vertices (V, 3) and triangles (T, 3)."""
     return Mesh.build(
         vertices,
@@ -63,7 +63,7 @@ def build(vertices: np.ndarray, triangles: np.ndarray, material: Material, smoot
     )
 
 
-def mirrored(mesh: Mesh) -> Mesh:
+def mirrored_mesh(mesh: Mesh) -> Mesh:
     """The mesh reflected in the plane y = 0; left and right indicators change places."""
     flip = np.array([1, -1, 1], np.float32)
     return Mesh(
@@ -78,7 +78,7 @@ def mirrored(mesh: Mesh) -> Mesh:
 
 def both_sides(meshes: Sequence[Mesh]) -> list[Mesh]:
     """The parts and their mirror images."""
-    return [*meshes, *(mirrored(mesh) for mesh in meshes)]
+    return [*meshes, *(mirrored_mesh(mesh) for mesh in meshes)]
 
 
 def shifted(mesh: Mesh, offset_xyz: Sequence[float] | np.ndarray) -> Mesh:
@@ -117,7 +117,7 @@ def panel(
     facing = float(np.sign(np.sum(normal @ np.asarray(outward, float))))
     triangles = grid_triangles(cells[0] + 1, cells[1] + 1)
     vertices = (points + lift_m * facing * normal).reshape(-1, 3)
-    return build(vertices, triangles if facing > 0 else triangles[:, ::-1], material, 40.0)
+    return mesh_of(vertices, triangles if facing > 0 else triangles[:, ::-1], material, 40.0)
 
 
 def box(
@@ -134,7 +134,7 @@ def box(
     triangles = _hull_triangles(vertices)
     vertices = vertices + (lo + hi) / 2
     vertices[:, 0] += lean_m * (vertices[:, 2] - lo[2]) / (hi[2] - lo[2])
-    return build(vertices, triangles, material, 50.0 if bevel else 10.0)
+    return mesh_of(vertices, triangles, material, 50.0 if bevel else 10.0)
 
 
 def _hull_triangles(vertices: np.ndarray) -> np.ndarray:
@@ -157,7 +157,7 @@ def lathe(profile: Sequence[tuple[float, float]], material: Material, segments: 
     points = np.stack(
         [radius[:, None] * cos, np.broadcast_to(y[:, None], (len(y), len(angle))), radius[:, None] * sin], 2
     )
-    return build(points.reshape(-1, 3), grid_triangles(*points.shape[:2])[:, ::-1], material, 40.0)
+    return mesh_of(points.reshape(-1, 3), grid_triangles(*points.shape[:2])[:, ::-1], material, 40.0)
 
 
 def disc(radius_m: float, y_m: float, material: Material, segments: int = 16) -> Mesh:
@@ -166,7 +166,7 @@ def disc(radius_m: float, y_m: float, material: Material, segments: int = 16) ->
     rim = np.stack([radius_m * np.cos(angle), np.full(segments, y_m), radius_m * np.sin(angle)], 1)
     index = np.arange(segments)
     triangles = np.stack([np.full(segments, segments), (index + 1) % segments, index], 1)
-    return build(np.concatenate([rim, [[0, y_m, 0]]]), triangles, material)
+    return mesh_of(np.concatenate([rim, [[0, y_m, 0]]]), triangles, material)
 
 
 def wheel(radius_m: float, width_m: float, *, rim: float, spokes: int, metal: Material) -> Mesh:
@@ -202,4 +202,4 @@ def _spoke(rim_m: float, angle: float, metal: Material) -> Mesh:
         centre = share * rim_m * along
         for side, depth in ((-1.25, -0.055), (-1.0, y), (1.0, y), (1.25, -0.055)):
             rows.append(centre + side * half * rim_m * across + np.array([0, depth, 0]))
-    return build(np.array(rows), grid_triangles(2, 4)[:, ::-1], metal, 20.0)
+    return mesh_of(np.array(rows), grid_triangles(2, 4)[:, ::-1], metal, 20.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.simulate.vehicles.body import Outline
+from pipeline.simulate.vehicles.body import BodyLines
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def plan(style: Style, size: Size) -> Plan:
     )
 
 
-def outline(p: Plan) -> Outline:
+def body_lines(p: Plan) -> BodyLines:
     """The shell's lines of a planned vehicle."""
     s, size, k = p.style, p.size, p.scale
     front, height = size.length / 2, size.height
@@ -169,7 +169,7 @@ def outline(p: Plan) -> Outline:
         base = (p.tail_x + s.rear_base, s.rear_base_z * k)
         top = [(p.tail_x, s.tail * k), base, (p.roof_rear, height - s.rear_drop), *nose]
     bumper = 0.30 * s.nose * k + 0.22
-    return Outline(
+    return BodyLines(
         size.length,
         size.width,
         tuple(top),
@@ -194,7 +194,7 @@ def outline(p: Plan) -> Outline:
     )
 
 
-def varied(style: Style, rng: np.random.Generator) -> Style:
+def varied_style(style: Style, rng: np.random.Generator) -> Style:
     """The style with its lines moved a little, as between makers."""
     nose, hood, run, belt = 1 + rng.uniform(-1, 1, 4) * (0.035, 0.02, 0.05, 0.012)
     return replace(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.simulate.world.texture import cells, fractal, noise
+from pipeline.simulate.world.texture import cell_noise, fractal, noise
 
 LANE_M = 1.75  # distance of a lane's middle from the middle of its road
 STOP_GAP_M = 1.2  # from the crossing to the stop line
@@ -79,7 +79,7 @@ def ground_albedo(layout: Layout, uv: np.ndarray) -> np.ndarray:
     road = d <= 0.18
     colour[road] = _road(layout, uv[road])
     kerb = (d > 0) & (d < 0.18)
-    colour[kerb] = np.array([0.33, 0.32, 0.30]) * (0.8 + 0.4 * cells(uv[kerb], (0.9, 0.9), 5)[:, None])
+    colour[kerb] = np.array([0.33, 0.32, 0.30]) * (0.8 + 0.4 * cell_noise(uv[kerb], (0.9, 0.9), 5)[:, None])
     colour[(d > -0.35) & (d <= 0)] *= 0.72  # the gutter
     paving = d >= 0.18
     colour[paving] = _paving(uv[paving])
@@ -101,7 +101,7 @@ def _road(layout: Layout, uv: np.ndarray) -> np.ndarray:
 def _asphalt(layout: Layout, uv: np.ndarray) -> np.ndarray:
     grain = 0.78 + 0.44 * noise(uv, 0.06, 3)
     worn = 0.85 + 0.3 * fractal(uv, 3.0, 7)
-    patch = np.where(cells(uv + 0.4 * noise(uv, 1.0, 9)[:, None], (5.5, 3.1), 11) > 0.86, 0.72, 1.0)
+    patch = np.where(cell_noise(uv + 0.4 * noise(uv, 1.0, 9)[:, None], (5.5, 3.1), 11) > 0.86, 0.72, 1.0)
     crack = np.abs(fractal(uv, 2.2, 13, 4) - 0.5) < 0.006
     along = np.where(np.abs(uv[:, 1]) < layout.main_half, uv[:, 1], uv[:, 0])
     wheels = np.exp(-((np.abs(np.abs(along) - LANE_M) - 0.75) ** 2) / 0.08)
@@ -112,7 +112,7 @@ def _asphalt(layout: Layout, uv: np.ndarray) -> np.ndarray:
 
 
 def _paving(uv: np.ndarray) -> np.ndarray:
-    slab = cells(uv, (0.6, 0.6), 23)
+    slab = cell_noise(uv, (0.6, 0.6), 23)
     joint = ((uv % 0.6) < 0.02).any(axis=1)
     level = 0.30 * (0.86 + 0.24 * slab) * (0.9 + 0.2 * fractal(uv, 1.3, 29)) * np.where(joint, 0.72, 1.0)
     return level[:, None] * np.array([1.0, 0.96, 0.90])

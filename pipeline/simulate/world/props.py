@@ -50,7 +50,7 @@ def _towards_road(u: float, v: float, layout: Layout) -> np.ndarray:
     return direction / max(float(np.linalg.norm(direction)), 1e-9)
 
 
-def box(
+def plain_box(
     low: Sequence[float],
     high: Sequence[float],
     colour: Sequence[float] | np.ndarray,
@@ -80,7 +80,7 @@ def _pole(
     return Mesh.build(np.concatenate([low, high]), triangles, colour, smooth_deg=60)
 
 
-def _windows(
+def _window_rows(
     start: np.ndarray, along: np.ndarray, out: np.ndarray, length: float, height: float, rng: np.random.Generator
 ) -> list[Mesh]:
     """Rows of framed panes on one wall, from the first floor up, and shop fronts below."""
@@ -125,10 +125,10 @@ def _building(spec: tuple, rng: np.random.Generator) -> Mesh:
     u0, v0, u1, v1, height, style = spec
     wall = np.array(_WALLS[style]) * rng.uniform(0.85, 1.15)
     parts = [
-        box((u0, v0, 0), (u1, v1, height), wall),
-        box((u0 - 0.25, v0 - 0.25, height - 0.5), (u1 + 0.25, v1 + 0.25, height), wall * 1.25),
+        plain_box((u0, v0, 0), (u1, v1, height), wall),
+        plain_box((u0 - 0.25, v0 - 0.25, height - 0.5), (u1 + 0.25, v1 + 0.25, height), wall * 1.25),
     ]
-    parts.append(box((u0 - 0.12, v0 - 0.12, 3.6), (u1 + 0.12, v1 + 0.12, 3.9), wall * 1.3))
+    parts.append(plain_box((u0 - 0.12, v0 - 0.12, 3.6), (u1 + 0.12, v1 + 0.12, 3.9), wall * 1.3))
     walls = [
         ((u0, v0), (1, 0), (0, -1), u1 - u0),
         ((u0, v1), (1, 0), (0, 1), u1 - u0),
@@ -136,10 +136,10 @@ def _building(spec: tuple, rng: np.random.Generator) -> Mesh:
         ((u1, v0), (0, 1), (1, 0), v1 - v0),
     ]
     for start, along, out, length in walls:
-        parts += _windows(np.array(start, float), np.array(along, float), np.array(out, float), length, height, rng)
+        parts += _window_rows(np.array(start, float), np.array(along, float), np.array(out, float), length, height, rng)
     for _ in range(2):
         cu, cv = rng.uniform(u0 + 1.5, u1 - 1.5), rng.uniform(v0 + 1.5, v1 - 1.5)
-        parts.append(box((cu - 0.6, cv - 0.5, height), (cu + 0.6, cv + 0.5, height + 1.4), wall * 0.8))
+        parts.append(plain_box((cu - 0.6, cv - 0.5, height), (cu + 0.6, cv + 0.5, height + 1.4), wall * 0.8))
     return Mesh.concat(parts)
 
 
@@ -182,11 +182,11 @@ def _lamp_post(u: float, v: float, layout: Layout) -> Mesh:
     arm = np.linspace(0, 1, 4)
     rods = [_pole(u, v, 0, 1.1, 0.11, 0.10, _METAL), _pole(u, v, 1.1, 7.2, 0.075, 0.05, _METAL)]
     rods += [
-        box((u + du * s - 0.28, v + dv * s - 0.28, 7.22), (u + du * s + 0.28, v + dv * s + 0.28, 7.30), _METAL)
+        plain_box((u + du * s - 0.28, v + dv * s - 0.28, 7.22), (u + du * s + 0.28, v + dv * s + 0.28, 7.30), _METAL)
         for s in arm[1:3]
     ]
-    head = box((u + du - 0.35, v + dv - 0.16, 7.24), (u + du + 0.35, v + dv + 0.16, 7.36), _METAL)
-    light = box(
+    head = plain_box((u + du - 0.35, v + dv - 0.16, 7.24), (u + du + 0.35, v + dv + 0.16, 7.36), _METAL)
+    light = plain_box(
         (u + du - 0.28, v + dv - 0.12, 7.18),
         (u + du + 0.28, v + dv + 0.12, 7.24),
         (0.7, 0.7, 0.65),
@@ -197,8 +197,8 @@ def _lamp_post(u: float, v: float, layout: Layout) -> Mesh:
 
 def _sign(u: float, v: float, rng: np.random.Generator) -> Mesh:
     face = [(0.03, 0.09, 0.40), (0.45, 0.03, 0.03), (0.50, 0.42, 0.05)][int(rng.integers(3))]
-    plate = box((u - 0.32, v - 0.03, 2.1), (u + 0.32, v + 0.03, 2.75), face, gloss=0.2)
-    rim = box((u - 0.36, v - 0.02, 2.06), (u + 0.36, v + 0.02, 2.79), (0.6, 0.6, 0.6))
+    plate = plain_box((u - 0.32, v - 0.03, 2.1), (u + 0.32, v + 0.03, 2.75), face, gloss=0.2)
+    rim = plain_box((u - 0.36, v - 0.02, 2.06), (u + 0.36, v + 0.02, 2.79), (0.6, 0.6, 0.6))
     return Mesh.concat([_pole(u, v, 0, 2.9, 0.045, 0.045, _METAL), plate, rim])
 
 
@@ -206,14 +206,14 @@ def _shelter(u: float, v: float, length: float) -> Mesh:
     """A bus shelter: roof, posts, an advertising panel, a bench, a low back wall."""
     h, depth = 2.45, 1.5
     parts = [
-        box(
+        plain_box(
             (u - length / 2, v - depth / 2, h), (u + length / 2, v + depth / 2, h + 0.14), (0.16, 0.17, 0.18), gloss=0.2
         )
     ]
     for du in (-length / 2 + 0.1, 0.0, length / 2 - 0.1):
         parts.append(_pole(u + du, v - depth / 2 + 0.1, 0, h, 0.05, 0.05, _DARK))
     parts.append(
-        box(
+        plain_box(
             (u - length / 2 + 0.1, v - depth / 2 + 0.05, 0.25),
             (u + length / 2 - 0.1, v - depth / 2 + 0.11, 1.0),
             (0.25, 0.27, 0.28),
@@ -221,7 +221,7 @@ def _shelter(u: float, v: float, length: float) -> Mesh:
         )
     )
     parts.append(
-        box(
+        plain_box(
             (u + length / 2 - 0.12, v - depth / 2 + 0.1, 0.25),
             (u + length / 2 - 0.02, v + depth / 2 - 0.15, 2.2),
             (0.40, 0.33, 0.12),
@@ -229,7 +229,9 @@ def _shelter(u: float, v: float, length: float) -> Mesh:
             lamp=Lamp.WINDOW,
         )
     )
-    parts.append(box((u - 1.0, v - depth / 2 + 0.35, 0.42), (u + 1.0, v - depth / 2 + 0.75, 0.50), (0.20, 0.12, 0.06)))
+    parts.append(
+        plain_box((u - 1.0, v - depth / 2 + 0.35, 0.42), (u + 1.0, v - depth / 2 + 0.75, 0.50), (0.20, 0.12, 0.06))
+    )
     return Mesh.concat(parts)
 
 
@@ -237,7 +239,7 @@ def _bin(u: float, v: float) -> Mesh:
     return Mesh.concat(
         [
             _pole(u, v, 0, 0.95, 0.27, 0.29, (0.04, 0.07, 0.05), 14),
-            box((u - 0.22, v - 0.22, 0.95), (u + 0.22, v + 0.22, 1.02), _DARK),
+            plain_box((u - 0.22, v - 0.22, 0.95), (u + 0.22, v + 0.22, 1.02), _DARK),
         ]
     )
 
@@ -248,5 +250,5 @@ def _railing(u0: float, v0: float, u1: float, v1: float) -> Mesh:
     posts = [start + (end - start) * s for s in np.linspace(0, 1, count + 1)]
     parts = [_pole(p[0], p[1], 0, 1.0, 0.018, 0.018, _METAL, 5) for p in posts]
     low, high = np.minimum(start, end) - 0.03, np.maximum(start, end) + 0.03
-    parts += [box((*low, z), (*high, z + 0.05), _METAL) for z in (0.95, 0.15)]
+    parts += [plain_box((*low, z), (*high, z + 0.05), _METAL) for z in (0.95, 0.15)]
     return Mesh.concat(parts)

@@ -28,7 +28,7 @@ _FAR_M = 400.0
 
 
 @dataclass(frozen=True)
-class View:
+class WorldView:
     """Camera and world as the renderer uses them."""
 
     camera: Camera
@@ -76,7 +76,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Stage:
+class StillLayers:
     """Per-pixel layers of the unmoving scene.
 
     depth (H, W, 4) float32 of each sample; point (H, W, 3) world position of the pixel's middle; sunlit and unlit
@@ -111,7 +111,7 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a[:, 0] * b[..., 0] + a[:, 1] * b[..., 1] + a[:, 2] * b[..., 2]
 
 
-def build_stage(layout: Layout, view: View, light: Light, threads: int) -> Stage:
+def build_stage(layout: Layout, view: WorldView, light: Light, threads: int) -> StillLayers:
     """Cast and shade the unmoving scene."""
     mesh = static_mesh(layout)
     scene = scene_of([mesh.geometry], threads)
@@ -130,11 +130,11 @@ def build_stage(layout: Layout, view: View, light: Light, threads: int) -> Stage
             layer += sample[name].reshape(height, width, 3) / len(OFFSETS)
     middle = np.min(depth, axis=2)
     point = view.eye + view.directions(pixels) * np.minimum(middle, _FAR_M)[..., None]
-    return Stage(depth, point.astype(np.float32), layers["sunlit"], layers["unlit"], layers["albedo"], scene)
+    return StillLayers(depth, point.astype(np.float32), layers["sunlit"], layers["unlit"], layers["albedo"], scene)
 
 
 def _shade_sample(
-    layout: Layout, mesh: Mesh, scene, view: View, light: Light, directions: np.ndarray,
+    layout: Layout, mesh: Mesh, scene, view: WorldView, light: Light, directions: np.ndarray,
     open_sky: np.ndarray | None, threads: int,
 ) -> dict:  # fmt: skip
     hits = cast(scene, view.eye, directions, threads)

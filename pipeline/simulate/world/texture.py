@@ -42,7 +42,7 @@ def fractal(xy: np.ndarray, cell_m: float, seed: int, octaves: int = 4) -> np.nd
     return total / weight
 
 
-def cells(xy: np.ndarray, size_m: tuple[float, float], seed: int) -> np.ndarray:
+def cell_noise(xy: np.ndarray, size_m: tuple[float, float], seed: int) -> np.ndarray:
     """(N,) one random number in [0, 1) for each rectangle of a grid."""
     index = np.floor(np.asarray(xy) / np.asarray(size_m)).astype(np.int32)
     return _hashed(np.ascontiguousarray(index[:, 0]), np.ascontiguousarray(index[:, 1]), seed)

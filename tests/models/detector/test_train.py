@@ -10,7 +10,7 @@ from drawn_streets import street, visible, write_coco, write_shards
 
 from models.contract import Given, Preset
 from models.detector import SPEC, DetectorSettings, DetectorTraining, WindowSettings
-from models.detector.evaluate import judge, measure
+from models.detector.evaluate import evaluate_on, measure
 from models.detector.pictures import ClipArt
 from models.detector.train import CONFIG
 from models.detector.train import train as trained
@@ -99,7 +99,7 @@ def test_what_it_learned_is_what_the_mmdet_detector_finds(shards, tmp_path):
     )  # fmt: skip
     train(learn, Given(shards=shards), tmp_path, DetectorSettings(width=0.25, channels=32))
     settings = MmdetSettings(config=str(tmp_path / CONFIG), checkpoint=str(tmp_path / WEIGHTS), min_score=0.05)
-    rows = judge(MmdetDetector(settings), ClipArt(shards, split="val"))
+    rows = evaluate_on(MmdetDetector(settings), ClipArt(shards, split="val"))
     assert rows[0]["count"] == 8
     assert rows[0]["AP50"] > 0.8, rows
     measured = measure(SPEC, SPEC.presets["tiny"], Given(shards=shards), tmp_path / WEIGHTS)

@@ -15,13 +15,14 @@ from pipeline.core.instances import Instances
 
 
 def sample(seed, h=60, w=44):
-    """A red box on a grey street, its rough mask two pixels too large."""
+    """A red box on a grey street, its rough mask one to three pixels too large."""
     rng = np.random.default_rng(seed)
     background = rng.normal(120, 4, (h, w, 3)).clip(0, 255).astype(np.uint8)
     mask = np.zeros((h, w), np.uint8)
     mask[15:45, 14:30] = 1
     frame = np.where(mask[..., None] > 0, np.array([30, 30, 200], np.uint8), background)
-    layers = {"frame": frame, "background": background, "rough": cv2.dilate(mask, np.ones((5, 5))), "mask": mask}
+    rough = cv2.dilate(mask, np.ones((3 + 2 * (seed % 3),) * 2, np.uint8))
+    layers = {"frame": frame, "background": background, "rough": rough, "mask": mask}
     return {"frame_id": seed, "actor_id": seed, "height": h, "width": w} | {k: v.tobytes() for k, v in layers.items()}
 
 

@@ -12,7 +12,7 @@ import torch
 from models.checkpoints import write_weights
 from models.contract import Given
 from models.matting import SPEC, MattingSettings
-from models.matting.data import CROP_PX, SAMPLES, Crops, _spread, splits
+from models.matting.data import CROP_PX, SAMPLES, MattingCrops, _evenly, splits
 from models.matting.exported import export
 from models.matting.network import MattingNetwork
 
@@ -37,7 +37,7 @@ def table(count: int = 4, **size: int) -> pa.Table:
 
 @pytest.mark.parametrize("size", [{"h": 60, "w": 44}, {"h": 150, "w": 200}])
 def test_crops_are_a_function_of_their_number(size: dict) -> None:
-    first, second = (Crops([table(**size)], 3, vary=True) for _ in range(2))
+    first, second = (MattingCrops([table(**size)], 3, vary=True) for _ in range(2))
     for number in (0, 7, 10_000):
         one, two = first[number], second[number]
         assert one["inputs"].shape == (10, CROP_PX, CROP_PX)
@@ -46,7 +46,7 @@ def test_crops_are_a_function_of_their_number(size: dict) -> None:
 
 
 def test_unvaried_crops_hold_the_sample_itself() -> None:
-    crop = Crops([table(1)], 0, vary=False)[0]
+    crop = MattingCrops([table(1)], 0, vary=False)[0]
     assert crop["mask"].sum() == 30 * 16
     red = crop["inputs"][2][crop["mask"][0] > 0]
     torch.testing.assert_close(red, torch.full_like(red, 200 / 127.5 - 1))
@@ -54,7 +54,7 @@ def test_unvaried_crops_hold_the_sample_itself() -> None:
 
 def test_no_samples_is_one_clear_line() -> None:
     with pytest.raises(ValueError, match="expected training samples, got none"):
-        Crops([SAMPLES.empty_table()], 0, vary=True)
+        MattingCrops([SAMPLES.empty_table()], 0, vary=True)
 
 
 def test_no_actor_of_a_camera_is_in_both_splits(tmp_path: Path) -> None:
@@ -67,13 +67,13 @@ def test_no_actor_of_a_camera_is_in_both_splits(tmp_path: Path) -> None:
 
 
 def test_of_each_actor_a_few_are_kept_from_first_to_last() -> None:
-    kept = _spread(np.array([5, 5, 5, 5, 5, 9, 9]), 3)
+    kept = _evenly(np.array([5, 5, 5, 5, 5, 9, 9]), 3)
     assert kept.tolist() == [0, 2, 4, 5, 6]
 
 
 def test_the_network_learns_four_samples() -> None:
     torch.manual_seed(0)
-    network, crops = MattingNetwork(SMALL), Crops([table()], 0, vary=False)
+    network, crops = MattingNetwork(SMALL), MattingCrops([table()], 0, vary=False)
     batch = {name: torch.stack([crops[i][name] for i in range(4)]) for name in ("inputs", "mask", "rough")}
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     for _ in range(40):

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
+import shapely
 import torch
 import trimesh
 from boxes import CAMERA, PLANE, hull_mask
@@ -135,10 +136,12 @@ def test_with_a_shape_it_is_the_placed_mesh_of_the_basis(group):
 def test_the_hull_of_a_vehicle_covers_its_silhouette_and_little_more(x, y, yaw, group):
     body = solid_of(row((x, y), yaw, shape=[0.0] * 8, basis=group))
     drawn = masks.full(silhouette(body, CAMERA), CAMERA.size_hw)
-    hull = hull_mask(body.vertices)
-    assert not (drawn & ~hull).any()
+    # Rays are single precision: a hundredth of a pixel.
+    hull = shapely.MultiPoint(CAMERA.project(body.vertices)).convex_hull.buffer(0.01)
+    rows, columns = np.nonzero(drawn)
+    assert shapely.contains_xy(hull, columns, rows).all()
     if drawn.sum() > 2000:
-        assert drawn.sum() > 0.8 * hull.sum()
+        assert drawn.sum() > 0.8 * hull_mask(body.vertices).sum()
 
 
 def test_a_table_gives_one_silhouette_a_row_and_an_empty_one_where_nothing_is_known():

@@ -108,13 +108,16 @@ def test_pictures_are_the_scenes_own_bytes(out, clipart):
         assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (one["height"], one["width"])
 
 
-def test_the_projects_own_reader_finds_in_it_what_it_finds_in_the_shards(out, clipart):
-    """Every tenth scene judges; of ten that is the last, in both."""
-    (shard,), exported = ClipArt(clipart, "amodal", kept_back=True), CocoFrames
-    (picture,) = exported(out / "instances_amodal.json", out / "images", kept_back=True)
-    assert (picture.image_bgr == shard.image_bgr).all()
-    described = [{(o.number, o.xy, o.crop.tobytes()) for o in one.labels} for one in (picture, shard)]
-    assert described[0] >= described[1] and len(described[1]) > 1
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_the_projects_own_reader_finds_in_it_what_it_finds_in_the_shards(out, clipart, split):
+    shards = ClipArt(clipart, "amodal", split)
+    exported = CocoFrames(out / "instances_amodal.json", out / "images", split)
+    assert len(exported) == len(shards) > 0
+    for number in range(len(shards)):
+        picture, shard = exported[number], shards[number]
+        assert (picture.image_bgr == shard.image_bgr).all()
+        described = [{(o.number, o.xy, o.crop.tobytes()) for o in one.labels} for one in (picture, shard)]
+        assert described[0] >= described[1] and len(described[1]) > 1
 
 
 def test_the_same_shards_give_the_same_bytes(out, clipart, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from calibration.camera import Camera, GroundPlane
 from pipeline.composition.depth_order import footprints
 from pipeline.core import masks
+from pipeline.core.skeletons import COCO_17
 from pipeline.core.tables import CUTOUTS, RECONSTRUCTED, TRACKS, to_table
 from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.shape_priors import KINDS, PERSON
@@ -113,6 +114,15 @@ def test_a_person_stands_at_the_foot_point_as_tall_as_seen():
     assert len(table["keypoints_3d"][0]) == 51
     heights = PLANE.to_world(np.reshape(table["keypoints_3d"][0].as_py(), (17, 3)))[:, 2]
     np.testing.assert_allclose(heights, PERSON.keypoints[:, 2] * dims[0, 2], atol=1e-5)
+
+
+@pytest.mark.parametrize(("yaw", "side"), [(-np.pi / 2, 1), (np.pi / 2, -1)], ids=["coming", "going"])
+def test_the_left_of_who_comes_is_right_in_the_picture_and_of_who_goes_left(yaw, side):
+    table = reconstruct([cutout(0, PERSON, (1.0, 16.0), yaw, PERSON.size_m, speed=1.3)], "person")
+    x = dict(zip(COCO_17.names, np.reshape(table["keypoints_2d"][0].as_py(), (-1, 2))[:, 0], strict=True))
+    for name in COCO_17.names:
+        if "left" in name:
+            assert side * (x[name] - x[name.replace("left", "right")]) > 1
 
 
 def test_a_giant_is_refused():

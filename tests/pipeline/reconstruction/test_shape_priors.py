@@ -17,9 +17,14 @@ def test_kinds_are_mirrored_and_fill_their_box(kind):
     assert (left[:, 1] > 0).all()
 
 
-def test_a_persons_keypoints_are_left_before_right_and_head_up():
-    left, right = PERSON.keypoints[1::2], PERSON.keypoints[2::2]
-    np.testing.assert_allclose(left * [1, -1, 1], right)
+@pytest.mark.parametrize("category", KINDS_OF)
+def test_what_is_called_left_is_on_the_left(category):
+    for kind in KINDS_OF[category]:
+        for name, (_, y, _) in zip(OF_CATEGORY[category].names, kind.keypoints, strict=True):
+            assert np.sign(y) == ("left" in name) - float("right" in name), (kind.name, name)
+
+
+def test_a_person_is_head_up():
     nose, shoulder, hip, ankle = PERSON.keypoints[[0, 5, 11, 15], 2]
     assert 1 > nose > shoulder > hip > ankle > 0
 

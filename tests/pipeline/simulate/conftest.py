@@ -9,11 +9,11 @@ import pytest
 from calibration.camera import Camera, GroundPlane
 from pipeline.core.mesh import Mesh, scene_of
 from pipeline.simulate.camera.render import Renderer
-from pipeline.simulate.traffic.actors import State
+from pipeline.simulate.traffic.actors import ActorState
 from pipeline.simulate.vehicles.fleet import Vehicle
 from pipeline.simulate.world.illumination import Light
 from pipeline.simulate.world.layout import LAYOUTS
-from pipeline.simulate.world.stage import Stage, View
+from pipeline.simulate.world.stage import StillLayers, WorldView
 
 # Plan and world are one frame here: xy of a state are world metres.
 PLAIN = replace(LAYOUTS["crossroads"], centre=(0.0, 0.0), yaw_deg=0.0)
@@ -31,7 +31,7 @@ def box_vehicle(length, width, height, *, keypoints=((0, 0, 0),) * 12, albedo=(0
 
 def standing(actor_id, xy, vehicle, yaw=0.0):
     """The state of a box that stands at world xy."""
-    return State(actor_id, xy, yaw, vehicle, None, "drive", 0.0, True, False, 0)
+    return ActorState(actor_id, xy, yaw, vehicle, None, "drive", 0.0, True, False, 0)
 
 
 def make_view(size_hw=(90, 160), focal=160.0, tilt_deg=20.0, roll_deg=0.0, height_m=6.0, distortion=(0.0,) * 5):
@@ -40,7 +40,7 @@ def make_view(size_hw=(90, 160), focal=160.0, tilt_deg=20.0, roll_deg=0.0, heigh
     camera = Camera(
         np.array([[focal, 0, w / 2 - 0.5], [0, focal, h / 2 - 0.5], [0, 0, 1]]), size_hw, np.array(distortion)
     )
-    return View(camera, GroundPlane.from_tilt(tilt_deg, roll_deg, height_m))
+    return WorldView(camera, GroundPlane.from_tilt(tilt_deg, roll_deg, height_m))
 
 
 def make_light(sun_dir=(0.0, 0.0, 1.0), sun=1.0, lamps=False):
@@ -61,7 +61,9 @@ def make_stage(view, *, depth_m=np.inf):
     point = (view.eye + rays * np.minimum(depth, 400)[..., None]).astype(np.float32)
     layers = [np.full((h, w, 3), level, np.float32) for level in (0.5, 0.25, 0.5)]
     far = box_vehicle(0.1, 0.1, 0.1, lift=900.0).mesh
-    return Stage(np.repeat(depth[..., None], 4, axis=2).astype(np.float32), point, *layers, scene_of([far.geometry]))
+    return StillLayers(
+        np.repeat(depth[..., None], 4, axis=2).astype(np.float32), point, *layers, scene_of([far.geometry])
+    )
 
 
 def make_renderer(view=None, *, depth_m=np.inf, light=None):

@@ -11,7 +11,7 @@ from pipeline.core.storage import write_table
 from pipeline.core.tables import to_table
 from pipeline.simulate.camera.truth import TRUTH, read_truth, rows_of
 from pipeline.simulate.people.person import make_person
-from pipeline.simulate.traffic.actors import State
+from pipeline.simulate.traffic.actors import ActorState
 from pipeline.simulate.vehicles.fleet import make_vehicle
 
 SIZE_HW = (90, 160)
@@ -172,7 +172,7 @@ def test_of_a_real_car_seen_from_its_right_the_right_wheels_are_visible(street, 
 
 def person_row(street, seed, yaw):
     """Truth of someone who stands 15 m away, facing yaw."""
-    state = State(1, (0.0, 15.0), yaw, None, make_person(seed), "stand", 0.0, True, False, 0)
+    state = ActorState(1, (0.0, 15.0), yaw, None, make_person(seed), "stand", 0.0, True, False, 0)
     return truth(street.renderer(street.view(focal=300.0, tilt_deg=22.0)), [state])[1]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.core.mesh import Lamp, Mesh
 from pipeline.simulate.vehicles.fleet import BODY_TYPES, SIZES, Vehicle, make_vehicle
-from pipeline.simulate.vehicles.parts import grid_triangles, mirrored, panel
+from pipeline.simulate.vehicles.parts import grid_triangles, mirrored_mesh, panel
 
 SEEDS = range(4)
 every_body = pytest.mark.parametrize("body", BODY_TYPES)
@@ -151,7 +151,7 @@ def test_unknown_body_is_named() -> None:
 
 def test_mirroring_twice_gives_the_mesh_back() -> None:
     mesh = make_vehicle("bus", 3).mesh
-    twice = mirrored(mirrored(mesh))
+    twice = mirrored_mesh(mirrored_mesh(mesh))
     for name in ("vertices", "triangles", "normals", "lamp"):
         np.testing.assert_array_equal(getattr(twice, name), getattr(mesh, name))
 
