@@ -27,7 +27,7 @@ from calibration.camera import edge_to_pixel
 from models.synthetic.sprites import Sprite, draw_light, draw_place, draw_sprite
 from models.synthetic.vehicle_crops import Crop, compose
 from models.synthetic.vehicle_plan import CropSettings, plan_shards
-from models.synthetic.vehicle_shards import Library, draw_shard, read_library
+from models.synthetic.vehicle_shards import Library, draw_vehicle_shard, read_library
 from models.vehicle_keypoints import load_default
 from models.vehicle_keypoints.evaluate import STATES
 from models.vehicle_keypoints.network import PCK_SHARE
@@ -107,7 +107,7 @@ def validation(shards: int | None) -> Library:
     with tempfile.TemporaryDirectory() as folder:
         jobs = [job for job in plan_shards(CropSettings(), Path(folder)) if job.split == "val"]
         for job in jobs[:shards]:
-            draw_shard(job)
+            draw_vehicle_shard(job)
         return read_library(Path(folder) / "val")
 
 

@@ -26,7 +26,7 @@ from models.occlusion_net.readout import read_out
 from models.occlusion_net.scores import VISIBLE, Scored, with_baseline
 from models.occlusion_net.self_views import with_detected_views
 from models.occlusion_net.trifocal import transfer
-from models.synthetic.car_views import draw_shard, read_views
+from models.synthetic.car_views import draw_view_shard, read_views
 from models.synthetic.car_views_plan import CarViewSettings, plan_views
 from pipeline.core.engine import map_shards
 
@@ -46,7 +46,7 @@ def crops_in(data: Path, *, quick: bool) -> Path:
     settings, name = (_QUICK, "quick") if quick else (CarViewSettings(), "full")
     folder = data / "training" / f"occlusion_net-{name}"
     todo = [job for job in plan_views(settings, folder) if not job.out.exists()]
-    map_shards(draw_shard, todo)
+    map_shards(draw_view_shard, todo)
     return folder
 
 

@@ -104,7 +104,7 @@ def draw_view(body: str, seed: int, vehicle: Vehicle, instance: int, rng: np.ran
     )  # fmt: skip
 
 
-def draw_shard(job: ViewJob) -> int:
+def draw_view_shard(job: ViewJob) -> int:
     """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
     rng = np.random.default_rng([job.seed, job.first_seed])
     rows = [_view_row(view) for view in _views(job, rng)]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 
@@ -20,6 +19,7 @@ from models.hmr.points import POINTS
 from models.poses import sample_poses
 from models.synthetic.people_plan import POSES, PeopleJob
 from models.synthetic.people_sprites import PersonSprite, draw_person
+from models.synthetic.photograph import decoded, encoded_jpeg, encoded_png
 from models.synthetic.scenery import draw_backdrop
 from models.synthetic.sprites import Sprite
 from models.synthetic.vehicle_shards import read_library, read_rows
@@ -34,11 +34,11 @@ _BACKDROPS = 6  # of a shard
 _QUALITY = 92
 
 
-def draw_shard(job: PeopleJob) -> int:
+def draw_people_shard(job: PeopleJob) -> int:
     """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
     rng = np.random.default_rng(job.stream)
-    rows = [_row(sprite) for sprite in _sprites(job, rng)]
-    rows += [{"rgba": _encode(draw_backdrop(rng)[..., ::-1], ".jpg")} for _ in range(_BACKDROPS)]
+    rows = [_row(sprite) for sprite in _people(job, rng)]
+    rows += [{"rgba": encoded_jpeg(draw_backdrop(rng)[..., ::-1], _QUALITY)} for _ in range(_BACKDROPS)]
     write_table(job.out, pa.Table.from_pylist(rows, schema=SCHEMA))
     return len(rows)
 
@@ -49,7 +49,7 @@ def bodies_of(split: str) -> np.ndarray:
     return every[(every % _VAL_EVERY == _VAL_EVERY - 1) == (split == "val")]
 
 
-def _sprites(job: PeopleJob, rng: np.random.Generator) -> Iterator[PersonSprite]:
+def _people(job: PeopleJob, rng: np.random.Generator) -> Iterator[PersonSprite]:
     theta, _ = sample_poses(rng, job.count * job.views, POSES[job.split])
     for number in range(job.count):
         person = dress(int(rng.choice(bodies_of(job.split))), BODIES, rng)
@@ -67,19 +67,10 @@ SCHEMA = pa.schema(
 )
 
 
-def _encode(image: np.ndarray, kind: str) -> bytes:
-    flags = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if kind == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
-    return cv2.imencode(kind, image, flags)[1].tobytes()
-
-
-def _decode(data: bytes) -> np.ndarray:
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
-
-
 def _row(sprite: PersonSprite) -> dict:
     return {
-        "rgba": _encode(sprite.rgba, ".png"),
-        "ground": _encode(np.dstack([sprite.ground, sprite.ground[..., :1]]), ".png"),
+        "rgba": encoded_png(sprite.rgba),
+        "ground": encoded_png(np.dstack([sprite.ground, sprite.ground[..., :1]])),
         "body": sprite.body,
         **{name: getattr(sprite, name).reshape(-1) for name in _LISTS},
         **{name: getattr(sprite, name) for name in _NUMBERS},
@@ -98,9 +89,9 @@ class People(Sequence[PersonSprite]):
     def __getitem__(self, index):
         row = self.rows[index]
         values: dict[str, Any] = {name: np.array(row[name], float).reshape(shape) for name, shape in _LISTS.items()}
-        ground = np.ascontiguousarray(_decode(row["ground"])[..., :2])
+        ground = np.ascontiguousarray(decoded(row["ground"])[..., :2])
         values |= {name: row[name] for name in (*_NUMBERS, "body")}
-        return PersonSprite(rgba=_decode(row["rgba"]), ground=ground, **values)
+        return PersonSprite(rgba=decoded(row["rgba"]), ground=ground, **values)
 
 
 @dataclass(frozen=True)
@@ -119,7 +110,7 @@ def read_people(folder: Path, split: str) -> Library:
     """
     rows = read_rows(folder / split, "RenderPeopleCrops")
     scenery = read_library(folder / "vehicles" / split)
-    backdrops = [_decode(row["rgba"])[..., ::-1] for row in rows if row["theta"] is None]
+    backdrops = [decoded(row["rgba"])[..., ::-1] for row in rows if row["theta"] is None]
     return Library(
         People([r for r in rows if r["theta"] is not None]), scenery.vehicles, [*backdrops, *scenery.backdrops]
     )

@@ -82,7 +82,7 @@ def composed(sprite: Sprite, library: Library, troubles: Troubles, rng: np.rando
     zoom = canvas.size_wh / sprite.alpha.shape[::-1]
     points = sprite.keypoints * zoom + canvas.corner
     frame = _frame(canvas, troubles.cut, rng)
-    state = keypoint_states(points, sprite.self_hidden, canvas.own, canvas.front, frame)
+    state = states_in_crop(points, sprite.self_hidden, canvas.own, canvas.front, frame)
     poor = troubles.poor_box > 0 and rng.uniform() < troubles.poor_box
     box = canvas.box(frame, *(_POOR_BOX if poor else _GOOD_BOX), rng)
     middle, reach = box[:2] + box[2:] / 2, GROWN * box[2:].max() / 2 + 3
@@ -90,7 +90,7 @@ def composed(sprite: Sprite, library: Library, troubles: Troubles, rng: np.rando
     return Crop(image, np.r_[box[:2] - low, box[2:]], points - low, state, size, zoom, canvas.corner - low)
 
 
-def keypoint_states(
+def states_in_crop(
     points: np.ndarray, self_hidden: np.ndarray, own: np.ndarray, front: np.ndarray, frame_xyxy: np.ndarray
 ) -> np.ndarray:
     """(12,) states of edge points (12, 2), given coverage (h, w) of the vehicle and of what is before it."""

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.synthetic.photograph import decoded, encoded_jpeg, encoded_png
 from models.synthetic.plans import DrawJob
 from models.synthetic.scenery import SIZE_PX, draw_backdrop
 from models.synthetic.sprites import Sprite, draw_light, draw_place, draw_sprite, repainted
@@ -28,7 +29,7 @@ _QUALITY = 95
 BACKDROP = "backdrop"
 
 
-def draw_shard(job: DrawJob) -> int:
+def draw_vehicle_shard(job: DrawJob) -> int:
     """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
     rng = np.random.default_rng([job.seed, SEEDS[job.split], job.index])
     rows = [sprite_row(sprite) for sprite in _sprites(job, rng)]
@@ -80,11 +81,6 @@ SCHEMA = pa.schema(
 )
 
 
-def _encode(image: np.ndarray, kind: str = ".png") -> bytes:
-    flags = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY] if kind == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 4]
-    return cv2.imencode(kind, image, flags)[1].tobytes()
-
-
 def sprite_row(sprite: Sprite) -> dict:
     """A sprite as SCHEMA's columns."""
     # Beside the silhouette its mean colour: JPEG then rings less along the outline.
@@ -93,9 +89,9 @@ def sprite_row(sprite: Sprite) -> dict:
     return {
         "kind": sprite.kind,
         "seed": sprite.seed,
-        "rgb": _encode(filled[..., ::-1], ".jpg"),
-        "alpha": _encode(sprite.alpha.astype(np.uint8) * 255),
-        "ground": _encode(ground),
+        "rgb": encoded_jpeg(filled[..., ::-1], _QUALITY),
+        "alpha": encoded_png(sprite.alpha.astype(np.uint8) * 255),
+        "ground": encoded_png(ground),
         "keypoints": sprite.keypoints.reshape(-1),
         "self_hidden": sprite.self_hidden,
         "natural_px": sprite.natural_px,
@@ -107,11 +103,7 @@ def sprite_row(sprite: Sprite) -> dict:
 
 def backdrop_row(albedo: np.ndarray) -> dict:
     """An albedo image (S, S, 3) as SCHEMA's columns."""
-    return {"kind": BACKDROP, "seed": 0, "rgb": _encode(albedo[..., ::-1], ".jpg")}
-
-
-def _decode(data: bytes, flag: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), flag))
+    return {"kind": BACKDROP, "seed": 0, "rgb": encoded_jpeg(albedo[..., ::-1], _QUALITY)}
 
 
 @dataclass(frozen=True)
@@ -144,18 +136,18 @@ def read_rows(folder: Path, task: str) -> list[dict]:
 
 def backdrops_of(rows: Sequence[dict]) -> list[np.ndarray]:
     """The backdrops (S, S, 3) uint8 albedo among rows."""
-    return [_decode(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] for row in rows if row["kind"] == BACKDROP]
+    return [decoded(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] for row in rows if row["kind"] == BACKDROP]
 
 
 def sprite_of(row: dict) -> Sprite:
     """The inverse of `sprite_row`."""
-    alpha = _decode(row["alpha"]) > 127
+    alpha = decoded(row["alpha"]) > 127
     return Sprite(
         row["kind"],
         row["seed"],
-        _decode(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] * alpha[..., None],  # black beside it, as it was drawn
+        decoded(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] * alpha[..., None],  # black beside it, as it was drawn
         alpha,
-        np.ascontiguousarray(_decode(row["ground"])[..., :2]),
+        np.ascontiguousarray(decoded(row["ground"])[..., :2]),
         np.array(row["keypoints"], float).reshape(-1, 2),
         np.array(row["self_hidden"], bool),
         row["natural_px"],

@@ -23,11 +23,6 @@ _FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
 _LIFTED = ("outline", "unsure")
 
 
-def boxes_of(cutouts: pa.Table) -> np.ndarray:
-    """(N, 4) x y w h of CUTOUTS."""
-    return np.array(cutouts["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
-
-
 def looked_at(
     cutouts: pa.Table, frames: pa.Table, root: Path, progress: Progress | None
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:

@@ -15,7 +15,7 @@ from tasks.track import TrackObjects
 
 
 @dataclass(frozen=True)
-class CropSettings:
+class OcclusionCropSettings:
     """How many crops are kept."""
 
     per_actor: int = field(default=30, metadata={"help": "detections of one actor with one kind of label, at most"})
@@ -25,7 +25,7 @@ class CropSettings:
             raise ValueError(f"OcclusionCrops: per_actor: expected at least 1, got {self.per_actor}")
 
 
-class OcclusionCrops(CollectedData, settings=CropSettings):
+class OcclusionCrops(CollectedData, settings=OcclusionCropSettings):
     """Detections of the training cameras with what hides them, one Parquet file a camera."""
 
     prefix = "occlusion_crops"

@@ -30,9 +30,9 @@ class RenderVehicleCrops(DrawnData, settings=CropSettings):
 
     def drawings(self) -> Drawings:
         """All of one kind."""
-        from models.synthetic.vehicle_shards import draw_shard  # its ray caster loads for a second
+        from models.synthetic.vehicle_shards import draw_vehicle_shard  # its ray caster loads for a second
 
-        return [(draw_shard, plan_shards(self.settings, self.folder))]
+        return [(draw_vehicle_shard, plan_shards(self.settings, self.folder))]
 
 
 class RenderPeopleCrops(DrawnData, settings=PeopleSettings):
@@ -42,8 +42,10 @@ class RenderPeopleCrops(DrawnData, settings=PeopleSettings):
 
     def drawings(self) -> Drawings:
         """Vehicles, then people."""
-        from models.synthetic.people_shards import draw_shard as draw_people  # their ray caster loads for a second
-        from models.synthetic.vehicle_shards import draw_shard as draw_vehicles
+        from models.synthetic.people_shards import (
+            draw_people_shard as draw_people,  # their ray caster loads for a second
+        )
+        from models.synthetic.vehicle_shards import draw_vehicle_shard as draw_vehicles
 
         settings, folder = self.settings, self.folder
         return [(draw_vehicles, plan_vehicles(settings, folder)), (draw_people, plan_people(settings, folder))]
@@ -56,9 +58,9 @@ class RenderCarViews(DrawnData, settings=CarViewSettings):
 
     def drawings(self) -> Drawings:
         """All of one kind."""
-        from models.synthetic.car_views import draw_shard  # its ray caster loads for a second
+        from models.synthetic.car_views import draw_view_shard  # its ray caster loads for a second
 
-        return [(draw_shard, plan_views(self.settings, self.folder))]
+        return [(draw_view_shard, plan_views(self.settings, self.folder))]
 
 
 # The task that makes each model's training data.

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from cards import write_camera
 
-from models.synthetic.car_views import draw_shard as draw_views
+from models.synthetic.car_views import draw_view_shard as draw_views
 from models.synthetic.car_views import read_views
 from models.synthetic.car_views_plan import CarViewSettings, plan_views
 from models.synthetic.people_plan import PeopleSettings, plan_people, plan_vehicles
-from models.synthetic.people_shards import draw_shard as draw_people
+from models.synthetic.people_shards import draw_people_shard as draw_people
 from models.synthetic.people_shards import read_people
 from models.synthetic.vehicle_plan import CropSettings, plan_shards
-from models.synthetic.vehicle_shards import draw_shard as draw_vehicles
+from models.synthetic.vehicle_shards import draw_vehicle_shard as draw_vehicles
 from models.synthetic.vehicle_shards import read_library
 
 

@@ -18,9 +18,9 @@ from models.shape_basis import ShapeBasis
 from models.vehicle_keypoints import Keypoints, VehicleKeypoints
 from pipeline.core.boxes import box_iou
 from pipeline.core.skeletons import VEHICLE_12
-from pipeline.core.tables import RECONSTRUCTED
+from pipeline.core.tables import RECONSTRUCTED, matrix
 from pipeline.reconstruction.outline_fit import Outlined
-from pipeline.reconstruction.rows import Progress, boxes_of, liftable, looked_at, row_of, tracks_of
+from pipeline.reconstruction.rows import Progress, liftable, looked_at, row_of, tracks_of
 from pipeline.reconstruction.vehicles import fit as vehicle_fit
 
 
@@ -61,7 +61,7 @@ def predict_keypoints(
 ) -> Keypoints:
     """The network's points (N, 12) of vehicle CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame
     cannot be read any more."""
-    shape, boxes = (len(cutouts), len(VEHICLE_12)), boxes_of(cutouts)
+    shape, boxes = (len(cutouts), len(VEHICLE_12)), matrix(cutouts["bbox_xywh"], 4)
     xy, score = np.full((*shape, 2), np.nan), np.zeros(shape)
     sigma, state = np.full(shape, np.inf), np.zeros(shape, np.int64)
     for rows, pictures in looked_at(cutouts, frames, root, progress):
@@ -70,7 +70,7 @@ def predict_keypoints(
     return Keypoints(xy, score, sigma, state)
 
 
-def fit_rows(
+def fit_vehicle_rows(
     outlined: Outlined,
     points: Keypoints,
     camera: Camera,
@@ -80,12 +80,12 @@ def fit_rows(
 ) -> pa.Table:
     """RECONSTRUCTED of vehicles, with the fit to their keypoints instead of the outline's where it holds."""
     table, headings = outlined.table, outlined.headings
-    seen = vehicle_fit.Keypoints(
+    seen = vehicle_fit.VehiclesSeen(
         np.nan_to_num(points.xy), points.score, tracks_of(table), headings.yaw, headings.sigma, outlined.support,
-        _starts(table, plane),
+        _outline_starts(table, plane),
     )  # fmt: skip
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
-    overlap = _box_overlap(fits, boxes_of(outlined.cutouts), camera, bases)
+    overlap = _box_overlap(fits, matrix(outlined.cutouts["bbox_xywh"], 4), camera, bases)
     held = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
     rows = table.to_pylist()
     for i in np.flatnonzero(held).tolist():
@@ -94,12 +94,12 @@ def fit_rows(
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 
 
-def _starts(placed: pa.Table, plane: GroundPlane) -> np.ndarray:
+def _outline_starts(placed: pa.Table, plane: GroundPlane) -> np.ndarray:
     """(N, 3) world x, y and yaw of the outlines' fits; NaN where there is none."""
     known = ~np.array(placed["t"].is_null().to_pylist(), bool)
     starts, rows = np.full((len(placed), 3), np.nan), placed.filter(pa.array(known))
     if known.any():
-        R, t = (np.array(rows[name].to_pylist(), float) for name in ("R", "t"))
+        R, t = matrix(rows["R"], 9), matrix(rows["t"], 3)
         starts[known] = np.column_stack([plane.to_world(t)[:, :2], plane.yaw(R.reshape(-1, 3, 3))])
     return starts
 

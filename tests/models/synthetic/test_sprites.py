@@ -8,7 +8,7 @@ import pytest
 from calibration.camera import Camera, GroundPlane
 from models.synthetic.sprites import SIDE_PX, Placed, draw_light, draw_place, draw_sprite, self_hidden
 from models.synthetic.vehicle_plan import SEEDS, CropSettings, plan_shards
-from models.synthetic.vehicle_shards import draw_shard, read_backdrops, read_library
+from models.synthetic.vehicle_shards import draw_vehicle_shard, read_backdrops, read_library
 from pipeline.core.mesh import Mesh
 from pipeline.simulate.vehicles.fleet import BODY_TYPES, make_vehicle
 
@@ -103,7 +103,7 @@ def test_places_are_those_of_street_cameras(rng):
 
 def test_the_same_job_gives_the_same_bytes_and_comes_back_as_it_was_drawn(crops_folder, tmp_path, library):
     again = plan_shards(CropSettings(vehicles=6, views=3, val_vehicles=3, per_shard=6), tmp_path)[0]
-    draw_shard(again)
+    draw_vehicle_shard(again)
     assert again.out.read_bytes() == (crops_folder / "train" / again.out.name).read_bytes()
     assert len(library.vehicles) == 18 and len(library.people) == 6 and len(library.backdrops) == 2
     for sprite in [*library.vehicles, *library.people]:

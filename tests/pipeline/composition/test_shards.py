@@ -13,9 +13,10 @@ import pytest
 
 from models.body_model import load_body
 from pipeline.composition.geometry import SceneGeometry, depth_png
+from pipeline.composition.manifest import build_manifest
 from pipeline.composition.meshes import solid_of
 from pipeline.composition.sample import ComposeSettings
-from pipeline.composition.shards import ShardJob, build_manifest, compose_shard
+from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core import masks
 from pipeline.core.tables import IMAGES, OBJECTS
 
