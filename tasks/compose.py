@@ -9,8 +9,9 @@ from typing import Any
 import luigi
 import pyarrow.parquet as pq
 
+from pipeline.composition.manifest import build_manifest
 from pipeline.composition.sample import ComposeSettings
-from pipeline.composition.shards import ShardJob, build_manifest, compose_shard
+from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core.storage import write_json
 from pipeline.core.tables import MODES
 from pipeline.gallery.page import GallerySettings, build_gallery

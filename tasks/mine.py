@@ -18,7 +18,7 @@ from pipeline.core.storage import read_parts, write_bytes, write_json, write_tab
 from pipeline.mining.background_evidence import BackdropJob, backdrop_shard
 from pipeline.mining.classifier_gate import NETWORK, gate_shard
 from pipeline.mining.cutouts import CutJob, CutoutSettings, cut_shard
-from pipeline.mining.filter import REASONS, MiningSettings, judge
+from pipeline.mining.filter import REASONS, MiningSettings, decide
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
 from tasks.common.stage import Stage, digest
@@ -87,7 +87,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
         backdrop = read_parts(self.folder / BACKDROP)
-        verdict = judge(
+        verdict = decide(
             tracks, camera, plane, self.settings.mining, ignore=ignored, backdrop=backdrop,
             unoccluded=read_parts(self.folder / UNOCCLUDED) if self._gated else None, progress=report,
         )  # fmt: skip

@@ -24,7 +24,7 @@ from pipeline.core.tables import CUTOUTS
 from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people import stage as metric_people
 from pipeline.reconstruction.people.stage import MetricPeopleSettings
-from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_rows, predict_keypoints
+from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_vehicle_rows, predict_keypoints
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
 from tasks.common.stage import Stage, digest
@@ -134,7 +134,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         if network is None or not len(outlined.table):
             return outlined.table, ""
         points = predict_keypoints(outlined.cutouts, frames, self.folder, network)
-        table = fit_rows(outlined, points, camera, plane, load_bases(), settings.metric)
+        table = fit_vehicle_rows(outlined, points, camera, plane, load_bases(), settings.metric)
         return table, f", {len(table) - table['shape'].null_count} by their keypoints"
 
 
@@ -183,5 +183,5 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         network = models.load(hmr.SPEC.name, files["weights"])
         found = metric_people.regress(outlined.cutouts, frames, self.folder, camera, network, facing, pose)
         body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
-        table = metric_people.fit_rows(outlined, found, camera, plane, body, prior, metric)
+        table = metric_people.fit_people_rows(outlined, found, camera, plane, body, prior, metric)
         return table, f", {len(table) - table['smpl_theta'].null_count} by their bodies"

@@ -24,7 +24,7 @@ CHECKED_CAMERAS = ("cam07", "cam11")
 # Cameras that are there to be measured: small simulated ones, and real footage where it is at hand.
 MANIFESTS = Path(__file__).resolve().parents[2] / "tests" / "cameras"
 QUICK_CAMERA = "quick07"
-QUICK_SCENES = ("--scenes", "40", "--scenes-per-shard", "20")
+QUICK_SCENES = ("--scenes", "100", "--scenes-per-shard", "25")
 QUICK_OPTIONS = ("--manifests", str(MANIFESTS), *QUICK_SCENES)
 
 

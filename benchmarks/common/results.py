@@ -38,6 +38,8 @@ Occlusion-Net learns from rendered vehicles of the same generator as its test's,
 bodies; the test's scores were read while its losses were weighed, and pictures of two real cameras and cam07's
 detections while it was made to bear poor boxes. Graphs of the ablation are trained alone on a few thousand crops, so
 they stay below what ships.
+Joining broken tracks by appearance was made while cam07 and PETS were looked at; it stays, off unless asked for,
+because of what it adds on cam11 and on junction21, which chose nothing in it.
 """
 
 

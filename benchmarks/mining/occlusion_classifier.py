@@ -29,6 +29,7 @@ from calibration.camera import Camera, GroundPlane
 from models.occlusion_classifier.evaluate import precision_at, precision_recall
 from models.predictor import FramePredictor
 from pipeline.core.boxes import box_iou
+from pipeline.core.tables import matrix
 from pipeline.mining.classifier_gate import chances, load_classifier
 from pipeline.mining.filter import MiningSettings
 from pipeline.mining.observations import from_tracks
@@ -53,7 +54,7 @@ def simulated_whole(camera_dir: Path, tracks: pa.Table) -> np.ndarray:
 def annotated_whole(boxes: pd.DataFrame, tracks: pa.Table, size_hw: tuple[int, int]) -> np.ndarray:
     """(N,) bool by the annotated amodal boxes (frame, x, y, w, h), for the rows of a TRACKS table."""
     whole = np.zeros(len(tracks), bool)
-    seen = np.array(tracks["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
+    seen = matrix(tracks["bbox_xywh"], 4)
     by_frame = {frame: rows for frame, rows in boxes.groupby("frame")}
     for frame, rows in tracks.select(["frame_id"]).to_pandas().groupby("frame_id").indices.items():
         if frame in by_frame:

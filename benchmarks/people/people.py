@@ -17,7 +17,7 @@ from models.topdown import PersonPose
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import CUTOUTS
 from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
-from pipeline.reconstruction.people.stage import MetricPeopleSettings, facing_of, fit_rows, regress
+from pipeline.reconstruction.people.stage import MetricPeopleSettings, facing_of, fit_people_rows, regress
 from pipeline.reconstruction.people.types import RegressedPeople
 
 METRIC = MetricPeopleSettings()
@@ -42,7 +42,7 @@ class Refit:
 
     def fit(self, people: RegressedPeople, settings: MetricPeopleSettings) -> pa.Table:
         """RECONSTRUCTED from them, with the body that ships."""
-        return fit_rows(self.outlined, people, self.camera, self.plane, load_body(), load_prior(), settings)
+        return fit_people_rows(self.outlined, people, self.camera, self.plane, load_body(), load_prior(), settings)
 
 
 def stacked(table: pa.Table, column: str, *shape: int) -> np.ndarray:

@@ -67,7 +67,7 @@ def bodies_of(placed: pa.Table, cutouts: pa.Table) -> pa.Table:
 def reprojected(bodies: pa.Table, xy: np.ndarray, score: np.ndarray) -> float:
     """Share of a network's confident points xy (N, 17, 2) of cutouts within PCK_ALPHA of the box's longer side."""
     rows = bodies["row"].to_numpy()
-    off = np.linalg.norm(stacked(bodies, "keypoints_2d", -1, 2) - xy[rows], axis=2)
+    off = np.linalg.norm(stacked(bodies, "keypoints_2d", len(COCO_17), 2) - xy[rows], axis=2)
     reach = PCK_ALPHA * stacked(bodies, "bbox_xywh", 4)[:, 2:].max(axis=1)
     sure = score[rows] >= MIN_SCORE
     return float((off <= reach[:, None])[sure].mean()) if sure.any() else float("nan")

@@ -8,9 +8,9 @@ frames, all in one call. The profile lists the functions of the refinement by th
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -21,7 +21,8 @@ from scipy.spatial.transform import Rotation
 
 import models
 from benchmarks.common.report import Bar, Report, main
-from benchmarks.vehicles.fit_speed import PLANE, cpu_s, profile
+from benchmarks.common.timing import crops, profile, repeated
+from benchmarks.vehicles.fit_speed import PLANE
 from benchmarks.vehicles.pose_recovery import CAMERA, FRAMES
 from models.body_model import load_body
 from models.poses import load_prior, sample_poses
@@ -71,41 +72,20 @@ class _Here:
         pass
 
 
-def measure_fit(seen: PeopleSeen, what: str, repeats: int) -> tuple[dict, Callable[[], object]]:
-    """People refined a second of CPU time, and the call."""
-    body, prior = load_body(), load_prior()
-
-    def work() -> object:
-        return fit_people(seen, CAMERA, PLANE, body, prior)
-
-    spent, count = cpu_s(work, repeats), len(seen.track)
-    return {"what": what, "count": count, "cpu_s": spent, "a_second": count / spent}, work
-
-
-def measure_network(count: int) -> dict:
-    """Crops a second of the mesh network, wall time on all cores: boxes of people in noise, which cost as others."""
-    rng, network = np.random.default_rng(5), models.load("hmr", device="cpu")
-    frame = rng.integers(0, 255, (*CAMERA.size_hw, 3), np.uint8)
-    sides = rng.uniform(60, 200, count)
-    boxes = np.column_stack([rng.uniform(0, 1000, count), rng.uniform(0, 500, count), 0.4 * sides, sides])
-    network(frame, boxes[:32], camera=CAMERA)
-    begun, spent = time.perf_counter(), time.process_time()
-    network(frame, boxes, camera=CAMERA)
-    wall, spent = time.perf_counter() - begun, time.process_time() - spent
-    return {"what": "mesh network, crops (wall)", "count": count, "cpu_s": spent, "a_second": count / wall}
-
-
 def report(quick: bool, data: Path) -> Report:
     """One row a part; `data` is not used."""
     cv2.setNumThreads(1)
     seen, repeats = crowd(20 if quick else TRACKS), 1 if quick else REPEATS
-    fit, work = measure_fit(replace(seen, keypoints=None, score=None), "refinement to outlines", repeats)
-    with_keypoints, _ = measure_fit(seen, "the same with keypoints", repeats)
+    to_outlines, to_both = (
+        partial(fit_people, each, CAMERA, PLANE, load_body(), load_prior())
+        for each in (replace(seen, keypoints=None, score=None), seen)
+    )
+    fit = repeated("refinement to outlines", to_outlines, len(seen.track), repeats)
+    with_keypoints = repeated("the same with keypoints", to_both, len(seen.track), repeats)
     with patch("pipeline.reconstruction.people.fit.ThreadPoolExecutor", _Here):
-        spent_in = profile(work)
-    for line in spent_in:
-        print(f"{line['share']:6.1%}  {line['calls']:7d}  {line['function']}")
-    network = measure_network(64 if quick else 256)
+        spent_in = profile(to_outlines)
+    predict = partial(load_default("cpu").predict, camera=CAMERA)
+    network = crops("mesh network, crops (wall)", predict, (0.4, 1), 64 if quick else 256)
     bars = [
         Bar("people refined a second a core", fit["a_second"], at_least=10),
         Bar("crops through the mesh network a second", network["a_second"], at_least=20),

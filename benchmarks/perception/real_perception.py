@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,6 +33,7 @@ from benchmarks.perception.real_truth import vehicle_boxes, with_visible_parts
 from benchmarks.pipeline.real_cameras import annotated_boxes, footage, manifest, named_files
 from data_manifest import known_cameras
 from pipeline.core.storage import read_parts
+from pipeline.core.tables import matrix
 from pipeline.tracking.registry import trackers
 from pipeline.tracking.track import UNTRACKED, TrackingSettings
 from tasks.detect import DETECTIONS
@@ -142,7 +142,7 @@ def boxes_of(table: pa.Table, scene: Scene) -> pd.DataFrame:
     """The table's boxes of the scene's category in the labelled frames, as benchmarks.real_metrics reads them."""
     kept = [name for name in ("frame_id", "category", "score", "track_id") if name in table.column_names]
     found = table.select(kept).to_pandas().rename(columns={"frame_id": "frame"})
-    box = np.array(table["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
+    box = matrix(table["bbox_xywh"], 4)
     found = found.assign(**{key: box[:, k] for k, key in enumerate("xywh")})
     return found[(found["category"] == scene.category) & (found["frame"] < FRAMES)].reset_index(drop=True)
 

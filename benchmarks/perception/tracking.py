@@ -1,9 +1,10 @@
-"""Tracking against exact truth of cam07 and, where the footage is at hand, against PETS's annotations.
+"""Tracking against exact truth of simulated cameras and, where the footage is at hand, PETS's annotations.
 
     python -m benchmarks.tracking [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
-MOTA, IDF1, HOTA and DetA of each tracker, by motion alone and with appearance. The truth are amodal boxes; of cam07's
-actors those who move and are more than 0.3 visible.
+MOTA, IDF1, HOTA and DetA of each tracker, by motion alone and with appearance. The truth are amodal boxes; of
+simulated actors those who move and are more than 0.3 visible. How tracks are joined by appearance was chosen on cam07
+and PETS; cam11 and junction21 chose nothing in it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from pipeline.tracking.registry import trackers
 from pipeline.tracking.track import TrackingSettings, track
 
 PETS = "pets-onnx"
+# What appearance must at least add to the IDF1 of any tracker: about half of what it did when the bars were set.
+LEAST_GAIN = {"cam11": 0.005, "junction21": 0.01}
 _VISIBLE, _PIXELS = 0.3, 60  # less of an actor nobody can follow
 
 
@@ -65,7 +68,7 @@ def boxes_of(tracks: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
-    """Rows of the cameras; the bars: appearance may cost no tracker its identities."""
+    """Rows of the cameras; the bars: what appearance adds to each tracker's identities, nowhere less than nothing."""
     rows: list[dict] = []
     skipped: dict[str, str] = {}
     for site in sites:
@@ -76,11 +79,15 @@ def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
         rows += measure(site.demand("DetectObjects", data), *site.calibrated(data))
     blind, seeing = ([row for row in rows if row["appearance"] is told] for told in (False, True))
     bars = [
-        Bar(f"{b['camera']} {b['tracker']} IDF1 that appearance adds", a["IDF1"] - b["IDF1"], at_least=0.0)
+        Bar(
+            f"{b['camera']} {b['tracker']} IDF1 that appearance adds",
+            a["IDF1"] - b["IDF1"],
+            at_least=LEAST_GAIN.get(b["camera"], 0.0),
+        )
         for b, a in zip(blind, seeing, strict=True)
     ]
     return Report(rows, bars, skipped)
 
 
 if __name__ == "__main__":
-    main("tracking", __doc__, report, cameras=(CAMERA, PETS), quick_cameras=(PETS,))
+    main("tracking", __doc__, report, cameras=(CAMERA, *LEAST_GAIN, PETS), quick_cameras=(PETS,))

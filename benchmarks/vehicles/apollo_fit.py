@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.vehicles.apollo_cars import CAMERA, FOLDER, Cars, read_cars
 from models.shape_basis import ShapeBasis, load_bases
-from pipeline.reconstruction.vehicles.fit import Keypoints, VehicleFitSettings, fit_vehicles
+from pipeline.reconstruction.vehicles.fit import VehicleFitSettings, VehiclesSeen, fit_vehicles
 
 MIN_POINTS = 5
 # Clicks are off, and cars differ from every basis, by more than a network's keypoints from the fleet's.
@@ -84,7 +84,7 @@ def fit_each(name: str, cars: Cars, basis_of: Callable[[int], ShapeBasis]) -> tu
     R, t, refusal = np.zeros_like(cars.R), np.zeros_like(cars.t), np.zeros(len(cars.t), object)
     rows = np.flatnonzero(cars.scores.sum(axis=1) >= MIN_POINTS)
     for i in rows:
-        keypoints = Keypoints(cars.xy[i : i + 1], cars.scores[i : i + 1], np.zeros(1, int))
+        keypoints = VehiclesSeen(cars.xy[i : i + 1], cars.scores[i : i + 1], np.zeros(1, int))
         fit = fit_vehicles(keypoints, CAMERA, None, {"car": basis_of(int(i))}, SETTINGS)
         R[i], t[i], refusal[i] = fit.R[0], fit.t[0], fit.refusal[0]
     words, counts = np.unique(refusal[rows].astype(str), return_counts=True)

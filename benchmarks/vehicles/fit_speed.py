@@ -8,31 +8,28 @@ tracks of 6 frames, all in one call. The profile lists the functions by their ow
 
 from __future__ import annotations
 
-import cProfile
-import pstats
-import time
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from statistics import median
 
 import cv2
 import numpy as np
 
 from benchmarks.common.report import Bar, Report, main
+from benchmarks.common.timing import crops, profile, repeated
 from benchmarks.vehicles.pose_recovery import CAMERA, FRAMES, body_of
 from calibration.camera import GroundPlane
 from models.shape_basis import load_bases
 from models.topdown.keypoints import load_keypoints
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
-from pipeline.reconstruction.vehicles.fit import Keypoints, fit_vehicles
+from pipeline.reconstruction.vehicles.fit import VehiclesSeen, fit_vehicles
 
 PLANE = GroundPlane.from_tilt(15, 1, 8.0)
 TRACKS, REPEATS = 300, 5
 
 
-def street(tracks: int) -> Keypoints:
+def street(tracks: int) -> VehiclesSeen:
     """Noisy keypoints of tracks before the camera, and the outlines of the meshes that are nearest to them."""
     rng, bases = np.random.default_rng(31), load_bases()
     bodies = [body_of(kind, kind, False)[:2] for kind in range(36)]
@@ -49,67 +46,21 @@ def street(tracks: int) -> Keypoints:
     scores = np.ones((len(xy), len(VEHICLE_12)))
     for row in scores:
         row[rng.permutation(len(VEHICLE_12))[:4]] = 0
-    return Keypoints(np.array(xy), scores, np.array(track), support=np.array(support))
-
-
-def cpu_s(work: Callable[[], object], repeats: int) -> float:
-    """Median CPU seconds of a call, all threads together, after one to warm up."""
-    work()
-    spent = []
-    for _ in range(repeats):
-        begun = time.process_time()
-        work()
-        spent.append(time.process_time() - begun)
-    return median(spent)
-
-
-def profile(work: Callable[[], object], lines: int = 10) -> list[dict]:
-    """The functions that took the most time of their own: name, calls, share of the whole."""
-    watch = cProfile.Profile()
-    watch.runcall(work)
-    stats = pstats.Stats(watch).stats  # type: ignore[attr-defined]
-    whole = sum(entry[2] for entry in stats.values())
-    ordered = sorted(stats.items(), key=lambda item: -item[1][2])[:lines]
-    return [
-        {"function": f"{Path(file).name}:{name}", "calls": entry[1], "share": round(entry[2] / whole, 3)}
-        for (file, _, name), entry in ordered
-    ]
-
-
-def measure_fit(keypoints: Keypoints, what: str, repeats: int) -> tuple[dict, list[dict]]:
-    """The row of a fit and its profile."""
-    bases = load_bases()
-
-    def work() -> object:
-        return fit_vehicles(keypoints, CAMERA, PLANE, bases)
-
-    spent, count = cpu_s(work, repeats), len(keypoints.track)
-    return {"what": what, "count": count, "cpu_s": spent, "a_second": count / spent}, profile(work)
-
-
-def measure_network(count: int) -> dict:
-    """Crops a second of the keypoint network, wall time on all cores: boxes of cars in noise, which cost as others."""
-    rng, network = np.random.default_rng(5), load_keypoints(device="cpu")
-    frame = rng.integers(0, 255, (*CAMERA.size_hw, 3), np.uint8)
-    sides = rng.uniform(60, 200, count)
-    boxes = np.column_stack([rng.uniform(0, 1000, count), rng.uniform(0, 500, count), sides, 0.7 * sides])
-    network.predict([frame] * 32, boxes[:32])
-    begun, spent = time.perf_counter(), time.process_time()
-    network.predict([frame] * count, boxes)
-    wall, spent = time.perf_counter() - begun, time.process_time() - spent
-    return {"what": "keypoint network, crops (wall)", "count": count, "cpu_s": spent, "a_second": count / wall}
+    return VehiclesSeen(np.array(xy), scores, np.array(track), support=np.array(support))
 
 
 def report(quick: bool, data: Path) -> Report:
     """One row a part; `data` is not used."""
     cv2.setNumThreads(1)
     outlined, repeats = street(60 if quick else TRACKS), 2 if quick else REPEATS
-    keypoints = replace(outlined, support=None)
-    fit, spent_in = measure_fit(keypoints, "vehicle fit, observations", repeats)
-    with_outlines, _ = measure_fit(outlined, "the same with outlines", repeats)
-    for line in spent_in:
-        print(f"{line['share']:6.1%}  {line['calls']:7d}  {line['function']}")
-    network = measure_network(64 if quick else 256)
+    by_keypoints, by_both = (
+        partial(fit_vehicles, seen, CAMERA, PLANE, load_bases()) for seen in (replace(outlined, support=None), outlined)
+    )
+    count = len(outlined.track)
+    fit = repeated("vehicle fit, observations", by_keypoints, count, repeats)
+    with_outlines = repeated("the same with outlines", by_both, count, repeats)
+    spent_in = profile(by_keypoints)
+    network = crops("keypoint network, crops (wall)", load_keypoints(device="cpu").predict, (1, 0.7), 64 if quick else 256)
     bars = [
         Bar("vehicle observations fitted a second a core", fit["a_second"], at_least=500),
         Bar("crops through the keypoint network a second", network["a_second"], at_least=40),

@@ -23,7 +23,7 @@ from benchmarks.common.report import Bar, Report, main
 from calibration.camera import Camera, GroundPlane
 from models.shape_basis import GROUPS, load_bases
 from pipeline.core.skeletons import VEHICLE_12
-from pipeline.reconstruction.vehicles.fit import Keypoints, VehicleFits, VehicleFitSettings, fit_vehicles
+from pipeline.reconstruction.vehicles.fit import VehicleFits, VehicleFitSettings, VehiclesSeen, fit_vehicles
 from pipeline.simulate.vehicles.fleet import BODY_TYPES, make_vehicle
 
 TRACKS, FRAMES = 180, 6
@@ -38,7 +38,7 @@ class Drawn:
     """The observations of one camera and what is true of them."""
 
     plane: GroundPlane
-    keypoints: Keypoints
+    keypoints: VehiclesSeen
     t: np.ndarray
     yaw: np.ndarray
     group: np.ndarray
@@ -78,7 +78,7 @@ def draw(track: int, frames: int, in_span: bool, noise_px: float, missing: int) 
         scores.append(score)
         t_true.append(t)
         yaws.append(yaw)
-    keypoints = Keypoints(np.array(xy), np.array(scores), np.full(frames, track))
+    keypoints = VehiclesSeen(np.array(xy), np.array(scores), np.full(frames, track))
     return Drawn(plane, keypoints, np.array(t_true), np.array(yaws), np.full(frames, group, object), points, dims)
 
 

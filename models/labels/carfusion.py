@@ -47,7 +47,7 @@ def read_raw(root: Path, split: str | None = None) -> list[LabelledVehicle]:
     for folder in folders:
         if _intersection(folder.name, folder) in wanted:
             for path in sorted((folder / "gt").glob("*.txt"), key=_name_key):
-                vehicles += _of_frame(folder, path)
+                vehicles += _frame_vehicles(folder, path)
     if not vehicles:
         raise ValueError(f"{root}: no labelled vehicle of {', '.join(wanted)}; expected them in SEQUENCE/gt/*.txt")
     return checked_pictures(root, vehicles)
@@ -59,7 +59,7 @@ def read_converted(path: Path, root: Path, split: str | None = None) -> list[Lab
     The converter drops which object is which. Raises ValueError in one line as `read_raw`, and for another number of
     keypoints than fourteen.
     """
-    content, wanted = _coco(path), _intersections(split)
+    content, wanted = _coco_entries(path), _intersections(split)
     names = {image["id"]: str(image["file_name"]) for image in content["images"]}
     vehicles = []
     for annotation in content["annotations"]:
@@ -96,7 +96,7 @@ def _name_key(path: Path) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _of_frame(folder: Path, path: Path) -> list[LabelledVehicle]:
+def _frame_vehicles(folder: Path, path: Path) -> list[LabelledVehicle]:
     points: dict[int, np.ndarray] = {}
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if line.strip():
@@ -105,8 +105,12 @@ def _of_frame(folder: Path, path: Path) -> list[LabelledVehicle]:
     video, frame = path.stem.split("_")
     source: dict[str, Any] = {"image": folder / "images_jpg" / f"{path.stem}.jpg", "sequence": folder.name}
     source |= {"camera": video, "frame": frame, "intersection": _intersection(folder.name, folder)}
-    found = ((of, values, _box(values)) for of, values in sorted(points.items()))
-    return [_vehicle(values, box, _OF_FLAG, object_id=of, **source) for of, values, box in found if box is not None]
+    found = ((of, values, _points_box(values)) for of, values in sorted(points.items()))
+    return [
+        _carfusion_vehicle(values, box, _OF_FLAG, object_id=of, **source)
+        for of, values, box in found
+        if box is not None
+    ]
 
 
 def _fields(where: str, line: str) -> tuple[float, float, int, int, int]:
@@ -122,7 +126,7 @@ def _fields(where: str, line: str) -> tuple[float, float, int, int, int]:
     return x, y, point, of, flag
 
 
-def _box(values: np.ndarray) -> np.ndarray | None:
+def _points_box(values: np.ndarray) -> np.ndarray | None:
     """The box of the points inside the frame (14, 3), grown; None with fewer than two."""
     inside = (values[:, :2] > 0).all(axis=1) & (values[:, :2] <= _SIZE_WH).all(axis=1)
     values[~inside] = np.nan, np.nan, 0
@@ -143,17 +147,17 @@ def _of_annotation(where: str, annotation: dict, name: str, root: Path) -> Label
     camera, _, frame = Path(name).stem.partition("_")
     sequence = Path(name).parts[0]
     source = {"sequence": sequence, "camera": camera, "frame": frame, "intersection": _intersection(sequence, root)}
-    return _vehicle(values.reshape(-1, 3), box, _OF_V, image=root / name, **source)
+    return _carfusion_vehicle(values.reshape(-1, 3), box, _OF_V, image=root / name, **source)
 
 
-def _vehicle(values: np.ndarray, box: np.ndarray, states: dict[int, int], **source: Any) -> LabelledVehicle:
+def _carfusion_vehicle(values: np.ndarray, box: np.ndarray, states: dict[int, int], **source: Any) -> LabelledVehicle:
     flag = values[OURS, 2].astype(np.int64)
     xy = np.where(flag[:, None] > 0, values[OURS, :2], np.nan)
     state = np.array([states[value] for value in flag.tolist()])
     return LabelledVehicle(box_xywh=box, xy=xy, state=state, flag=flag, **source)
 
 
-def _coco(path: Path) -> dict[str, list[dict]]:
+def _coco_entries(path: Path) -> dict[str, list[dict]]:
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError) as error:

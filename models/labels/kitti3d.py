@@ -29,17 +29,19 @@ def read_kitti3d(path: Path, images: Path) -> list[LabelledVehicle]:
     lines = path.read_text().splitlines()
     names = _names(path, lines[0] if lines else "")
     vehicles = [
-        _vehicle(f"{path}:{number}", line, names, images) for number, line in enumerate(lines[1:], 2) if line.strip()
+        _kitti_vehicle(f"{path}:{number}", line, names, images)
+        for number, line in enumerate(lines[1:], 2)
+        if line.strip()
     ]
     return checked_pictures(path, vehicles)
 
 
-def _cells(line: str) -> list[str]:
+def _split_line(line: str) -> list[str]:
     return line.replace(",", " ").split()
 
 
 def _names(path: Path, line: str) -> list[str]:
-    cells = _cells(line.lstrip("#"))
+    cells = _split_line(line.lstrip("#"))
     names = cells[len(_FIRST) :]
     missing = [name for name in NAMES if name not in names]
     if tuple(cells[: len(_FIRST)]) != _FIRST or missing:
@@ -48,8 +50,8 @@ def _names(path: Path, line: str) -> list[str]:
     return names
 
 
-def _vehicle(where: str, line: str, names: list[str], images: Path) -> LabelledVehicle:
-    cells = _cells(line)
+def _kitti_vehicle(where: str, line: str, names: list[str], images: Path) -> LabelledVehicle:
+    cells = _split_line(line)
     try:
         numbers = np.array(cells[1:], float)
     except ValueError:

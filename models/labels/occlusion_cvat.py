@@ -39,20 +39,20 @@ def crops_of_cvat(path: Path, images: Path) -> pa.Table:
     rows: list[dict] = []
     groups: dict[Path, int] = {}  # a file may have a picture several times: by a job each
     for picture in root.iter("image"):
-        file = _inside(path, images, picture.get("name", ""))
+        file = _picture_file(path, images, picture.get("name", ""))
         group = groups.setdefault(file, len(groups))
-        shapes = list(_shapes(path, picture))
+        shapes = list(_shape_elements(path, picture))
         if shapes:
             image = decode_image(file.read_bytes(), str(file))
             for where, shape in shapes:
-                mask, xy = _mask(where, shape, (image.shape[0], image.shape[1]))
+                mask, xy = _shape_mask(where, shape, (image.shape[0], image.shape[1]))
                 rows.append(row(group, LABELS[_label(where, shape)], crop_of(image, mask, xy)))
     if not rows:
         raise ValueError(f"{path}: no box, polygon or mask in any <image>; expected CVAT for images 1.1")
     return pa.Table.from_pylist(rows, schema=CROPS)
 
 
-def _inside(path: Path, images: Path, name: str) -> Path:
+def _picture_file(path: Path, images: Path, name: str) -> Path:
     """The picture's file, which a label file of strangers may not choose outside the pictures' folder."""
     file = (images / name).resolve()
     if not file.is_relative_to(images.resolve()) or not file.is_file():
@@ -60,7 +60,7 @@ def _inside(path: Path, images: Path, name: str) -> Path:
     return file
 
 
-def _shapes(path: Path, picture: Element) -> Iterator[tuple[str, Element]]:
+def _shape_elements(path: Path, picture: Element) -> Iterator[tuple[str, Element]]:
     for number, shape in enumerate((s for s in picture if s.tag in _SHAPES), start=1):
         yield f"{path}: image {picture.get('name')!r}, shape {number}", shape
 
@@ -74,7 +74,7 @@ def _label(where: str, shape: Element) -> str:
     return "occluded" if shape.get("occluded") == "1" else "unoccluded"
 
 
-def _mask(where: str, shape: Element, size_hw: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
+def _shape_mask(where: str, shape: Element, size_hw: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
     """The shape's mask (h, w) bool, what of it is inside the frame, and its top-left pixel."""
     full = np.zeros(size_hw, np.uint8)
     try:

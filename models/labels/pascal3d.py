@@ -41,10 +41,10 @@ def read_pascal3d(annotations: Path, images: Path, category: str = "car") -> lis
     paths = sorted(annotations.glob("*.mat")) if annotations.is_dir() else [annotations]
     if not paths:
         raise ValueError(f"{annotations}: expected PASCAL3D+ annotations *.mat, found none")
-    return checked_pictures(annotations, [v for path in paths for v in _of_file(path, images, category)])
+    return checked_pictures(annotations, [v for path in paths for v in _record_vehicles(path, images, category)])
 
 
-def _of_file(path: Path, images: Path, category: str) -> list[LabelledVehicle]:
+def _record_vehicles(path: Path, images: Path, category: str) -> list[LabelledVehicle]:
     record = _record(path)
     picture = images / Path(str(record.filename)).name
     vehicles = []

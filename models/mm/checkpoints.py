@@ -80,7 +80,7 @@ def read_zoo_checkpoint(path: Path) -> ZooCheckpoint:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(f"{path}: {_reason(error)}") from None
-    return _checked(content, path)
+    return _zoo_content(content, path)
 
 
 def _reason(error: Exception) -> str:
@@ -91,7 +91,7 @@ def _reason(error: Exception) -> str:
     return f"not a checkpoint of tensors and plain values ({text[:160]})"
 
 
-def _checked(content: Any, path: Path) -> ZooCheckpoint:
+def _zoo_content(content: Any, path: Path) -> ZooCheckpoint:
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     named = isinstance(state, dict) and all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
     if not named or not state:

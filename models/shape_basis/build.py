@@ -18,7 +18,7 @@ _BLOCK_WEIGHTS = {"keypoints": 1.0, "dims": 0.5, "mesh": 1.0}
 
 
 @dataclass(frozen=True)
-class Model:
+class Example:
     """One vehicle to learn from: keypoints (12, 3), dims_lwh_m (3,), vertices (V, 3), symmetric, ordered as a basis.
 
     name says where it is from. All models of a group share the V vertices' order and their triangles; V may be 0.
@@ -30,7 +30,9 @@ class Model:
     vertices: np.ndarray
 
 
-def build_basis(group: str, models: Sequence[Model], triangles: np.ndarray, components: int = COMPONENTS) -> ShapeBasis:
+def build_basis(
+    group: str, models: Sequence[Example], triangles: np.ndarray, components: int = COMPONENTS
+) -> ShapeBasis:
     """The basis of a group's models: principal component analysis of [keypoints, size, vertices] together.
 
     components is K; where there are fewer models than K + 1 the rest of the components are zero, so that all groups
@@ -59,13 +61,13 @@ def _principal_axes(centred: np.ndarray, components: int) -> np.ndarray:
     return np.concatenate([axes, np.zeros((components - len(axes), axes.shape[1]))])
 
 
-def _mirror_pairs(model: Model) -> int:
+def _mirror_pairs(model: Example) -> int:
     """How many mirror pairs the vertices begin with."""
     beside = np.flatnonzero(model.vertices[:, 1])
     return (int(beside[-1]) + 1) // 2 if len(beside) else 0
 
 
-def _independent_values(model: Model) -> np.ndarray:
+def _independent_values(model: Example) -> np.ndarray:
     """(D,) left keypoints, size, left vertices, then x and z of those on the middle plane."""
     pairs = _mirror_pairs(model)
     middle = model.vertices[2 * pairs :, [0, 2]]
@@ -73,13 +75,13 @@ def _independent_values(model: Model) -> np.ndarray:
     return np.concatenate([np.ravel(block) for block in left])
 
 
-def _weights(model: Model) -> np.ndarray:
+def _weights(model: Example) -> np.ndarray:
     """(D,) weights of a row's entries: each block counts as a whole, however many numbers it has."""
     sizes = {"keypoints": 18, "dims": 3, "mesh": len(_independent_values(model)) - 21}
     return np.concatenate([np.full(n, _BLOCK_WEIGHTS[block] / np.sqrt(max(n, 1))) for block, n in sizes.items()])
 
 
-def _blocks(rows: np.ndarray, like: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _blocks(rows: np.ndarray, like: Example) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows (N, D) as keypoints (N, 12, 3), sizes (N, 3) and vertices (N, V, 3) of both sides."""
     pairs, count = _mirror_pairs(like), len(rows)
     keypoints, dims, left, middle = np.split(rows, np.cumsum([18, 3, 3 * pairs]), axis=1)

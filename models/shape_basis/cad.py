@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.shape_basis.basis import GROUPS
-from models.shape_basis.build import Model
+from models.shape_basis.build import Example
 from models.shape_basis.envelope import both_halves, envelope_triangles, halves
 from models.shape_basis.topology import shared_topology
 from pipeline.core.skeletons import VEHICLE_12
@@ -59,7 +59,7 @@ def read_cad_folder(folder: Path) -> dict[str, list[Cad]]:
     return groups
 
 
-def cad_models(group: str, cads: list[Cad]) -> tuple[list[Model], np.ndarray]:
+def cad_models(group: str, cads: list[Cad]) -> tuple[list[Example], np.ndarray]:
     """(models, triangles (T, 3)) to learn from: own vertices where all share one topology, else the envelope's.
 
     Raises ValueError for a vehicle whose two sides differ.
@@ -69,7 +69,7 @@ def cad_models(group: str, cads: list[Cad]) -> tuple[list[Model], np.ndarray]:
     dense, triangles = (envelopes, envelope_triangles()) if shared is None else shared
     dims = [np.ptp(cad.vertices, axis=0) for cad in cads]
     return [
-        Model(cad.name, symmetric(cad.keypoints), size, vertices)
+        Example(cad.name, symmetric(cad.keypoints), size, vertices)
         for cad, size, vertices in zip(cads, dims, dense, strict=True)
     ], triangles
 

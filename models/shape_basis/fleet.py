@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from models.shape_basis.build import Model
+from models.shape_basis.build import Example
 from models.shape_basis.envelope import resample
 
 
@@ -29,11 +29,11 @@ class FleetVehicle(Protocol):
 
 def fleet_models(
     group: str, bodies: Sequence[str], seeds: Iterable[int], make: Callable[[str, int], FleetVehicle]
-) -> Iterator[Model]:
+) -> Iterator[Example]:
     """One model for each body type and seed; `make(body, seed)` gives the vehicle."""
     for seed in seeds:
         for body in bodies:
             vehicle = make(body, seed)
             vertices = np.asarray(vehicle.mesh.vertices, float)
             dense = resample(group, vertices, vehicle.mesh.triangles, vehicle.keypoints)
-            yield Model(f"{body} {seed}", vehicle.keypoints, np.asarray(vehicle.dims_lwh_m, float), dense)
+            yield Example(f"{body} {seed}", vehicle.keypoints, np.asarray(vehicle.dims_lwh_m, float), dense)

@@ -58,11 +58,11 @@ def compose(library: Library, rng: np.random.Generator) -> Crop:
     street = piece_of(library.backdrops, 48, rng)
     canvas = lay_street(sprite, HEIGHT_PX, _ROOM, min(size, _LARGEST_PX) / HEIGHT_PX, street, rng)
     for _ in range(rng.choice(3, p=[0.6, 0.25, 0.15])):
-        _paste_other(canvas, sprite, library, rng, behind=True)
+        _paste_beside(canvas, sprite, library, rng, behind=True)
     canvas.paste(*resized(sprite.rgba, canvas.size_wh), canvas.corner, canvas.own)
     if rng.uniform() < 0.35:
-        _occlude(canvas, sprite, library, rng)
-    frame = _frame(canvas, rng)
+        _occlude_person(canvas, sprite, library, rng)
+    frame = _border(canvas, rng)
     return _developed(canvas, sprite, frame, canvas.box(frame, 0.03, 0.08, rng), size, rng)
 
 
@@ -82,7 +82,7 @@ def _other(library: Library, rng: np.random.Generator) -> tuple[np.ndarray, floa
     return rgba, vehicle.px_per_m * SIDE_PX / vehicle.natural_px
 
 
-def _paste_other(canvas: Canvas, sprite: PersonSprite, library: Library, rng, *, behind: bool) -> None:
+def _paste_beside(canvas: Canvas, sprite: PersonSprite, library: Library, rng, *, behind: bool) -> None:
     """Another person or a vehicle at about the same scale, standing farther away or nearer."""
     rgba, px_per_m = _other(library, rng)
     zoom = canvas.zoom * sprite.px_per_m / px_per_m * rng.uniform(0.8, 1.25)
@@ -97,16 +97,16 @@ def _paste_other(canvas: Canvas, sprite: PersonSprite, library: Library, rng, *,
     canvas.paste(*resized(rgba, size), corner, None if behind else canvas.front)
 
 
-def _occlude(canvas: Canvas, sprite: PersonSprite, library: Library, rng: np.random.Generator) -> None:
+def _occlude_person(canvas: Canvas, sprite: PersonSprite, library: Library, rng: np.random.Generator) -> None:
     """Put something before the person, unless little would be left of them."""
     with canvas.unless_hidden(0.4):
         if rng.uniform() < 0.65:
-            _paste_other(canvas, sprite, library, rng, behind=False)
+            _paste_beside(canvas, sprite, library, rng, behind=False)
         else:
             canvas.put_before(sprite, 1, rng)
 
 
-def _frame(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
+def _border(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     """(4,) x0 y0 x1 y1 of the picture's border in the canvas: mostly far off, else through the person."""
     side = canvas.picture.shape[0]
     frame = np.array([-9 * side, -9 * side, 10 * side, 10 * side])

@@ -18,15 +18,13 @@ import pyarrow as pa
 from models.body_model.points import POINTS
 from models.poses import sample_poses
 from models.synthetic.people_sprites import PersonSprite, render_person
+from models.synthetic.photograph import decoded, encoded_jpeg, encoded_png
 from models.synthetic.plans import POSES, PeopleJob
 from models.synthetic.scenery import sample_backdrop
 from models.synthetic.sprites import Sprite
 from models.synthetic.vehicle_shards import (
-    decode,
     decode_ground,
     encode_ground,
-    encode_jpeg,
-    encode_png,
     read_library,
     read_rows,
     write_shard,
@@ -49,7 +47,7 @@ def render_people(job: PeopleJob) -> int:
 def _rows(job: PeopleJob, rng: np.random.Generator) -> Iterator[dict]:
     yield from map(_row, _sprites(job, rng))
     for _ in range(_BACKDROPS):
-        yield {"rgba": encode_jpeg(sample_backdrop(rng), _QUALITY)}
+        yield {"rgba": encoded_jpeg(sample_backdrop(rng)[..., ::-1], _QUALITY)}
 
 
 def bodies_of(split: str) -> np.ndarray:
@@ -78,7 +76,7 @@ SCHEMA = pa.schema(
 
 def _row(sprite: PersonSprite) -> dict:
     return {
-        "rgba": encode_png(sprite.rgba),
+        "rgba": encoded_png(sprite.rgba),
         "ground": encode_ground(sprite.ground),
         "body": sprite.body,
         **{name: getattr(sprite, name).reshape(-1) for name in _LISTS},
@@ -100,7 +98,7 @@ class People(Sequence[PersonSprite]):
         values: dict[str, Any] = {name: np.array(row[name], float).reshape(shape) for name, shape in _LISTS.items()}
         ground = decode_ground(row["ground"])
         values |= {name: row[name] for name in (*_NUMBERS, "body")}
-        return PersonSprite(rgba=decode(row["rgba"]), ground=ground, **values)
+        return PersonSprite(rgba=decoded(row["rgba"]), ground=ground, **values)
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def read_people(folder: Path, split: str) -> Library:
     """
     rows = read_rows(folder / split, "RenderPeopleCrops")
     scenery = read_library(folder / "vehicles" / split)
-    backdrops = [decode(row["rgba"])[..., ::-1] for row in rows if row["theta"] is None]
+    backdrops = [decoded(row["rgba"])[..., ::-1] for row in rows if row["theta"] is None]
     return Library(
         People([r for r in rows if r["theta"] is not None]), scenery.vehicles, [*backdrops, *scenery.backdrops]
     )

@@ -10,7 +10,7 @@ SIZE_PX = 384
 
 def sample_backdrop(rng: np.random.Generator) -> np.ndarray:
     """(SIZE_PX, SIZE_PX, 3) uint8 albedo, linear in 1/255ths: a street seen from above a pavement."""
-    ground = _ground(rng)
+    ground = _street_from_above(rng)
     # A trapezium of the ground seen under some slant.
     near, far = rng.uniform(0.15, 0.5), rng.uniform(0.5, 1.0)
     source = SIZE_PX * np.array(
@@ -42,7 +42,7 @@ def _mottled(rng: np.random.Generator, base: list[float], contrast: float) -> np
     return np.maximum(np.array(base, np.float32) * (1 + contrast * field[..., None]), 0)
 
 
-def _ground(rng: np.random.Generator) -> np.ndarray:
+def _street_from_above(rng: np.random.Generator) -> np.ndarray:
     """Road with markings between pavements and verges, seen straight from above."""
     picture = _mottled(rng, _colour(rng, 0.04, 0.30, 0.08), rng.uniform(0.03, 0.2))
     edges = np.sort(rng.integers(0, SIZE_PX, 2))

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.synthetic.photograph import decoded, encoded_jpeg, encoded_png
 from models.synthetic.plans import RenderJob, VehicleJob
 from models.synthetic.scenery import SIZE_PX, sample_backdrop
 from models.synthetic.sprites import Sprite, render_sprite, repainted, sample_illumination, sample_place
@@ -24,6 +25,7 @@ from pipeline.simulate.vehicles.fleet import BODY_TYPES, make_vehicle
 
 _WEIGHTS = (0.15, 0.15, 0.13, 0.16, 0.08, 0.10, 0.07, 0.08, 0.08)  # of BODY_TYPES
 BACKDROP = "backdrop"
+_QUALITY = 95  # colours hardly change
 
 
 def render_vehicles(job: VehicleJob) -> int:
@@ -91,29 +93,14 @@ SCHEMA = pa.schema(
 )
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """An image (H, W, C) uint8, BGR, without loss."""
-    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
-
-
-def encode_jpeg(image_rgb: np.ndarray, quality: int = 95) -> bytes:
-    """An image (H, W, 3) uint8, RGB, whose colours hardly change."""
-    return cv2.imencode(".jpg", image_rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-
-
 def encode_ground(ground: np.ndarray) -> bytes:
     """The light on the ground (G, G, 2) uint8."""
-    return encode_png(np.dstack([ground, ground[..., :1]]))
-
-
-def decode(data: bytes, flag: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
-    """What either encoder encoded, uint8, BGR."""
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), flag))
+    return encoded_png(np.dstack([ground, ground[..., :1]]))
 
 
 def decode_ground(data: bytes) -> np.ndarray:
     """The inverse of `encode_ground`."""
-    return np.ascontiguousarray(decode(data)[..., :2])
+    return np.ascontiguousarray(decoded(data)[..., :2])
 
 
 def sprite_row(sprite: Sprite) -> dict:
@@ -123,8 +110,8 @@ def sprite_row(sprite: Sprite) -> dict:
     return {
         "kind": sprite.kind,
         "seed": sprite.seed,
-        "rgb": encode_jpeg(filled),
-        "alpha": encode_png(sprite.alpha.astype(np.uint8) * 255),
+        "rgb": encoded_jpeg(filled[..., ::-1], _QUALITY),
+        "alpha": encoded_png(sprite.alpha.astype(np.uint8) * 255),
         "ground": encode_ground(sprite.ground),
         "keypoints": sprite.keypoints.reshape(-1),
         "self_hidden": sprite.self_hidden,
@@ -138,7 +125,7 @@ def sprite_row(sprite: Sprite) -> dict:
 def backdrop_rows(count: int, rng: np.random.Generator) -> Iterator[dict]:
     """So many albedo images of streets as SCHEMA's columns."""
     for _ in range(count):
-        yield {"kind": BACKDROP, "seed": 0, "rgb": encode_jpeg(sample_backdrop(rng))}
+        yield {"kind": BACKDROP, "seed": 0, "rgb": encoded_jpeg(sample_backdrop(rng)[..., ::-1], _QUALITY)}
 
 
 @dataclass(frozen=True)
@@ -171,16 +158,16 @@ def read_rows(folder: Path, task: str) -> list[dict]:
 
 def backdrops_of(rows: Sequence[dict]) -> list[np.ndarray]:
     """The backdrops (S, S, 3) uint8 albedo among rows."""
-    return [decode(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] for row in rows if row["kind"] == BACKDROP]
+    return [decoded(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] for row in rows if row["kind"] == BACKDROP]
 
 
 def sprite_of(row: dict) -> Sprite:
     """The inverse of `sprite_row`."""
-    alpha = decode(row["alpha"]) > 127
+    alpha = decoded(row["alpha"]) > 127
     return Sprite(
         row["kind"],
         row["seed"],
-        decode(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] * alpha[..., None],  # black beside it, as it was rendered
+        decoded(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] * alpha[..., None],  # black beside it, as it was rendered
         alpha,
         decode_ground(row["ground"]),
         np.array(row["keypoints"], float).reshape(-1, 2),

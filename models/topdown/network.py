@@ -26,7 +26,7 @@ class TopDown:
         """Raises ValueError, one line, without the packages, for a config that is no top-down network's and for a
         checkpoint of another architecture."""
         self.config, self.device = config, pick_device(device)
-        settings = _read(config)
+        settings = _topdown_config(config)
         self.network = build_network(settings, "mmpose")
         load_model_state(self.network, read_zoo_checkpoint(checkpoint).state, checkpoint)
         self.network = self.network.to(self.device).eval()
@@ -76,7 +76,7 @@ class TopDown:
             ) from None
 
 
-def _read(config: Path) -> Any:
+def _topdown_config(config: Path) -> Any:
     settings = read_config(config)
     kind = settings.model.get("type")
     if kind != "TopdownPoseEstimator":

@@ -23,7 +23,7 @@ Layer = tuple[np.ndarray, tuple[slice, slice]]
 
 
 @dataclass(frozen=True)
-class Sprite:
+class PaintedCutout:
     """A cutout ready to paint; every layer is an array and its place (rows, columns) in the frame.
 
     colour (h, w, 3) is multiplied by alpha already, through (h, w, 3) is 255 - alpha, mask (h, w) is 0 or 255,
@@ -50,28 +50,28 @@ class Sprite:
         return self.colour[0].nbytes + self.through.nbytes + self.mask[0].nbytes + light
 
 
-def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> Sprite:
+def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> PaintedCutout:
     """The sprite of a row of CUTOUTS in a frame of size_hw."""
-    bgra, place = _inside(_decode(row["sprite"], row["cutout_id"]), row["sprite_xy"], size_hw)
+    bgra, place = _in_frame(_cutout_png(row["sprite"], row["cutout_id"]), row["sprite_xy"], size_hw)
     alpha = cv2.merge([np.ascontiguousarray(bgra[..., 3])] * 3)
     colour = cv2.multiply(np.ascontiguousarray(bgra[..., :3]), alpha, scale=1 / 255)
     crop, (x, y, w, h) = masks.decode(row["mask_rle"], size_hw)
     mask = np.where(crop, np.uint8(255), np.uint8(0)), (slice(y, y + h), slice(x, x + w))
     light = None
     if row["shadow"] is not None:
-        grey, where = _inside(_decode(row["shadow"], row["cutout_id"]), row["shadow_xy"], size_hw)
+        grey, where = _in_frame(_cutout_png(row["shadow"], row["cutout_id"]), row["shadow_xy"], size_hw)
         light = cv2.merge([np.ascontiguousarray(grey)] * 3), where
-    return Sprite((colour, place), cv2.bitwise_not(alpha), mask, light)
+    return PaintedCutout((colour, place), cv2.bitwise_not(alpha), mask, light)
 
 
-def _decode(png: bytes, cutout_id: int) -> np.ndarray:
+def _cutout_png(png: bytes, cutout_id: int) -> np.ndarray:
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:
         raise ValueError(f"cutout {cutout_id}: its sprite or shadow is not a readable PNG; run MineUnoccluded again")
     return picture
 
 
-def _inside(picture: np.ndarray, xy: Sequence[int], size_hw: tuple[int, int]) -> Layer:
+def _in_frame(picture: np.ndarray, xy: Sequence[int], size_hw: tuple[int, int]) -> Layer:
     """The part of a picture at xy that lies in the frame, and its place."""
     (x, y), (h, w), (height, width) = xy, picture.shape[:2], size_hw
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + w, width), min(y + h, height)
@@ -83,9 +83,9 @@ class SpriteCache:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.used = max_bytes, 0
-        self._kept: OrderedDict[Hashable, Sprite] = OrderedDict()
+        self._kept: OrderedDict[Hashable, PaintedCutout] = OrderedDict()
 
-    def get(self, key: Hashable, make: Callable[[], Sprite]) -> Sprite:
+    def get(self, key: Hashable, make: Callable[[], PaintedCutout]) -> PaintedCutout:
         """The sprite of a key, made when it is not kept."""
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -98,7 +98,7 @@ class SpriteCache:
         return sprite
 
 
-def blend(picture: np.ndarray, sprite: Sprite) -> None:
+def blend(picture: np.ndarray, sprite: PaintedCutout) -> None:
     """Darken the picture by the sprite's shadow, then lay the sprite over it, in place."""
     if sprite.light is not None:
         light, place = sprite.light
@@ -108,7 +108,7 @@ def blend(picture: np.ndarray, sprite: Sprite) -> None:
     picture[place] = cv2.add(cv2.multiply(picture[place], sprite.through, scale=1 / 255), colour)
 
 
-def paint(background: np.ndarray, far_to_near: Sequence[Sprite]) -> tuple[np.ndarray, np.ndarray]:
+def paint(background: np.ndarray, far_to_near: Sequence[PaintedCutout]) -> tuple[np.ndarray, np.ndarray]:
     """The picture, and the label map, in which the first sprite is 1."""
     picture = background.copy()
     label = np.zeros(background.shape[:2], np.uint8)
@@ -131,7 +131,7 @@ class Visible:
     occluders: list[int]
 
 
-def visible_part(label: np.ndarray, number: int, sprite: Sprite, amodal_rle: str) -> Visible:
+def visible_part(label: np.ndarray, number: int, sprite: PaintedCutout, amodal_rle: str) -> Visible:
     """What the label map shows of the object that was painted as `number` (from 1)."""
     mask, place = sprite.mask
     (y, x), (h, w) = (place[0].start, place[1].start), mask.shape

@@ -18,7 +18,7 @@ from pipeline.composition import depth_order
 from pipeline.composition.paint import MAX_OBJECTS
 from pipeline.composition.splits import split_cutouts
 from pipeline.core import masks
-from pipeline.core.tables import MODES
+from pipeline.core.tables import MODES, matrix
 
 _TRIES = 50
 _AT_ONCE = 8  # candidates weighed against each other for one place in a scene
@@ -110,11 +110,6 @@ def make_pool(cutouts: pa.Table, reconstructed: pa.Table, plane: GroundPlane, si
         split_cutouts(time_s, bucket, table["track_id"].to_numpy()),
         masks.as_coco(table["mask_rle"].to_pylist(), size_hw),
     )
-
-
-def matrix(column: pa.ChunkedArray, width: int) -> np.ndarray:
-    """A list column whose rows all hold `width` numbers as (N, width) float."""
-    return pc.list_flatten(column).to_numpy().astype(float).reshape(-1, width)
 
 
 class TooFewCutouts(ValueError):

@@ -5,11 +5,9 @@ The same job gives the same bytes, whoever runs it and whatever else runs; a sha
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,12 +23,20 @@ import simplejpeg
 from calibration.camera import Camera, GroundPlane
 from pipeline.composition.geometry import SceneGeometry, depth_png, normals_png
 from pipeline.composition.meshes import solids
-from pipeline.composition.paint import Sprite, SpriteCache, Visible, decode_sprite, keypoint_states, paint, visible_part
+from pipeline.composition.paint import (
+    PaintedCutout,
+    SpriteCache,
+    Visible,
+    decode_sprite,
+    keypoint_states,
+    paint,
+    visible_part,
+)
 from pipeline.composition.sample import ComposeSettings, Pool, TooFewCutouts, make_pool, sample
 from pipeline.composition.shard_files import write_images, write_objects
-from pipeline.composition.splits import NEITHER, SPLITS, TRAIN, VAL, validates
+from pipeline.composition.splits import TRAIN, VAL, validates
 from pipeline.core import masks
-from pipeline.core.storage import read_parts, sha256_of
+from pipeline.core.storage import read_parts
 from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS
 
 # Raised when the columns or the meaning of one change.
@@ -86,7 +92,7 @@ def compose_shard(job: ShardJob) -> tuple[str, str]:
     return str(images), str(objects)
 
 
-def _pool(job: ShardJob) -> Pool:
+def read_pool(job: ShardJob) -> Pool:
     cutouts = read_parts(job.camera_dir / "cutouts", [name for name in CUTOUTS.names if name not in _PIXELS])
     return make_pool(cutouts, read_parts(job.camera_dir / "reconstructed"), job.plane, job.camera.size_hw)
 
@@ -104,7 +110,7 @@ class _Source:
 
     def __init__(self, job: ShardJob) -> None:
         self.folder, self.size_hw, self.body_file = job.camera_dir, job.camera.size_hw, job.body_file
-        self.pool = _pool(job)
+        self.pool = read_pool(job)
         self.timestamps = self.pool.table["timestamp"].cast(pa.int64()).to_numpy()
         self.bucket = self.pool.table["bucket"].to_pylist()
         self.states = _state_codes(self.pool.table["keypoint_state"])
@@ -126,7 +132,7 @@ class _Source:
                         pixels = file.read_row_group(group, ["cutout_id", "mask_rle", *_PIXELS]).filter(found)
                         self._raw |= {row["cutout_id"]: row for row in pixels.to_pylist()}
 
-    def sprite(self, row: int) -> Sprite:
+    def sprite(self, row: int) -> PaintedCutout:
         """The sprite of a row of the pool that was fetched."""
         raw = self._raw[int(self.pool.cutout_id[row])]
         # Two runs in one process may know different pixels by the same number.
@@ -200,18 +206,20 @@ def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> t
         "K": job.camera.K.ravel().tolist(),
         "distortion": job.camera.distortion.tolist(),
         "ground_plane": [*job.plane.n.tolist(), job.plane.d],
-        "image": {"bytes": _jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
+        "image": {"bytes": _scene_jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
         "n_objects": len(rows),
         **source.geometry(rows, stem),
     }
     return image, _labels(scene_id, rows, sprites, label, source)
 
 
-def _jpeg(picture: np.ndarray, quality: int) -> bytes:
+def _scene_jpeg(picture: np.ndarray, quality: int) -> bytes:
     return simplejpeg.encode_jpeg(picture, quality=quality, colorspace="BGR", colorsubsampling="420", fastdct=True)
 
 
-def _labels(scene_id: str, rows: np.ndarray, sprites: list[Sprite], label: np.ndarray, source: _Source) -> _Labels:
+def _labels(
+    scene_id: str, rows: np.ndarray, sprites: list[PaintedCutout], label: np.ndarray, source: _Source
+) -> _Labels:
     painted = np.arange(len(rows), 0, -1)  # the nearest was painted last
     rles = [source.pool.coco_masks[row]["counts"].decode("ascii") for row in rows]
     visible = [visible_part(label, int(n), s, rle) for n, s, rle in zip(painted, sprites, rles, strict=True)]
@@ -262,48 +270,3 @@ def _objects_table(pool: Pool, rows: np.ndarray, scenes: Sequence[_Labels]) -> p
 
 def _column(values: Any, type_: pa.DataType) -> pa.Array | pa.ChunkedArray:
     return values.cast(type_) if isinstance(values, pa.ChunkedArray) else pa.array(values, type_)
-
-
-def build_manifest(jobs: Sequence[ShardJob]) -> dict:
-    """What the finished shards hold: counts, statistics, settings and their hash, the version of the columns."""
-    job, scenes = jobs[0], sum(j.scenes for j in jobs)
-    identity = {
-        "camera": job.camera_id,
-        "mode": job.mode,
-        "seed": job.seed,
-        "columns_version": COLUMNS_VERSION,
-        "settings": {k: v for k, v in asdict(job.settings).items() if k != "sprite_cache_mb"},
-        "shards": len(jobs),
-        "scenes": scenes,
-    }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    columns = ["category", "visible_fraction", "cutout_id", "track_id"]
-    objects = pa.concat_tables([pq.read_table(j.paths[1], columns=columns) for j in jobs])
-    images = pa.concat_tables([pq.read_table(j.paths[0], columns=["split"]) for j in jobs])
-    parts = [{"name": j.name, "scenes": j.scenes, "sha256": [sha256_of(path) for path in j.paths]} for j in jobs]
-    found = statistics(objects, scenes) | {"splits": _splits(images, _pool(job))}
-    return {**identity, "hash": digest, "statistics": found, "parts": parts}
-
-
-def _splits(images: pa.Table, pool: Pool) -> dict:
-    """Scenes and cutouts of each split, and cutouts that stand in none because their track crosses the cut."""
-    of_scene = np.array(images["split"].to_pylist(), object)
-    counts = {name: [int((values == name).sum()) for values in (of_scene, pool.split)] for name in (*SPLITS, NEITHER)}
-    by_split = {name: {"scenes": counts[name][0], "cutouts": counts[name][1]} for name in SPLITS}
-    return by_split | {"cutouts_of_crossing_tracks": counts[NEITHER][1]}
-
-
-def statistics(objects: pa.Table, scenes: int) -> dict:
-    """Counts and shares over all objects of the shards."""
-    seen = objects["visible_fraction"].to_numpy()
-    categories = pc.value_counts(objects["category"]).to_pylist()
-    return {
-        "objects": len(objects),
-        "objects_per_scene": round(len(objects) / max(scenes, 1), 3),
-        "partly_hidden": round(float((seen < 1).mean()), 4),
-        "hidden_over_10_percent": round(float((seen < 0.9).mean()), 4),
-        "wholly_hidden": int((seen == 0).sum()),
-        "categories": {c["values"]: c["counts"] for c in sorted(categories, key=lambda c: c["values"])},
-        "cutouts_used": len(pc.unique(objects["cutout_id"])),
-        "tracks_used": len(pc.unique(objects["track_id"])),
-    }

@@ -106,7 +106,7 @@ def _robust_spread(difference: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedMask:
     """One detection's mask (h, w) bool at xy, and its number from 1 in `Relit.owner`."""
 
     crop: np.ndarray
@@ -122,11 +122,11 @@ class Relit:
             raise ValueError(f"frame is {frame.shape}, its background {background.shape}: run MedianBackground again")
         self.frame, self.background = frame, background
         self.owner = np.zeros(frame.shape[:2], np.uint16)
-        self.placed: list[Placed] = []
+        self.placed: list[PlacedMask] = []
         for number, rle in enumerate(rles, start=1):
             crop, (x, y, w, h) = masks.decode(rle, frame.shape[:2])
             self.owner[y : y + h, x : x + w][crop] = number
-            self.placed.append(Placed(crop, (x, y), number))
+            self.placed.append(PlacedMask(crop, (x, y), number))
         free = cv2.resize((self.owner == 0).astype(np.float32), cells(background).shape[1::-1], None, 0, 0, 3)
         reach = _LIGHT_REACH * free.shape[1]
         self.gain = smooth_gain(frame, cells(background), free > 0.8, reach)
@@ -147,7 +147,7 @@ class Relit:
         return noise_levels(self.frame[2::4, 2::4] / gain, self.background[2::4, 2::4].astype(np.float32), flat)
 
 
-def padded(mask: Placed, margin_px: tuple[int, int], size_hw: tuple[int, int]) -> tuple[np.ndarray, Box]:
+def padded(mask: PlacedMask, margin_px: tuple[int, int], size_hw: tuple[int, int]) -> tuple[np.ndarray, Box]:
     """The mask in a box larger by margins (across, up and down), and that box; both end at the frame's border."""
     (x, y), (h, w), (across, up) = mask.xy, mask.crop.shape, margin_px
     left, top = max(x - across, 0), max(y - up, 0)

@@ -103,7 +103,7 @@ _LIMB_LINKS = [
 ]
 
 
-def _spread(name: str, unknown: float = 0.107) -> float:
+def _sigma(name: str, unknown: float = 0.107) -> float:
     """COCO's sigma of a part; unless it has one, the hip's, which annotators guess within clothes."""
     return _SIGMAS.get(name.split("_")[-1], unknown)
 
@@ -117,14 +117,14 @@ COCO_17 = _skeleton(
         *(("nose", f"{side}_eye") for side in ("left", "right")),
         *_both(("eye", "ear"), ("ear", "shoulder")),
     ],
-    [_spread(name) for name in [*_FACE, *_LIMBS]],
+    [_sigma(name) for name in [*_FACE, *_LIMBS]],
 )
-OPEC_12 = _skeleton(_LIMBS, _LIMB_LINKS, [_spread(name) for name in _LIMBS])
+OPEC_12 = _skeleton(_LIMBS, _LIMB_LINKS, [_sigma(name) for name in _LIMBS])
 # CrowdPose gives its two points of the head the shoulder's spread.
 CROWDPOSE_14 = _skeleton(
     [*_LIMBS, "head", "neck"],
     [*_LIMB_LINKS, ("head", "neck"), *((f"{side}_shoulder", "neck") for side in ("left", "right"))],
-    [_spread(name, 0.079) for name in [*_LIMBS, "head", "neck"]],
+    [_sigma(name, 0.079) for name in [*_LIMBS, "head", "neck"]],
 )
 
 # SMPL's joints and of each the one that carries it; the pelvis carries all.
@@ -137,7 +137,7 @@ _SMPL = {
     "left_wrist": "left_elbow", "right_wrist": "right_elbow", "left_hand": "left_wrist", "right_hand": "right_wrist",
 }  # fmt: skip
 SMPL_24 = _skeleton(
-    list(_SMPL), [(parent, joint) for joint, parent in _SMPL.items() if parent], [_spread(name) for name in _SMPL]
+    list(_SMPL), [(parent, joint) for joint, parent in _SMPL.items() if parent], [_sigma(name) for name in _SMPL]
 )
 # Of each of SMPL's joints the index of the one that carries it; -1 for the pelvis.
 SMPL_PARENTS = (-1, *(parent for parent, _ in SMPL_24.links))

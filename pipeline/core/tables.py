@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.core.skeletons import COCO_17, SMPL_24, VEHICLE_12
 
@@ -264,6 +266,13 @@ def to_table(rows: Iterable[dict], schema: pa.Schema) -> pa.Table:
         if set(row) != expected:
             raise ValueError(f"row keys: missing {sorted(expected - set(row))}, unknown {sorted(set(row) - expected)}")
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def matrix(column: pa.ChunkedArray, width: int) -> np.ndarray:
+    """(N, width) float64 of a list column. Raises ValueError where a row is null or holds another number of values."""
+    if not pc.all(pc.fill_null(pc.equal(pc.list_value_length(column), width), False)).as_py() and len(column):
+        raise ValueError(f"list column: expected {width} numbers in each of {len(column)} rows, got others")
+    return pc.list_flatten(column).to_numpy().astype(float).reshape(-1, width)
 
 
 def describe(schema: pa.Schema) -> str:

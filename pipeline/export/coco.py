@@ -1,12 +1,14 @@
-"""COCO instances: the pictures as files, and two files of labels, of whole objects and of what is seen of them.
+"""COCO instances: the pictures as files, and files of labels, of whole objects and of what is seen of them.
 
-`instances_amodal.json` and `instances_visible.json` differ in masks, boxes and areas alone: an object has one id in
-both. mmdet's CocoDataset and pycocotools read a single mask of an annotation, hence two files.
+`instances_amodal_train.json` and `instances_visible_train.json` differ in masks, boxes and areas alone: an object has
+one id in both. mmdet's CocoDataset and pycocotools read a single mask of an annotation, hence two files. The scenes
+that validate have a pair of their own, `..._val.json`; pictures of both lie in images/.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
@@ -28,27 +30,36 @@ _LEFT_OUT = "keypoints, bodies, poses and everything in metres"
 
 
 def write(job: ExportJob) -> Written:
-    """The folder images/ and both files of labels."""
+    """The folder images/ and the files of labels."""
     pictures = list(_pictures(job))
     of_scene = {picture["scene_id"]: picture for picture in pictures}
     rows = read_parts(job.clipart / "objects", _COLUMNS).to_pylist()
     ids = {(row["scene_id"], row["object_id"]): number for number, row in enumerate(rows, start=1)}
-    whole = [_annotation(row, ids, of_scene, ("amodal", "all")) for row in rows]
-    seen = [_annotation(row, ids, of_scene, ("visible", "visib")) for row in rows if row["px_count_visib"]]
-    for name, labels in (("amodal", whole), ("visible", seen)):
-        content = {
-            "info": {"description": f"{job.camera_id}, {job.mode}: {name} masks of composed scenes"},
-            "licenses": [],
-            "images": pictures,
-            "annotations": labels,
-            "categories": [{"id": number, "name": category} for category, number in CATEGORY_IDS.items()],
-        }
-        write_bytes(job.out / f"instances_{name}.json", json.dumps(content, separators=(",", ":")).encode())
-    hidden = len(whole) - len(seen)
+    seen = [row for row in rows if row["px_count_visib"]]
+    splits = Counter(picture["split"] for picture in pictures)
+    for kind, pixels, shown in (("amodal", "all", rows), ("visible", "visib", seen)):
+        labels = [_annotation(row, ids, of_scene[row["scene_id"]], kind, pixels) for row in shown]
+        for split in splits:
+            _write_labels(job, f"{kind}_{split}", [one for one in pictures if one["split"] == split], labels)
+    hidden = len(rows) - len(seen)
+    pictured = " and ".join(f"{count} {split}" for split, count in splits.items())
     return Written(
-        f"{len(pictures)} pictures with {len(whole)} whole and {len(seen)} visible masks",
+        f"{pictured} pictures with {len(rows)} whole and {len(seen)} visible masks",
         f"{hidden} wholly hidden objects among the visible masks, {_LEFT_OUT}" if hidden else _LEFT_OUT,
     )
+
+
+def _write_labels(job: ExportJob, name: str, pictures: list[dict], labels: list[dict]) -> None:
+    """A data set of some pictures, with what of the labels is theirs."""
+    theirs = {picture["id"] for picture in pictures}
+    content = {
+        "info": {"description": f"{job.camera_id}, {job.mode}: {name.replace('_', ' masks of composed scenes, ')}"},
+        "licenses": [],
+        "images": pictures,
+        "annotations": [one for one in labels if one["image_id"] in theirs],
+        "categories": [{"id": number, "name": category} for category, number in CATEGORY_IDS.items()],
+    }
+    write_bytes(job.out / f"instances_{name}.json", json.dumps(content, separators=(",", ":")).encode())
 
 
 def _pictures(job: ExportJob) -> Iterator[dict[str, Any]]:
@@ -71,10 +82,10 @@ def _pictures(job: ExportJob) -> Iterator[dict[str, Any]]:
 
 
 def _annotation(
-    row: dict[str, Any], ids: dict[tuple[str, int], int], of_scene: dict[str, dict], which: tuple[str, str]
+    row: dict[str, Any], ids: dict[tuple[str, int], int], picture: dict[str, Any], kind: str, pixels: str
 ) -> dict[str, Any]:
-    """COCO's entry of an object; `which` names the columns of its mask and box, and of its pixels."""
-    (kind, pixels), scene, picture = which, row["scene_id"], of_scene[row["scene_id"]]
+    """COCO's entry of an object in a picture; kind and pixels name the columns of its mask and box, and of its area."""
+    scene = row["scene_id"]
     return {
         "id": ids[scene, row["object_id"]],
         "image_id": picture["id"],

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipeline.core import masks
 from pipeline.core.frames import BlockJob
-from pipeline.core.illumination import Placed, Relit, padded, relit_frames
+from pipeline.core.illumination import PlacedMask, Relit, padded, relit_frames
 from pipeline.core.storage import write_table
 
 BACKDROP = pa.schema([("detection_id", pa.int64()), ("bare_rle", pa.string()), ("edge_share", pa.float32())])
@@ -47,7 +47,7 @@ def backdrop_shard(job: BackdropJob) -> int:
     return len(rows)
 
 
-def bare_pixels(relit: Relit, mask: Placed) -> np.ndarray:
+def bare_pixels(relit: Relit, mask: PlacedMask) -> np.ndarray:
     """(h, w) bool, the mask's crop: inside it, and no different from the background."""
     if not mask.crop.size:
         return mask.crop
@@ -60,7 +60,7 @@ def bare_pixels(relit: Relit, mask: Placed) -> np.ndarray:
     return cv2.morphologyEx(same.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).astype(bool)
 
 
-def edge_share(relit: Relit, mask: Placed) -> float:
+def edge_share(relit: Relit, mask: PlacedMask) -> float:
     """Share of the outline's pixels, 0 to 1, at which the background has an edge of the same direction."""
     if not mask.crop.any():
         return 0.0

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from pipeline.core import illumination as light
-from pipeline.core.illumination import Box, Placed, Relit, padded
+from pipeline.core.illumination import Box, PlacedMask, Relit, padded
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class CastShadow:
         return whole
 
 
-def cast_shadow(relit: Relit, mask: Placed, scale_px: np.ndarray, settings: ShadowSettings) -> CastShadow | None:
+def cast_shadow(relit: Relit, mask: PlacedMask, scale_px: np.ndarray, settings: ShadowSettings) -> CastShadow | None:
     """The shadow of a mask, or None; scale_px (2,): pixels of a metre across and up where it stands."""
     reach = settings.reach_m * scale_px
     # Ground recedes: five metres away from the viewer are fewer pixels than five metres across.
@@ -52,7 +52,7 @@ def cast_shadow(relit: Relit, mask: Placed, scale_px: np.ndarray, settings: Shad
     shadow, ratio = _darkened(frame, background, settings)
     owner = relit.owner[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
     shadow &= _belongs(own, (owner > 0) & (owner != mask.number)) & ~own
-    shadow = _joined(shadow, own)
+    shadow = _starting_at_mask(shadow, own)
     if shadow.sum() < max(30, 0.03 * mask.crop.sum()):
         return None
     left = _light(shadow, own, ratio)
@@ -77,7 +77,7 @@ def _belongs(own: np.ndarray, others: np.ndarray) -> np.ndarray:
     return (to_own < to_others) & (to_others > 2)
 
 
-def _joined(shadow: np.ndarray, own: np.ndarray) -> np.ndarray:
+def _starting_at_mask(shadow: np.ndarray, own: np.ndarray) -> np.ndarray:
     """The pieces that start at the lower half of the mask and reach beyond its blurred edge."""
     edge = _dilated(own, 5)
     rows = np.flatnonzero(own.any(axis=1))

@@ -18,7 +18,7 @@ from calibration.ground import pixels_per_metre
 from models.matting.predict import MARGIN_PX, refined
 from pipeline.core import masks
 from pipeline.core.frames import BlockJob
-from pipeline.core.illumination import Box, Placed, Relit, padded, relit_frames
+from pipeline.core.illumination import Box, PlacedMask, Relit, padded, relit_frames
 from pipeline.core.storage import write_table
 from pipeline.core.tables import CUTOUTS, to_table
 from pipeline.detection.blobs import components
@@ -69,7 +69,7 @@ def cut_shard(job: CutJob) -> int:
     return len(cutouts)
 
 
-def _cutout(relit: Relit, mask: Placed, row: dict, stationary: bool, job: CutJob) -> dict:
+def _cutout(relit: Relit, mask: PlacedMask, row: dict, stationary: bool, job: CutJob) -> dict:
     if job.settings.refine:
         mask = exact(relit, mask)
         row["mask_rle"] = masks.encode(mask.crop, mask.xy, relit.frame.shape[:2])
@@ -84,7 +84,7 @@ def _cutout(relit: Relit, mask: Placed, row: dict, stationary: bool, job: CutJob
     return row
 
 
-def exact(relit: Relit, mask: Placed) -> Placed:
+def exact(relit: Relit, mask: PlacedMask) -> PlacedMask:
     """The mask as the matting network sees it; the detector's own where the two hardly agree.
 
     What other detections own stays theirs.
@@ -97,7 +97,7 @@ def exact(relit: Relit, mask: Placed) -> Placed:
     if (found & rough).sum() < _LEAST_AGREEMENT * (found | rough).sum():
         return mask
     left, top, width, height = cv2.boundingRect(found.astype(np.uint8))
-    return Placed(found[top : top + height, left : left + width], (x + left, y + top), mask.number)
+    return PlacedMask(found[top : top + height, left : left + width], (x + left, y + top), mask.number)
 
 
 def _main_parts(mask: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ def png(image: np.ndarray) -> bytes:
     return cv2.imencode(".png", image, _PNG)[1].tobytes()
 
 
-def sprite(relit: Relit, mask: Placed, shadow: CastShadow | None) -> tuple[np.ndarray, Box]:
+def sprite(relit: Relit, mask: PlacedMask, shadow: CastShadow | None) -> tuple[np.ndarray, Box]:
     """BGRA uint8 (h, w, 4) of a mask with a margin of EDGE_PX, and its box in the frame.
 
     At its edge the object lies over ground that its own shadow darkens, hence the shadow is needed first.

@@ -18,7 +18,7 @@ from pipeline.mining.expected_outline import OutlineSettings
 from pipeline.mining.observations import Observations, by_track, from_tracks
 from pipeline.mining.occlusion import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
 from pipeline.mining.plausibility import hollow, implausible
-from pipeline.mining.selection import SelectionSettings, repeated_stays, spread, stays
+from pipeline.mining.selection import SelectionSettings, repeated_stays, spread_out, stays
 from pipeline.mining.static_occluders import OccluderMap, OccluderSettings, track_shapes
 
 REASONS = {
@@ -125,7 +125,7 @@ class Judgement:
         return pa.table({"detection_id": self.detection_id[keep], "stationary": self.stationary[keep]})
 
 
-def judge(
+def decide(
     tracks: pa.Table,
     camera: Camera,
     plane: GroundPlane,
@@ -172,7 +172,7 @@ def judge(
     verdict.refuse("looks_occluded", _chance(unoccluded, seen) < settings.min_unoccluded)
     quality = -(shape.missing + shape.extra + ring + np.abs(shape.growth) + edges)
     stationary = _select(seen, quality, verdict, settings.selection)
-    return Judgement(seen.detection_id, verdict.reason, stationary, _report(seen, verdict.reason), shape.occluders)
+    return Judgement(seen.detection_id, verdict.reason, stationary, _counts(seen, verdict.reason), shape.occluders)
 
 
 class _Verdict:
@@ -240,7 +240,7 @@ def _select(seen: Observations, quality: np.ndarray, verdict: _Verdict, settings
             duplicate[mine] = mine != best[-1]
         moving = rows[clean[rows] & (stay < 0)]
         similar[moving] = True
-        similar[moving[spread(quality[moving], seen.foot_xy_m[moving], settings)]] = False
+        similar[moving[spread_out(quality[moving], seen.foot_xy_m[moving], settings)]] = False
     chosen = np.array(sorted(best), int)
     duplicate[chosen] = repeated_stays(seen.at(chosen), quality[chosen], settings)
     verdict.refuse("stationary_duplicate", duplicate)
@@ -248,7 +248,7 @@ def _select(seen: Observations, quality: np.ndarray, verdict: _Verdict, settings
     return stationary
 
 
-def _report(seen: Observations, reason: np.ndarray) -> dict:
+def _counts(seen: Observations, reason: np.ndarray) -> dict:
     """Counts: by reason, and of the accepted by category, bucket and track."""
     keep = reason == ""
     names, counts = np.unique(reason[~keep].astype(str), return_counts=True)

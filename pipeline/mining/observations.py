@@ -14,6 +14,7 @@ import pyarrow as pa
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
 from calibration.ground import pixels_per_metre
 from pipeline.core import masks
+from pipeline.core.tables import matrix
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def foot_px(box_xywh: np.ndarray) -> np.ndarray:
 
 def from_tracks(tracks: pa.Table, camera: Camera, plane: GroundPlane) -> Observations:
     """All rows of a TRACKS table, in its order."""
-    boxes = _rows(tracks["bbox_xywh"], 4)
+    boxes = matrix(tracks["bbox_xywh"], 4)
     with np.errstate(invalid="ignore", divide="ignore"):
         scale = pixels_per_metre(camera, plane, foot_px(boxes))
     rles = np.array(tracks["mask_rle"].to_pylist(), object)
@@ -80,17 +81,10 @@ def from_tracks(tracks: pa.Table, camera: Camera, plane: GroundPlane) -> Observa
         rle=rles,
         time_s=tracks["timestamp"].cast(pa.int64()).to_numpy() / 1e6,
         bucket=np.array(tracks["bucket"].to_pylist(), object),
-        foot_xy_m=_rows(tracks["foot_xy_m"], 2),
+        foot_xy_m=matrix(tracks["foot_xy_m"], 2),
         scale_px=scale,
         area_px=np.array([masks.area(rle, camera.size_hw) for rle in rles], float),
     )
-
-
-def _rows(column: pa.ChunkedArray, width: int) -> np.ndarray:
-    flat = pa.compute.list_flatten(column).to_numpy().astype(float)
-    if len(flat) != len(column) * width:
-        raise ValueError(f"tracks: expected {width} numbers in every row of a list column, got {len(flat)} in all")
-    return flat.reshape(-1, width)
 
 
 def by_track(seen: Observations) -> list[np.ndarray]:

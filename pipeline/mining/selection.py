@@ -42,7 +42,7 @@ def stays(track: Observations, settings: SelectionSettings) -> np.ndarray:
     return np.where(still, np.cumsum(starts) - 1, -1)
 
 
-def spread(quality: np.ndarray, foot_xy_m: np.ndarray, settings: SelectionSettings) -> np.ndarray:
+def spread_out(quality: np.ndarray, foot_xy_m: np.ndarray, settings: SelectionSettings) -> np.ndarray:
     """Rows of the views of one moving object to keep: the best first, then the best ones a step away from all kept."""
     kept: list[int] = []
     for i in np.argsort(-quality, kind="stable"):

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from scipy.spatial import cKDTree
 
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
+from pipeline.core.tables import matrix
 
 # Tried about a heading, which a turn or a jump of the box falsifies, and all around where nothing tells.
 _ABOUT = np.arange(-4, 5) * np.pi / 8
@@ -72,7 +73,7 @@ def find_headings(
     """Of each cutout: its own motion, else that of its track at the nearest time, else its neighbours'."""
     seen = _Motion(tracks, camera, plane, settings)
     track, time_s = cutouts["track_id"].to_numpy(), _seconds(cutouts)
-    foot, person = _pairs(cutouts["foot_xy_m"]), _is_person(cutouts)
+    foot, person = matrix(cutouts["foot_xy_m"], 2), _is_person(cutouts)
     yaw, sigma = np.full(len(track), np.nan), np.full(len(track), np.pi)
     moving = np.zeros(len(track), bool)
     for i in range(len(track)):
@@ -94,8 +95,9 @@ class _Motion:
 
     def __init__(self, tracks: pa.Table, camera: Camera, plane: GroundPlane, settings: HeadingSettings) -> None:
         self.settings = settings
-        velocity, foot, person = _pairs(tracks["velocity_xy_mps"]), _pairs(tracks["foot_xy_m"]), _is_person(tracks)
-        box = np.array(tracks["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
+        velocity, foot = matrix(tracks["velocity_xy_mps"], 2), matrix(tracks["foot_xy_m"], 2)
+        person = _is_person(tracks)
+        box = matrix(tracks["bbox_xywh"], 4)
         noise = _noise_m(box, camera, plane, settings.foot_noise_px)
         speed = np.hypot(*velocity.T)
         least = np.where(person, settings.min_person_mps, settings.min_speed_mps)
@@ -137,10 +139,6 @@ def _noise_m(box_xywh: np.ndarray, camera: Camera, plane: GroundPlane, noise_px:
 
 def _seconds(table: pa.Table) -> np.ndarray:
     return table["timestamp"].cast(pa.int64()).to_numpy() / 1e6
-
-
-def _pairs(column: pa.ChunkedArray) -> np.ndarray:
-    return pc.list_flatten(column).to_numpy().astype(float).reshape(-1, 2)
 
 
 def _is_person(table: pa.Table) -> np.ndarray:

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
-from pipeline.core.tables import KEYPOINT_STATES, RECONSTRUCTED
+from pipeline.core.tables import KEYPOINT_STATES, RECONSTRUCTED, matrix
 from pipeline.reconstruction.headings import Headings, HeadingSettings, find_headings
 from pipeline.reconstruction.shape_priors import KINDS_OF, states_alone
-from pipeline.reconstruction.support_function import DIRECTIONS, Fit, Model, Targets, outline
+from pipeline.reconstruction.support_function import DIRECTIONS, Fit, HullModel, Targets, outline_of_mask
 
 Progress = Callable[[int, int], None]
 _BATCH = 1024  # outlines fitted at a time: bounds the memory
@@ -90,14 +90,14 @@ def place_by_outline(
     if not len(mine):
         nobody = Headings(np.empty(0), np.empty(0), np.empty(0, bool))
         return Outlined(category, mine, RECONSTRUCTED.empty_table(), nobody, np.empty((0, len(DIRECTIONS))))
-    fitter = _Fitter(category, mine, camera, plane, settings)
+    fitter = _OutlineFitter(category, mine, camera, plane, settings)
     heading = find_headings(mine, tracks, camera, plane, settings.heading)
     kind, sigma_rad, fit = fitter.fit_kinds(heading, progress)
     fit = fitter.fit_tracks(kind, sigma_rad, fit)
     return Outlined(category, mine, _table(mine, fitter, kind, fit, heading), heading, fitter.support)
 
 
-class _Fitter:
+class _OutlineFitter:
     """Fits N cutouts; `foot` (N, 2) is the ground point under each box's bottom, `size_px` (N,) the mask's size."""
 
     def __init__(
@@ -105,11 +105,11 @@ class _Fitter:
     ) -> None:
         self.category, self.camera, self.plane, self.settings = category, camera, plane, settings
         self.kinds = KINDS_OF[category]
-        outlines = [outline(rle, camera) for rle in cutouts["mask_rle"].to_pylist()]
+        outlines = [outline_of_mask(rle, camera) for rle in cutouts["mask_rle"].to_pylist()]
         self.support = np.stack([o.support for o in outlines])
         self.size_px = np.sqrt([o.area_px for o in outlines])
         self.solidity = np.array([o.solidity for o in outlines])
-        box = np.array(cutouts["bbox_xywh"].to_pylist(), float)
+        box = matrix(cutouts["bbox_xywh"], 4)
         bottom = edge_to_pixel(box[:, :2] + box[:, 2:] * [0.5, 1.0])
         foot = plane.to_world(plane.intersect(camera, bottom))[:, :2]
         self.grounded = np.isfinite(foot).all(axis=1) & (np.hypot(*foot.T) < settings.max_range_m)
@@ -188,7 +188,7 @@ class _Fitter:
         for first in range(0, len(row), _BATCH):
             part = slice(first, first + _BATCH)
             targets = Targets(self.support[row[part]], noise[row[part]], expected[part], sigma[part], lost)
-            model = Model(self.camera, self.plane, self.hulls[kind[part]])
+            model = HullModel(self.camera, self.plane, self.hulls[kind[part]])
             fits.append(model.fit(targets, start[part], rounds))
             if progress:
                 progress(min(first + _BATCH, len(row)), len(row))
@@ -218,7 +218,7 @@ def _median(values: np.ndarray, weights: np.ndarray) -> float:
     return float(values[order[np.searchsorted(reached, reached[-1] / 2)]])
 
 
-def _table(cutouts: pa.Table, fitter: _Fitter, kind: np.ndarray, fit: Fit, heading: Headings) -> pa.Table:
+def _table(cutouts: pa.Table, fitter: _OutlineFitter, kind: np.ndarray, fit: Fit, heading: Headings) -> pa.Table:
     """RECONSTRUCTED rows of the fits."""
     plane, camera, count = fitter.plane, fitter.camera, len(cutouts)
     dims = np.exp(fit.parameters[:, 3:])

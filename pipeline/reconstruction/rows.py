@@ -19,9 +19,6 @@ Progress = Callable[[int, int], None]
 _LIFTED = ("outline", "unsure")
 
 
-def boxes_of(cutouts: pa.Table) -> np.ndarray:
-    """(N, 4) x y w h of CUTOUTS."""
-    return np.array(cutouts["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
 
 
 def tracks_of(outlined: pa.Table) -> np.ndarray:

@@ -28,7 +28,7 @@ class Kind:
     spread: tuple[float, float, float]
 
 
-def _hull(*rows: tuple[Sequence[float], float, Sequence[float]]) -> np.ndarray:
+def _both_sides_of(*rows: tuple[Sequence[float], float, Sequence[float]]) -> np.ndarray:
     """(P, 3) points, both sides, of rows (xs, half-width, zs)."""
     points = [(x, side * y, z) for xs, y, zs in rows for x in xs for z in zs for side in (-1, 1)]
     return np.array(points, float)
@@ -46,7 +46,7 @@ def _sides(*left: tuple[float, float, float]) -> np.ndarray:
 KINDS = (
     Kind(
         "car",
-        _hull(
+        _both_sides_of(
             ((-0.36, 0.36), 0.43, (0.0,)),
             ((-0.47, 0.45), 0.40, (0.15, 0.55)),
             ((-0.40, 0.38), 0.45, (0.18, 0.58)),
@@ -68,7 +68,7 @@ KINDS = (
     ),
     Kind(
         "sport utility or pickup",
-        _hull(
+        _both_sides_of(
             ((-0.37, 0.38), 0.44, (0.0,)),
             ((-0.47, 0.46), 0.41, (0.17, 0.58)),
             ((-0.42, 0.40), 0.45, (0.20, 0.60)),
@@ -90,7 +90,7 @@ KINDS = (
     ),
     Kind(
         "van or minibus",
-        _hull(
+        _both_sides_of(
             ((-0.38, 0.40), 0.42, (0.0,)),
             ((-0.50, 0.46), 0.42, (0.12, 0.50)),
             ((-0.47, 0.38), 0.45, (0.15, 0.60)),
@@ -112,7 +112,7 @@ KINDS = (
     ),
     Kind(
         "bus",
-        _hull(
+        _both_sides_of(
             ((-0.36, 0.40), 0.43, (0.0,)),
             ((-0.49, 0.49), 0.43, (0.08, 0.92)),
             ((-0.50, 0.50), 0.36, (0.12, 0.85)),
@@ -132,7 +132,7 @@ KINDS = (
     ),
     Kind(
         "lorry",
-        _hull(
+        _both_sides_of(
             ((-0.40, 0.42), 0.43, (0.0,)),
             ((-0.50,), 0.44, (0.25, 0.98)),
             ((0.22,), 0.44, (0.25, 0.98)),
@@ -182,7 +182,7 @@ def _person_keypoints() -> np.ndarray:
 
 PERSON = Kind(
     "person",
-    _hull(
+    _both_sides_of(
         ((-0.32, 0.42), 0.26, (0.0,)),
         ((-0.30, 0.30), 0.44, (0.45, 0.60)),
         ((-0.26, 0.26), 0.46, (0.70, 0.80)),

@@ -33,7 +33,7 @@ def ideal(camera: Camera, pixels: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Outline:
+class MaskOutline:
     """support (D,) of a mask, whose pixels are squares of side 1; area_px of the mask; solidity, its share of its
     convex hull."""
 
@@ -42,7 +42,7 @@ class Outline:
     solidity: float
 
 
-def outline(rle: str, camera: Camera) -> Outline:
+def outline_of_mask(rle: str, camera: Camera) -> MaskOutline:
     """The outline of a mask that is not empty."""
     crop, (x, y, _, _) = masks.decode(rle, camera.size_hw)
     contours, _ = cv2.findContours(crop.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
@@ -50,7 +50,7 @@ def outline(rle: str, camera: Camera) -> Outline:
     square = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]], np.float32)
     hull = cv2.convexHull((points + square).reshape(-1, 2))[:, 0]
     support = (ideal(camera, hull + np.array([x, y])) @ DIRECTIONS.T).max(axis=0)
-    return Outline(support, float(crop.sum()), float(crop.sum()) / cv2.contourArea(hull))
+    return MaskOutline(support, float(crop.sum()), float(crop.sum()) / cv2.contourArea(hull))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Fit:
         return Fit(**{name: np.concatenate([getattr(fit, name) for fit in fits]) for name in names})
 
 
-class Model:
+class HullModel:
     """Outlines of bodies of one kind each, points (H, P, 3) in shares, in one camera above one plane."""
 
     def __init__(self, camera: Camera, plane: GroundPlane, points: np.ndarray) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.core.tables import TRACKS
+from pipeline.core.tables import TRACKS, matrix
 from pipeline.tracking.appearance import colours
 from pipeline.tracking.association import Course, RelinkSettings, relink
 from pipeline.tracking.ground_speed import foot_points, velocities
@@ -112,7 +112,7 @@ def _boxes(detections: pa.Table, frames: pa.Table) -> tuple[_Boxes, pa.Table]:
         )
     frame = np.array([place[i] for i in frame_ids], int)
     row = np.argsort(frame, kind="stable")
-    box = np.array(detections["bbox_xywh"].to_pylist(), float).reshape(-1, 4)[row]
+    box = matrix(detections["bbox_xywh"], 4)[row]
     time_s = about["timestamp"].cast(pa.int64()).to_numpy() / 1e6
     return _Boxes(
         row,

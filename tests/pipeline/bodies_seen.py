@@ -8,7 +8,7 @@ import torch
 from calibration.camera import Camera, GroundPlane
 from models.geometry.rotations import exp_so3, log_so3
 from models.poses import sample_poses
-from pipeline.reconstruction.people.ground_contact import Ground, Pose, about_pelvis, upright
+from pipeline.reconstruction.people.ground_contact import BodyPose, Ground, about_pelvis, upright
 from pipeline.reconstruction.people.solver import supports
 
 CAMERA = Camera(np.array([[1400.0, 0, 639.5], [0, 1400, 359.5], [0, 0, 1]]), (720, 1280))
@@ -44,7 +44,7 @@ def street(body, track, range_m=(12, 16), seed=0):
     xy = np.stack([rng.uniform(-0.25, 0.25, count) * far, far], axis=1)
     foot = CAMERA.project(PLANE.to_camera(np.column_stack([xy, np.zeros(count)])))
     tensors = (theta[:, 1:].astype(float), np.zeros((count, 2)), yaw, foot, beta)
-    pose, ground = Pose(*map(torch.from_numpy, tensors)), Ground(CAMERA, PLANE, torch.float64)
+    pose, ground = BodyPose(*map(torch.from_numpy, tensors)), Ground(CAMERA, PLANE, torch.float64)
     posed = about_pelvis(body, pose)
     lowest = posed.vertices[..., 2].amin(dim=1)
     vertices, keypoints = (ground.stood(points, lowest, pose.foot) for points in (posed.vertices, posed.keypoints))

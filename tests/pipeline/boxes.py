@@ -14,6 +14,7 @@ SIZE_HW = (240, 320)
 CAMERA = Camera(np.array([[280.0, 0, 159.5], [0, 280, 119.5], [0, 0, 1]]), SIZE_HW)
 PLANE = GroundPlane.from_tilt(22, 0, 7.0)
 CAR = (4.4, 1.9, 1.5)
+BACKGROUNDS = {"noon": (100, 115, 80), "dusk": (70, 50, 60)}  # BGR, by time bucket
 # Twelve different points inside a box, as fractions of its sides, so that a mixed-up order is seen.
 KEYPOINTS = np.array([[0.42 * x, 0.4 * y, z] for x in (1.0, -1.0) for z in (0.2, 0.5, 0.8) for y in (-1.0, 1.0)])
 START = datetime(2025, 5, 14, 8, tzinfo=UTC)
@@ -87,13 +88,14 @@ def tables(pairs):
     return to_table([c for c, _ in pairs], CUTOUTS), to_table([p for _, p in pairs], RECONSTRUCTED)
 
 
-def write_camera(folder, pairs, grey=100):
-    """A camera's folder, ready to compose."""
+def write_camera(folder, pairs):
+    """A camera's folder, ready to compose, with backgrounds of one colour each."""
     cutouts, places = tables(pairs)
     write_table(folder / "cutouts" / "part-00000.parquet", cutouts, row_group_rows=3)
     write_table(folder / "reconstructed" / "vehicles-00000.parquet", places)
     for bucket in set(cutouts["bucket"].to_pylist()):
-        write_bytes(folder / "background" / f"{bucket}.png", png(np.full((*SIZE_HW, 3), grey, np.uint8)))
+        picture = np.full((*SIZE_HW, 3), BACKGROUNDS[bucket], np.uint8)
+        write_bytes(folder / "background" / f"{bucket}.png", png(picture))
 
 
 def track_of(number):

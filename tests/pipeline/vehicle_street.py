@@ -5,7 +5,7 @@ import numpy as np
 from calibration.camera import Camera, GroundPlane
 from models.shape_basis import load_bases
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
-from pipeline.reconstruction.vehicles.fit import Keypoints, VehicleFits, VehicleFitSettings, fit_vehicles
+from pipeline.reconstruction.vehicles.fit import VehicleFits, VehicleFitSettings, VehiclesSeen, fit_vehicles
 
 CAMERA = Camera(
     np.array([[1080.0, 0, 640], [0, 1080, 360], [0, 0, 1]]), (720, 1280), np.array([-0.2, 0.05, 1e-3, -1e-3, 0])
@@ -35,8 +35,8 @@ class Street:
         self.scores = np.ones(self.pixels.shape[:2])
 
     @property
-    def keypoints(self) -> Keypoints:
-        return Keypoints(self.pixels, self.scores, self.track)
+    def keypoints(self) -> VehiclesSeen:
+        return VehiclesSeen(self.pixels, self.scores, self.track)
 
     def fit(self, options: VehicleFitSettings = EXACT) -> VehicleFits:
         return fit_vehicles(self.keypoints, CAMERA, PLANE, BASES, options)

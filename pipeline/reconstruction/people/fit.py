@@ -20,8 +20,8 @@ from models.body_model import Body
 from models.geometry.rotations import exp_so3, log_so3
 from models.poses import PosePrior
 from pipeline.core.skeletons import COCO_17, SMPL_24
-from pipeline.reconstruction.people.ground_contact import Ground, Pose, about_pelvis, upright
-from pipeline.reconstruction.people.solver import Evidence, Solver, per_track, supports
+from pipeline.reconstruction.people.ground_contact import BodyPose, Ground, about_pelvis, upright
+from pipeline.reconstruction.people.solver import PeopleEvidence, PeopleSolver, per_track, supports
 from pipeline.reconstruction.people.types import PeopleFits, PeopleFitSettings, PeopleSeen
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
 
@@ -46,13 +46,13 @@ def fit_people(
 ) -> PeopleFits:
     """Every observation's fit, in the order given; what cannot be fitted is refused with a word, never raised."""
     settings = settings or PeopleFitSettings()
-    fits = PeopleFits.refused(_hopeless(seen, camera, plane, settings))
+    fits = PeopleFits.refused(_no_person(seen, camera, plane, settings))
     rows = np.flatnonzero(fits.ok)
     rows = rows[np.argsort(seen.track[rows], kind="stable")]
     blocks = [_Block(seen, part, camera, plane, settings) for part in _chunks(rows, seen.track[rows])]
     done = 0
     # One block a core: torch's own threads wait for each other after every operation.
-    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=_one_torch_thread) as pool:
+    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=_limit_torch) as pool:
         for block in pool.map(lambda block: block.fit(body, prior, fits), blocks):
             done += len(block.rows)
             if progress:
@@ -60,11 +60,11 @@ def fit_people(
     return fits
 
 
-def _one_torch_thread() -> None:
+def _limit_torch() -> None:
     torch.set_num_threads(1)  # of the calling thread
 
 
-def _hopeless(seen: PeopleSeen, camera: Camera, plane: GroundPlane, settings: PeopleFitSettings) -> np.ndarray:
+def _no_person(seen: PeopleSeen, camera: Camera, plane: GroundPlane, settings: PeopleFitSettings) -> np.ndarray:
     """(N,) why nobody can stand there whatever the pose, "" where one may."""
     foot, size = _foot_and_size(seen.support)
     known = np.isfinite(seen.support).all(axis=1)
@@ -111,11 +111,11 @@ class _Block:
     def fit(self, body: Body, prior: PosePrior, fits: PeopleFits) -> _Block:
         """Fit them and write what came out into their rows of the fits."""
         evidence = self.evidence(body)
-        solver = Solver(evidence, body, Ground(self.camera, self.plane), prior, self.settings)
+        solver = PeopleSolver(evidence, body, Ground(self.camera, self.plane), prior, self.settings)
         self.write(solver.solve(self.start(evidence)).double(), evidence, body, fits)
         return self
 
-    def evidence(self, body: Body) -> Evidence:
+    def evidence(self, body: Body) -> PeopleEvidence:
         """All there is to fit to."""
         s, seen = self.settings, self.seen
         xy, weight = self._keypoints()
@@ -125,7 +125,7 @@ class _Block:
         precision = np.eye(len(along)) / s.shape_sigma**2
         precision += np.outer(along, along) * (s.height_sigma**-2 - s.shape_sigma**-2)
         track, beta = torch.from_numpy(self.track), _float(np.clip(seen.beta[self.rows], -_MOST, _MOST))
-        return Evidence(
+        return PeopleEvidence(
             track=track,
             support=_float(seen.support[self.rows]),
             noise_px=_float(np.hypot(s.outline_noise_px, s.outline_noise_share * self.size)),
@@ -140,7 +140,7 @@ class _Block:
             height=_float(height),
         )
 
-    def start(self, evidence: Evidence) -> Pose:
+    def start(self, evidence: PeopleEvidence) -> BodyPose:
         """The network's pose, turned to where motion goes where the two contradict each other."""
         theta = torch.from_numpy(self.seen.theta[self.rows])
         root = torch.from_numpy(self.plane.R_cam_world.T) @ exp_so3(theta[:, 0])
@@ -151,7 +151,7 @@ class _Block:
         against = apart.abs() * evidence.heading_weight.sqrt() > _CONTRADICTION
         yaw = torch.where(against, heading, yaw)
         beta = evidence.beta[evidence.track]
-        return Pose(theta[:, 1:].float(), lean.float(), yaw.float(), _float(self.foot), beta)
+        return BodyPose(theta[:, 1:].float(), lean.float(), yaw.float(), _float(self.foot), beta)
 
     def _keypoints(self) -> tuple[np.ndarray, np.ndarray]:
         """Ideal pixels (M, 17, 2) and inverse variances (M, 17), 0 where missing."""
@@ -175,7 +175,7 @@ class _Block:
         spread = np.where(known, sigma, 1.0) ** 2 + self.settings.turn_sigma_rad**2
         return np.where(known, yaw, 0.0), np.where(known, 1 / spread, 0.0)
 
-    def write(self, pose: Pose, evidence: Evidence, body: Body, fits: PeopleFits) -> None:
+    def write(self, pose: BodyPose, evidence: PeopleEvidence, body: Body, fits: PeopleFits) -> None:
         """What came out, in the tables' frames, and whether it holds."""
         rows, ground = self.rows, Ground(self.camera, self.plane, torch.float64)
         posed = about_pelvis(body, pose)

@@ -23,7 +23,7 @@ _NEAREST_M = 0.1
 
 
 @dataclass(frozen=True)
-class Pose:
+class BodyPose:
     """N people: body (N, 23, 3) axis-angle, lean (N, 2) about the body's left and forward axes, yaw (N,), foot (N, 2)
     the ideal pixel of the ground point under the pelvis, beta (N, 10)."""
 
@@ -38,9 +38,9 @@ class Pose:
         lean = exp_so3(torch.stack([self.lean[:, 0], torch.zeros_like(self.yaw), self.lean[:, 1]], dim=-1))
         return torch.cat([(upright(self.yaw) @ lean)[:, None], exp_so3(self.body)], dim=1)
 
-    def double(self) -> Pose:
+    def double(self) -> BodyPose:
         """The same in float64."""
-        return Pose(*(getattr(self, field.name).double() for field in fields(self)))
+        return BodyPose(*(getattr(self, field.name).double() for field in fields(self)))
 
 
 def upright(yaw: Tensor) -> Tensor:
@@ -81,21 +81,21 @@ class Ground:
         return image[..., :2] / image[..., 2:].clamp(min=_NEAREST_M)
 
 
-def about_pelvis(body: Body, pose: Pose) -> Posed:
+def about_pelvis(body: Body, pose: BodyPose) -> Posed:
     """The whole body, its pelvis at the origin, axes the world's."""
     rotations = pose.rotations()
     pelvis = body.joints_only(rotations, pose.beta)[0][:, 0]
     return body(rotations, pose.beta, -pelvis)
 
 
-class Skin:
+class BodySkin:
     """Skins a few vertices, others of each person, where whole bodies would cost thirty times as much."""
 
     def __init__(self, body: Body) -> None:
         self.body = body
         self.bulges = bool(body.posedirs.any())
 
-    def at(self, pose: Pose, index: Tensor) -> tuple[Tensor, Tensor]:
+    def at(self, pose: BodyPose, index: Tensor) -> tuple[Tensor, Tensor]:
         """Points (N, M, 3) of vertices (N, M) and keypoints (N, 17, 3), the pelvis at the origin, axes the world's."""
         rotations = pose.rotations()
         joints, keypoints = self.body.joints_only(rotations, pose.beta)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.body_model import Body
 from models.poses import PosePrior, joint_limits
-from pipeline.reconstruction.people.ground_contact import Ground, Pose, Skin, about_pelvis
+from pipeline.reconstruction.people.ground_contact import BodyPose, BodySkin, Ground, about_pelvis
 from pipeline.reconstruction.people.types import PeopleFitSettings
 from pipeline.reconstruction.support_function import DIRECTIONS
 
@@ -29,7 +29,7 @@ _DOWN = _DIRECTIONS[:, 1] > 0.5
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PeopleEvidence:
     """What N observations of U tracks are fitted to; weights are inverse variances, 0 for what is missing.
 
     track (N,) in 0..U-1, support (N, S) with its noise (N,) and the size (N,) in pixels, keypoints (N, 17, 2), heading
@@ -51,17 +51,17 @@ class Evidence:
     height: Tensor
 
 
-class Solver:
+class PeopleSolver:
     """Fits poses to evidence; all observations move together, each as if it were alone but for its track's shape."""
 
     def __init__(
-        self, evidence: Evidence, body: Body, ground: Ground, prior: PosePrior, settings: PeopleFitSettings
+        self, evidence: PeopleEvidence, body: Body, ground: Ground, prior: PosePrior, settings: PeopleFitSettings
     ) -> None:
         self.evidence, self.body, self.ground, self.prior, self.settings = evidence, body, ground, prior, settings
-        self.skin = Skin(body)
+        self.skin = BodySkin(body)
         self.limits = [torch.from_numpy(side) for side in joint_limits()]
 
-    def solve(self, start: Pose) -> Pose:
+    def solve(self, start: BodyPose) -> BodyPose:
         """The fitted poses."""
         start = self._settled(start)
         moved = {name: torch.zeros_like(getattr(start, name)) for name in _STEPS}
@@ -81,8 +81,8 @@ class Solver:
         with torch.no_grad():
             return self._moved(start, moved)
 
-    def _moved(self, start: Pose, moved: dict[str, Tensor]) -> Pose:
-        return Pose(
+    def _moved(self, start: BodyPose, moved: dict[str, Tensor]) -> BodyPose:
+        return BodyPose(
             start.body + moved["body"],
             start.lean + moved["lean"],
             start.yaw + moved["yaw"],
@@ -91,7 +91,7 @@ class Solver:
         )
 
     @torch.no_grad()
-    def _settled(self, pose: Pose) -> Pose:
+    def _settled(self, pose: BodyPose) -> BodyPose:
         """The body's lower edge moved onto the mask's, the tracks' heights to what the masks' upper edges ask for."""
         e, quarter = self.evidence, len(DIRECTIONS) // 4
         for _ in range(_SETTLING):
@@ -108,7 +108,7 @@ class Solver:
         return pose
 
     @torch.no_grad()
-    def _active(self, pose: Pose) -> Tensor:
+    def _active(self, pose: BodyPose) -> Tensor:
         """(N, S + 8) vertices that make the outline in each direction, and the lowest ones."""
         points = about_pelvis(self.body, pose).vertices
         height = points[..., 2]
@@ -116,7 +116,7 @@ class Solver:
         lowest = height.topk(_LOWEST, dim=1, largest=False).indices
         return torch.cat([supports(self.ground.project(world))[1], lowest], dim=1)
 
-    def _cost(self, pose: Pose, active: Tensor) -> Tensor:
+    def _cost(self, pose: BodyPose, active: Tensor) -> Tensor:
         """Of all observations together."""
         points, keypoints = self.skin.at(pose, active)
         both = torch.cat([points, keypoints], dim=1)
@@ -139,7 +139,7 @@ class Solver:
         off = (pixels - e.keypoints).square().sum(dim=-1) * e.keypoint_weight
         return _robust(off, self.settings.kernel).sum()
 
-    def _expected(self, pose: Pose) -> Tensor:
+    def _expected(self, pose: BodyPose) -> Tensor:
         """Of what the network, the prior, motion and gravity expect."""
         e, s = self.evidence, self.settings
         turned = (2 - 2 * (pose.yaw - e.heading).cos()) * e.heading_weight

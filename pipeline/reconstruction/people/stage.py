@@ -19,11 +19,11 @@ from models.topdown import PersonPose
 from pipeline.core.boxes import box_iou
 from pipeline.core.instances import Instances
 from pipeline.core.skeletons import SMPL_24
-from pipeline.core.tables import RECONSTRUCTED
+from pipeline.core.tables import RECONSTRUCTED, matrix
 from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined
 from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen, RegressedPeople
-from pipeline.reconstruction.rows import Progress, boxes_of, liftable, row_of, tracks_of
+from pipeline.reconstruction.rows import Progress, liftable, row_of, tracks_of
 
 if TYPE_CHECKING:
     from models.body_model import Body
@@ -74,7 +74,7 @@ def regress(
     """The network's people of person CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame cannot be
     read any more. Their keypoints are those of the pose network where one is given. facing: see `facing_of`.
     """
-    count, boxes = len(cutouts), boxes_of(cutouts)
+    count, boxes = len(cutouts), matrix(cutouts["bbox_xywh"], 4)
     people = RegressedPeople.of_poses(np.full((count, len(SMPL_24), 3), np.nan), np.full((count, 10), np.nan))
     known = {"bbox_xywh": boxes} | ({} if facing is None else {"facing_cam": facing})
     for rows, pictures in frames_of(cutouts, frames, root, progress):
@@ -100,7 +100,7 @@ def facing_of(headings: Headings, plane: GroundPlane) -> np.ndarray:
     return np.stack([np.cos(yaw), np.sin(yaw), np.zeros(len(yaw))], axis=1) @ plane.R_cam_world.T
 
 
-def fit_rows(
+def fit_people_rows(
     outlined: Outlined,
     people: RegressedPeople,
     camera: Camera,
@@ -122,7 +122,7 @@ def fit_rows(
         _walking_yaw(headings), headings.sigma,
     )  # fmt: skip
     fits = fit_people(seen, camera, plane, body, prior, settings.fit, progress)
-    boxes = boxes_of(outlined.cutouts)
+    boxes = matrix(outlined.cutouts["bbox_xywh"], 4)
     overlap = box_iou(np.nan_to_num(fits.box_xywh), boxes)
     held = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
     sure = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)

@@ -87,9 +87,9 @@ class RegressedPeople:
 class PeopleSeen:
     """N observations: theta (N, 24, 3) radians, orientation in the camera frame, and beta (N, 10) of a network, NaN
     where it saw nothing; track (N,) of any integers; support (N, S) of masks, see
-    `pipeline.reconstruction.support_function.outline`. keypoints (N, 17, 2) px, COCO's order, with score (N, 17) in
-    0..1, anything or NaN where missing. heading (N,) world yaw in radians with its sigma (N,), NaN or infinite where
-    motion tells none.
+    `pipeline.reconstruction.support_function.outline_of_mask`. keypoints (N, 17, 2) px, COCO's order, with score
+    (N, 17) in 0..1, anything or NaN where missing. heading (N,) world yaw in radians with its sigma (N,), NaN or
+    infinite where motion tells none.
 
     Raises ValueError where shapes differ.
     """

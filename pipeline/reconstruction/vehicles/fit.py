@@ -17,16 +17,16 @@ from calibration.camera import Camera, GroundPlane
 from models.shape_basis import ShapeBasis
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import ideal
-from pipeline.reconstruction.vehicles.outline import Skin
-from pipeline.reconstruction.vehicles.solver import Evidence, Linear, Solver, State, View
+from pipeline.reconstruction.vehicles.outline import VehicleSkin
+from pipeline.reconstruction.vehicles.solver import Linear, State, VehicleEvidence, VehicleSolver, View
 from pipeline.reconstruction.vehicles.start import free_starts, plane_starts
-from pipeline.reconstruction.vehicles.types import Keypoints, VehicleFits, VehicleFitSettings
+from pipeline.reconstruction.vehicles.types import VehicleFits, VehicleFitSettings, VehiclesSeen
 
-__all__ = ["Keypoints", "VehicleFitSettings", "VehicleFits", "fit_vehicles"]
+__all__ = ["VehicleFitSettings", "VehicleFits", "VehiclesSeen", "fit_vehicles"]
 
 
 def fit_vehicles(
-    keypoints: Keypoints,
+    keypoints: VehiclesSeen,
     camera: Camera,
     plane: GroundPlane | None,
     bases: Mapping[str, ShapeBasis],
@@ -34,15 +34,15 @@ def fit_vehicles(
 ) -> VehicleFits:
     """Every observation's fit, in the order given; what cannot be fitted is refused with a word, never raised."""
     with threadpool_limits(1, "blas"):  # sums in another order on more cores would end in other bits
-        return _Fitter(keypoints, camera, plane, bases, settings or VehicleFitSettings()).fit()
+        return _VehicleFitter(keypoints, camera, plane, bases, settings or VehicleFitSettings()).fit()
 
 
-class _Fitter:
+class _VehicleFitter:
     """The steps of one call; `rows` are the observations that can be fitted at all, sorted by track."""
 
     def __init__(
         self,
-        keypoints: Keypoints,
+        keypoints: VehiclesSeen,
         camera: Camera,
         plane: GroundPlane | None,
         bases: Mapping[str, ShapeBasis],
@@ -78,15 +78,15 @@ class _Fitter:
                 self._together(name, mine, state, depth, turned, fits)
         return fits
 
-    def _evidence(self, depth_m: np.ndarray) -> Evidence:
+    def _evidence(self, depth_m: np.ndarray) -> VehicleEvidence:
         """What is fitted to, with the noise at so many metres."""
         s = self.settings
         model_px = self.view.focal * s.model_noise_m / np.maximum(depth_m, 1.0)
         variance = s.noise_px**2 + (s.noise_share * self.size_px) ** 2 + model_px**2
         weight = self.score / variance[:, None]
-        return Evidence(self.xy, weight, self.track, self.yaw, self.yaw_weight, s.kernel)
+        return VehicleEvidence(self.xy, weight, self.track, self.yaw, self.yaw_weight, s.kernel)
 
-    def _outlined(self, evidence: Evidence, mine: np.ndarray) -> Evidence:
+    def _outlined(self, evidence: VehicleEvidence, mine: np.ndarray) -> VehicleEvidence:
         """The same with the outlines of its observations, where there are any."""
         if self.support is None or not np.isfinite(self.support[mine]).any():
             return evidence
@@ -134,8 +134,8 @@ class _Fitter:
         shares = np.array([self.settings.group_shares.get(name, 0.01) for name in names])
         return (cost - 2 * np.log(shares)[:, None]).argmin(axis=0)
 
-    def _solver(self, basis: ShapeBasis, skin: Skin | None = None) -> Solver:
-        return Solver(self.view, Linear(basis.mean, basis.components), self.settings.max_coefficient, skin)
+    def _solver(self, basis: ShapeBasis, skin: VehicleSkin | None = None) -> VehicleSolver:
+        return VehicleSolver(self.view, Linear(basis.mean, basis.components), self.settings.max_coefficient, skin)
 
     def _together(
         self, name: str, mine: np.ndarray, start: State, depth: np.ndarray, turned: np.ndarray, fits: VehicleFits
@@ -148,7 +148,7 @@ class _Fitter:
         state = solver.solve(evidence, start.R[mine], start.t[mine], shape, self.settings.rounds)
         evidence = self._outlined(evidence, mine)
         if evidence.support is not None:
-            solver = self._solver(basis, Skin.of(basis))
+            solver = self._solver(basis, VehicleSkin.of(basis))
             state = solver.solve(evidence, state.R, state.t, state.shape, self.settings.outline_rounds)
         covariance, _ = solver.blocks(evidence, state).covariance()
         rows, shapes = self.rows[mine], state.shape[evidence.track]
@@ -216,7 +216,7 @@ def _extent(xy: np.ndarray, used: np.ndarray) -> np.ndarray:
     return (high - low).max(axis=-1)
 
 
-def _headings(keypoints: Keypoints, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _headings(keypoints: VehiclesSeen, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Headings (M,) and their weights (M,), 0 where motion tells none."""
     if keypoints.heading is None or keypoints.heading_sigma is None:
         return np.zeros(len(rows)), np.zeros(len(rows))

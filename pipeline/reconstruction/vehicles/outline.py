@@ -22,20 +22,20 @@ _CAP = 9.0
 
 
 @dataclass(frozen=True)
-class Skin:
+class VehicleSkin:
     """The vertices that can be farthest: mean (V, 3), components (K, V, 3), metres."""
 
     mean: np.ndarray
     components: np.ndarray
 
     @staticmethod
-    def of(basis: ShapeBasis) -> Skin | None:
+    def of(basis: ShapeBasis) -> VehicleSkin | None:
         """Those on the hull of the mean or of a shape two deviations along a component; None without a mesh."""
         if not len(basis.mesh_mean):
             return None
         shapes = np.concatenate([np.zeros((1, basis.size)), 2 * np.eye(basis.size), -2 * np.eye(basis.size)])
         chosen = np.unique(np.concatenate([ConvexHull(mesh).vertices for mesh in basis.mesh(shapes)]))
-        return Skin(basis.mesh_mean[chosen], basis.mesh_components[:, chosen])
+        return VehicleSkin(basis.mesh_mean[chosen], basis.mesh_components[:, chosen])
 
     def turned(self, R: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """(N, V, 3) of rotations (N, 3, 3) and shapes (N, K)."""
@@ -57,7 +57,7 @@ class Reach:
 
 
 def reach_of(
-    skin: Skin, project: Callable[[np.ndarray], np.ndarray], R: np.ndarray, t: np.ndarray, shape: np.ndarray
+    skin: VehicleSkin, project: Callable[[np.ndarray], np.ndarray], R: np.ndarray, t: np.ndarray, shape: np.ndarray
 ) -> Reach:
     """How far models reach, PROJECT giving ideal pixels."""
     turned = skin.turned(R, shape)

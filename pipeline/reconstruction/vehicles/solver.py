@@ -15,7 +15,7 @@ import numpy as np
 
 from calibration.least_squares import Damping, minimise
 from pipeline.reconstruction.support_function import DIRECTIONS
-from pipeline.reconstruction.vehicles.outline import Skin, outline_cost, outline_weight, reach_of
+from pipeline.reconstruction.vehicles.outline import VehicleSkin, outline_cost, outline_weight, reach_of
 
 # Nearer than this a model's point is held, so that a trial behind the camera is finite, and far too dear to take.
 _NEAREST_M = 0.3
@@ -35,7 +35,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class VehicleEvidence:
     """What N observations of T tracks are fitted to, sorted by track.
 
     xy (N, 12, 2) ideal pixels, finite; weight (N, 12) one over the variance, 0 where missing; track (N,) from 0;
@@ -57,18 +57,18 @@ class Evidence:
         """(T,) where each track begins."""
         return np.flatnonzero(np.diff(self.track, prepend=-1))
 
-    def at(self, rows: np.ndarray) -> Evidence:
+    def at(self, rows: np.ndarray) -> VehicleEvidence:
         """Some observations, their tracks numbered anew."""
         track = np.unique(self.track[rows], return_inverse=True)[1]
         support, weight = (None if a is None else a[rows] for a in (self.support, self.support_weight))
-        return Evidence(
+        return VehicleEvidence(
             self.xy[rows], self.weight[rows], track, self.yaw[rows], self.yaw_weight[rows], self.kernel, support, weight
         )
 
-    def alone(self) -> Evidence:
+    def alone(self) -> VehicleEvidence:
         """Each observation its own track, its outline left out."""
         track = np.arange(len(self.track))
-        return Evidence(self.xy, self.weight, track, self.yaw, self.yaw_weight, self.kernel)
+        return VehicleEvidence(self.xy, self.weight, track, self.yaw, self.yaw_weight, self.kernel)
 
 
 @dataclass
@@ -108,13 +108,13 @@ def turn(rotvec: np.ndarray) -> np.ndarray:
     return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * cross @ cross
 
 
-class Solver:
+class VehicleSolver:
     """Fits tracks of one group of vehicles in one view. bound: largest |b_k|; skin: for outlines."""
 
-    def __init__(self, view: View, model: Linear, bound: float, skin: Skin | None = None) -> None:
+    def __init__(self, view: View, model: Linear, bound: float, skin: VehicleSkin | None = None) -> None:
         self.view, self.model, self.bound, self.skin = view, model, bound, skin
 
-    def solve(self, evidence: Evidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray, rounds: int) -> State:
+    def solve(self, evidence: VehicleEvidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray, rounds: int) -> State:
         """From poses R, t and shapes (T, K), so many rounds; a track's step is taken only where it lowers its cost."""
 
         def propose(state: State, damping: np.ndarray) -> tuple[State, np.ndarray]:
@@ -131,7 +131,7 @@ class Solver:
         total = self._total(evidence, state.cost, shape)
         return minimise(propose, take, state, total, _DAMPING, rounds, tolerance=_SETTLED)[0]
 
-    def cost(self, evidence: Evidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    def cost(self, evidence: VehicleEvidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """(N,) robust costs in squared standard deviations: Huber's of keypoints, Geman and McClure's of headings."""
         points_cam = self._points_cam(evidence, R, t, shape)
         off = self.view.project(points_cam) - evidence.xy
@@ -146,7 +146,7 @@ class Solver:
         reach = reach_of(self.skin, self.view.project, R, t, shape[evidence.track]).reach
         return cost + outline_cost(reach - evidence.support, evidence.support_weight)
 
-    def blocks(self, evidence: Evidence, state: State) -> Blocks:
+    def blocks(self, evidence: VehicleEvidence, state: State) -> Blocks:
         """The normal equations at a state."""
         turned = self.model.points(state.shape)[evidence.track] @ state.R.transpose(0, 2, 1)
         points_cam = turned + state.t[:, None]
@@ -174,7 +174,7 @@ class Solver:
         moves = (_skew(turned.reshape(-1, 3)) @ -spin).reshape(*turned.shape, -1) + shift
         return np.concatenate([by_point @ moves, (by_point @ R[:, None]) @ components], axis=-1)
 
-    def _add_outline(self, evidence: Evidence, state: State, normal: np.ndarray, gradient: np.ndarray) -> None:
+    def _add_outline(self, evidence: VehicleEvidence, state: State, normal: np.ndarray, gradient: np.ndarray) -> None:
         if self.skin is None or evidence.support is None or evidence.support_weight is None:
             return
         found = reach_of(self.skin, self.view.project, state.R, state.t, state.shape[evidence.track])
@@ -186,7 +186,7 @@ class Solver:
         normal += weighted.transpose(0, 2, 1) @ jacobian
         gradient += (weighted.transpose(0, 2, 1) @ off[..., None])[..., 0]
 
-    def _points_cam(self, evidence: Evidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    def _points_cam(self, evidence: VehicleEvidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray) -> np.ndarray:
         return self.model.points(shape)[evidence.track] @ R.transpose(0, 2, 1) + t[:, None]
 
     def _by_point(self, points_cam: np.ndarray) -> np.ndarray:
@@ -196,13 +196,13 @@ class Solver:
         by_point[..., 2] = -points_cam[..., :2] / depth[..., None] ** 2
         return self.view.K[:2, :2] @ by_point
 
-    def _heading_off(self, evidence: Evidence, R: np.ndarray) -> np.ndarray:
+    def _heading_off(self, evidence: VehicleEvidence, R: np.ndarray) -> np.ndarray:
         """(N,) radians from what motion tells, within half a turn."""
         if self.view.yaw_of is None:
             return np.zeros(len(R))
         return (self.view.yaw_of(R) - evidence.yaw + np.pi) % (2 * np.pi) - np.pi
 
-    def _add_heading(self, evidence: Evidence, state: State, normal: np.ndarray, gradient: np.ndarray) -> None:
+    def _add_heading(self, evidence: VehicleEvidence, state: State, normal: np.ndarray, gradient: np.ndarray) -> None:
         if self.view.yaw_of is None:
             return
         off = self._heading_off(evidence, state.R)
@@ -210,13 +210,13 @@ class Solver:
         normal[:, 2, 2] += weight
         gradient[:, 2] += weight * off
 
-    def _moved(self, evidence: Evidence, state: State, pose_step: np.ndarray, shape_step: np.ndarray) -> State:
+    def _moved(self, evidence: VehicleEvidence, state: State, pose_step: np.ndarray, shape_step: np.ndarray) -> State:
         move = pose_step @ self.view.freedoms.T
         R, t = turn(move[:, :3]) @ state.R, state.t + move[:, 3:]
         shape = np.clip(state.shape + shape_step, -self.bound, self.bound)
         return State(R, t, shape, self.cost(evidence, R, t, shape))
 
-    def _total(self, evidence: Evidence, cost: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    def _total(self, evidence: VehicleEvidence, cost: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """(T,) costs of tracks."""
         return np.add.reduceat(cost, evidence.first) + (shape**2).sum(axis=1)
 

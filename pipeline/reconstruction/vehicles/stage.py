@@ -16,9 +16,9 @@ from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.shape_basis import ShapeBasis
 from models.topdown.keypoints import Keypoints
 from pipeline.core.boxes import box_iou
-from pipeline.core.tables import RECONSTRUCTED
+from pipeline.core.tables import RECONSTRUCTED, matrix
 from pipeline.reconstruction.outline_fit import Outlined
-from pipeline.reconstruction.rows import boxes_of, liftable, row_of, tracks_of
+from pipeline.reconstruction.rows import liftable, row_of, tracks_of
 from pipeline.reconstruction.vehicles import fit as vehicle_fit
 
 
@@ -54,7 +54,7 @@ class MetricSettings:
             raise ValueError("keypoint_weights and keypoint_config: expected one of them, both name a network")
 
 
-def fit_rows(
+def fit_vehicle_rows(
     outlined: Outlined,
     points: Keypoints,
     camera: Camera,
@@ -64,12 +64,12 @@ def fit_rows(
 ) -> pa.Table:
     """RECONSTRUCTED of vehicles, with the fit to their keypoints instead of the outline's where it holds."""
     table, headings = outlined.table, outlined.headings
-    seen = vehicle_fit.Keypoints(
+    seen = vehicle_fit.VehiclesSeen(
         np.nan_to_num(points.xy), points.score, tracks_of(table), headings.yaw, headings.sigma, outlined.support,
-        _starts(table, plane),
+        _outline_starts(table, plane),
     )  # fmt: skip
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
-    overlap = _box_overlap(fits, boxes_of(outlined.cutouts), camera, bases)
+    overlap = _box_overlap(fits, matrix(outlined.cutouts["bbox_xywh"], 4), camera, bases)
     held = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
     rows = table.to_pylist()
     for i in np.flatnonzero(held).tolist():
@@ -78,12 +78,12 @@ def fit_rows(
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 
 
-def _starts(placed: pa.Table, plane: GroundPlane) -> np.ndarray:
+def _outline_starts(placed: pa.Table, plane: GroundPlane) -> np.ndarray:
     """(N, 3) world x, y and yaw of the outlines' fits; NaN where there is none."""
     known = ~np.array(placed["t"].is_null().to_pylist(), bool)
     starts, rows = np.full((len(placed), 3), np.nan), placed.filter(pa.array(known))
     if known.any():
-        R, t = (np.array(rows[name].to_pylist(), float) for name in ("R", "t"))
+        R, t = matrix(rows["R"], 9), matrix(rows["t"], 3)
         starts[known] = np.column_stack([plane.to_world(t)[:, :2], plane.yaw(R.reshape(-1, 3, 3))])
     return starts
 

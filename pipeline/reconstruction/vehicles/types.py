@@ -52,12 +52,12 @@ class VehicleFitSettings:
 
 
 @dataclass(frozen=True)
-class Keypoints:
+class VehiclesSeen:
     """N observations: xy (N, 12, 2) pixels (anything where missing), scores (N, 12) in 0..1 with 0 for missing,
     track (N,) of any integers. heading (N,) radians with its sigma (N,), NaN or infinite where motion tells none.
-    support (N, S), how far masks reach as `pipeline.reconstruction.support_function.outline` has it, rows of NaN where
-    there is none. start (N, 3), world x, y and yaw of a first guess to try beside our own; rows of NaN where there is
-    none.
+    support (N, S), how far masks reach, see `pipeline.reconstruction.support_function.outline_of_mask`, rows of NaN
+    where there is none. start (N, 3), world x, y and yaw of a first guess to try beside our own; rows of NaN where
+    there is none.
 
     Raises ValueError where shapes differ or a score is outside 0..1.
     """

@@ -5,9 +5,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cards import write_camera
+from cards import write_camera as write_cards
+from exact_truth import actor, rectangle, write_camera
 
-from benchmarks.mining.occlusion_classifier import annotated_whole, chance_of, compare, gated
+from benchmarks.mining.occlusion_classifier import annotated_whole, chance_of, compare, gated, simulated_whole
 from models.occlusion_classifier import SPEC
 from models.predictor import FramePredictor
 
@@ -30,6 +31,15 @@ def test_whole_is_who_nobody_nearer_overlaps_and_the_picture_does_not_cut():
     assert annotated_whole(BOXES, tracks, (120, 160)).tolist() == [False, True, False, False, False]
 
 
+def test_of_a_simulated_camera_whole_is_what_truth_says(tmp_path):
+    car, behind, cut_off = (20, 40, 40, 20), (70, 40, 40, 20), (0, 80, 30, 20)
+    truth = [actor(3, 1, car), actor(3, 2, behind, visible_fraction=0.5), actor(3, 3, cut_off, truncation=0.4)]
+    boxes = [(3, behind), (3, car), (3, cut_off), (3, (100, 90, 20, 20)), (4, car)]
+    tracks = pa.table({"frame_id": [f for f, _ in boxes], "mask_rle": [rectangle(*box) for _, box in boxes]})
+    folder = write_camera(tmp_path / "hand", truth)
+    assert simulated_whole(folder, tracks).tolist() == [False, True, False, False, False]
+
+
 class Oracle(FramePredictor):
     """Knows of a frame's five detections, in their order, that the first and the third are whole."""
 
@@ -42,7 +52,7 @@ class Oracle(FramePredictor):
 
 
 def test_the_rows_count_and_the_bars_compare_at_each_deltas_recall(tmp_path):
-    camera_dir = write_camera(tmp_path / "cards")
+    camera_dir = write_cards(tmp_path / "cards")
     tracks = pq.read_table(camera_dir / "tracks.parquet")
     number = tracks["detection_id"].to_numpy() % 10000
     whole, chance = np.isin(number, [1, 3]), chance_of(Oracle(), tracks, camera_dir)

@@ -1,10 +1,11 @@
 """A drawn drive's crops as the benchmark judges graphs on them."""
 
 import numpy as np
+import pytest
 import torch
 
 from benchmarks.vehicles.occlusion_net import BASELINE
-from benchmarks.vehicles.occlusion_views import Known, judged
+from benchmarks.vehicles.occlusion_views import Known, agreement, judged
 from models.occlusion_net.evaluate import load_network
 from tests.models.occlusion_net.conftest import folder, passing  # noqa: F401
 
@@ -19,3 +20,16 @@ def test_truth_and_lens_of_a_crop_are_in_its_boxs_frame(folder, passing):  # noq
     torch.testing.assert_close(h[..., :2] / h[..., 2:], found["xy"], atol=1e-3, rtol=0)
     np.testing.assert_allclose(found["xy"].numpy(), views.xy, atol=1e-4)
     assert torch.equal(found["state"] == 0, torch.from_numpy(passing.visible))
+
+
+def test_hidden_points_are_told_from_seen_ones_by_how_unlikely_they_are_seen():
+    state = np.array([["visible"] * 6 + ["self_occluded"] * 3 + ["occluded"] * 2 + ["truncated"]] * 2)
+    true, side = np.zeros((2, 12, 2)), np.array([100.0, 50.0])
+    found = true + [0.0, 7.0]  # a tenth of the first one's longer side, not of the second one's
+    found[0, 11] = found[1, 8] = 0  # one beyond the border, one right
+    visible = np.where(state == "visible", 0.9, 0.1)
+    visible[:, 0], visible[:, 11] = 0.05, 0.99
+    row = agreement({"graph": found}, visible, true, state, side)
+    assert (row["graph_visible"], row["graph_hidden"]) == (6 / 12, 6 / 10)
+    assert row["graph_auc"] == pytest.approx(10 / 12)  # one visible point in six is the least likely of all
+    assert agreement({}, 1 - visible, true, state, side)["graph_auc"] == pytest.approx(2 / 12)

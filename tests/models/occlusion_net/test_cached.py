@@ -30,7 +30,7 @@ def test_graphs_learn_where_hidden_points_are(cached):
     before, after = scores_of(None, cached), scores_of(graphs, cached)
     hidden = after.state > 0
     assert before.pck("heatmap", hidden) < 0.6 < after.pck("graph", hidden)
-    assert after.auc("graph") > 0.97 and np.isfinite(after.yaw_deg).all()
+    assert before.auc("heatmap") == 1 and after.auc("graph") > 0.97 and np.isfinite(after.yaw_deg).all()
 
 
 def test_fit_is_the_same_for_the_same_seed(cached):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from models.shape_basis import GROUPS, ShapeBasis, load_bases
-from models.shape_basis.build import Model, build_basis
+from models.shape_basis.build import Example, build_basis
 from models.shape_basis.envelope import envelope_triangles, resample
 from models.shape_basis.fleet import fleet_models
 from pipeline.simulate.vehicles.fleet import make_vehicle
@@ -66,7 +66,9 @@ def drawn(rng, count, factors=3, vertices=8):
     keypoints, mesh = (symmetric(rng.normal(size=(factors + 1, n, 3))) for n in (6, vertices))
     dims = rng.normal(size=(factors + 1, 3))
     b = np.concatenate([np.ones((count, 1)), rng.normal(size=(count, factors))], axis=1)
-    return [Model(str(i), *(np.tensordot(row, part, 1) for part in (keypoints, dims, mesh))) for i, row in enumerate(b)]
+    return [
+        Example(str(i), *(np.tensordot(row, part, 1) for part in (keypoints, dims, mesh))) for i, row in enumerate(b)
+    ]
 
 
 def test_a_linear_family_is_recovered_exactly_and_one_component_explains_the_most():

@@ -13,9 +13,10 @@ import pytest
 
 from models.body_model import load_body
 from pipeline.composition.geometry import SceneGeometry, depth_png
+from pipeline.composition.manifest import build_manifest
 from pipeline.composition.meshes import solid_of
 from pipeline.composition.sample import ComposeSettings
-from pipeline.composition.shards import ShardJob, build_manifest, compose_shard
+from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core import masks
 from pipeline.core.tables import IMAGES, OBJECTS
 
@@ -119,6 +120,13 @@ def test_scenes_say_where_and_when_they_are(tables, camera):
         assert (image["height"], image["width"]) == boxes.SIZE_HW
 
 
+def test_a_scene_has_its_cameras_lens(shard, tmp_path):
+    lens = boxes.Camera(boxes.CAMERA.K, boxes.SIZE_HW, np.array([-0.2, 0.05, 0.001, -0.002, 0.01]))
+    job = replace(shard, out_dir=tmp_path, camera=lens, scenes=1)
+    compose_shard(job)
+    assert pd.read_parquet(job.paths[0])["distortion"][0].tolist() == lens.distortion.tolist()
+
+
 def test_objects_say_where_they_come_from(tables, camera):
     objects = tables[1]
     cutouts = pd.read_parquet(camera / "cutouts").set_index("cutout_id").loc[objects["cutout_id"]]
@@ -152,7 +160,7 @@ def test_a_picture_shows_every_object_in_its_colour_where_it_is_visible_and_the_
                 assert np.abs(picture[inside].mean(axis=0) - colours[thing["cutout_id"]]).max() < 4
                 seen += 1
         away = cv2.erode(street, np.ones((33, 33), np.uint8)) > 0  # a block of 16 px is the farthest that colours bleed
-        assert np.abs(picture[away].astype(int) - 100).max() < 3
+        assert np.abs(picture[away].astype(int) - boxes.BACKGROUNDS[image["background"]]).max() < 3
     assert seen > 15
 
 

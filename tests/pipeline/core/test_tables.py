@@ -1,6 +1,7 @@
 import json
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -48,3 +49,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError
     assert json.loads(path.read_text()) == {"a": 2, "b": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_list_column_is_a_matrix_where_every_row_has_its_numbers():
+    column = pa.chunked_array([[[1.0, 2.0]], [[3.0, 4.0], [5.0, 6.0]]], pa.list_(pa.float32()))
+    assert tables.matrix(column, 2).tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert tables.matrix(column[:0], 2).shape == (0, 2)
+    for wrong in ([[1.0, 2.0], None], [[1.0], [2.0, 3.0, 4.0]]):
+        with pytest.raises(ValueError, match="expected 2 numbers in each of 2 rows"):
+            tables.matrix(pa.chunked_array([wrong], pa.list_(pa.float32())), 2)

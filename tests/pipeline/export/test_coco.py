@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pycocotools.coco import COCO
 
-from models.detector.pictures import ClipArt, CocoFrames
+from models.detector.pictures import CLASSES, CocoFrames
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core import masks
@@ -64,10 +64,12 @@ def read(path):
         return COCO(str(path))
 
 
+@pytest.mark.parametrize("split", ["train", "val"])
 @pytest.mark.parametrize(("kind", "pixels"), [("amodal", "px_count_all"), ("visible", "px_count_visib")])
-def test_pycocotools_reads_every_mask_where_the_shards_have_it(out, objects, kind, pixels):
-    dataset = read(out / f"instances_{kind}.json")
-    expected = objects[objects[pixels] > 0]
+def test_pycocotools_reads_every_mask_where_the_shards_have_it(out, objects, kind, pixels, split):
+    dataset = read(out / f"instances_{kind}_{split}.json")
+    expected = objects[(objects[pixels] > 0) & (objects["split"] == split)]
+    assert len(expected) > 2 and {one["split"] for one in dataset.imgs.values()} == {split}
     assert len(dataset.anns) == len(expected) and {c["id"]: c["name"] for c in dataset.cats.values()} == {
         1: "person",
         2: "vehicle",
@@ -88,30 +90,37 @@ def test_pycocotools_reads_every_mask_where_the_shards_have_it(out, objects, kin
 
 
 def test_an_object_has_one_id_in_both_and_the_wholly_hidden_are_told(out, objects, clipart, tmp_path):
-    whole, seen = (read(out / f"instances_{kind}.json").anns for kind in ("amodal", "visible"))
-    hidden = int((objects["px_count_visib"] == 0).sum())
-    assert hidden == 1 and len(set(whole) - set(seen)) == hidden and set(seen) < set(whole)
-    for number, one in seen.items():
-        assert {**whole[number], **{k: one[k] for k in ("bbox", "area", "segmentation")}} == one
+    of = {(k, s): read(out / f"instances_{k}_{s}.json").anns for k in ("amodal", "visible") for s in ("train", "val")}
+    for split in ("train", "val"):
+        for number, one in of["visible", split].items():
+            whole = of["amodal", split][number]
+            assert {**whole, **{key: one[key] for key in ("bbox", "area", "segmentation")}} == one
+    whole, seen = ([*of[kind, "train"], *of[kind, "val"]] for kind in ("amodal", "visible"))
+    assert sorted(whole) == list(range(1, len(objects) + 1)) and len(set(whole) - set(seen)) == 1
     written = export(clipart, tmp_path / "again")
-    assert written.what == f"10 pictures with {len(objects)} whole and {len(objects) - 1} visible masks"
+    train = pd.read_parquet(clipart / "images")["split"].eq("train").sum()
+    pictures = f"{train} train and {10 - train} val pictures"
+    assert written.what == f"{pictures} with {len(objects)} whole and {len(objects) - 1} visible masks"
     assert written.left_out.startswith("1 wholly hidden objects among the visible masks, keypoints")
 
 
 def test_pictures_are_the_scenes_own_bytes(out, clipart):
     images = pd.read_parquet(clipart / "images").set_index("scene_id")
-    dataset = read(out / "instances_visible.json")
-    assert len(dataset.imgs) == len(images) == len(list((out / "images").iterdir()))
-    for one in dataset.imgs.values():
+    listed = [one for split in ("train", "val") for one in read(out / f"instances_visible_{split}.json").imgs.values()]
+    assert len({one["id"] for one in listed}) == len(images) == len(list((out / "images").iterdir()))
+    for one in listed:
         data = (out / "images" / one["file_name"]).read_bytes()
-        assert data == images.loc[one["scene_id"], "image"]["bytes"]
+        assert (
+            data == images.loc[one["scene_id"], "image"]["bytes"]
+            and one["split"] == images.loc[one["scene_id"], "split"]
+        )
         assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).shape[:2] == (one["height"], one["width"])
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_the_projects_own_reader_finds_in_it_what_it_finds_in_the_shards(out, clipart, split):
     shards = ClipArt(clipart, "amodal", split)
-    exported = CocoFrames(out / "instances_amodal.json", out / "images", split)
+    exported = CocoFrames(out / f"instances_amodal_{split}.json", out / "images")
     assert len(exported) == len(shards) > 0
     for number in range(len(shards)):
         picture, shard = exported[number], shards[number]
@@ -123,5 +132,5 @@ def test_the_projects_own_reader_finds_in_it_what_it_finds_in_the_shards(out, cl
 def test_the_same_shards_give_the_same_bytes(out, clipart, tmp_path):
     export(clipart, tmp_path / "again")
     files = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_file()]
-    assert len(files) == 12
+    assert len(files) == 14
     assert all((tmp_path / "again" / path).read_bytes() == (out / path).read_bytes() for path in files)

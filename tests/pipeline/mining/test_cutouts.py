@@ -13,7 +13,7 @@ import pytest
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core import masks
-from pipeline.core.illumination import Placed, Relit
+from pipeline.core.illumination import PlacedMask, Relit
 from pipeline.core.storage import write_table
 from pipeline.core.tables import FRAMES, TRACKS, to_table
 from pipeline.mining import cutouts
@@ -163,7 +163,7 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
     return float((first & second).sum() / (first | second).sum())
 
 
-def whole(placed: Placed) -> np.ndarray:
+def whole(placed: PlacedMask) -> np.ndarray:
     """The mask in its frame (H, W)."""
     result, (x, y), (h, w) = np.zeros(HW, bool), placed.xy, placed.crop.shape
     result[y : y + h, x : x + w] = placed.crop

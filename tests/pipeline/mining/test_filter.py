@@ -12,13 +12,13 @@ from movers import CAMERA, CAR, HW, MAN, PLANE, Mover, Pole, cars, row_of, watch
 
 from pipeline.core import masks
 from pipeline.core.tables import TRACKS, to_table
-from pipeline.mining.filter import REASONS, Judgement, MiningSettings, judge
+from pipeline.mining.filter import REASONS, Judgement, MiningSettings, decide
 
 SETTINGS = MiningSettings(min_area_px=60, min_side_px=4)
 
 
 def verdict(table: pa.Table, settings: MiningSettings = SETTINGS, **more: object) -> Judgement:
-    return judge(table, CAMERA, PLANE, settings, **more)  # type: ignore[arg-type]
+    return decide(table, CAMERA, PLANE, settings, **more)  # type: ignore[arg-type]
 
 
 def kept(verdict_: Judgement) -> np.ndarray:

@@ -14,8 +14,8 @@ from pipeline.core import masks
 from pipeline.core.tables import CUTOUTS, FRAMES, RECONSTRUCTED, TRACKS
 from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined, ReconstructSettings, place_by_outline
-from pipeline.reconstruction.people.stage import MetricPeopleSettings, PeopleFitSettings, fit_rows, regress
-from pipeline.reconstruction.support_function import outline
+from pipeline.reconstruction.people.stage import MetricPeopleSettings, PeopleFitSettings, fit_people_rows, regress
+from pipeline.reconstruction.support_function import outline_of_mask
 
 BODY = load_body()
 SETTINGS = MetricPeopleSettings(fit=PeopleFitSettings(rounds=40))
@@ -62,9 +62,9 @@ def fitted(scene, *, refusal="outline", theta=None, keypoints=None, cutouts=None
     people = found(theta)
     if keypoints is not None:
         people.keypoints[:], people.score[:] = keypoints
-    support = np.stack([outline(rle, CAMERA).support for rle in cutouts["mask_rle"].to_pylist()])
+    support = np.stack([outline_of_mask(rle, CAMERA).support for rle in cutouts["mask_rle"].to_pylist()])
     given = Outlined("person", cutouts, outlined(scene, refusal), headings, support)
-    return fit_rows(given, people, CAMERA, PLANE, BODY, load_prior(), SETTINGS).to_pylist()
+    return fit_people_rows(given, people, CAMERA, PLANE, BODY, load_prior(), SETTINGS).to_pylist()
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -117,7 +117,7 @@ def test_nobody_is_no_work():
     nobody = place_by_outline(
         "person", CUTOUTS.empty_table(), TRACKS.empty_table(), CAMERA, PLANE, ReconstructSettings()
     )
-    table = fit_rows(nobody, found(np.zeros((0, 24, 3))), CAMERA, PLANE, BODY, load_prior(), SETTINGS)
+    table = fit_people_rows(nobody, found(np.zeros((0, 24, 3))), CAMERA, PLANE, BODY, load_prior(), SETTINGS)
     assert table.equals(RECONSTRUCTED.empty_table())
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from vehicle_street import BASES, CAMERA, EXACT, PLANE, Street, outlines
 
 from pipeline.reconstruction.support_function import DIRECTIONS
-from pipeline.reconstruction.vehicles.fit import Keypoints, VehicleFitSettings, fit_vehicles
+from pipeline.reconstruction.vehicles.fit import VehicleFitSettings, VehiclesSeen, fit_vehicles
 
 
 def apart(yaw: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_tracks_do_not_touch_each_other():
     together = street.fit()
     first = np.flatnonzero(street.track == street.track[0])
     alone = fit_vehicles(
-        Keypoints(street.pixels[first], street.scores[first], street.track[first]), CAMERA, PLANE, BASES, EXACT
+        VehiclesSeen(street.pixels[first], street.scores[first], street.track[first]), CAMERA, PLANE, BASES, EXACT
     )
     np.testing.assert_allclose(alone.t, together.t[first], atol=1e-5)
 
@@ -111,7 +111,7 @@ def test_outlines_tell_what_few_keypoints_leave_open():
     for i, row in enumerate(street.scores):
         row[np.random.default_rng(i).permutation(12)[:7]] = 0
     plain = street.fit(VehicleFitSettings(noise_px=3))
-    keypoints = Keypoints(street.pixels, street.scores, street.track, support=outlines(street))
+    keypoints = VehiclesSeen(street.pixels, street.scores, street.track, support=outlines(street))
     helped = fit_vehicles(keypoints, CAMERA, PLANE, BASES, VehicleFitSettings(noise_px=3))
     right = (plain.group == street.group) & (apart(plain.yaw, street.yaw) < 1)
     off = [np.median(np.abs(f.keypoints_3d - street.points_cam)[right]) for f in (plain, helped)]
@@ -121,7 +121,7 @@ def test_outlines_tell_what_few_keypoints_leave_open():
 def test_an_outline_of_nan_is_none():
     street = Street(noise=1.0)
     support = np.full((len(street.track), len(DIRECTIONS)), np.nan)
-    keypoints = Keypoints(street.pixels, street.scores, street.track, support=support)
+    keypoints = VehiclesSeen(street.pixels, street.scores, street.track, support=support)
     np.testing.assert_array_equal(fit_vehicles(keypoints, CAMERA, PLANE, BASES, EXACT).t, street.fit().t)
 
 
@@ -130,7 +130,7 @@ def test_a_first_guess_is_tried_and_not_trusted():
     truth = np.column_stack([street.xy_m, street.yaw])
     wild = np.where(np.arange(len(truth))[:, None] % 2, np.nan, truth + [9.0, -9.0, np.pi])
     for start in (truth, wild):
-        keypoints = Keypoints(street.pixels, street.scores, street.track, start=start)
+        keypoints = VehiclesSeen(street.pixels, street.scores, street.track, start=start)
         fits = fit_vehicles(keypoints, CAMERA, PLANE, BASES, EXACT)
         np.testing.assert_allclose(fits.t, street.fit().t, atol=0.05)
 
@@ -162,10 +162,10 @@ def test_motion_tells_front_from_back():
     assert np.median(apart(moved.yaw, street.yaw)) <= np.median(apart(silent.yaw, street.yaw))
 
 
-def replace_heading(street: Street, sigma: float, turned: float = 0.0) -> Keypoints:
+def replace_heading(street: Street, sigma: float, turned: float = 0.0) -> VehiclesSeen:
     """Keypoints with headings turned by so much."""
     count = len(street.track)
-    return Keypoints(street.pixels, street.scores, street.track, street.yaw + turned, np.full(count, sigma))
+    return VehiclesSeen(street.pixels, street.scores, street.track, street.yaw + turned, np.full(count, sigma))
 
 
 def test_clear_keypoints_overrule_motion():
@@ -179,7 +179,7 @@ def test_unknown_headings_are_no_headings():
     street = Street(noise=1.0)
     count = len(street.track)
     for yaw, sigma in ((np.nan, 0.1), (0.3, np.inf), (0.3, np.nan)):
-        given_ = Keypoints(street.pixels, street.scores, street.track, np.full(count, yaw), np.full(count, sigma))
+        given_ = VehiclesSeen(street.pixels, street.scores, street.track, np.full(count, yaw), np.full(count, sigma))
         np.testing.assert_array_equal(fit_vehicles(given_, CAMERA, PLANE, BASES, EXACT).t, street.fit().t)
 
 
@@ -207,7 +207,7 @@ def test_sky_is_no_place_for_a_vehicle():
 @pytest.mark.parametrize("plane", [PLANE, None])
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_nothing_at_all_is_refused_not_raised(plane, count):
-    nothing = Keypoints(np.full((count, 12, 2), np.nan), np.zeros((count, 12)), np.zeros(count, int))
+    nothing = VehiclesSeen(np.full((count, 12, 2), np.nan), np.zeros((count, 12)), np.zeros(count, int))
     fits = fit_vehicles(nothing, CAMERA, plane, BASES)
     assert fits.refusal.tolist() == ["too_few_points"] * count
 
@@ -218,7 +218,7 @@ def test_any_numbers_end_in_a_fit_or_a_word(seed, grounded):
     rng = np.random.default_rng(seed)
     xy = rng.normal(600, 10 ** rng.uniform(-2, 5), (4, 12, 2))
     xy[rng.random(xy.shape) < 0.1] = rng.choice([np.nan, np.inf, 0])
-    keypoints = Keypoints(xy, rng.random((4, 12)) * (rng.random((4, 12)) < 0.7), rng.integers(0, 3, 4))
+    keypoints = VehiclesSeen(xy, rng.random((4, 12)) * (rng.random((4, 12)) < 0.7), rng.integers(0, 3, 4))
     fits = fit_vehicles(keypoints, CAMERA, PLANE if grounded else None, BASES)
     assert np.isfinite(fits.t[fits.ok]).all() and np.isfinite(fits.covariance[fits.ok]).all()
 
@@ -226,8 +226,8 @@ def test_any_numbers_end_in_a_fit_or_a_word(seed, grounded):
 def test_wrong_input_is_named():
     street = Street(tracks=1)
     with pytest.raises(ValueError, match=r"expected xy and scores of shapes .* got"):
-        Keypoints(street.pixels[:, :11], street.scores, street.track)
+        VehiclesSeen(street.pixels[:, :11], street.scores, street.track)
     with pytest.raises(ValueError, match=r"scores in 0\.\.1"):
-        Keypoints(street.pixels, street.scores * 2, street.track)
+        VehiclesSeen(street.pixels, street.scores * 2, street.track)
     with pytest.raises(ValueError, match="together"):
-        Keypoints(street.pixels, street.scores, street.track, heading=street.yaw)
+        VehiclesSeen(street.pixels, street.scores, street.track, heading=street.yaw)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from vehicle_street import BASES, CAMERA, Street, outlines
 
-from pipeline.reconstruction.vehicles.outline import Skin
-from pipeline.reconstruction.vehicles.solver import Evidence, Linear, Solver, State, View, turn
+from pipeline.reconstruction.vehicles.outline import VehicleSkin
+from pipeline.reconstruction.vehicles.solver import Linear, State, VehicleEvidence, VehicleSolver, View, turn
 
 
 class TestSolver:
@@ -18,11 +18,11 @@ class TestSolver:
 
     def setup(self):
         street = Street(tracks=3, frames=2, noise=2.0, groups=("car",))
-        solver = Solver(self.view, self.model, bound=3.0)
+        solver = VehicleSolver(self.view, self.model, bound=3.0)
         track = np.unique(street.track, return_inverse=True)[1]
         zero = np.zeros(len(track))
         pixels = self.view.project(street.points_cam) + np.random.default_rng(0).normal(0, 2, street.pixels.shape)
-        evidence = Evidence(pixels, np.full((len(track), 12), 0.25), track, zero, zero, kernel=100.0)
+        evidence = VehicleEvidence(pixels, np.full((len(track), 12), 0.25), track, zero, zero, kernel=100.0)
         state = State(
             street.R, street.t, street.shape[::2], solver.cost(evidence, street.R, street.t, street.shape[::2])
         )
@@ -32,7 +32,7 @@ class TestSolver:
     def test_gradient(self, outlined):
         solver, evidence, state = self.setup()
         if outlined:
-            solver.skin = Skin.of(BASES["car"])
+            solver.skin = VehicleSkin.of(BASES["car"])
             support = outlines(Street(tracks=3, frames=2, groups=("car",))) + 1.5
             evidence = replace(evidence, support=support, support_weight=np.full(support.shape, 0.3))
         gradient = solver.blocks(evidence, state).gradient

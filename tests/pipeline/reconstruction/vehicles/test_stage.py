@@ -12,8 +12,8 @@ from pipeline.core import masks
 from pipeline.core.tables import RECONSTRUCTED
 from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined
-from pipeline.reconstruction.support_function import outline
-from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_rows
+from pipeline.reconstruction.support_function import outline_of_mask
+from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_vehicle_rows
 
 CAMERA = Camera(np.array([[1000.0, 0, 639.5], [0, 1000, 359.5], [0, 0, 1]]), (720, 1280))
 PLANE = GroundPlane.from_tilt(18, 0, 8.0)
@@ -48,9 +48,9 @@ def fitted(scenes, *, score=0.95, boxes_xywh=None, refusal="outline"):
         {"bbox_xywh": boxes_xywh or [scene[1] for scene in scenes], "mask_rle": [scene[2] for scene in scenes]}
     )
     headings = Headings(np.full(count, np.nan), np.full(count, np.inf), np.zeros(count, bool))
-    support = np.stack([outline(scene[2], CAMERA).support for scene in scenes])
+    support = np.stack([outline_of_mask(scene[2], CAMERA).support for scene in scenes])
     given = Outlined("vehicle", cutouts, outlined(count, refusal), headings, support)
-    return fit_rows(given, known, CAMERA, PLANE, BASES, MetricSettings()).to_pylist()
+    return fit_vehicle_rows(given, known, CAMERA, PLANE, BASES, MetricSettings()).to_pylist()
 
 
 def test_true_points_give_the_true_pose_and_one_shape_a_track():
