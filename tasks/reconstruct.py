@@ -18,13 +18,13 @@ from models.headers import check_header
 from models.mm.configs import resolve_config
 from models.shape_basis import load_bases
 from models.topdown import load_pose
-from models.topdown.keypoints import NETWORK, VehicleKeypoints, load_keypoints
+from models.topdown.keypoints import NETWORK, VehicleKeypoints, load_keypoints, predict_keypoints
 from pipeline.core.storage import read_parts, write_table
 from pipeline.core.tables import CUTOUTS
 from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people import stage as metric_people
 from pipeline.reconstruction.people.stage import MetricPeopleSettings
-from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_vehicle_rows, predict_keypoints
+from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_vehicle_rows
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
 from tasks.common.stage import Stage, digest

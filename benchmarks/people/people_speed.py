@@ -84,7 +84,7 @@ def report(quick: bool, data: Path) -> Report:
     with_keypoints = repeated("the same with keypoints", to_both, len(seen.track), repeats)
     with patch("pipeline.reconstruction.people.fit.ThreadPoolExecutor", _Here):
         spent_in = profile(to_outlines)
-    predict = partial(load_default("cpu").predict, camera=CAMERA)
+    predict = partial(models.load("hmr", device="cpu"), camera=CAMERA)
     network = crops("mesh network, crops (wall)", predict, (0.4, 1), 64 if quick else 256)
     bars = [
         Bar("people refined a second a core", fit["a_second"], at_least=10),

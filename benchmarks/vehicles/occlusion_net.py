@@ -21,8 +21,9 @@ from benchmarks.common.report import Bar, Report, main
 from benchmarks.vehicles.self_views import with_detected_views
 from models.layers.heatmaps import means_about_peaks
 from models.metrics.hidden_keypoints import VISIBLE, Scored, with_baseline
+from models.occlusion_net import BASELINE, SPEC
 from models.occlusion_net.data import TRAINING, RenderedViews
-from models.occlusion_net.evaluate import WEIGHTS, load_network, read_scenes, under_noise
+from models.occlusion_net.evaluate import load_network, read_scenes, under_noise
 from models.occlusion_net.network import Graphs, OcclusionNet, OcclusionNetSettings
 from models.occlusion_net.stack import Cached, GraphTraining, collect, fit_graphs, scores_of
 from models.occlusion_net.trifocal import transfer
@@ -30,7 +31,6 @@ from models.synthetic.car_views import read_views, render_views
 from models.synthetic.plans import CarViewSettings, plan_views
 from pipeline.core.engine import map_shards
 
-BASELINE = WEIGHTS.with_name("baseline.safetensors")
 _QUICK = CarViewSettings(vehicles=10, val_vehicles=1, test_vehicles=5, unseen_vehicles=2)
 _UNDER_NOISE = (0.05, 0.1, 0.15, 0.2)
 _SEED = 77
@@ -182,9 +182,9 @@ def report(quick: bool, data: Path, weights: Path | None = None, baseline: Path 
     """Scenes, noise, speed and ablation."""
     torch.set_num_threads(1)
     folder = crops_in(data, quick=quick)
-    network, plain = load_network(weights or WEIGHTS), load_network(baseline or BASELINE)
+    network, plain = load_network(weights or SPEC.shipped), load_network(baseline or BASELINE)
     if network.graphs is None or network.graphs.lifting is None:
-        raise ValueError(f"{weights or WEIGHTS}: expected weights with both graphs; --baseline takes the others")
+        raise ValueError(f"{weights or SPEC.shipped}: expected weights with both graphs; --baseline takes the others")
     count = 60 if quick else 720
     ours, theirs = (read_scenes(net, folder, count, _SEED) for net in (network, plain))
     scored = {

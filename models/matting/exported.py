@@ -23,7 +23,7 @@ from models.matting.predict import CHANNELS, MARGIN_PX, read_network, refined
 from models.network import Batch
 from models.predictor import FramePredictor
 from pipeline.core import masks
-from pipeline.core.illumination import Placed, Relit, padded
+from pipeline.core.illumination import Relit, padded
 from pipeline.core.instances import Instances, tight
 
 
@@ -75,7 +75,7 @@ class MattingPredictor(FramePredictor):
         boxes = [[*xy, *crop.shape[::-1]] for crop, xy in found]
         return {"mask_visible_rle": rles, "bbox_visible_xywh": np.array(boxes, float).reshape(-1, 4)}
 
-    def _mask(self, relit: Relit, one: Placed) -> tuple[np.ndarray, tuple[int, int]]:
+    def _mask(self, relit: Relit, one: PlacedMask) -> tuple[np.ndarray, tuple[int, int]]:
         rough, box = padded(one, (MARGIN_PX, MARGIN_PX), relit.frame.shape[:2])
         x, y, w, h = box
         owner = relit.owner[y : y + h, x : x + w]

@@ -1,7 +1,7 @@
 """Samples as the network takes them: a composed crop of a vehicle and what other views of the same vehicle show.
 
-Sample i is a pure function of i. A box's frame is `models.geometry.boxes`'; cameras (3, 4) go from the vehicle's frame, metres, to
-homogeneous points of a box's frame.
+Sample i is a pure function of i. A box's frame is `models.geometry.boxes`'; cameras (3, 4) go from the vehicle's
+frame, metres, to homogeneous points of a box's frame.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from models.crops import checked_boxes
 from models.frames import Frame
-from pipeline.core.frames import frames_of
+from pipeline.core.frames import cutouts_with_frames
 from pipeline.core.instances import Instances
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.tables import KEYPOINT_STATES
@@ -98,7 +98,7 @@ def predict_keypoints(
     shape, boxes = (len(cutouts), _COUNT), np.array(cutouts["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
     xy, score = np.full((*shape, 2), np.nan), np.zeros(shape)
     sigma, state = np.full(shape, np.inf), np.zeros(shape, np.int64)
-    for rows, pictures in frames_of(cutouts, frames, root, progress):
+    for rows, pictures in cutouts_with_frames(cutouts, frames, root, progress):
         found = network.predict(pictures, boxes[rows])
         xy[rows], score[rows], sigma[rows], state[rows] = found.xy, found.score, found.sigma_px, found.state
     return Keypoints(xy, score, sigma, state)

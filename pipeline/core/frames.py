@@ -6,13 +6,14 @@ status is "ok" can be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import simplejpeg
 
 SEEKABLE = b"seekable"  # key of the index's schema metadata: videos in which a seek lands on the frame asked for
@@ -162,7 +163,7 @@ def read_backgrounds(folder: Path) -> dict[str, np.ndarray]:
 _FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
 
 
-def frames_of(
+def cutouts_with_frames(
     cutouts: pa.Table, frames: pa.Table, root: Path, progress: Callable[[int, int], None] | None = None
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
     """Rows of CUTOUTS, and for each of them its frame, a few frames at a time; those whose frame cannot be read are

@@ -19,8 +19,6 @@ Progress = Callable[[int, int], None]
 _LIFTED = ("outline", "unsure")
 
 
-
-
 def tracks_of(outlined: pa.Table) -> np.ndarray:
     """(N,) track of each row; the untracked are tracks of one observation each."""
     track = np.asarray(outlined["track_id"].to_numpy())

@@ -1,8 +1,8 @@
 """How many of a camera's hidden keypoints its own other views see: `python -m tasks.learn.coverage --camera cam07`.
 
 A single stationary camera is its own second and third view: the same vehicle at other times of its track. Reads a
-camera's `reconstructed` vehicles, whose poses were fitted to detected keypoints, detects keypoints in their cutouts, and
-prints how many of the hidden ones two other views see, by how the vehicle moves.
+camera's `reconstructed` vehicles, whose poses were fitted to detected keypoints, detects keypoints in their cutouts,
+and prints how many of the hidden ones two other views see, by how the vehicle moves.
 """
 
 from __future__ import annotations

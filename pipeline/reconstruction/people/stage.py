@@ -17,6 +17,7 @@ from calibration.camera import Camera, GroundPlane
 from models.frames import Frame
 from models.topdown import PersonPose
 from pipeline.core.boxes import box_iou
+from pipeline.core.frames import cutouts_with_frames
 from pipeline.core.instances import Instances
 from pipeline.core.skeletons import SMPL_24
 from pipeline.core.tables import RECONSTRUCTED, matrix
@@ -77,7 +78,7 @@ def regress(
     count, boxes = len(cutouts), matrix(cutouts["bbox_xywh"], 4)
     people = RegressedPeople.of_poses(np.full((count, len(SMPL_24), 3), np.nan), np.full((count, 10), np.nan))
     known = {"bbox_xywh": boxes} | ({} if facing is None else {"facing_cam": facing})
-    for rows, pictures in frames_of(cutouts, frames, root, progress):
+    for rows, pictures in cutouts_with_frames(cutouts, frames, root, progress):
         objects = [{name: column[[row]] for name, column in known.items()} for row in rows]
         shown = [Frame(p, Instances(p.shape[:2], o), camera=camera) for p, o in zip(pictures, objects, strict=True)]
         for row, found in zip(rows, network.of_frames(shown), strict=True):

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pycocotools.coco import COCO
 
-from models.detector.pictures import CLASSES, CocoFrames
+from models.detector.pictures import ClipArt, CocoFrames
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core import masks
