@@ -23,7 +23,7 @@ from models.matting.predict import CHANNELS, MARGIN_PX, read_network, refined
 from models.network import Batch
 from models.predictor import FramePredictor
 from pipeline.core import masks
-from pipeline.core.illumination import Relit, padded
+from pipeline.core.illumination import PlacedMask, Relit, padded
 from pipeline.core.instances import Instances, tight
 
 
