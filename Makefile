@@ -25,7 +25,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(LO
 once = $(if $(wildcard $(1)),,$(1))
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*/*.py)))
 
-.PHONY: help setup setup-mm weights clipart train evaluate reproduce-occlusion-net label test test-random lint bench schema wheel lock clean
+.PHONY: help setup setup-mm weights clipart train evaluate predict reproduce-occlusion-net label test test-random lint bench schema wheel lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -34,8 +34,9 @@ help:
 	@echo "     ARGS='--scenes 500'    more of the luigi line"
 	@echo "make export CAMERA=cam07    the shards in another program's format; FORMAT=coco"
 	@echo "make train CAMERA=cam07     a detector of the camera's own clip-art; PRESET=base for a GPU; resumes"
-	@echo "     MODEL=vehicle_keypoints    another network of models/"
-	@echo "make evaluate MODEL=occlusion_net ARGS='--crops DIR'   its tables and plots"
+	@echo "     MODEL=vehicle_keypoints    another network"
+	@echo "make evaluate MODEL=matting       how well a network does on what its training kept for validation"
+	@echo "make predict MODEL=occlusion_net ARGS='street.jpg --box X Y W H'   a network on pictures, videos or a job"
 	@echo "make reproduce-occlusion-net           Occlusion-Net rendered, trained and measured again"
 	@echo "make label CAMERA=mine      a local page that shows the camera's crops and records which are occluded"
 	@echo "make test                   install what the tests need, check style and types, run the tests"
@@ -87,14 +88,19 @@ clipart: $(CORE)
 export: $(CORE)
 	$(BIN)/luigi --module tasks Export --camera $(CAMERA) --format $(FORMAT) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
-# The detector is a network of mmdet, the others are the project's own.
-TRAIN = $(if $(filter detector,$(MODEL)),EvaluateDetector --camera $(CAMERA),Train --model $(MODEL))
+# The detector is a network of mmdet and a camera's own; without MODEL only training takes it.
+OF_CAMERA = $(if $(filter detector,$(MODEL)),--camera $(CAMERA) --preset $(PRESET))
+NAMED = $(if $(filter-out file,$(origin MODEL)),$(MODEL))
+TRAIN = $(if $(OF_CAMERA),Evaluate --weights run $(OF_CAMERA),Train --preset $(PRESET))
 
-train: $(TRAINING) $(if $(filter detector,$(MODEL)),$(MM))
-	$(BIN)/luigi --module tasks $(TRAIN) --preset $(PRESET) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
+train: $(TRAINING) $(if $(OF_CAMERA),$(MM))
+	$(BIN)/luigi --module tasks $(TRAIN) --model $(MODEL) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
-evaluate: $(CORE)
-	$(BIN)/python -m models.$(MODEL).evaluate $(ARGS)
+evaluate: $(CORE) $(if $(NAMED),$(if $(OF_CAMERA),$(MM)))
+	$(BIN)/python -m tasks.evaluate $(NAMED) $(if $(NAMED),$(OF_CAMERA)) $(ARGS)
+
+predict: $(CORE) $(if $(NAMED),$(if $(OF_CAMERA),$(MM)))
+	$(BIN)/python -m tasks.predict $(NAMED) $(ARGS)
 
 # Rendered, trained and measured again; the model's card says how long each part takes.
 reproduce-occlusion-net: $(TESTING)

@@ -1,9 +1,9 @@
-"""Files of a training run, whole or absent: checkpoints, and weights as safetensors with what rebuilds the network."""
+"""Files of a training run, whole or absent: configuration, checkpoints, curves, weights that rebuild the network."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from pipeline.core.storage import atomic_path, write_bytes
+from pipeline.core.storage import atomic_path, write_bytes, write_json
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -94,3 +94,34 @@ def start_from(network: nn.Module, config: dict[str, Any], path: Path | None, bu
         build(theirs, path)
         load_into(network, state, path)
         config["init_from"] = path.name
+
+
+def claim(folder: Path, config: dict[str, Any]) -> None:
+    """Write the run's configuration, or check that the folder's is the same."""
+    path = folder / "config.json"
+    if not path.exists():
+        write_json(path, config)
+        return
+    known, asked = json.loads(path.read_text()), json.loads(json.dumps(config))
+    if known != asked:
+        differ = [k for k in sorted({*known, *asked}) if known.get(k) != asked.get(k)]
+        raise ValueError(
+            f"{path}: this run was started with another {', '.join(differ)}: {[known.get(k) for k in differ]}, now "
+            f"{[asked.get(k) for k in differ]}; choose another run name or remove the folder"
+        )
+
+
+def open_board(folder: Path) -> Any:
+    """TensorBoard's writer in the run folder, None without the package."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        print("no TensorBoard, metrics.json only; `make setup EXTRAS=train` installs it")
+        return None
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+def log_values(board: Any, step: int, group: str, values: Mapping[str, float]) -> None:
+    """Numbers of a step, below one heading."""
+    for name, value in values.items():
+        board.add_scalar(f"{group}/{name}", value, step)

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 
-def check_header(path: Path, model: str, *, remedy: str, other: str = "") -> None:
+def check_header(path: Path, model: str, *, remedy: str = "", other: str = "") -> None:
     """Raise ValueError, one line, unless the file says that it holds the model's weights.
 
-    remedy: what to do where there is no file; other: what else would have been taken, as the message's end.
+    remedy: what to do where there is no file, else to train the model; other: what else would have been taken, as the
+    message's end.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -17,7 +18,8 @@ def check_header(path: Path, model: str, *, remedy: str, other: str = "") -> Non
         with safe_open(path, "np") as file:
             config = json.loads((file.metadata() or {}).get("config", "null"))
     except OSError:
-        raise ValueError(f"{path}: no such weights file; {remedy}") from None
+        told = remedy or f"`make train MODEL={model}` writes one"
+        raise ValueError(f"{path}: no such weights file; {told}") from None
     except SafetensorError as error:
         raise ValueError(f"{path}: not a safetensors file ({error})") from None
     if not isinstance(config, dict) or config.get("model") != model:

@@ -1,37 +1,87 @@
-"""Train without Luigi, as several processes need: `torchrun --nproc-per-node 4 -m models.launch --help`.
+"""Train without Luigi, as several processes need: `torchrun --nproc-per-node 4 -m models.launch NAME --help`.
 
-The data must be there already: `luigi --module tasks RenderVehicleCrops` makes those of vehicle_keypoints.
+The data must be there already: `luigi --module tasks RenderVehicleCrops` makes those of vehicle_keypoints, and says
+where; clip-art is that of `GenerateClipArt`.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from models.train import train
+from data_manifest import CAMERAS
+from models.contract import Given, OwnCamera, Progress, Shards, Spec, TrainOptions, find, load_object
+
+_SHORT = {"batch_size": ("--batch",), "data_workers": ("--workers",)}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Train a model's preset on data in a run folder."""
+def given_of(spec: Spec, options: TrainOptions, data: Path | None = None, cameras: Sequence[OwnCamera] = ()) -> Given:
+    """What a training by these options is given; data: what the Source made, None where labels take its place.
+
+    Raises ValueError where neither is there, and for cameras beside labels.
+    """
+    if cameras and options.labels:
+        raise ValueError(f"{spec.name}: --cameras goes with the rendered data, not with --labels; expected one of them")
+    if data is None and spec.source is not None and not options.labels:
+        raise ValueError(f"{spec.name}: expected data to learn from, or --labels of your own; got neither")
+    files = {n: _path(getattr(options, n)) for n in ("labels", "images", "backdrops")}
+    folder = {"shards" if isinstance(spec.source, Shards) else "data": data}
+    return Given(**files, **folder, cameras=tuple(cameras), masks=options.masks)
+
+
+def run_training(
+    spec: Spec, options: TrainOptions, given: Given, folder: Path, progress: Progress | None = None
+) -> dict[str, float]:
+    """Train, or go on, in a run folder: by the house's loop or the network's own. The last metrics."""
+    trainer = load_object(spec.train or "models.train:train")
+    return trainer(spec, spec.preset(options), given, folder, init_from=_path(options.init_from), progress=progress)
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser().resolve() if text else None
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train a network of the project on data that are there, in a run folder; 1 and one line on what is wrong."""
     parser = argparse.ArgumentParser(prog="models.launch", description=main.__doc__)
-    parser.add_argument("--model", default="vehicle_keypoints", help="a folder of models/ with a recipe")
-    parser.add_argument("--preset", default="base")
-    parser.add_argument("--data", type=Path, required=True, help="what the model's data task wrote")
+    parser.add_argument("network", help="a network's name, as `make train MODEL=NAME` takes it")
     parser.add_argument("--folder", type=Path, required=True, help="the run's folder; a stopped run goes on")
-    parser.add_argument("--steps", type=int, default=0, help="optimiser steps, else the preset's")
-    given = parser.parse_args(arguments)
-    recipe_of = importlib.import_module(f"models.{given.model}.recipe")
-    if given.preset not in recipe_of.PRESETS:
-        parser.error(f"--preset: expected {', '.join(recipe_of.PRESETS)}, got {given.preset!r}")
-    network, settings = recipe_of.PRESETS[given.preset]
-    if given.steps:
-        settings = dataclasses.replace(settings, steps=given.steps)
-    last = train(recipe_of.build(network, settings.seed, given.data), settings, given.folder)
-    print(", ".join(f"{name} {value:.3f}" for name, value in last.items()), file=sys.stderr)
+    parser.add_argument("--data", type=Path, help="what the network's data task wrote, or a camera's clipart folder")
+    parser.add_argument("--data-root", type=Path, default=Path("data"), help="folder of the cameras' results")
+    parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML")
+    for option in dataclasses.fields(TrainOptions):
+        default = "base" if option.name == "preset" else option.default
+        flags = [f"--{option.name.replace('_', '-')}", *_SHORT.get(option.name, ())]
+        parser.add_argument(*flags, type=type(default), default=default, help=option.metadata["help"])
+    asked = parser.parse_args(arguments)
+    try:
+        last = _launch(asked)
+    except (ValueError, OSError) as error:
+        print(f"launch: {error}", file=sys.stderr)
+        return 1
+    if int(os.environ.get("RANK", 0)) == 0:
+        print(", ".join(f"{name} {value:.3f}" for name, value in last.items()), file=sys.stderr)
+    return 0
+
+
+def _launch(asked: argparse.Namespace) -> dict[str, float]:
+    spec = find(asked.network)
+    options = TrainOptions(**{option.name: getattr(asked, option.name) for option in dataclasses.fields(TrainOptions)})
+    spec.preset(options)  # a mistake in the options is told before one in the data
+    cameras = [
+        OwnCamera(asked.data_root.resolve() / name, name, asked.manifests.resolve())
+        for name in options.cameras.split(",")
+        if name
+    ]
+    data = asked.data.resolve() if asked.data else None
+    if data is not None and not data.is_dir():
+        raise ValueError(f"--data: {asked.data}: no such folder")
+    return run_training(spec, options, given_of(spec, options, data, cameras), asked.folder.resolve())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

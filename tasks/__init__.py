@@ -17,10 +17,10 @@ from tasks.detect import DetectObjects  # noqa: E402
 from tasks.export import Export  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
 from tasks.learn.detector import EvaluateDetector, TrainDetector  # noqa: E402
-from tasks.learn.matting import MattingSamples  # noqa: E402
-from tasks.learn.occlusion import LabelOcclusion, OcclusionCrops  # noqa: E402
+from tasks.learn.evaluate import Evaluate  # noqa: E402
+from tasks.learn.occlusion import LabelOcclusion  # noqa: E402
 from tasks.learn.shape_basis import BuildShapeBasis  # noqa: E402
-from tasks.learn.train import RenderCarViews, RenderPeopleCrops, RenderVehicleCrops, Train  # noqa: E402
+from tasks.learn.train import Train  # noqa: E402  and the tasks of every network's Source
 from tasks.learn.weights import FetchWeights  # noqa: E402
 from tasks.mine import MineUnoccluded  # noqa: E402
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles  # noqa: E402
@@ -33,21 +33,17 @@ __all__ = [
     "BuildShapeBasis",
     "ComposeShards",
     "DetectObjects",
+    "Evaluate",
     "EvaluateDetector",
     "Export",
     "FetchWeights",
     "GenerateClipArt",
     "IngestFrames",
     "LabelOcclusion",
-    "MattingSamples",
     "MedianBackground",
     "MineUnoccluded",
-    "OcclusionCrops",
     "ReconstructPeople",
     "ReconstructVehicles",
-    "RenderCarViews",
-    "RenderPeopleCrops",
-    "RenderVehicleCrops",
     "ShowCalibration",
     "TrackObjects",
     "Train",

@@ -11,12 +11,12 @@ import cv2
 import luigi
 import pyarrow.parquet as pq
 
+from models.contract import find
 from models.matting.predict import WEIGHTS
-from models.occlusion_classifier import predict as occlusion
 from pipeline.core.frames import BlockJob, read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
 from pipeline.mining.background_evidence import BackdropJob, backdrop_shard
-from pipeline.mining.classifier_gate import gate_shard
+from pipeline.mining.classifier_gate import NETWORK, gate_shard
 from pipeline.mining.cutouts import CutJob, CutoutSettings, cut_shard
 from pipeline.mining.filter import REASONS, MiningSettings, decide
 from tasks.common.console import Report
@@ -64,8 +64,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         manifest = self.entry.manifest.model_dump(mode="json")
         networks = {"matting": digest(WEIGHTS)}
         if self._gated:
-            occlusion.check_weights(occlusion.WEIGHTS)
-            networks["occlusion_classifier"] = digest(occlusion.WEIGHTS)
+            networks[NETWORK] = digest(find(NETWORK).shipped)
         return {key: manifest[key] for key in ("calibration", "roi", "ignore")} | networks
 
     @property

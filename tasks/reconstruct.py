@@ -10,20 +10,21 @@ import luigi
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import models
 from calibration.camera import Camera, GroundPlane
 from models import hmr
-from models.hmr.predict import WEIGHTS as BODY_WEIGHTS
+from models.contract import find
+from models.headers import check_header
 from models.mm.configs import resolve_config
 from models.shape_basis import load_bases
 from models.topdown import load_pose
-from models.vehicle_keypoints import VehicleKeypoints, check_weights, load
-from models.vehicle_keypoints.predict import WEIGHTS
+from models.topdown.keypoints import NETWORK, VehicleKeypoints, load_keypoints, predict_keypoints
 from pipeline.core.storage import read_parts, write_table
 from pipeline.core.tables import CUTOUTS
 from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people import stage as metric_people
 from pipeline.reconstruction.people.stage import MetricPeopleSettings
-from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_vehicle_rows, predict_keypoints
+from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_vehicle_rows
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
 from tasks.common.stage import Stage, digest
@@ -35,7 +36,7 @@ from tasks.track import TRACKS
 
 RECONSTRUCTED = "reconstructed"
 # Not asked of models.body_model, which would load torch wherever tasks are listed.
-FREE_BODY = Path(hmr.__file__).parents[1] / "body_model" / "anny.npz"
+FREE_BODY = Path(models.__file__).parent / "body_model" / "anny.npz"
 _PIXELS = {"sprite", "sprite_xy", "shadow", "shadow_xy"}
 
 
@@ -98,7 +99,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         """Of the keypoint network."""
         metric = self.settings.metric
         given = metric.keypoint_checkpoint if metric.keypoint_config else metric.keypoint_weights
-        return Path(given).expanduser().resolve() if given else WEIGHTS
+        return Path(given).expanduser().resolve() if given else find(NETWORK).shipped
 
     def depends_on(self) -> Any:
         """The calibration, and the network, which is looked at before anything is made anew."""
@@ -108,14 +109,14 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         if metric.keypoint_config:
             files = "keypoint_config", metric.keypoint_config, "keypoint_checkpoint", metric.keypoint_checkpoint
             return [super().depends_on(), *mmpose_stamps("ReconstructVehicles", *files)]
-        check_weights(self.weights)
+        check_header(self.weights, NETWORK)
         return [super().depends_on(), digest(self.weights)]
 
     def network(self) -> VehicleKeypoints:
         """The one that ships, or one of mmpose."""
         metric = self.settings.metric
         if not metric.keypoint_config:
-            return load(self.weights)
+            return load_keypoints(self.weights)
         # mmpose loads for seconds.
         from models.topdown.vehicles import MmposeKeypoints
 
@@ -149,7 +150,7 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         metric = self.settings.metric
         named = {"weights": metric.body_weights, "body": metric.body_model}
         given = {name: Path(path).expanduser().resolve() for name, path in named.items() if path}
-        return {"weights": BODY_WEIGHTS, "body": FREE_BODY} | given
+        return {"weights": hmr.SPEC.shipped, "body": FREE_BODY} | given
 
     def depends_on(self) -> Any:
         """The calibration, and the networks and the body, which are looked at before anything is made anew."""
@@ -178,7 +179,8 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         from models.poses import load_prior
 
         files = self.networks
-        facing, network = metric_people.facing_of(outlined.headings, plane), hmr.load(files["weights"])
+        facing = metric_people.facing_of(outlined.headings, plane)
+        network = models.load(hmr.SPEC.name, files["weights"])
         found = metric_people.regress(outlined.cutouts, frames, self.folder, camera, network, facing, pose)
         body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
         table = metric_people.fit_people_rows(outlined, found, camera, plane, body, prior, metric)

@@ -27,10 +27,10 @@ from benchmarks.common.truth import is_clean, match, truth_of
 from benchmarks.pipeline.real_cameras import annotated_boxes, are_unoccluded, footage, missing
 from calibration.camera import Camera, GroundPlane
 from models.occlusion_classifier.evaluate import precision_at, precision_recall
-from models.occlusion_classifier.predict import WEIGHTS, OcclusionClassifier, check_weights, load
+from models.predictor import FramePredictor
 from pipeline.core.boxes import box_iou
 from pipeline.core.tables import matrix
-from pipeline.mining.classifier_gate import chances
+from pipeline.mining.classifier_gate import chances, load_classifier
 from pipeline.mining.filter import MiningSettings
 from pipeline.mining.observations import from_tracks
 from pipeline.mining.occlusion import occluded_by_boxes
@@ -71,7 +71,7 @@ def heuristics(tracks: pa.Table, camera: Camera, plane: GroundPlane) -> dict[flo
     return {delta: ~occluded_by_boxes(seen, delta) for delta in DELTAS}
 
 
-def chance_of(classifier: OcclusionClassifier, tracks: pa.Table, camera_dir: Path) -> np.ndarray:
+def chance_of(classifier: FramePredictor, tracks: pa.Table, camera_dir: Path) -> np.ndarray:
     """(N,) the classifier's chance of a whole object, for the rows of a TRACKS table; 0 where the frame is lost."""
     frames = pq.read_table(camera_dir / "frames" / "index.parquet")
     found = chances(classifier, tracks, frames, camera_dir).to_pandas().set_index("detection_id")["chance"]
@@ -121,7 +121,7 @@ def gated(camera_dir: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndar
     return "; ".join(words)
 
 
-def on_simulated(site: Site, data: Path, classifier: OcclusionClassifier) -> tuple[list[dict], list[Bar], str]:
+def on_simulated(site: Site, data: Path, classifier: FramePredictor) -> tuple[list[dict], list[Bar], str]:
     """One simulated camera's rows, bars, and what the gate would do to its cutouts."""
     folder = site.demand("MineUnoccluded", data)
     tracks = pq.read_table(folder / "tracks.parquet")
@@ -129,7 +129,7 @@ def on_simulated(site: Site, data: Path, classifier: OcclusionClassifier) -> tup
     return *measure(site, data, tracks, whole, chance), gated(folder, tracks, whole, chance)
 
 
-def on_pets(site: Site, data: Path, classifier: OcclusionClassifier) -> list[dict]:
+def on_pets(site: Site, data: Path, classifier: FramePredictor) -> list[dict]:
     """The rows of the annotated frames of PETS, seen by one of its detectors."""
     folder = site.demand("TrackObjects", data)
     tracks = pq.read_table(folder / "tracks.parquet")
@@ -142,10 +142,9 @@ def on_pets(site: Site, data: Path, classifier: OcclusionClassifier) -> list[dic
 def report(quick: bool, data: Path, sites: Sequence[Site], weights: Path | None) -> Report:
     """Every camera's rows; the bars bind the simulated ones."""
     try:
-        check_weights(weights or WEIGHTS)
-    except FileNotFoundError as error:
+        classifier = load_classifier(weights)
+    except (FileNotFoundError, ValueError) as error:
         raise SystemExit(f"error: {error}") from None
-    classifier = load(weights or WEIGHTS)
     rows: list[dict] = []
     bars: list[Bar] = []
     notes: dict[str, str] = {}

@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from models.body_model import load_body
-from models.hmr import People, PeopleRegressor
 from models.poses import load_prior
+from models.predictor import FramePredictor
 from models.topdown import PersonPose
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import CUTOUTS
 from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people.stage import MetricPeopleSettings, facing_of, fit_people_rows, regress
+from pipeline.reconstruction.people.types import RegressedPeople
 
 METRIC = MetricPeopleSettings()
 # The start of the refinement, taken as it is wherever the outline says that somebody stands.
@@ -33,13 +34,13 @@ class Refit:
         cutouts, tracks = read_parts(camera_dir / "cutouts", columns), pq.read_table(camera_dir / "tracks.parquet")
         self.outlined = place_by_outline("person", cutouts, tracks, camera, plane, ReconstructSettings())
 
-    def regress(self, network: PeopleRegressor, pose: PersonPose | None = None) -> People:
+    def regress(self, network: FramePredictor, pose: PersonPose | None = None) -> RegressedPeople:
         """What networks see in the cutouts' own frames."""
         frames = pq.read_table(self.folder / "frames" / "index.parquet")
         facing = facing_of(self.outlined.headings, self.plane)
         return regress(self.outlined.cutouts, frames, self.folder, self.camera, network, facing, pose)
 
-    def fit(self, people: People, settings: MetricPeopleSettings) -> pa.Table:
+    def fit(self, people: RegressedPeople, settings: MetricPeopleSettings) -> pa.Table:
         """RECONSTRUCTED from them, with the body that ships."""
         return fit_people_rows(self.outlined, people, self.camera, self.plane, load_body(), load_prior(), settings)
 

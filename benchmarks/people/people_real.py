@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
+import models
 from benchmarks.common.job import MANIFESTS, demand, frame_size_hw
 from benchmarks.common.report import OUT, Bar, Report, main
 from benchmarks.people.people import METRIC, Refit, stacked
@@ -25,7 +26,6 @@ from benchmarks.pipeline.real_cameras import against_annotations, annotated_boxe
 from calibration.camera import Camera
 from data_manifest import load_camera
 from models.body_model import load_body
-from models.hmr import load_default
 from models.topdown import OnnxPose
 from pipeline.composition.meshes import silhouettes
 from pipeline.core import masks
@@ -77,7 +77,8 @@ def measure(camera_dir: Path) -> tuple[list[dict], np.ndarray]:
     """A row of the job's people and one by the mesh network's own keypoints, and the sheet of pictures."""
     camera, plane = load_camera(camera_dir.name, MANIFESTS).calibrated(frame_size_hw(camera_dir))
     refit = Refit(camera_dir, camera, plane)
-    people, judge = refit.regress(load_default()), refit.regress(load_default(), OnnxPose(pose_network()))
+    network = models.load("hmr")
+    people, judge = refit.regress(network), refit.regress(network, OnnxPose(pose_network()))
     placed = read_parts(camera_dir / "reconstructed")
     placed = placed.filter(pc.equal(placed["category"], "person"))
     annotated = annotated_boxes(footage(camera_dir.name).with_name("PETS2009-S2L1_frames0000-0399.xml"))

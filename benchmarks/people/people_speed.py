@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
 
+import models
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.timing import crops, profile, repeated
 from benchmarks.vehicles.fit_speed import PLANE
 from benchmarks.vehicles.pose_recovery import CAMERA, FRAMES
 from models.body_model import load_body
-from models.hmr import load_default
 from models.poses import load_prior, sample_poses
 from pipeline.core.skeletons import COCO_17
 from pipeline.reconstruction.people.fit import PeopleSeen, fit_people
@@ -84,7 +84,7 @@ def report(quick: bool, data: Path) -> Report:
     with_keypoints = repeated("the same with keypoints", to_both, len(seen.track), repeats)
     with patch("pipeline.reconstruction.people.fit.ThreadPoolExecutor", _Here):
         spent_in = profile(to_outlines)
-    predict = partial(load_default("cpu").predict, camera=CAMERA)
+    predict = partial(models.load("hmr", device="cpu"), camera=CAMERA)
     network = crops("mesh network, crops (wall)", predict, (0.4, 1), 64 if quick else 256)
     bars = [
         Bar("people refined a second a core", fit["a_second"], at_least=10),

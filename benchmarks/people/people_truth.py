@@ -25,17 +25,18 @@ import pyarrow.compute as pc
 import torch
 from scipy.spatial.transform import Rotation
 
+import models
 from benchmarks.common.job import CHECKED_CAMERAS, Site
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.truth import matched
 from benchmarks.people.people import UNREFINED, Refit, stacked
 from calibration.camera import Camera, GroundPlane
-from models.hmr import People, load, load_default
-from models.hmr.points import LIMBS
-from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
+from models.body_model.points import LIMBS
+from models.metrics.joints import mpjpe_mm, pa_mpjpe_mm
 from models.poses.angles import theta_of, zeros
 from pipeline.core.skeletons import COCO_17, SMPL_24
 from pipeline.core.storage import read_parts
+from pipeline.reconstruction.people.types import RegressedPeople
 
 FARTHEST_M = 60.0
 PCK_ALPHA, PCK_3D_M = 0.1, 0.15
@@ -96,22 +97,22 @@ def summary(rows: pd.DataFrame, cutouts: int) -> dict:
     }
 
 
-def at_ease(outlined: pa.Table) -> People:
+def at_ease(outlined: pa.Table) -> RegressedPeople:
     """Someone of mean shape at ease in place of each outline, turned as it is."""
     standing = theta_of(zeros(1) | {"shoulder_out": np.full((1, 2), 12.0), "elbow": np.full((1, 2), 18.0)})
     theta = np.repeat(standing.astype(float), len(outlined), axis=0)
     # SMPL's axes x left, y up, z forward are the object's y, z and x.
     theta[:, 0] = Rotation.from_matrix(stacked(outlined, "R", 3, 3)[..., [1, 2, 0]]).as_rotvec()
-    return People.of_poses(theta, np.zeros((len(theta), 10)))
+    return RegressedPeople.of_poses(theta, np.zeros((len(theta), 10)))
 
 
 def methods(refit: Refit, no_adversarial: Path | None) -> Iterator[tuple[str, pa.Table]]:
     """Names and RECONSTRUCTED, what the job wrote first."""
     placed = read_parts(refit.folder / "reconstructed")
     yield "refined", placed.filter(pc.equal(placed["category"], "person"))
-    yield "regressor", refit.fit(refit.regress(load_default()), UNREFINED)
+    yield "regressor", refit.fit(refit.regress(models.load("hmr")), UNREFINED)
     if no_adversarial is not None:
-        yield "no adversarial", refit.fit(refit.regress(load(no_adversarial)), UNREFINED)
+        yield "no adversarial", refit.fit(refit.regress(models.load("hmr", no_adversarial)), UNREFINED)
     yield "mean pose", refit.fit(at_ease(refit.outlined.table), UNREFINED)
     yield "outline", refit.outlined.table
 

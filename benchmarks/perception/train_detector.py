@@ -22,7 +22,7 @@ from benchmarks.common.job import QUICK_SITE, Site, demand, frame_size_hw
 from benchmarks.common.report import Bar, Report, main, shown
 from benchmarks.common.truth import truth_of
 from benchmarks.mining.mining_truth import measure
-from models.detector.evaluate import Found, Wanted, average_precision
+from models.detector.evaluate import Detected, Wanted, average_precision
 from pipeline.core.storage import read_parts
 
 TRAINED_ON, OTHER_DAY = "cam07", "day07"
@@ -37,9 +37,9 @@ def trained(data: Path, quick: bool) -> tuple[Path, float]:
     """The run's folder, and the minutes that its training took."""
     if quick:
         QUICK_SITE.job(data)
-        QUICK_SITE.demand("TrainDetector", data, "--run-name", "quick", "--steps", str(QUICK_STEPS))
+        QUICK_SITE.demand("Train", data, "--model", "detector", "--run-name", "quick", "--steps", str(QUICK_STEPS))
     else:
-        demand("EvaluateDetector", data, "--camera", TRAINED_ON)
+        demand("Evaluate", data, "--model", "detector", "--camera", TRAINED_ON)
     folder = data / "runs" / ("quick" if quick else RUN)
     return folder, json.loads((folder / "metrics.json").read_text())[-1]["seconds"] / 60
 
@@ -61,7 +61,7 @@ def against_truth(camera_dir: Path) -> list[dict]:
     wanted, seen = _by_frame(truth[truth["px_count_visib"] > 0]), _by_frame(found)
     return average_precision(
         [[_wanted(row) for row in wanted.get(f, [])] for f in frames],
-        [[Found(row["category"], row["mask_rle"], row["score"]) for row in seen.get(f, [])] for f in frames],
+        [[Detected(row["category"], row["mask_rle"], row["score"]) for row in seen.get(f, [])] for f in frames],
         frame_size_hw(camera_dir),
     )
 

@@ -24,14 +24,14 @@ from benchmarks.common.report import Report, main
 from benchmarks.vehicles.apollo_bodies import clicked, grounded, residuals
 from benchmarks.vehicles.apollo_cars import FOLDER, meshes
 from calibration.camera import edge_to_pixel
-from models.synthetic.sprites import Sprite, draw_light, draw_place, draw_sprite
+from models.metrics.keypoints import PCK_FRACTION
+from models.synthetic.plans import CropSettings, plan_crops
+from models.synthetic.sprites import Sprite, render_sprite, sample_illumination, sample_place
 from models.synthetic.vehicle_crops import Crop, compose
-from models.synthetic.vehicle_plan import CropSettings, plan_shards
-from models.synthetic.vehicle_shards import Library, draw_vehicle_shard, read_library
-from models.vehicle_keypoints import load_default
-from models.vehicle_keypoints.evaluate import STATES
-from models.vehicle_keypoints.network import PCK_SHARE
+from models.synthetic.vehicle_shards import Library, read_library, render_vehicles
+from models.topdown.keypoints import load_keypoints
 from pipeline.core.mesh import Lamp, Mesh
+from pipeline.core.tables import KEYPOINT_STATES
 
 MIN_POINTS, VIEWS, REACH_M = 8, 4, 3.0
 WHEEL_M = 0.32  # radius where no front hub was clicked
@@ -98,16 +98,16 @@ def views(every: int) -> Iterator[tuple[str, Sprite, np.ndarray]]:
         mesh = painted(vertices + grounded(vertices), triangles, points[name], rng)
         known = np.isfinite(points[name]).all(axis=1)
         for _ in range(VIEWS):
-            place, light = draw_place(rng, REACH_M), draw_light(rng)
-            yield name, draw_sprite("sedan", 0, mesh, np.nan_to_num(points[name]), place, light, rng), known
+            place, light = sample_place(rng, REACH_M), sample_illumination(rng)
+            yield name, render_sprite("sedan", 0, mesh, np.nan_to_num(points[name]), place, light, rng), known
 
 
 def validation(shards: int | None) -> Library:
     """The sprites and backdrops that the network's validation crops are composed of, or the first shards of them."""
     with tempfile.TemporaryDirectory() as folder:
-        jobs = [job for job in plan_shards(CropSettings(), Path(folder)) if job.split == "val"]
+        jobs = [job for job in plan_crops(CropSettings(), Path(folder)) if job.split == "val"]
         for job in jobs[:shards]:
-            draw_vehicle_shard(job)
+            render_vehicles(job)
         return read_library(Path(folder) / "val")
 
 
@@ -116,7 +116,10 @@ def errors(crops: Sequence[Crop]) -> np.ndarray:
     boxes = np.stack([crop.box_xywh for crop in crops])
     images = [np.ascontiguousarray(crop.image[..., ::-1]) for crop in crops]
     true = np.stack([edge_to_pixel(crop.keypoints) for crop in crops])
-    return np.linalg.norm(load_default("cpu").predict(images, boxes).xy - true, axis=-1) / boxes[:, 2:].max(1)[:, None]
+    return (
+        np.linalg.norm(load_keypoints(device="cpu").predict(images, boxes).xy - true, axis=-1)
+        / boxes[:, 2:].max(1)[:, None]
+    )
 
 
 def network_rows(quick: bool) -> list[dict]:
@@ -131,11 +134,11 @@ def network_rows(quick: bool) -> list[dict]:
     error, shown = errors(crops), state != UNKNOWN
     about = {"meshes": len(set(names)), "crops": len(crops)}
     rows = []
-    for index, name in enumerate(STATES[:2]):
+    for index, name in enumerate(KEYPOINT_STATES[:2]):
         of = error[state == index]
         rows.append(
             {"what": f"keypoint network, {name}: PCK@0.1", **about, "points": len(of),
-             "value": float((of <= PCK_SHARE).mean())}
+             "value": float((of <= PCK_FRACTION).mean())}
         )  # fmt: skip
     both = error[shown & (state < 2)]
     what = "keypoint network, both: median error, share of the box"

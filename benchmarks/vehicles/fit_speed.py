@@ -20,7 +20,7 @@ from benchmarks.common.timing import crops, profile, repeated
 from benchmarks.vehicles.pose_recovery import CAMERA, FRAMES, body_of
 from calibration.camera import GroundPlane
 from models.shape_basis import load_bases
-from models.vehicle_keypoints import load_default
+from models.topdown.keypoints import load_keypoints
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
 from pipeline.reconstruction.vehicles.fit import VehiclesSeen, fit_vehicles
@@ -60,7 +60,9 @@ def report(quick: bool, data: Path) -> Report:
     fit = repeated("vehicle fit, observations", by_keypoints, count, repeats)
     with_outlines = repeated("the same with outlines", by_both, count, repeats)
     spent_in = profile(by_keypoints)
-    network = crops("keypoint network, crops (wall)", load_default("cpu").predict, (1, 0.7), 64 if quick else 256)
+    network = crops(
+        "keypoint network, crops (wall)", load_keypoints(device="cpu").predict, (1, 0.7), 64 if quick else 256
+    )
     bars = [
         Bar("vehicle observations fitted a second a core", fit["a_second"], at_least=500),
         Bar("crops through the keypoint network a second", network["a_second"], at_least=40),

@@ -18,19 +18,19 @@ import numpy as np
 import torch
 
 from benchmarks.common.report import Bar, Report, main
-from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_graphs, judge
+from benchmarks.vehicles.self_views import with_detected_views
+from models.layers.heatmaps import means_about_peaks
+from models.metrics.hidden_keypoints import VISIBLE, Scored, with_baseline
+from models.occlusion_net import BASELINE, SPEC
 from models.occlusion_net.data import TRAINING, RenderedViews
-from models.occlusion_net.evaluate import WEIGHTS, load_network, read_scenes, under_noise
-from models.occlusion_net.network import Graphs, NetworkSettings, OcclusionNet
-from models.occlusion_net.readout import read_out
-from models.occlusion_net.scores import VISIBLE, Scored, with_baseline
-from models.occlusion_net.self_views import with_detected_views
+from models.occlusion_net.evaluate import load_network, read_scenes, under_noise
+from models.occlusion_net.network import Graphs, OcclusionNet, OcclusionNetSettings
+from models.occlusion_net.stack import Cached, GraphTraining, collect, fit_graphs, scores_of
 from models.occlusion_net.trifocal import transfer
-from models.synthetic.car_views import draw_view_shard, read_views
-from models.synthetic.car_views_plan import CarViewSettings, plan_views
+from models.synthetic.car_views import read_views, render_views
+from models.synthetic.plans import CarViewSettings, plan_views
 from pipeline.core.engine import map_shards
 
-BASELINE = WEIGHTS.with_name("baseline.safetensors")
 _QUICK = CarViewSettings(vehicles=10, val_vehicles=1, test_vehicles=5, unseen_vehicles=2)
 _UNDER_NOISE = (0.05, 0.1, 0.15, 0.2)
 _SEED = 77
@@ -46,7 +46,7 @@ def crops_in(data: Path, *, quick: bool) -> Path:
     settings, name = (_QUICK, "quick") if quick else (CarViewSettings(), "full")
     folder = data / "training" / f"occlusion_net-{name}"
     todo = [job for job in plan_views(settings, folder) if not job.out.exists()]
-    map_shards(draw_view_shard, todo)
+    map_shards(render_views, todo)
     return folder
 
 
@@ -102,8 +102,8 @@ def speed(network: OcclusionNet, graphs: Graphs) -> tuple[dict, Bar]:
     image = torch.rand(_CUT, 3, 96, 96, generator=generator).contiguous(memory_format=torch.channels_last)
     aspect = torch.ones(_CUT)
     with torch.inference_mode():
-        cells, confidence = read_out(network.heatmaps(image))
-        heat_s = _fastest(lambda: read_out(network.heatmaps(image)))
+        cells, confidence = means_about_peaks(network.heatmaps(image))
+        heat_s = _fastest(lambda: means_about_peaks(network.heatmaps(image)))
         graph_s = _fastest(lambda: graphs(cells / 28 - 1, confidence, aspect))
     row = {"kind": "speed", "name": "one thread", "crops_per_s": _CUT / (heat_s + graph_s)}
     return row, Bar("graphs' share of the heatmap network's time", graph_s / heat_s, at_most=0.10)
@@ -118,7 +118,7 @@ def _fastest(work) -> float:
     return min(times)
 
 
-Variant = tuple[NetworkSettings, Cached]
+Variant = tuple[OcclusionNetSettings, Cached]
 
 
 def variants(network: OcclusionNet, folder: Path, training: GraphTraining) -> dict[str, Variant]:
@@ -126,7 +126,7 @@ def variants(network: OcclusionNet, folder: Path, training: GraphTraining) -> di
     samples = RenderedViews(read_views(folder / "train"), _SEED, TRAINING, each=True)
     true = collect(network, samples, len(samples), workers=1)
     # Graphs alone see few crops: a stronger edge loss keeps the edges the states that they are meant to be.
-    own = NetworkSettings(supervision="truth", edge_weight=1.0)
+    own = OcclusionNetSettings(supervision="truth", edge_weight=1.0)
     found: dict[str, Variant] = {
         _BY_TRUTH: (own, true),
         "one round": (replace(own, rounds=1), true),
@@ -158,7 +158,7 @@ def ablation(
     rows: list[dict] = []
     given = variants(network, folder, training)
     for name, (settings, cached) in given.items():
-        s = judge(fit_graphs(settings, cached, training), test)
+        s = scores_of(fit_graphs(settings, cached, training), test)
         rows.append({
             "kind": "ablation", "name": name, "graph_covered": s.pck("graph", covered),
             "heatmap_covered": s.pck("heatmap", covered), "graph_hidden": s.pck("graph", s.state > VISIBLE),
@@ -166,7 +166,7 @@ def ablation(
         })  # fmt: skip
     found = {name: [row["graph_covered"] for row in rows if row["name"] == name] for name in _COMPARED}
     for name, seed in product(_COMPARED, more_seeds):
-        more = judge(fit_graphs(*given[name], replace(training, seed=seed)), test)
+        more = scores_of(fit_graphs(*given[name], replace(training, seed=seed)), test)
         found[name].append(more.pck("graph", covered))
     truth, views, untold = (float(np.mean(found[name])) for name in _COMPARED)
     start = rows[0]["heatmap_covered"]  # the same for every variant
@@ -182,12 +182,14 @@ def report(quick: bool, data: Path, weights: Path | None = None, baseline: Path 
     """Scenes, noise, speed and ablation."""
     torch.set_num_threads(1)
     folder = crops_in(data, quick=quick)
-    network, plain = load_network(weights or WEIGHTS), load_network(baseline or BASELINE)
+    network, plain = load_network(weights or SPEC.shipped), load_network(baseline or BASELINE)
     if network.graphs is None or network.graphs.lifting is None:
-        raise ValueError(f"{weights or WEIGHTS}: expected weights with both graphs; --baseline takes the others")
+        raise ValueError(f"{weights or SPEC.shipped}: expected weights with both graphs; --baseline takes the others")
     count = 60 if quick else 720
     ours, theirs = (read_scenes(net, folder, count, _SEED) for net in (network, plain))
-    scored = {name: with_baseline(judge(network.graphs, ours[name]), judge(None, theirs[name])) for name in ours}
+    scored = {
+        name: with_baseline(scores_of(network.graphs, ours[name]), scores_of(None, theirs[name])) for name in ours
+    }
     rows = [scene_row(name, s) for name, s in scored.items()]
     bars = [bar for name, s in scored.items() for bar in scene_bars(name, s)]
     timing, timing_bar = speed(network, network.graphs)
@@ -199,5 +201,8 @@ def report(quick: bool, data: Path, weights: Path | None = None, baseline: Path 
 
 
 if __name__ == "__main__":
-    files = {"weights": "weights to judge, else those that ship", "baseline": "the baseline's, else those that ship"}
+    files = {
+        "weights": "weights to scores_of, else those that ship",
+        "baseline": "the baseline's, else those that ship",
+    }
     main("occlusion_net", __doc__, report, **files)

@@ -24,25 +24,26 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
+import models
 from benchmarks.common.job import CHECKED_CAMERAS, MANIFESTS, Site, frame_size_hw
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.truth import match, matched, truth_of
-from benchmarks.vehicles.occlusion_net import BASELINE, crops_in
+from benchmarks.vehicles.occlusion_net import crops_in
 from calibration.camera import Camera, edge_to_pixel, pixel_to_edge
+from models.geometry.boxes import box_matrix
+from models.geometry.view_sets import Views, from_box, view_sets
 from models.labels.views import UNKNOWN
-from models.occlusion_net.cached import Cached, GraphTraining, collect, fit_graphs, judge
+from models.metrics.hidden_keypoints import VISIBLE, area
+from models.occlusion_net import BASELINE, SPEC, OcclusionNetSettings
 from models.occlusion_net.data import TRAINING, RenderedViews, as_sample
-from models.occlusion_net.evaluate import WEIGHTS, load_network
-from models.occlusion_net.frames import box_matrix
-from models.occlusion_net.network import NetworkSettings, OcclusionNet
-from models.occlusion_net.predict import load, predict
-from models.occlusion_net.scores import VISIBLE, area
-from models.occlusion_net.trifocal import transfer
-from models.occlusion_net.view_samples import ViewSamples, camera_patches
-from models.occlusion_net.view_sets import Views, from_box, view_sets
-from models.occlusion_net.views import COVERED_DEG, covered, views_of_camera
+from models.occlusion_net.evaluate import load_network
+from models.occlusion_net.network import OcclusionNet
+from models.occlusion_net.stack import Cached, GraphTraining, collect, fit_graphs, scores_of
+from models.occlusion_net.trifocal import COVERED_DEG, covered, transfer
+from models.occlusion_net.view_samples import ViewSamples, camera_patches, views_of_camera
 from models.synthetic.car_views import read_views
 from pipeline.core.frames import FrameReader
+from pipeline.core.instances import Instances
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import KEYPOINT_STATES
@@ -120,12 +121,19 @@ def detected(camera_dir: Path) -> dict:
     found, rows = found[good], truth.loc[pairs["truth_row"][good]]
     boxes = np.stack(found["bbox_xywh"].tolist()).astype(float)
     frames = dict(FrameReader(pq.read_table(camera_dir / "frames" / "index.parquet"), camera_dir).read(some.tolist()))
-    vehicles = predict(load(), [frames[n] for n in found["frame_id"]], boxes)
+    pictures = [frames[n] for n in found["frame_id"]]
+    vehicles = Instances.joined(models.load("occlusion_net")(pictures, list(boxes)))
     true = np.stack(rows["keypoints_2d"].tolist()).reshape(-1, len(VEHICLE_12), 2)
     state = np.stack(rows["keypoint_state"].tolist())
     row: dict = {"kind": "detected", "name": camera_dir.name, "vehicles": len(boxes)}
     side = boxes[:, 2:].max(axis=1)
-    return row | agreement({"graph": vehicles.xy, "lifted": vehicles.wire_xy}, vehicles.visible, true, state, side)
+    return row | agreement(
+        {"graph": vehicles["keypoints_2d"], "lifted": vehicles["wire_xy"]},
+        vehicles["keypoint_visible"],
+        true,
+        state,
+        side,
+    )
 
 
 def agreement(
@@ -175,14 +183,14 @@ def learning(data: Path, tests: dict[str, Known], *, quick: bool) -> tuple[list[
         own = collect(heatmaps, samples, _LAPS * len(samples))
         given[f"Car-render and {name_of(mirrors)}"] = _in_equal_parts(car_render, own)
         given[f"{name_of(mirrors)} alone"] = own
-    settings = NetworkSettings(supervision="trifocal", edge_weight=1.0)
+    settings = OcclusionNetSettings(supervision="trifocal", edge_weight=1.0)
     tested = {name: judged(seen, heatmaps) for name, seen in tests.items()}
     rows: list[dict] = []
     for name, cached in given.items():
         graphs = fit_graphs(settings, cached, training)
         row: dict = {"kind": "learning", "name": name}
         for camera, crops in tested.items():
-            s = judge(graphs, crops)
+            s = scores_of(graphs, crops)
             groups = {"hidden": s.state > VISIBLE, "visible": s.state == VISIBLE}
             row.update({f"{camera}_{group}": s.pck("graph", chosen) for group, chosen in groups.items()})
         rows.append(row)
@@ -195,7 +203,7 @@ def whole(name: str, network: OcclusionNet, tests: dict[str, Known]) -> dict:
     """A row of a whole network on the tests' vehicles."""
     row: dict = {"kind": "whole", "name": name}
     for camera, seen in tests.items():
-        s = judge(network.graphs, judged(seen, network))
+        s = scores_of(network.graphs, judged(seen, network))
         row |= {f"{camera}_hidden": s.pck("graph", s.state > VISIBLE), f"{camera}_auc": s.auc("graph")}
         row |= {
             f"{camera}_visible": s.pck("graph", s.state == VISIBLE),
@@ -233,7 +241,7 @@ def report(quick: bool, data: Path, sites: Sequence[Site], weights: Path | None 
         folder = OTHER_DAY.demand("ReconstructVehicles", data)
         found = {TAUGHT: found[TAUGHT], OTHER_DAY.camera: known(folder, OTHER_DAY.calibrated(data)[0])}
     more_rows, more_bars = learning(data, found, quick=quick)
-    for name, path in {"what ships": WEIGHTS, **({weights.parent.name: weights} if weights else {})}.items():
+    for name, path in {"what ships": SPEC.shipped, **({weights.parent.name: weights} if weights else {})}.items():
         more_rows.append(whole(name, load_network(path), found))
     return Report(rows + more_rows, bars + more_bars)
 

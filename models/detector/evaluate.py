@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from models.detector.pictures import CLASSES, Pictures
+from models.contract import Given, Preset, Progress, Spec
+from models.detector.pictures import CLASSES, Pictures, open_pictures, source_of
+from models.detector.predict import segmenter_of
 from pipeline.core import masks
 from pipeline.core.instances import Detector
 
@@ -36,7 +39,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Found:
+class Detected:
     """A detection of a picture."""
 
     category: str
@@ -55,7 +58,7 @@ class _Evaluation(COCOeval):
 
 
 def average_precision(
-    wanted: Sequence[Sequence[Wanted]], found: Sequence[Sequence[Found]], size_hw: tuple[int, int]
+    wanted: Sequence[Sequence[Wanted]], found: Sequence[Sequence[Detected]], size_hw: tuple[int, int]
 ) -> list[dict]:
     """A row for each size and band of hidden share: objects, AP at IoU 0.5 and at 0.5 to 0.95, recall at 0.5.
 
@@ -63,17 +66,17 @@ def average_precision(
     """
     rows = []
     for name in SIZES:
-        rows.append({"objects of": name, **_rates(wanted, found, size_hw, name, (0.0, 1.01))})
+        rows.append({"objects of": name, **_precision(wanted, found, size_hw, name, (0.0, 1.01))})
     for name, band in BANDS.items():
-        rows.append({"objects of": f"hidden {name}", **_rates(wanted, found, size_hw, "all", band)})
+        rows.append({"objects of": f"hidden {name}", **_precision(wanted, found, size_hw, "all", band)})
     return rows
 
 
-def _rates(
-    wanted: Sequence[Sequence[Wanted]], found: Sequence[Sequence[Found]], size_hw: tuple[int, int], size: str,
+def _precision(
+    wanted: Sequence[Sequence[Wanted]], found: Sequence[Sequence[Detected]], size_hw: tuple[int, int], size: str,
     band: tuple[float, float],
 ) -> dict[str, float]:  # fmt: skip
-    truth = _dataset(wanted, size_hw, band)
+    truth = _truth_of(wanted, size_hw, band)
     counted = [a for a in truth.anns.values() if not a["skip"] and SIZES[size][0] <= a["area"] < SIZES[size][1]]
     if not counted:
         return {"count": 0, "AP50": np.nan, "AP": np.nan, "recall": np.nan}
@@ -92,26 +95,28 @@ def _mean(values: np.ndarray) -> float:
     return float(kept.mean()) if kept.size else float("nan")
 
 
-def _dataset(wanted: Sequence[Sequence[Wanted]], size_hw: tuple[int, int], band: tuple[float, float]) -> COCO:
+def _truth_of(wanted: Sequence[Sequence[Wanted]], size_hw: tuple[int, int], band: tuple[float, float]) -> COCO:
     rows: list[dict] = []
     for number, objects in enumerate(wanted, start=1):
         for one in objects:
             inside = np.isnan(one.hidden) or band[0] <= one.hidden < band[1]
             rows.append(
-                _row(one, number, size_hw) | {"id": len(rows) + 1, "iscrowd": 0, "skip": one.ignored or not inside}
+                _entry_of(one, number, size_hw) | {"id": len(rows) + 1, "iscrowd": 0, "skip": one.ignored or not inside}
             )
-    return _coco(rows, len(wanted), size_hw)
+    return _as_coco(rows, len(wanted), size_hw)
 
 
-def _results(found: Sequence[Sequence[Found]], size_hw: tuple[int, int]) -> COCO:
+def _results(found: Sequence[Sequence[Detected]], size_hw: tuple[int, int]) -> COCO:
     rows: list[dict] = []
     for number, objects in enumerate(found, start=1):
         for one in objects:
-            rows.append(_row(one, number, size_hw) | {"id": len(rows) + 1, "iscrowd": 0, "score": one.score, "skip": 0})
-    return _coco(rows, len(found), size_hw)
+            rows.append(
+                _entry_of(one, number, size_hw) | {"id": len(rows) + 1, "iscrowd": 0, "score": one.score, "skip": 0}
+            )
+    return _as_coco(rows, len(found), size_hw)
 
 
-def _row(one: Wanted | Found, image: int, size_hw: tuple[int, int]) -> dict:
+def _entry_of(one: Wanted | Detected, image: int, size_hw: tuple[int, int]) -> dict:
     segmentation = masks.as_coco([one.mask_rle], size_hw)[0]
     _, box = masks.decode(one.mask_rle, size_hw)
     area = masks.area(one.mask_rle, size_hw)
@@ -121,7 +126,7 @@ def _row(one: Wanted | Found, image: int, size_hw: tuple[int, int]) -> dict:
     }  # fmt: skip
 
 
-def _coco(rows: list[dict], pictures: int, size_hw: tuple[int, int]) -> COCO:
+def _as_coco(rows: list[dict], pictures: int, size_hw: tuple[int, int]) -> COCO:
     data = COCO()
     height, width = size_hw
     data.dataset = {
@@ -134,10 +139,20 @@ def _coco(rows: list[dict], pictures: int, size_hw: tuple[int, int]) -> COCO:
     return data
 
 
-def judge(detector: Detector, pictures: Pictures, progress: Callable[[int, int], None] | None = None) -> list[dict]:
-    """Rows of `average_precision` for a detector that looks at each picture; all pictures have one size."""
+def measure(
+    spec: Spec, preset: Preset, given: Given, weights: Path, *, device: str | None = None,
+    progress: Progress | None = None,
+) -> list[dict]:  # fmt: skip
+    """Rows of `average_precision` on the pictures that training kept back; the run's config lies beside the weights."""
+    # Low scores count: average precision is over all of them.
+    detector = segmenter_of(weights, device, min_score=0.02)
+    return evaluate_on(detector, open_pictures(**source_of(given), split="val"), progress)
+
+
+def evaluate_on(detector: Detector, pictures: Pictures, progress: Progress | None = None) -> list[dict]:
+    """Rows of `average_precision` for a detector that sees each picture; all pictures have one size."""
     wanted: list[list[Wanted]] = []
-    found: list[list[Found]] = []
+    found: list[list[Detected]] = []
     size_hw = pictures[0].image_bgr.shape[:2]
     for number in range(len(pictures)):
         picture = pictures[number]
@@ -148,7 +163,7 @@ def judge(detector: Detector, pictures: Pictures, progress: Callable[[int, int],
             Wanted(CLASSES[label.number], masks.encode(label.crop, label.xy, size_hw), label.hidden)
             for label in picture.labels
         ])  # fmt: skip
-        found.append([Found(i.category, masks.encode(i.crop, i.xy, size_hw), i.score) for i in seen])
+        found.append([Detected(i.category, masks.encode(i.crop, i.xy, size_hw), i.score) for i in seen])
         if progress:
             progress(number + 1, len(pictures))
     return average_precision(wanted, found, size_hw)

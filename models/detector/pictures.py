@@ -1,6 +1,8 @@
-"""Labelled pictures to train and to judge a detector on: scenes of clip-art shards, or frames with COCO labels.
+"""Labelled pictures to train and to evaluate a detector on: scenes of clip-art shards, or frames with COCO labels.
 
 A source is a sequence of Picture. A label's mask is the whole object's (amodal) or the part that is seen (visible).
+Scenes are split as they were composed, by time and track. Of labelled frames, which name no track, the last tenth in
+the file's order validates, unless the file says of each picture of which split it is, as an export of clip-art does.
 """
 
 from __future__ import annotations
@@ -18,15 +20,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.contract import MASKS, Given, Splits
+from models.detector import DetectorSettings
 from models.labels.coco import CocoNames, read_objects
 from pipeline.core import masks
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import CATEGORY_IDS
 
 CLASSES = tuple(CATEGORY_IDS)
-MASKS = ("visible", "amodal")
-_KEPT_BACK = 10  # every tenth picture of human labels validates, the others train
-_LEAST_SEEN = 0.05  # what is hidden more is no example of anything, share of the object
+_VAL_FRACTION = 0.1  # of labelled frames
+_MORE = "compose more, or of longer footage: each hour's last fifth validates"
+_LEAST_SEEN = 0.05  # what is hidden more is no example of anything, fraction of the object
 
 
 @dataclass(frozen=True)
@@ -60,30 +64,25 @@ class Pictures(Protocol):
 
 
 class ClipArt:
-    """The scenes of a shard folder that train; `kept_back`: those that validate, of other tracks and times.
+    """The scenes of a split of a shard folder; scenes: the scene_id of each.
 
     Raises FileNotFoundError without shards and ValueError where they hold no scene of the split.
     """
 
-    def __init__(self, folder: Path, which: str = "visible", *, kept_back: bool = False) -> None:
+    def __init__(self, folder: Path, which: str = "visible", split: str = "train") -> None:
         self.which = checked_masks(which)
         columns = ["scene_id", "category", "bbox_amodal_xywh", f"mask_{which}_rle", "visible_fraction"]
         objects = read_parts(folder / "objects", columns=columns).to_pandas()
         objects = objects[objects["visible_fraction"] >= _LEAST_SEEN]
         self._objects = {scene: rows for scene, rows in objects.groupby("scene_id", sort=False)}
-        split = "val" if kept_back else "train"
-        parts = sorted((folder / "images").glob("*.parquet"))
-        self._scenes = [place for part in parts for place in _scenes(part, split)]
-        if not self._scenes:
-            raise ValueError(
-                f"{folder}: no scene whose split is {split}; a longer recording has them, or more --scenes"
-            )
+        self._places = scenes_of(folder, split)
+        self.scenes = [scene for _, _, scene in self._places]
 
     def __len__(self) -> int:
-        return len(self._scenes)
+        return len(self._places)
 
     def __getitem__(self, index: int) -> Picture:
-        part, row, scene = self._scenes[index]
+        part, row, scene = self._places[index]
         image = cv2.imdecode(np.frombuffer(_jpegs(part)[row].as_buffer(), np.uint8), cv2.IMREAD_COLOR)
         if image is None:
             raise ValueError(f"{part}: {scene}: no picture that can be read")
@@ -98,11 +97,22 @@ class ClipArt:
             yield Label(number, crop, seen[:2], (x, y, w, h), 1 - row["visible_fraction"])
 
 
-def _scenes(part: Path, split: str) -> list[tuple[Path, int, str]]:
-    if "split" not in pq.read_schema(part).names:
-        raise ValueError(f"{part}: has no column split; run GenerateClipArt again")
-    rows = pq.read_table(part, columns=["scene_id", "split"]).to_pylist()
-    return [(part, number, row["scene_id"]) for number, row in enumerate(rows) if row["split"] == split]
+def scenes_of(folder: Path, split: str) -> list[tuple[Path, int, str]]:
+    """File, row and scene_id of every scene of a split, "train" or "val"; what else reads splits asks here.
+
+    Raises ValueError where there is none, and for shards that say nothing of splits.
+    """
+    places = []
+    for part in sorted((folder / "images").glob("*.parquet")):
+        if "split" not in pq.read_schema(part).names:
+            raise ValueError(
+                f"{part}: expected a column split, got none; run `luigi --module tasks GenerateClipArt` again"
+            )
+        rows = pq.read_table(part, columns=["scene_id", "split"]).to_pylist()
+        places += [(part, row, one["scene_id"]) for row, one in enumerate(rows) if one["split"] == split]
+    if not places:
+        raise ValueError(f"{folder}: expected scenes of split {split}, got none; {_MORE}")
+    return places
 
 
 @lru_cache(maxsize=8)
@@ -114,25 +124,30 @@ def _jpegs(part: Path) -> list:
 class CocoFrames:
     """Pictures of a folder with a COCO dataset's labels, whose names say what is a person and what a vehicle.
 
+    split: "train", "val", or None for all of them; names: of their files.
+
     Raises ValueError for a file that is no dataset, and for a picture that cannot be read or leaves the folder.
     """
 
-    def __init__(self, labels: Path, folder: Path, *, kept_back: bool | None = None) -> None:
+    def __init__(self, labels: Path, folder: Path, split: str | None = None) -> None:
         self._folder = folder.resolve()
-        content = _dataset(labels)
-        names = [str(image.get("file_name", "")) for image in content["images"]]
-        frames = pa.table({"frame_id": range(len(names)), "source": names, "position": [-1] * len(names)})
+        content = _read_dataset(labels)
+        files = [str(image.get("file_name", "")) for image in content["images"]]
+        frames = pa.table({"frame_id": range(len(files)), "source": files, "position": [-1] * len(files)})
         self._found = read_objects(content, CocoNames(), frames, str(labels))
-        labelled = [(n, names[n]) for n in sorted(self._found)]
+        labelled = [(n, files[n]) for n in sorted(self._found)]
         if not labelled:
             raise ValueError(f"{labels}: expected labelled pictures of people or vehicles, got none")
-        self._names = labelled if kept_back is None else _share(labelled, kept_back)
+        self._labelled = labelled if split is None else _of_split(labelled, split, content["images"])
+        if not self._labelled:
+            raise ValueError(f"{labels}: expected labelled pictures of split {split}, got none of {len(labelled)}")
+        self.names = [name for _, name in self._labelled]
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._labelled)
 
     def __getitem__(self, index: int) -> Picture:
-        number, name = self._names[index]
+        number, name = self._labelled[index]
         path = (self._folder / name).resolve()
         if not path.is_relative_to(self._folder):
             raise ValueError(f"picture {name!r}: leaves its folder {self._folder}")
@@ -143,7 +158,7 @@ class CocoFrames:
         return Picture(image, [Label(CLASSES.index(o.category), o.crop, o.xy, o.box_xywh, np.nan) for o in found if o])
 
 
-def _dataset(labels: Path) -> dict:
+def _read_dataset(labels: Path) -> dict:
     if not labels.is_file():
         raise ValueError(f"{labels}: no such file; expected a COCO dataset")
     try:
@@ -156,17 +171,38 @@ def _dataset(labels: Path) -> dict:
     return content
 
 
-def _share(rows: list, kept_back: bool) -> list:
-    """Every tenth row, or the others."""
-    return [row for n, row in enumerate(rows) if (n % _KEPT_BACK == _KEPT_BACK - 1) == kept_back]
+def _of_split(labelled: list[tuple[int, str]], split: str, images: list[dict]) -> list[tuple[int, str]]:
+    """Those of a split: as the file says of every picture, else "val" is the last tenth."""
+    if all("split" in image for image in images):
+        return [(number, name) for number, name in labelled if images[number]["split"] == split]
+    first = len(labelled) - max(1, round(_VAL_FRACTION * len(labelled)))
+    return labelled[first:] if split == "val" else labelled[:first]
 
 
-def source_of(shards: str | Path, masks: str = "visible", labels: str = "", images: str = "") -> dict[str, str]:
-    """What `dataset.open_pictures` opens: a COCO file where one is named, else a shard folder; absolute paths."""
-    if not labels:
-        return {"shards": str(Path(shards).expanduser().resolve()), "masks": masks}
-    file = Path(labels).expanduser().resolve()
-    return {"labels": str(file), "images": str(Path(images).expanduser().resolve() if images else file.parent)}
+def source_of(given: Given) -> dict[str, str]:
+    """What `open_pictures` opens, as plain values with absolute paths: a COCO file where one is named, else shards.
+
+    Raises ValueError for neither.
+    """
+    if given.labels:
+        return {"labels": str(given.labels.resolve()), "images": str((given.images or given.labels.parent).resolve())}
+    if given.shards is None:
+        raise ValueError("detector: expected a camera's clip-art, or --labels of your own; got neither")
+    return {"shards": str(given.shards.resolve()), "masks": given.masks or MASKS[0]}
+
+
+def open_pictures(
+    shards: str = "", masks: str = MASKS[0], labels: str = "", images: str = "", *, split: str
+) -> ClipArt | CocoFrames:
+    """A split of the pictures of a shard folder, or of a COCO file and its pictures' folder."""
+    if labels:
+        return CocoFrames(Path(labels), Path(images or Path(labels).parent), split)
+    return ClipArt(Path(shards), masks, split)
+
+
+def splits(settings: DetectorSettings, given: Given, seed: int) -> Splits:
+    """Training and validation pictures; mmdet's side makes windows of them."""
+    return Splits(*(open_pictures(**source_of(given), split=split) for split in Splits._fields))  # type: ignore[arg-type]
 
 
 def checked_masks(which: str) -> str:

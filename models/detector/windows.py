@@ -1,28 +1,17 @@
-"""Random windows of labelled pictures: cut, scaled and under another light, with what of each object is in them."""
+"""Random windows of labelled pictures: cropped, scaled and under another light, with what of each object is in them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from models.detector import WindowSettings
 from models.detector.pictures import Label, Picture
 
 _LEAST_PX = 12  # pixels of a mask that a window must hold, else nothing there tells of the object
 _GREY = 114
-
-
-@dataclass(frozen=True)
-class WindowSettings:
-    """How windows are drawn."""
-
-    side_px: int = field(default=320, metadata={"help": "side of a training window, pixels"})
-    smallest: float = field(default=0.7, metadata={"help": "least scale of a window"})
-    largest: float = field(default=1.4, metadata={"help": "largest scale of a window"})
-    at_object: float = field(default=0.85, metadata={"help": "share of windows that are put at some object"})
-    light: float = field(default=0.25, metadata={"help": "how much brightness, contrast and colours vary"})
-    noise: float = field(default=4.0, metadata={"help": "largest standard deviation of added noise, grey values"})
 
 
 @dataclass(frozen=True)
@@ -45,9 +34,9 @@ def window(picture: Picture, settings: WindowSettings, rng: np.random.Generator,
     corner = _corner(picture, settings.side_px / scale, settings.at_object, rng)
     to_window = np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]])
     image = _cut(picture.image_bgr, to_window, settings.side_px, _GREY)
-    kept = [(label, _mask(label, to_window, settings.side_px)) for label in picture.labels]
+    kept = [(label, _warped_mask(label, to_window, settings.side_px)) for label in picture.labels]
     kept = [(label, mask) for label, mask in kept if np.count_nonzero(mask) >= _LEAST_PX]
-    boxes = [_moved(label.box_xywh, scale, corner) if amodal else _box(mask) for label, mask in kept]
+    boxes = [_moved_box(label.box_xywh, scale, corner) if amodal else _mask_box(mask) for label, mask in kept]
     return Window(
         relit(image, settings, rng),
         np.array([label.number for label, _ in kept], np.int64),
@@ -75,18 +64,18 @@ def _cut(image: np.ndarray, to_window: np.ndarray, side: int, fill: int) -> np.n
     return cv2.warpAffine(image, centred, (side, side), flags=cv2.INTER_LINEAR, borderValue=(fill,) * 3)
 
 
-def _mask(label: Label, to_window: np.ndarray, side: int) -> np.ndarray:
+def _warped_mask(label: Label, to_window: np.ndarray, side: int) -> np.ndarray:
     moved = to_window.copy()
     moved[:, 2] += to_window[0, 0] * np.array(label.xy)
     return _cut(label.crop.astype(np.uint8) * 255, moved, side, 0) >= 128
 
 
-def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
+def _mask_box(mask: np.ndarray) -> tuple[float, float, float, float]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return columns[0], rows[0], columns[-1] + 1.0, rows[-1] + 1.0
 
 
-def _moved(box_xywh: tuple, scale: float, corner: np.ndarray) -> tuple[float, ...]:
+def _moved_box(box_xywh: tuple, scale: float, corner: np.ndarray) -> tuple[float, ...]:
     x, y, w, h = box_xywh
     low = (np.array([x, y]) - corner) * scale
     return (*low, *(low + scale * np.array([w, h])))

@@ -1,6 +1,6 @@
 """The adversarial prior of HMR (Kanazawa et al., 2018): a factorised discriminator of pose and shape with 25 outputs.
 
-Least-squares GAN (Mao et al., 2017): real ones are told to be 1, predicted ones 0; the predictor wants 1.
+Least-squares GAN (Mao et al., 2017): real ones are taught to be 1, predicted ones 0; the predictor wants 1.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-BODY_JOINTS = 23
+from pipeline.core.skeletons import SMPL_24
+
+BODY_JOINTS = len(SMPL_24) - 1  # all but the pelvis, whose rotation is the orientation
 _JOINT_DIM, _ALL_DIM = 32, 1024
 
 

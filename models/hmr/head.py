@@ -1,36 +1,24 @@
 """The head of HMR 2.0: one token asks the picture's tokens, and three linear read-outs change the mean parameters.
 
-The token is zero in the release; small networks tell it where each point seems to be.
+The token is zero in the release; in small networks it is conditioned on where each point seems to be.
 Goel et al., 2023. Layer names are those of the released weights. A pose is read as six numbers a joint, which the
 released code reshapes to 2 x 3 and transposes: the first three are a rotation's first column, as in `sixd_to_matrix`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.geometry import matrix_to_sixd, sixd_to_matrix
+from models.hmr import HeadSettings
+from pipeline.core.skeletons import SMPL_24
 
-JOINTS, BETAS = 24, 10
+JOINTS, BETAS = len(SMPL_24), 10
 # Upright and facing the camera, whose y axis points down.
 FACING = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
 _START_SCALE, _START_GAIN = 0.9, 0.05
-
-
-@dataclass(frozen=True)
-class HeadSettings:
-    """The decoder's size."""
-
-    dim: int = field(default=192, metadata={"help": "channels of the token"})
-    depth: int = field(default=2, metadata={"help": "layers"})
-    heads: int = field(default=3, metadata={"help": "of attention"})
-    dim_head: int = field(default=64, metadata={"help": "channels of a head"})
-    mlp: int = field(default=384, metadata={"help": "channels inside a layer's MLP"})
-    dropout: float = field(default=0.0, metadata={"help": "when trained"})
 
 
 class SelfAttention(nn.Module):
@@ -140,10 +128,10 @@ class Head(nn.Module):
     init_betas: Tensor
     init_cam: Tensor
 
-    def __init__(self, settings: HeadSettings, context_dim: int, hints: int = 0, told_facing: bool = False) -> None:
+    def __init__(self, settings: HeadSettings, context_dim: int, hints: int = 0, takes_facing: bool = False) -> None:
         super().__init__()
-        self.told_facing = told_facing
-        self.transformer = Decoder(settings, context_dim, hints + 3 * told_facing)
+        self.takes_facing = takes_facing
+        self.transformer = Decoder(settings, context_dim, hints + 3 * takes_facing)
         self.decpose = nn.Linear(settings.dim, 6 * JOINTS)
         self.decshape = nn.Linear(settings.dim, BETAS)
         self.deccam = nn.Linear(settings.dim, 3)
@@ -159,16 +147,13 @@ class Head(nn.Module):
         """Make the mean of body rotations (P, 23, 3, 3) the pose that the read-outs change."""
         self.init_body_pose[:, 6:] = matrix_to_sixd(body).mean(0).reshape(1, -1)
 
-    def forward(
-        self, tokens: Tensor, hints: Tensor | None = None, facing: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, tokens: Tensor, hints: Tensor | None, facing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rotations (N, 24, 3, 3), betas (N, 10) and camera s, tx, ty (N, 3) of tokens (N, T, context_dim).
 
-        facing (N, 3): see `HumanMeshNetwork.forward`; a head that is not told it does not look at it.
+        facing (N, 3): see `models.hmr.network`; a head that does not take it ignores it.
         """
         start = self.init_body_pose
-        if self.told_facing:
-            facing = tokens.new_zeros(len(tokens), 3) if facing is None else facing
+        if self.takes_facing:
             hints = facing if hints is None else torch.cat([hints, facing], 1)
             start = torch.cat([_turned_to(facing, start[:, :6]), start[:, 6:].expand(len(facing), -1)], 1)
         token = self.transformer(tokens, hints).float()

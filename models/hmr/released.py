@@ -9,19 +9,30 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from models import predictor
 from models.checkpoints import load_into, read_checkpoint
-from models.hmr.head import HeadSettings
-from models.hmr.network import HumanMeshNetwork, LossWeights, NetworkSettings
-from models.layers.vit import CELL_PX, BackboneSettings
+from models.contract import Spec
+from models.hmr import RELEASED_SUFFIXES, HeadSettings, LossWeights, MeshSettings
+from models.hmr.network import MeshNetwork
+from models.layers.settings import CELL_PX, BackboneSettings
+from models.predictor import Predictor
 
 _PARTS = ("backbone.", "smpl_head.")
 _VIT_HEAD_DIM = 80  # ViT-H: 1280 channels in 16 heads
 _DECODER_HEAD_DIM = 64
 
 
-def read_released(path: Path) -> HumanMeshNetwork:
+def load(spec: Spec, weights: Path | None = None, device: str | None = None) -> Predictor:
+    """A predictor as `models.predictor.load` makes it, also of HMR 2.0's released .ckpt."""
+    if weights is None or weights.suffix not in RELEASED_SUFFIXES:
+        return predictor.load(spec, weights, device)
+    return Predictor(spec, read_released(weights), device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def read_released(path: Path) -> MeshNetwork:
     """The network of a released checkpoint, whatever its width and depth; read without running any code in it.
 
     Raises ValueError, one line, for a file that holds more than tensors and plain values or another network.
@@ -31,20 +42,20 @@ def read_released(path: Path) -> HumanMeshNetwork:
     state = {name: value.float() for name, value in every.items() if name.startswith(_PARTS)}
     if "backbone.pos_embed" not in state or "smpl_head.decpose.weight" not in state:
         raise ValueError(f"{path}: expected HMR 2.0's weights (backbone.*, smpl_head.*), got {sorted(every)[:3]}")
-    network = HumanMeshNetwork(_settings(state, path))
+    network = MeshNetwork(_settings(state, path))
     load_into(network, state, path)
     return network
 
 
-def _settings(state: dict[str, Tensor], path: Path) -> NetworkSettings:
-    """The sizes that the tensors' shapes tell; heads are as wide as the release's."""
+def _settings(state: dict[str, Tensor], path: Path) -> MeshSettings:
+    """The sizes that the tensors' shapes say; heads are as wide as the release's."""
     _, places, dim = state["backbone.pos_embed"].shape
     rows = round(((places - 1) * 4 / 3) ** 0.5)
     if rows * (rows * 3 // 4) != places - 1:
         raise ValueError(f"{path}: expected tokens of a picture 4 high and 3 wide, got {places - 1} tokens")
     layers = "smpl_head.transformer.transformer.layers"
     inside = state[f"{layers}.0.1.fn.to_q.weight"].shape[0]
-    return NetworkSettings(
+    return MeshSettings(
         BackboneSettings(
             height_px=CELL_PX * rows, dim=dim, depth=_count(state, r"backbone\.blocks\.(\d+)\."),
             heads=max(1, dim // _VIT_HEAD_DIM), stem=0,

@@ -1,7 +1,7 @@
 """The CSV of human labels that `make label` writes.
 
 It has a row `frame_id,x,y,w,h,label` for each labelled box, pixels and COCO's edges, of one camera; labels are those of
-crops.LABELS. It names places, not detections, so that it outlives the detector it was made with.
+models.labels.occlusion.LABELS. It names places, not detections, so that it outlives the detector it was made with.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.occlusion_classifier.crops import CROPS, LABELS, crop_of, cropped, filled, row
+from models.labels.occlusion import CROPS, LABELS, crop_of, cropped, filled, row
 from pipeline.core import masks
 from pipeline.core.boxes import box_iou
 from pipeline.core.frames import FrameReader

@@ -1,7 +1,7 @@
 """Human labels in CVAT-for-images 1.1 XML.
 
 A box, polygon or mask says it in an attribute `occlusion`, or by its own label's name, or, where neither is one of
-crops.LABELS, by CVAT's occluded flag.
+models.labels.occlusion.LABELS, by CVAT's occluded flag.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 from defusedxml import ElementTree
 from pycocotools import mask as coco
 
-from models.occlusion_classifier.crops import CROPS, LABELS, crop_of, cropped, filled, row
+from models.labels.occlusion import CROPS, LABELS, crop_of, cropped, filled, row
 from pipeline.core.frames import decode_image
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _SHAPES = ("box", "polygon", "mask")
 
 
 def crops_of_cvat(path: Path, images: Path) -> pa.Table:
-    """CROPS of a CVAT-for-images 1.1 file whose pictures lie below `images`.
+    """CROPS of a CVAT-for-images 1.1 file whose pictures lie below `images`; those of one picture are a group.
 
     Raises ValueError that names the file, the picture and the shape for what cannot be read.
     """
@@ -37,8 +37,10 @@ def crops_of_cvat(path: Path, images: Path) -> pa.Table:
     except ElementTree.ParseError as error:
         raise ValueError(f"{path}: not XML: {error}") from None
     rows: list[dict] = []
-    for group, picture in enumerate(root.iter("image")):
+    groups: dict[Path, int] = {}  # a file may have a picture several times: by a job each
+    for picture in root.iter("image"):
         file = _picture_file(path, images, picture.get("name", ""))
+        group = groups.setdefault(file, len(groups))
         shapes = list(_shape_elements(path, picture))
         if shapes:
             image = decode_image(file.read_bytes(), str(file))

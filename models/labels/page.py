@@ -16,8 +16,8 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
+from models.labels.occlusion import LABELS
 from models.labels.occlusion_csv import Place, csv_of, read_csv
-from models.occlusion_classifier.crops import LABELS
 from pipeline.core.storage import write_bytes
 
 HOST = "127.0.0.1"

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 
+from models.labels.occlusion import OBJECT, STREET, crop_of
 from models.labels.occlusion_csv import place_of
-from models.occlusion_classifier.crops import OBJECT, STREET, crop_of
 from pipeline.core import masks
 from pipeline.core.frames import FrameReader
 

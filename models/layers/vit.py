@@ -7,36 +7,17 @@ al., 2021), which learns from far fewer pictures. Either gives a token for every
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.vehicle_keypoints.network import KeypointNetwork
-from models.vehicle_keypoints.network import NetworkSettings as KeypointSettings
+from models.layers.settings import CELL_PX, BackboneSettings
+from models.layers.unet import ResidualUNet
 
-CELL_PX = 16
 _LEVELS = 3
 # ViTPose pads its patches by two pixels at the top and left.
 _PADDING_PX = 2
-
-
-@dataclass(frozen=True)
-class BackboneSettings:
-    """The transformer's size."""
-
-    height_px: int = field(default=128, metadata={"help": "of the picture; its width is three quarters of that"})
-    dim: int = field(default=160, metadata={"help": "channels of a token"})
-    depth: int = field(default=2, metadata={"help": "layers"})
-    heads: int = field(default=5, metadata={"help": "of attention"})
-    stem: int = field(default=40, metadata={"help": "channels of the convolutional stem; 0 for plain patches"})
-    drop_path: float = field(default=0.05, metadata={"help": "how often a sample skips the last layer, when trained"})
-
-    @property
-    def tokens_hw(self) -> tuple[int, int]:
-        """Rows and columns of tokens."""
-        return self.height_px // CELL_PX, self.height_px * 3 // 4 // CELL_PX
 
 
 class Stem(nn.Module):
@@ -48,7 +29,7 @@ class Stem(nn.Module):
 
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
-        whole = KeypointNetwork(KeypointSettings(width=width, blocks=1))
+        whole = ResidualUNet(width, blocks=1, reach_cells=0)
         self.stem, self.down = whole.stem, whole.down[:_LEVELS]
         self.out = nn.Conv2d(_LEVELS * width, dim, 1)
 

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from models.matting.exported import export
 from models.matting.predict import WEIGHTS
-from models.matting.recipe import export
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:

@@ -1,7 +1,8 @@
 """Training samples of the matting network: crops of simulated cameras whose true masks are known.
 
 A sample is what the pipeline itself would hand the network: a detection's mask, its frame in the background's light,
-the background; and the exact visible mask of the actor that the detection shows.
+the background; and the exact visible mask of the actor that the detection shows. Every tenth actor of a camera is kept
+for validation: no actor is in both splits.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from models.contract import Given, Splits
+from models.matting import MattingSettings
 from models.matting.predict import inputs
 from pipeline.core import masks
 from pipeline.core.illumination import Relit, padded, relit_frames
@@ -23,9 +26,10 @@ from pipeline.core.tables import column
 from pipeline.simulate import read_truth
 
 MARGIN_PX = 24
-WINDOW_PX = 96
+CROP_PX = 96
 _LEAST_IOU = 0.4
 _SIDE_SHARE = 0.25
+_KEPT = 10  # every tenth actor validates
 
 SAMPLES = pa.schema(
     [
@@ -41,7 +45,7 @@ SAMPLES = pa.schema(
 )
 
 
-def samples_of(camera_dir: Path, per_actor: int = 6) -> pa.Table:
+def matting_samples(camera_dir: Path, per_actor: int = 6) -> pa.Table:
     """SAMPLES of a simulated camera that ran up to TrackObjects: at most so many, spread over its stay, an actor."""
     truth = read_truth(camera_dir / "truth").to_pandas()
     index = camera_dir / "frames" / "index.parquet"
@@ -51,12 +55,12 @@ def samples_of(camera_dir: Path, per_actor: int = 6) -> pa.Table:
     for relit, found in relit_frames(index, camera_dir, camera_dir / "background", camera_dir / "tracks.parquet", ids):
         frame_id = found["frame_id"][0].as_py()
         there = truth.iloc[by_frame.get(frame_id, np.array([], int))]
-        rows += list(_of_frame(relit, frame_id, there["actor_id"].tolist(), there["mask_visible_rle"].tolist()))
+        rows += list(_of_relit(relit, frame_id, there["actor_id"].tolist(), there["mask_visible_rle"].tolist()))
     table = pa.Table.from_pylist(rows, schema=SAMPLES)
-    return table.take(_spread(table["actor_id"].to_numpy(), per_actor))
+    return table.take(_evenly(table["actor_id"].to_numpy(), per_actor))
 
 
-def _of_frame(relit: Relit, frame_id: int, actors: list[int], truth: list[str]) -> Iterator[dict]:
+def _of_relit(relit: Relit, frame_id: int, actors: list[int], truth: list[str]) -> Iterator[dict]:
     size_hw = relit.frame.shape[:2]
     if not truth:
         return
@@ -73,7 +77,7 @@ def _of_frame(relit: Relit, frame_id: int, actors: list[int], truth: list[str]) 
         yield {"frame_id": frame_id, "actor_id": actors[best], "height": h, "width": w, **pixels}
 
 
-def _spread(actors: np.ndarray, most: int) -> np.ndarray:
+def _evenly(actors: np.ndarray, most: int) -> np.ndarray:
     """Rows to keep, in order: of each actor at most so many, evenly spread."""
     kept: list[np.ndarray] = []
     for rows in np.split(np.argsort(actors, kind="stable"), np.unique(actors, return_index=True)[1][1:]):
@@ -81,24 +85,40 @@ def _spread(actors: np.ndarray, most: int) -> np.ndarray:
     return np.sort(np.concatenate(kept))
 
 
-class Windows:
-    """Windows (WINDOW_PX square) of samples: sample i is a pure function of i and the seed.
+def splits(settings: MattingSettings, given: Given, seed: int) -> Splits:
+    """Training and validation samples of the SAMPLES tables, one a camera, in `given.data`, apart by actors.
+
+    Raises ValueError where there are too few of them to be divided.
+    """
+    tables = [pq.read_table(path) for path in sorted(given.data.glob("*.parquet"))] if given.data else []
+    train, val = (
+        MattingCrops(
+            [t.filter((t["actor_id"].to_numpy() % _KEPT == 0) == kept) for t in tables], seed + kept, vary=not kept
+        )
+        for kept in (False, True)
+    )
+    return Splits(train, val)
+
+
+class MattingCrops:
+    """Crops (CROP_PX square) of the samples of tables, one a camera: sample i is a pure function of i and the seed.
 
     Varied: mirrored, other paint, light and noise, and a rough mask that is worse in other ways than the detector's.
     """
 
     def __init__(self, tables: list[pa.Table], seed: int, *, vary: bool) -> None:
-        self.table, self.seed, self.vary = pa.concat_tables(tables).combine_chunks(), seed, vary
-        if not len(self.table):
+        if not sum(map(len, tables)):
             raise ValueError("matting: expected training samples, got none; run the training cameras first")
+        self.table, self.seed, self.vary = pa.concat_tables(tables).combine_chunks(), seed, vary
+        self.actors = {(camera, actor) for camera, t in enumerate(tables) for actor in t["actor_id"].to_pylist()}
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """inputs (10, S, S), mask and rough (1, S, S) float32."""
         rng = np.random.default_rng([self.seed, index])
         number = int(rng.integers(len(self.table))) if self.vary else index % len(self.table)
-        frame, background, rough, mask = self._window(self._layers(number), rng)
+        frame, background, rough, mask = self._crop(self._layers(number), rng)
         if self.vary:
-            frame, background, rough, mask = _varied(frame, background, rough, mask, rng)
+            frame, background, rough, mask = _augmented(frame, background, rough, mask, rng)
         stack = inputs(frame.astype(np.float32), background.astype(np.float32), rough > 0)
         both = (torch.from_numpy((layer > 0)[None].astype(np.float32)) for layer in (mask, rough))
         return {"inputs": torch.from_numpy(stack), **dict(zip(("mask", "rough"), both, strict=True))}
@@ -109,24 +129,24 @@ class Windows:
         sizes = {"frame": (*shape, 3), "background": (*shape, 3), "rough": shape, "mask": shape}
         return [np.frombuffer(row[name], np.uint8).reshape(size) for name, size in sizes.items()]
 
-    def _window(self, layers: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
-        """A window around a pixel of the true or rough mask; where the crop is smaller its border is repeated."""
+    def _crop(self, layers: list[np.ndarray], rng: np.random.Generator) -> list[np.ndarray]:
+        """A crop around a pixel of the true or rough mask; where the crop is smaller its border is repeated."""
         h, w = layers[2].shape
         rows, columns = np.nonzero(layers[2] | layers[3])
         at = int(rng.integers(len(rows)))
-        half = WINDOW_PX // 2
+        half = CROP_PX // 2
         jitter = rng.integers(-half // 3, half // 3 + 1, 2)
         # A whole object where it fits: the middle of the crop rather than any of its pixels.
-        y = h // 2 if h <= WINDOW_PX else int(np.clip(rows[at] + jitter[0], half, h - half))
-        x = w // 2 if w <= WINDOW_PX else int(np.clip(columns[at] + jitter[1], half, w - half))
+        y = h // 2 if h <= CROP_PX else int(np.clip(rows[at] + jitter[0], half, h - half))
+        x = w // 2 if w <= CROP_PX else int(np.clip(columns[at] + jitter[1], half, w - half))
         picked = []
         for layer in layers:
             grown = cv2.copyMakeBorder(layer, half, half, half, half, cv2.BORDER_REPLICATE)
-            picked.append(grown[y : y + WINDOW_PX, x : x + WINDOW_PX])
+            picked.append(grown[y : y + CROP_PX, x : x + CROP_PX])
         return picked
 
 
-def _varied(
+def _augmented(
     frame: np.ndarray, background: np.ndarray, rough: np.ndarray, mask: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     if rng.random() < 0.5:
@@ -143,11 +163,11 @@ def _varied(
         image, street = (cv2.GaussianBlur(v, (0, 0), sigma) for v in (image, street))
     image += rng.normal(0, rng.uniform(0, 4), image.shape)
     if rng.random() < 0.5:
-        image = _jpeg(image, int(rng.integers(45, 95)))
+        image = _recoded(image, int(rng.integers(45, 95)))
     return image.clip(0, 255), street.clip(0, 255), _spoilt(rough, mask, rng), mask
 
 
-def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+def _recoded(image: np.ndarray, quality: int) -> np.ndarray:
     coded = cv2.imencode(".jpg", image.clip(0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.float32)
 

@@ -1,11 +1,12 @@
 """Make a rough mask exact, given the frame and the empty street behind it.
 
-A network of a few dozen thousand weights (card.md) looks at the frame's own
-pixels; OpenCV runs it, so that the workers need no torch. Images are BGR, float32 grey levels.
+A network of a few dozen thousand weights (card.md) sees the frame's own pixels; OpenCV runs it, so that the workers
+need no torch. Images are BGR, float32 grey levels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,17 +29,38 @@ def inputs(frame: np.ndarray, background: np.ndarray, mask: np.ndarray) -> np.nd
     return np.concatenate(layers, axis=2, dtype=np.float32).transpose(2, 0, 1)
 
 
-def refined(frame: np.ndarray, background: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """(h, w) float32 chance, 0 to 1, that a pixel is the object's."""
+Logits = Callable[[np.ndarray], np.ndarray]
+
+
+def refined(frame: np.ndarray, background: np.ndarray, mask: np.ndarray, logits_of: Logits | None = None) -> np.ndarray:
+    """(h, w) float32 chance, 0 to 1, that a pixel is the object's.
+
+    logits_of: another network than the one that ships, from (1, 10, H, W), H and W multiples of STRIDE, to
+    (1, 1, H, W).
+    """
     h, w = mask.shape
     stack = inputs(np.asarray(frame, np.float32), np.asarray(background, np.float32), mask)
     padded = np.pad(stack, ((0, 0), (0, -h % STRIDE), (0, -w % STRIDE)), mode="edge")
-    network = _network()
-    network.setInput(padded[None])
-    logits = network.forward()[0, 0, :h, :w]
+    logits = (logits_of or _shipped)(padded[None])[0, 0, :h, :w]
     return 1 / (1 + np.exp(-logits))
+
+
+def _shipped(stack: np.ndarray) -> np.ndarray:
+    network = _network()
+    network.setInput(stack)
+    return network.forward()
 
 
 @lru_cache(maxsize=1)
 def _network() -> cv2.dnn.Net:
-    return cv2.dnn.readNetFromONNX(str(WEIGHTS))
+    return read_network(WEIGHTS)
+
+
+def read_network(path: Path) -> cv2.dnn.Net:
+    """A network of an ONNX file. Raises ValueError, naming it, where OpenCV reads none there."""
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; expected the matting network as ONNX")
+    try:
+        return cv2.dnn.readNetFromONNX(str(path))
+    except cv2.error as error:
+        raise ValueError(f"{path}: cannot be read as ONNX ({error.err})") from None

@@ -1,4 +1,7 @@
-"""Samples as the network takes them, from a table of crops: sample i is a pure function of i and the seed.
+"""Samples as the network takes them, from tables of crops: sample i is a pure function of i and the seed.
+
+Every tenth group of a camera is kept for validation: an actor of a simulated one, a track of a labelled one, a picture
+of a CVAT file; what is of no object goes by its frame. No group is in both splits.
 
 Varied: mirrored, moved and scaled, light, blur, noise and JPEG, and a mask that is larger, smaller, or only a box, as
 other detectors and human boxes give it.
@@ -6,25 +9,60 @@ other detectors and human boxes give it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from models.occlusion_classifier.crops import BEYOND, CLASSES, INPUT_PX, OBJECT, STORED_PX, STREET, middle
+from models.contract import Given, Splits
+from models.labels.occlusion import BEYOND, CLASSES, INPUT_PX, OBJECT, STORED_PX, STREET, middle
+from models.labels.occlusion_csv import crops_of_csv
+from models.labels.occlusion_cvat import crops_of_cvat
+from models.occlusion_classifier import ClassifierSettings
 
 _SHIFT_PX, _SCALES = 6.0, (0.8, 1.15)  # stays inside what is stored
 _INSIDE = (STREET + OBJECT) // 2
 
 
-class Crops:
-    """Samples of CROPS tables: crop (4, INPUT_PX, INPUT_PX) uint8 and classes (6,) float32, 1 for each right one."""
+def splits(settings: ClassifierSettings, given: Given, seed: int) -> Splits:
+    """Of the CROPS tables of a folder, one a camera, or of human labels: our CSV, or CVAT's XML with its pictures.
 
-    def __init__(self, table: pa.Table, seed: int, *, vary: bool) -> None:
+    Raises ValueError for labels that cannot be read, and where there is nothing to learn from or to validate on.
+    """
+    tables = read_simulated(given.data) if given.labels is None else [read_labelled(given.labels, given.images)]
+    # Actors of two cameras share numbers: each camera is split by itself.
+    train, val = zip(*(split(table) for table in tables), strict=True)
+    return Splits(Crops(train, seed, vary=True), Crops(val, seed, vary=False))
+
+
+def read_simulated(folder: Path | None) -> list[pa.Table]:
+    """The CROPS tables that OcclusionCrops wrote, one a camera. Raises ValueError where there is none."""
+    paths = sorted(folder.glob("*.parquet")) if folder else []
+    if not paths:
+        raise ValueError(f"{folder}: no crops there; run `luigi --module tasks OcclusionCrops`")
+    return [pq.read_table(path) for path in paths]
+
+
+def read_labelled(path: Path, images: Path | None = None) -> pa.Table:
+    """CROPS of a label file; images: the camera's folder of a CSV, the pictures' of an XML, else the file's own."""
+    return crops_of_cvat(path, images or path.parent) if path.suffix == ".xml" else crops_of_csv(path, images)
+
+
+class Crops:
+    """Samples of CROPS tables, one a camera: crop (4, INPUT_PX, INPUT_PX) uint8 and classes (6,) float32, 1 for each
+    right one. groups: (camera's number, group) of what they show."""
+
+    def __init__(self, tables: Sequence[pa.Table], seed: int, *, vary: bool) -> None:
+        table = pa.concat_tables(tables)
         if not len(table):
             raise ValueError("occlusion classifier: expected crops to train and to validate on, got none of one kind")
         self.seed, self.vary = seed, vary
+        self.groups = {(camera, group) for camera, t in enumerate(tables) for group in t["group"].to_pylist()}
         self.crops = stored(table)
         right = [[name in row for name in CLASSES] for row in table["classes"].to_pylist()]
         self.classes = torch.tensor(right, dtype=torch.float32)
@@ -78,7 +116,7 @@ def varied(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _moved(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Cut the network's window out of the stored one, a little aside, at another scale, mirrored every other time."""
+    """What the network sees of the stored crop, a little aside, at another scale, mirrored every other time."""
     scale, shift = rng.uniform(*_SCALES), rng.uniform(-_SHIFT_PX, _SHIFT_PX, 2)
     first = (STORED_PX - 1) / 2 + shift - scale * (INPUT_PX - 1) / 2
     matrix = np.array([[scale, 0, first[0]], [0, scale, first[1]]])

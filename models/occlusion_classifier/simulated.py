@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.occlusion_classifier.crops import CROPS, crop_of, row
+from models.labels.occlusion import CROPS, crop_of, row
 from pipeline.core import masks
 from pipeline.core.frames import FrameReader
 from pipeline.simulate import read_truth

@@ -1,10 +1,10 @@
 """How good Occlusion-Net is, on rendered vehicles and on those that people labelled in public data sets.
 
-    python -m models.occlusion_net.evaluate --crops DIR                              of RenderCarViews
-    python -m models.occlusion_net.evaluate --kitti3d FILE --images DIR              visible keypoints, columns named
-    python -m models.occlusion_net.evaluate --pascal3d DIR --images DIR              folder of annotations *.mat
-    python -m models.occlusion_net.evaluate --carfusion DIR [--split test]           as it is downloaded
-    python -m models.occlusion_net.evaluate --carfusion FILE --images DIR [--split test]  as its converter writes it
+    make evaluate MODEL=occlusion_net ARGS="--crops DIR"                             of RenderCarViews
+    make evaluate MODEL=occlusion_net ARGS="--kitti3d FILE --images DIR"             visible keypoints, columns named
+    make evaluate MODEL=occlusion_net ARGS="--pascal3d DIR --images DIR"             folder of annotations *.mat
+    make evaluate MODEL=occlusion_net ARGS="--carfusion DIR [--split test]"          as it is downloaded
+    make evaluate MODEL=occlusion_net ARGS="--carfusion FILE --images DIR [--split test]" as its converter writes it
 
 Scenes of --crops: `test`, other vehicles than training's; `unseen`, body types that training never shows; both with
 nothing before the vehicle. `composed` and `composed_unseen`: the same vehicles with others before them.
@@ -15,37 +15,44 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
+from calibration.camera import pixel_to_edge
 from models.checkpoints import load_into, read_weights
-from models.occlusion_net.cached import Cached, collect, judge
-from models.occlusion_net.data import CAR_RENDER, COMPOSED, RenderedViews
-from models.occlusion_net.labelled import KINDS, read_labelled, score, subset
-from models.occlusion_net.network import Graphs, OcclusionNet, build_network
-from models.occlusion_net.scores import VISIBLE, Scored, correspondences, with_baseline
+from models.contract import Progress
+from models.labels.carfusion import read_converted, read_raw
+from models.labels.kitti3d import read_kitti3d
+from models.labels.pascal3d import read_pascal3d
+from models.labels.views import LabelledVehicle, objects_of
+from models.metrics.figures import HIDDEN_COUNTS, TITLES, draw_all
+from models.metrics.hidden_keypoints import VISIBLE, Scored, correspondences, joined, with_baseline
+from models.occlusion_net import SPEC
+from models.occlusion_net.data import CAR_RENDER, COMPOSED, RenderedViews, as_sample
+from models.occlusion_net.network import Graphs, OcclusionNet
+from models.occlusion_net.stack import Cached, collect, scores_of
 from models.synthetic.car_views import read_views
 
-WEIGHTS = Path(__file__).with_name("weights.safetensors")
 SCENES = {
     "test": ("test", CAR_RENDER),
     "unseen": ("unseen", CAR_RENDER),
     "composed": ("test", COMPOSED),
     "composed_unseen": ("unseen", COMPOSED),
 }
-HIDDEN_COUNTS = (3, 4, 5, 6, 7, 8, 9)
 SIGMAS = (0.0, 0.025, 0.05, 0.1, 0.15, 0.2)  # half boxes
-TITLES = {"baseline": "baseline", "heatmap": "heatmaps", "graph": "2D-KGNN", "lifted": "3D-KGNN"}
 
 
 def load_network(path: Path) -> OcclusionNet:
     """The network of a weights file; raises FileNotFoundError, and ValueError for weights of another model."""
     state, config = read_weights(path)
-    network = build_network(config, path)
+    network = OcclusionNet(SPEC.rebuilt(config, path))
     load_into(network, state, path)
     return network.eval()
 
@@ -53,8 +60,8 @@ def load_network(path: Path) -> OcclusionNet:
 def read_scenes(network: OcclusionNet, crops: Path, count: int, seed: int, *, workers: int = 1) -> dict[str, Cached]:
     """What the network's heatmaps read in at most `count` crops of each scene."""
     scenes: dict[str, Cached] = {}
-    for name, (split, troubles) in SCENES.items():
-        samples = RenderedViews(read_views(crops / split), seed, troubles, each=True)
+    for name, (split, augmentation) in SCENES.items():
+        samples = RenderedViews(read_views(crops / split), seed, augmentation, each=True)
         scenes[name] = collect(network, samples, min(count, len(samples)), workers=workers)
     return scenes
 
@@ -97,7 +104,7 @@ def _correspondence_lines(s: Scored) -> Iterable[str]:
 
 def under_noise(graphs: Graphs | None, cached: Cached, seed: int) -> dict[float, Scored]:
     """Scores by the standard deviation of Gaussian noise on the graphs' input points (figure 10)."""
-    return {sigma: judge(graphs, cached, noise=sigma, seed=seed) for sigma in SIGMAS}
+    return {sigma: scores_of(graphs, cached, noise=sigma, seed=seed) for sigma in SIGMAS}
 
 
 def noise_lines(noisy: Mapping[float, Scored]) -> Iterable[str]:
@@ -110,6 +117,82 @@ def noise_lines(noisy: Mapping[float, Scored]) -> Iterable[str]:
         yield f"{sigma:g} | " + _cells(s.pck(m, s.state >= VISIBLE) for m in methods)
 
 
+KINDS = ("kitti3d", "pascal3d", "carfusion")
+_AT_ONCE = 256  # crops in memory
+
+
+def read_labelled(kind: str, path: Path, images: Path | None, split: str | None) -> list[LabelledVehicle]:
+    """Vehicles with at least one labelled place, of a label file or folder whose pictures lie below `images`.
+
+    Raises ValueError in one line: an option that is missing or not read, what the readers say, no vehicle.
+    """
+    if not path.exists():
+        raise ValueError(f"--{kind} {path}: no such file or folder")
+    raw = kind == "carfusion" and path.is_dir()
+    if split and kind != "carfusion":
+        raise ValueError(f"--split goes with --carfusion alone, got it with --{kind}")
+    if raw and images:
+        raise ValueError(f"{path}: CarFusion's folder holds its own pictures; --images goes with its converted file")
+    if not raw and not images:
+        raise ValueError(f"{path}: expected --images DIR, the folder of the labelled pictures, with --{kind}")
+    vehicles = read_raw(path, split) if raw else _of_file(kind, path, images or path, split)
+    vehicles = [vehicle for vehicle in vehicles if np.isfinite(vehicle.xy).any()]
+    if not vehicles:
+        raise ValueError(f"{path}: no vehicle with a labelled keypoint{f' in split {split}' if split else ''}")
+    return vehicles
+
+
+def _of_file(kind: str, path: Path, images: Path, split: str | None) -> list[LabelledVehicle]:
+    if kind == "carfusion":
+        return read_converted(path, images, split)
+    return read_kitti3d(path, images) if kind == "kitti3d" else read_pascal3d(path, images)
+
+
+def subset(vehicles: Sequence[LabelledVehicle], count: int | None, seed: int) -> list[LabelledVehicle]:
+    """At most `count` of the vehicles, those of one picture together; objects are drawn with all of their views."""
+    objects = objects_of(vehicles)
+    rank = np.random.default_rng(seed).permutation(objects.max() + 1)[objects]
+    chosen = np.argsort(rank, kind="stable")[:count].tolist()
+    return [vehicles[i] for i in sorted(chosen, key=lambda i: (str(vehicles[i].image), i))]
+
+
+def samples_of(vehicles: Sequence[LabelledVehicle]) -> Iterator[dict[str, Tensor]]:
+    """A sample of each vehicle, without other views and without a pose; a picture is read once for those of it that
+    follow each other. Raises ValueError where it is not a picture."""
+    no_pose = {"K": torch.eye(3), "R": torch.full((3, 3), torch.nan)}
+    pairs = zip(vehicles, objects_of(vehicles), strict=True)
+    for path, group in groupby(pairs, key=lambda pair: pair[0].image):
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise ValueError(f"{path}: cannot be read as a picture")
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        for vehicle, number in group:
+            sample = as_sample(rgb, vehicle.box_xywh, pixel_to_edge(vehicle.xy), vehicle.state)
+            yield sample | no_pose | {"instance": torch.tensor(number)}
+
+
+def score_labelled(
+    network: OcclusionNet, baseline: OcclusionNet | None, vehicles: Sequence[LabelledVehicle], seed: int,
+    progress: Progress | None = None,
+) -> Scored:  # fmt: skip
+    """The vehicles' scores by both networks, in a random order, so that the first views of an object are any of them.
+
+    Crops are read and judged a few hundred at a time.
+    """
+    samples, parts, done = samples_of(vehicles), list[Scored](), 0
+    while crops := list(islice(samples, _AT_ONCE)):
+        theirs = scores_of(None, _read_by(baseline, crops)) if baseline else None
+        parts.append(with_baseline(scores_of(network.graphs, _read_by(network, crops)), theirs))
+        done += len(crops)
+        if progress:
+            progress(done, len(vehicles))
+    return joined(parts).rows(np.random.default_rng(seed).permutation(len(vehicles)))
+
+
+def _read_by(network: OcclusionNet, crops: list[dict[str, Tensor]]) -> Cached:
+    return collect(network, crops, len(crops))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the tables of one weights file, beside a baseline's where one is given, and draw the figures; 1 and one
     line on what cannot be read."""
@@ -120,7 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--carfusion", type=Path, help="folder of CarFusion's sequences, or its converted COCO file")
     parser.add_argument("--images", type=Path, help="folder of the pictures that a label file names")
     parser.add_argument("--split", help="of CarFusion: train or test, else both")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--weights", type=Path, default=SPEC.weights)
     parser.add_argument("--baseline", type=Path, help="weights of preset baseline, else the network's own heatmaps")
     parser.add_argument("--count", type=int, help="most crops (default: 720 of a scene of --crops, else all)")
     parser.add_argument("--seed", type=int, default=77)
@@ -146,8 +229,6 @@ def _report(given: argparse.Namespace) -> None:
     scored, noisy = (_rendered if given.crops else _labelled)(network, baseline, given)
     print("\n".join([*tables(scored), *noise_lines(noisy)]))
     if given.plots:
-        from models.occlusion_net.plots import draw_all
-
         draw_all(scored, noisy, given.plots)
         print(f"figures in {given.plots}")
 
@@ -161,8 +242,10 @@ def _rendered(network: OcclusionNet, baseline: OcclusionNet | None, given: argpa
     scenes, other = (
         read_scenes(net, given.crops, given.count or 720, given.seed) if net else {} for net in (network, baseline)
     )
-    theirs = {name: judge(None, cached) for name, cached in other.items()}
-    scored = {name: with_baseline(judge(network.graphs, cached), theirs.get(name)) for name, cached in scenes.items()}
+    theirs = {name: scores_of(None, cached) for name, cached in other.items()}
+    scored = {
+        name: with_baseline(scores_of(network.graphs, cached), theirs.get(name)) for name, cached in scenes.items()
+    }
     return scored, under_noise(network.graphs, scenes["test"], given.seed)
 
 
@@ -171,7 +254,7 @@ def _labelled(network: OcclusionNet, baseline: OcclusionNet | None, given: argpa
     labelled = read_labelled(kind, getattr(given, kind), given.images, given.split)
     vehicles = subset(labelled, given.count, given.seed)
     with tqdm(total=len(vehicles), unit="vehicle", disable=None) as bar:
-        scored = score(network, baseline, vehicles, given.seed, lambda done, _: bar.update(done - bar.n))
+        scored = score_labelled(network, baseline, vehicles, given.seed, lambda done, _: bar.update(done - bar.n))
     return {kind: scored}, {}
 
 

@@ -1,65 +1,40 @@
 """Occlusion-Net: heatmaps of visible keypoints, the graph that finds hidden ones, and the graph that lifts all to 3D.
 
-Images are RGB, (N, 3, 96, 96), 0 to 1. Points are in their box's frame, see `frames`.
+Images are RGB, (N, 3, 96, 96), 0 to 1. Points are in their box's frame, see `models.geometry.boxes`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.checkpoints import check_model
+from calibration.camera import edge_to_pixel
+from models.crops import crop_square, squares_of
+from models.frames import Frame
+from models.geometry.boxes import CELL_PX, COARSE_PX, INPUT_PX, MAP_CELLS, REACH_COARSE, box_of_cells, from_box
 from models.layers import heatmaps
 from models.layers.graph import Graph, KeypointGraph, edge_loss, node_features
-from models.occlusion_net.frames import CELL_PX, COARSE_PX, MAP_CELLS, REACH_COARSE, box_of_cells
+from models.layers.heatmaps import means_about_peaks
+from models.layers.unet import ResidualUNet, scaled
+from models.metrics.keypoints import PCK_FRACTION, box_error
+from models.network import Batch, Network, counted
+from models.occlusion_net import OcclusionNetSettings
 from models.occlusion_net.lifting import FOCAL, Lifted, LiftingGraph
-from models.occlusion_net.readout import read_out
 from models.occlusion_net.trifocal import transfer, trifocal_loss
 from models.synthetic.vehicle_crops import VISIBLE
-from models.vehicle_keypoints.network import KEYPOINTS, PCK_SHARE, ResidualUNet, scaled
+from pipeline.core.instances import Instances
+from pipeline.core.skeletons import VEHICLE_12
 
-NAME = "occlusion_net"
-SUPERVISION = ("truth", "trifocal", "transfer", "none")
 _FINE = COARSE_PX // CELL_PX
 _PRIOR = 4e-4
 _SURE = 1e-4
 _SOFT = 0.05  # half boxes: residuals well above it count linearly
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """What the network's shape and its losses depend on; stored with its weights."""
-
-    width: int = field(default=32, metadata={"help": "channels at a quarter of the window's resolution"})
-    blocks: int = field(default=1, metadata={"help": "residual blocks at each of four resolutions, each way"})
-    graph: bool = field(default=True, metadata={"help": "2D-KGNN on the heatmaps; without, the baseline"})
-    hidden: int = field(default=64, metadata={"help": "width of the graphs' layers"})
-    rounds: int = field(default=2, metadata={"help": "message rounds of the encoder, 1 or 2 (equations 2 and 4)"})
-    dropout: float = field(default=0.0, metadata={"help": "in the graphs' layers, while training only"})
-    lift: bool = field(default=True, metadata={"help": "3D-KGNN behind the 2D-KGNN"})
-    supervision: str = field(default="trifocal", metadata={"help": "of hidden points: " + ", ".join(SUPERVISION)})
-    edge_weight: float = field(default=0.25, metadata={"help": "of equation 5, beside the heatmaps' cross-entropy"})
-    hidden_weight: float = field(default=1.0, metadata={"help": "of equation 9, or what stands in its place"})
-    visible_weight: float = field(default=2.0, metadata={"help": "of the decoder's distance from visible labels"})
-    reprojection_weight: float = field(default=1.0, metadata={"help": "of equation 10"})
-    doubt: float = field(
-        default=1.5, metadata={"help": "standard deviation by which a crop's confidences fall, in logits, in training"}
-    )
-    noise: float = field(default=0.0, metadata={"help": "standard deviation, half boxes, on the graph's input points"})
-
-    def __post_init__(self) -> None:
-        if self.supervision not in SUPERVISION:
-            raise ValueError(f"network: supervision: expected {', '.join(SUPERVISION)}, got {self.supervision!r}")
-        if self.rounds not in (1, 2):
-            raise ValueError(f"network: rounds: expected 1 or 2, got {self.rounds}")
-        if self.lift and not self.graph:
-            raise ValueError("network: lift: the 3D graph stands on the 2D graph; expected graph with it")
 
 
 class Found(NamedTuple):
@@ -76,7 +51,7 @@ class Found(NamedTuple):
 class Graphs(nn.Module):
     """Both graph networks and their losses, on points and confidences."""
 
-    def __init__(self, settings: NetworkSettings) -> None:
+    def __init__(self, settings: OcclusionNetSettings) -> None:
         super().__init__()
         self.settings = settings
         self.flat = KeypointGraph(settings.hidden, settings.rounds, settings.dropout)
@@ -141,84 +116,113 @@ def softened(square: Tensor, weight: Tensor) -> Tensor:
     return (weight * ((square + _SOFT**2).sqrt() - _SOFT)).sum() / weight.sum().clamp_min(1)
 
 
-class OcclusionNet(ResidualUNet):
-    """Declares what the training loop asks for: `loss` and `metrics` of a batch, which `data` describes."""
+class OcclusionNet(ResidualUNet, Network):
+    """A batch holds image (N, 3, 96, 96) uint8 RGB and aspect (N,), the boxes' width / height; to learn from also xy
+    (N, 12, 2) in the boxes' frames and cells (N, 12, 2), NaN where unknown, state (N, 12), -1 where unknown, and the
+    other views that `data` describes."""
 
-    def __init__(self, settings: NetworkSettings | None = None) -> None:
-        settings = settings or NetworkSettings()
+    required: ClassVar = {
+        "image": (3, INPUT_PX, INPUT_PX), "aspect": (), "xy": (len(VEHICLE_12), 2), "cells": (len(VEHICLE_12), 2),
+        "state": (len(VEHICLE_12),),
+    }  # fmt: skip
+
+    def __init__(self, settings: OcclusionNetSettings | None = None) -> None:
+        settings = settings or OcclusionNetSettings()
         super().__init__(settings.width, settings.blocks, REACH_COARSE)
         self.settings = settings
-        self.heat = nn.Conv2d(self.widths[0], KEYPOINTS * _FINE**2, 3, 1, 1)
+        self.heat = nn.Conv2d(self.widths[0], len(VEHICLE_12) * _FINE**2, 3, 1, 1)
         self.graphs = Graphs(settings) if settings.graph else None
 
     def heatmaps(self, image: Tensor) -> Tensor:
         """Logits (N, 12, 56, 56) of images (N, 3, 96, 96), 0 to 1."""
         return F.pixel_shuffle(self.heat(self.features(image)[0]), _FINE)
 
-    def forward(self, image: Tensor, aspect: Tensor) -> Found:
-        """All there is to find in images (N, 3, 96, 96), 0 to 1, of boxes of width / height (N,)."""
-        heat = self.heatmaps(image)
-        cells, confidence = read_out(heat)
-        xy = box_of_cells(cells, aspect)
-        graph, lifted = (None, None) if self.graphs is None else self.graphs(xy, confidence, aspect)
+    def forward(self, batch: Batch) -> Found:
+        """All there is to find in the images of boxes of an aspect."""
+        heat = self.heatmaps(scaled(batch["image"]))
+        cells, confidence = means_about_peaks(heat)
+        xy = box_of_cells(cells, batch["aspect"])
+        graph, lifted = (None, None) if self.graphs is None else self.graphs(xy, confidence, batch["aspect"])
         return Found(heat, xy, confidence, graph, lifted)
 
-    def loss(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """ "loss" to minimise, equation 11, and its parts."""
-        found = self(scaled(batch["image"]), batch["aspect"])
-        parts = {"heatmap": heatmap_loss(found.heat, batch)}
-        if self.graphs is not None:
-            with torch.autocast(found.heat.device.type, enabled=False):
-                parts |= self.graphs.losses(found.graph, found.lifted, batch)
-        return {"loss": torch.stack(list(parts.values())).sum(), **parts}
+    def loss(self, pred: Found, batch: Batch) -> dict[str, Tensor]:
+        """Equation 11 and its parts."""
+        parts = {"heatmap": heatmap_loss(pred.heat, batch)}
+        if self.graphs is not None and pred.graph is not None:
+            with torch.autocast(pred.heat.device.type, enabled=False):
+                parts |= self.graphs.losses(pred.graph, pred.lifted, batch)
+        return {"total": torch.stack(list(parts.values())).sum(), **parts}
 
-    def metrics(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Each name's sum and count over the batch, (2,): PCK@0.1 of visible and hidden points by each network, and how
-        often the graph is right about which is which."""
-        found = self(scaled(batch["image"]), batch["aspect"])
-        places = {"heatmap": found.xy}
+    def metrics(self, pred: Found, batch: Batch) -> dict[str, Tensor]:
+        """PCK@0.1 of visible and hidden points by each network, and how often the graph is right about which is
+        which."""
+        places = {"heatmap": pred.xy}
         result: dict[str, Tensor] = {}
-        if found.graph is not None:
-            places["graph"] = found.graph.xy
+        if pred.graph is not None:
+            places["graph"] = pred.graph.xy
             known = batch["state"] >= 0
-            result["occlusion_accuracy"] = _counted((found.graph.visible < 0.5) == (batch["state"] > 0), known)
-        if found.lifted is not None:
-            places["lifted"] = found.lifted.xy
+            result["occlusion_accuracy"] = counted((pred.graph.visible < 0.5) == (batch["state"] > 0), known)
+        if pred.lifted is not None:
+            places["lifted"] = pred.lifted.xy
         for name, xy in places.items():
-            right = box_error(xy, batch["xy"], batch["aspect"]) <= PCK_SHARE
-            result[f"pck_visible_{name}"] = _counted(right, batch["state"] == VISIBLE)
-            result[f"pck_hidden_{name}"] = _counted(right, batch["state"] > VISIBLE)
+            right = box_error(xy, batch["xy"], batch["aspect"]) <= PCK_FRACTION
+            result[f"pck_visible_{name}"] = counted(right, batch["state"] == VISIBLE)
+            result[f"pck_hidden_{name}"] = counted(right, batch["state"] > VISIBLE)
         return result
+
+    def encode(self, frames: Sequence[Frame]) -> Batch:
+        """The crop of each frame's one box, and its aspect."""
+        boxes = _boxes(frames)
+        crops = [crop_square(f.image, s, INPUT_PX)[..., ::-1] for f, s in zip(frames, squares_of(boxes), strict=True)]
+        image = torch.from_numpy(np.stack(crops).transpose(0, 3, 1, 2).copy())
+        return {"image": image, "aspect": torch.from_numpy(boxes[:, 2] / boxes[:, 3]).float()}
+
+    def decode(self, pred: Found, frames: Sequence[Frame]) -> list[Instances]:
+        """Of each frame's one box: keypoints_2d (12, 2) px by the 2D graph, by the heatmaps where there is none;
+        keypoint_visible (12,), how likely each is seen, and keypoint_state by it; keypoint_score, the heatmaps'
+        confidence. With the 3D graph also wire_xy (12, 2) px, the 3D keypoints projected; points_m (12, 3) in the
+        vehicle's frame; quaternion (4,), real part first, and translation_m (3,) of the camera that looks along the
+        box's centre ray, from the vehicle; focal_px."""
+        boxes = _boxes(frames)[:, None]
+        visible = pred.confidence if pred.graph is None else pred.graph.visible
+        columns = {
+            "keypoints_2d": _pixels(pred.xy if pred.graph is None else pred.graph.xy, boxes),
+            "keypoint_visible": visible.double().cpu().numpy(),
+            "keypoint_score": pred.confidence.double().cpu().numpy(),
+        }
+        if pred.lifted is not None:
+            columns |= {
+                "wire_xy": _pixels(pred.lifted.xy, boxes),
+                "points_m": pred.lifted.points.double().cpu().numpy(),
+                "quaternion": pred.lifted.quaternion.double().cpu().numpy(),
+                "translation_m": pred.lifted.translation.double().cpu().numpy(),
+                "focal_px": pred.lifted.focal.double().cpu().numpy() * boxes[:, 0, 2] / 2,
+            }
+        states = [["visible" if v >= 0.5 else "occluded" for v in row] for row in columns["keypoint_visible"].tolist()]
+        return [
+            frame.objects.with_columns(
+                {**{name: column[i : i + 1] for name, column in columns.items()}, "keypoint_state": states[i : i + 1]}
+            )
+            for i, frame in enumerate(frames)
+        ]
+
+    def start_from(self, state: dict[str, Tensor], path: Path) -> None:
+        """Weights of a file or, where it holds the baseline, those of its heatmaps: the graphs then start anew."""
+        if not any(name.startswith("graphs.") for name in state):
+            state = {**state, **{name: v for name, v in self.state_dict().items() if name.startswith("graphs.")}}
+        super().start_from(state, path)
+
+
+def _boxes(frames: Sequence[Frame]) -> np.ndarray:
+    return np.concatenate([frame.objects["bbox_xywh"] for frame in frames]).astype(float)
+
+
+def _pixels(xy: Tensor, boxes_xywh: np.ndarray) -> np.ndarray:
+    return edge_to_pixel(from_box(xy.double().cpu().numpy(), boxes_xywh))
 
 
 def heatmap_loss(heat: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
     """Cross-entropy of the softmax over all cells, of visible keypoints only, whose targets are narrow Gaussians."""
     visible = batch["state"] == VISIBLE
     cells = torch.where(visible[..., None], batch["cells"], torch.nan)
-    target = heatmaps.gaussian_targets(cells, MAP_CELLS)
-    cross = -(target * torch.log_softmax(heat.float().flatten(2), -1).view_as(heat)).sum((-1, -2))
-    return cross.sum() / (target.flatten(2).sum(-1) > 0).sum().clamp_min(1)
-
-
-def box_error(xy: Tensor, true: Tensor, aspect: Tensor) -> Tensor:
-    """(N, 12) distances of points (N, 12, 2) in shares of the box's longer side, as PCK takes them."""
-    sides = torch.stack([aspect.clamp(max=1), (1 / aspect).clamp(max=1)], -1)
-    return 0.5 * ((xy - true) * sides[:, None]).norm(dim=-1)
-
-
-def _counted(right: Tensor, among: Tensor) -> Tensor:
-    return torch.stack([(right & among).sum(), among.sum()]).double()
-
-
-def config_of(settings: NetworkSettings) -> dict[str, Any]:
-    """What `build_network` rebuilds the network from; stored with its weights."""
-    return {"model": NAME, "network": asdict(settings)}
-
-
-def build_network(config: dict[str, Any], path: Path) -> OcclusionNet:
-    """The untrained network of a weights file's config.
-
-    Raises ValueError where the file holds another model's weights.
-    """
-    check_model(config, NAME, path)
-    return OcclusionNet(NetworkSettings(**config["network"]))
+    return heatmaps.cross_entropy(heat, heatmaps.gaussian_targets(cells, MAP_CELLS))

@@ -7,16 +7,23 @@ edge; a view that is absent is all zeros. View 0 of a set is the current one, wh
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from models.geometry import skew
+from models.geometry.view_sets import Views, ViewSets, view_sets
 
 MIN_ANGLE_DEG = 3.0  # rays that meet at less say nothing of the depth
 MISS = 0.1  # views that miss a common point by this, in half boxes, count half
 _NEAREST = 1e-6  # depths are clamped here, and masked
 _ROUNDS = 3
+COVERED_DEG = 10.0  # narrower rays leave the depth too uncertain to call a point covered
+_AT_ONCE = 512  # views whose pairs of other views are in memory
+_STILL_M, _PASSING_DEG, _TURNING_DEG = 1.0, 15.0, 20.0
+MOTIONS = ("standing", "approaching", "passing", "turning")
 
 
 def canonical(first: Tensor, *others: Tensor) -> list[Tensor]:
@@ -186,3 +193,49 @@ def _check_points(cameras: Tensor, xy: Tensor, hidden: Tensor) -> None:
     if xy.shape[0] != n or xy.shape[-1] != 2 or hidden.shape != xy.shape[:-1]:
         raise ValueError(f"points: expected xy ({n}, P, 2) and hidden ({n}, P), got {tuple(xy.shape)} and "
                          f"{tuple(hidden.shape)}")  # fmt: skip
+
+
+def motions(views: Views) -> np.ndarray:
+    """(N,) index of MOTIONS of each view's object, from where the camera's centres (N, 3) lie in its frame.
+
+    Standing: they stay within a metre, or there is one view; approaching: their direction keeps within 15 degrees;
+    turning: the object turns by more than 20 degrees in the camera; else passing.
+    """
+    direction, kinds = views.directions, np.zeros(len(views), np.int64)
+    centres = -np.linalg.solve(views.cameras[..., :3], views.cameras[..., 3:])[..., 0]
+    forward = views.cameras[..., :3] / np.linalg.norm(views.cameras[..., 2:, :3], axis=-1, keepdims=True)
+    for track in np.unique(views.of):
+        mine = views.of == track
+        moved = np.ptp(centres[mine], axis=0).max()
+        spread = np.degrees(np.arccos((direction[mine] @ direction[mine].T).clip(-1, 1).min()))
+        # The optical axis's turn in the object's frame is the object's in the camera's.
+        axis = forward[mine, 2]
+        turned = np.degrees(np.arccos((axis @ axis.T).clip(-1, 1).min()))
+        kind = "turning" if turned > _TURNING_DEG else "passing" if spread > _PASSING_DEG else "approaching"
+        kinds[mine] = MOTIONS.index("standing" if moved < _STILL_M else kind)
+    return kinds
+
+
+def covered(views: Views, sets: ViewSets, min_angle_deg: float = COVERED_DEG) -> np.ndarray:
+    """(N, 12) bool: hidden, and seen by two other views whose rays meet at min_angle_deg or more."""
+    given = (views.xy, sets.cameras, sets.other_xy, sets.other_visible, views.hidden)
+    parts = zip(*(torch.from_numpy(values).split(_AT_ONCE) for values in given), strict=True)
+    with torch.no_grad():
+        weights = [
+            trifocal_loss(xy, cameras, other_xy, other_visible, hidden, min_angle_deg)[1]
+            for xy, cameras, other_xy, other_visible, hidden in parts
+        ]
+    return torch.cat(weights).numpy() > 0
+
+
+def coverage(views: Views, min_angle_deg: float = COVERED_DEG) -> Iterator[str]:
+    """Lines of a table: share of the hidden keypoints that are covered, by motion, without and with mirrors."""
+    plain, mirrored = (covered(views, view_sets(views, mirrors=m), min_angle_deg) for m in (False, True))
+    kinds = motions(views)
+    yield f"{'motion':12} {'vehicles':>8} {'hidden':>7} {'covered':>8} {'with mirrors':>13}"
+    for name in ("all", *MOTIONS):
+        rows = np.ones(len(views), bool) if name == "all" else kinds == MOTIONS.index(name)
+        hidden = int(views.hidden[rows].sum())
+        if hidden:
+            shares = [c[rows].sum() / hidden for c in (plain, mirrored)]
+            yield f"{name:12} {rows.sum():8} {hidden:7} {shares[0]:8.2f} {shares[1]:13.2f}"

@@ -12,27 +12,30 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
 from calibration.camera import Camera
+from models.contract import OwnCamera, Samples
 from models.crops import GROWN
+from models.geometry.boxes import box_matrix, from_box
+from models.geometry.object_poses import camera_matrix, focal_px, views_of_crops
+from models.geometry.view_sets import Views, box_cameras, lens_at, to_box, view_sets
 from models.labels.carfusion import read_raw
 from models.labels.views import UNKNOWN, VISIBLE, LabelledVehicle, objects_of
 from models.occlusion_net.data import OTHERS, as_sample
-from models.occlusion_net.frames import box_matrix, from_box
 from models.occlusion_net.lifting import vehicles_basis
-from models.occlusion_net.object_poses import camera_matrix, focal_px, views_of_crops
-from models.occlusion_net.view_sets import Views, view_sets
-from models.occlusion_net.views import views_of_camera
 from models.synthetic.photograph import photographed
 from models.synthetic.vehicle_crops import SELF_OCCLUDED
-from models.train import Samples
-from models.vehicle_keypoints import VehicleKeypoints
+from models.topdown.keypoints import VehicleKeypoints, load_keypoints, predict_keypoints
 from pipeline.core.frames import FrameReader
 from pipeline.core.storage import read_parts
+from pipeline.core.tables import KEYPOINT_STATES
 
+MIN_SCORE = 0.3
 _MARGIN = 1.25  # of the window's side, what a patch shows: room for a shaken box
 _SHAKEN = 0.03  # standard deviation of a shaken box's edges, of its longer side
 _OF_ONE = 60  # most crops of one object
@@ -80,17 +83,57 @@ class Mixed:
         return {name: sample[name] for name in self.names}
 
 
-def samples_of_camera(
-    camera_dir: Path, camera: Camera, network: VehicleKeypoints, seed: int, *, most: int | None = None
-) -> ViewSamples:
+def samples_of_camera(own: OwnCamera, seed: int, *, most: int | None = None) -> ViewSamples:
     """The vehicles of a camera's folder that `views_of_camera` finds, at most `most`, each a crop of its own frame.
 
-    network: the one whose keypoints the job fitted them to. Raises FileNotFoundError and ValueError as
-    `views_of_camera` and `view_sets` do.
+    Raises FileNotFoundError and ValueError as `views_of_camera`, `view_sets` and the camera's manifest do.
     """
-    views = views_of_camera(camera_dir, camera, network)
-    views = views.at(_drawn(views.of, seed, most))
-    return ViewSamples(views, camera_patches(camera_dir, views).__getitem__, seed)
+    network = own.keypoints() if own.keypoints else None
+    views = views_of_camera(own.folder, own.calibrated(), network)
+    views = views.at(_sampled(views.of, seed, most))
+    return ViewSamples(views, camera_patches(own.folder, views).__getitem__, seed)
+
+
+def views_of_camera(
+    camera_dir: Path, camera: Camera, network: VehicleKeypoints | None = None, *, min_score: float = MIN_SCORE
+) -> Views:
+    """Views of the tracked vehicles of a camera's folder whose pose was fitted; `of` is the track, `row` the cutout.
+
+    The keypoints are `network`'s, the one that ships by default; a visible one has a score of min_score or more.
+    Raises FileNotFoundError without the job's tables, ValueError where no track has two fitted vehicles or no keypoint
+    is visible.
+    """
+    fitted, cutouts = _fitted(camera_dir)
+    frames = pq.read_table(camera_dir / "frames" / "index.parquet")
+    found = predict_keypoints(cutouts, frames, camera_dir, network or load_keypoints())
+    boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float)
+    known = np.isfinite(found.xy).all(axis=-1)
+    visible = (found.state == KEYPOINT_STATES.index("visible")) & (found.score >= min_score) & known
+    hidden = known & (found.state != KEYPOINT_STATES.index("visible"))
+    if not visible.any():
+        raise ValueError(f"{camera_dir}: no visible keypoint scored {min_score} or more in {len(boxes)} vehicles; "
+                         "lower --score")  # fmt: skip
+    R = np.array(fitted["R"].to_pylist(), float).reshape(-1, 3, 3)
+    cameras = box_cameras(R, np.array(fitted["t"].to_pylist(), float), lens_at(camera, boxes), boxes)
+    xy = np.nan_to_num(to_box(found.xy, boxes))
+    return Views(fitted["track_id"].to_numpy(), cameras, xy, visible, hidden, boxes, fitted["cutout_id"].to_numpy())
+
+
+def _fitted(camera_dir: Path) -> tuple[pa.Table, pa.Table]:
+    """RECONSTRUCTED rows of tracked vehicles with a trusted fit by keypoints, and the CUTOUTS row of each."""
+    table = read_parts(camera_dir / "reconstructed")
+    good = pc.and_(pc.equal(table["category"], "vehicle"), pc.and_(table["fit_ok"], pc.greater(table["track_id"], -1)))
+    table = table.filter(pc.and_(good, pc.is_valid(table["shape_basis"])))
+    counts = np.unique(table["track_id"].to_numpy(), return_counts=True)[1]
+    if not (counts >= 2).any():
+        raise ValueError(f"{camera_dir / 'reconstructed'}: no track has two vehicles fitted to keypoints, so none has "
+                         "another view; make the main job of a longer recording")  # fmt: skip
+    columns = ["cutout_id", "frame_id", "category", "bbox_xywh"]
+    cutouts = read_parts(camera_dir / "cutouts", columns=columns)
+    number = pc.index_in(table["cutout_id"], cutouts["cutout_id"].combine_chunks())
+    if number.null_count:
+        raise ValueError(f"{camera_dir}: reconstructed names cutouts that are not in cutouts; make the main job again")
+    return table, cutouts.take(number)
 
 
 def camera_patches(camera_dir: Path, views: Views) -> list[Patch]:
@@ -115,20 +158,33 @@ def patch_of(image_rgb: np.ndarray, box_xywh: np.ndarray) -> Patch:
     return np.ascontiguousarray(image_rgb[low[1] : high[1], low[0] : high[0]]), low.astype(float)
 
 
-def samples_of_carfusion(root: Path, split: str, seed: int, *, shaken: bool = True) -> ViewSamples:
-    """CarFusion's raw labels of a split: other cameras and other moments of one object are its other views.
+def samples_of_carfusion(root: Path, held: bool, seed: int) -> ViewSamples:
+    """CarFusion's raw labels for training: other cameras and other moments of one object are its other views.
 
-    Poses come from the visible labels, and each video's focal length too, which the labels do not tell. Raises
-    ValueError as `read_raw`, `views_of_crops` and `view_sets` do.
+    held: those that validate, of the last of the intersections there, or where there is one alone every fifth object,
+    as they are; else the others, shaken. Poses come from the visible labels, and each video's focal length too, which
+    the labels do not tell. Raises ValueError as `read_raw`, `views_of_crops` and `view_sets` do.
     """
-    vehicles = read_raw(root, split)
-    vehicles = [vehicles[i] for i in _drawn(objects_of(vehicles), seed)]
+    vehicles = read_raw(root, "train")
+    kept = _validates(vehicles)
+    vehicles = [vehicle for vehicle, validates in zip(vehicles, kept.tolist(), strict=True) if validates == held]
+    vehicles = [vehicles[i] for i in _sampled(objects_of(vehicles), seed)]
     views = carfusion_views(vehicles)
 
     def patch(i: int) -> Patch:
         return patch_of(_read(vehicles[int(views.row[i])])[..., ::-1], views.box_xywh[i])
 
-    return ViewSamples(views, patch, seed, shaken=shaken)
+    return ViewSamples(views, patch, seed, shaken=not held)
+
+
+def _validates(vehicles: Sequence[LabelledVehicle]) -> np.ndarray:
+    places = np.array([vehicle.intersection for vehicle in vehicles])
+    if len(set(places)) > 1:
+        return places == sorted(set(places))[-1]
+    objects = objects_of(vehicles)
+    if objects.max() == 0:
+        raise ValueError("CarFusion: expected two objects or more, one of which validates, got one")
+    return objects % 5 == min(4, objects.max())
 
 
 def carfusion_views(vehicles: Sequence[LabelledVehicle]) -> Views:
@@ -156,7 +212,7 @@ def _read(vehicle: LabelledVehicle) -> np.ndarray:
     return np.asarray(image)
 
 
-def _drawn(of: np.ndarray, seed: int, most: int | None = None) -> np.ndarray:
+def _sampled(of: np.ndarray, seed: int, most: int | None = None) -> np.ndarray:
     """Numbers of N crops of the objects `of` (N,) in a random order, so that no batch is of one place and moment: at
     most _OF_ONE of an object, evenly over its moments and cameras; beyond `most`, objects drawn at random."""
     rng = np.random.default_rng(seed)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from models.synthetic.photograph import photographed
-from models.synthetic.scenery import draw_occluder
+from models.synthetic.scenery import sample_occluder
 from models.synthetic.sprites import GROUND_MARGIN, tone
 
 
@@ -51,7 +51,7 @@ class Canvas:
     def put_before(self, sprite: Lit, beyond: float, rng: np.random.Generator) -> None:
         """A pole, a sign, a wall's edge or foliage; `beyond`: how often it goes on outside the sprite's box."""
         width, height = (int(n) for n in self.size_wh)
-        mask, albedo = draw_occluder((height, width), rng)
+        mask, albedo = sample_occluder((height, width), rng)
         alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.5)
         colour = tone(albedo / np.float32(255) * (rng.uniform(0, 1) * sprite.sun + sprite.sky))
         corner = self.corner

@@ -15,22 +15,21 @@ import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane
-from models.synthetic.car_views_plan import SEEN, UNSEEN, ViewJob
-from models.synthetic.scenery import draw_backdrop
-from models.synthetic.sprites import SIDE_PX, Placed, Sprite, draw_light, draw_sprite, repainted
+from models.synthetic.plans import SEEN, UNSEEN, ViewJob
+from models.synthetic.sprites import SIDE_PX, Placed, Sprite, render_sprite, repainted, sample_illumination
 from models.synthetic.vehicle_shards import (
     BACKDROP,
     SCHEMA,
     Library,
-    backdrop_row,
+    backdrop_rows,
     backdrops_of,
-    draw_people,
     read_rows,
+    render_passers_by,
     sprite_of,
     sprite_row,
+    write_shard,
 )
 from pipeline.core.skeletons import VEHICLE_12
-from pipeline.core.storage import write_table
 from pipeline.simulate.vehicles.fleet import Vehicle, make_vehicle
 
 _LEVEL = 5
@@ -90,10 +89,10 @@ def place_on_sphere(vehicle: Vehicle, rng: np.random.Generator) -> Placed:
     return Placed(Camera(K, _SIZE_HW), plane, R, away * distance * np.cos(elevation))
 
 
-def draw_view(body: str, seed: int, vehicle: Vehicle, instance: int, rng: np.random.Generator) -> CarView:
+def render_view(body: str, seed: int, vehicle: Vehicle, instance: int, rng: np.random.Generator) -> CarView:
     """One picture of a vehicle."""
     place = place_on_sphere(vehicle, rng)
-    sprite = draw_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, draw_light(rng), rng)
+    sprite = render_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, sample_illumination(rng), rng)
     low, high = place.extent(vehicle.mesh)
     zoom = SIDE_PX / float((high - low).max())
     to_sprite = np.array([[zoom, 0, zoom * (0.5 - low[0])], [0, zoom, zoom * (0.5 - low[1])], [0, 0, 1]])
@@ -104,14 +103,15 @@ def draw_view(body: str, seed: int, vehicle: Vehicle, instance: int, rng: np.ran
     )  # fmt: skip
 
 
-def draw_view_shard(job: ViewJob) -> int:
-    """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
-    rng = np.random.default_rng([job.seed, job.first_seed])
-    rows = [_view_row(view) for view in _views(job, rng)]
-    rows += [sprite_row(sprite) for sprite in draw_people(job.first_seed, max(1, job.count // 3), rng)]
-    rows += [backdrop_row(draw_backdrop(rng)) for _ in range(max(2, job.count // 3))]
-    write_table(job.out, pa.Table.from_pylist(rows, schema=VIEW_SCHEMA))
-    return len(rows)
+def render_views(job: ViewJob) -> int:
+    """Render one shard of views, people and backdrops and write it; its number of rows."""
+    return write_shard(job, VIEW_SCHEMA, lambda rng: _rows(job, rng))
+
+
+def _rows(job: ViewJob, rng: np.random.Generator) -> Iterator[dict]:
+    yield from map(_view_row, _views(job, rng))
+    yield from map(sprite_row, render_passers_by(job.first_seed, max(1, job.count // 3), rng))
+    yield from backdrop_rows(max(2, job.count // 3), rng)
 
 
 def _views(job: ViewJob, rng: np.random.Generator) -> Iterator[CarView]:
@@ -121,7 +121,7 @@ def _views(job: ViewJob, rng: np.random.Generator) -> Iterator[CarView]:
         seed, body = job.first_seed + number, bodies[(job.index + number) % len(bodies)]
         vehicle = repainted(make_vehicle(body, seed), rng)
         for _ in range(job.views):
-            yield draw_view(body, seed, vehicle, seed, rng)
+            yield render_view(body, seed, vehicle, seed, rng)
 
 
 _F64S = pa.list_(pa.float64())

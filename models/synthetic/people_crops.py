@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from models.hmr.points import FLIP_ORDER
-from models.hmr.view import crop_from_camera
-from models.hmr.window import ASPECT, GROWN
+from models.body_model.points import FLIP_ORDER
+from models.crops import GROWN, PERSON_ASPECT, crop_from_camera
 from models.poses import mirror
 from models.synthetic.canvas import Canvas, lay_street, piece_of, resized, resized_wh
 from models.synthetic.people_shards import Library
@@ -54,7 +53,7 @@ def flip_sprite(sprite: PersonSprite) -> PersonSprite:
 
 def compose(library: Library, rng: np.random.Generator) -> Crop:
     """One crop; the same generator state gives the same bytes."""
-    sprite = _drawn(library.people, rng)
+    sprite = _sampled(library.people, rng)
     size = float(np.exp(rng.uniform(*np.log(SIZE_PX))))
     street = piece_of(library.backdrops, 48, rng)
     canvas = lay_street(sprite, HEIGHT_PX, _ROOM, min(size, _LARGEST_PX) / HEIGHT_PX, street, rng)
@@ -67,7 +66,7 @@ def compose(library: Library, rng: np.random.Generator) -> Crop:
     return _developed(canvas, sprite, frame, canvas.box(frame, 0.03, 0.08, rng), size, rng)
 
 
-def _drawn(people, rng: np.random.Generator) -> PersonSprite:
+def _sampled(people, rng: np.random.Generator) -> PersonSprite:
     """One of the people, mirrored every other time."""
     sprite = people[int(rng.integers(len(people)))]
     return flip_sprite(sprite) if rng.uniform() < 0.5 else sprite
@@ -76,7 +75,7 @@ def _drawn(people, rng: np.random.Generator) -> PersonSprite:
 def _other(library: Library, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """RGBA (h, w, 4), premultiplied, of another person or a vehicle, and its pixels per metre."""
     if rng.uniform() < 0.65:
-        person = _drawn(library.people, rng)
+        person = _sampled(library.people, rng)
         return person.rgba, person.px_per_m
     vehicle: Sprite = library.vehicles[int(rng.integers(len(library.vehicles)))]
     rgba = vehicle.rgba[:, ::-1] if rng.uniform() < 0.5 else vehicle.rgba
@@ -121,8 +120,8 @@ def _border(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
 def _developed(
     canvas: Canvas, sprite: PersonSprite, frame: np.ndarray, box: np.ndarray, size: float, rng: np.random.Generator
 ) -> Crop:
-    """The part of the canvas that the window needs, as a camera would deliver it, with the labels in its camera."""
-    middle, reach = box[:2] + box[2:] / 2, GROWN * max(box[3], box[2] / ASPECT) / 2 + 3
+    """The part of the canvas that the crop needs, as a camera would deliver it, with the labels in its camera."""
+    middle, reach = box[:2] + box[2:] / 2, GROWN * max(box[3], box[2] / PERSON_ASPECT) / 2 + 3
     image, low = canvas.developed(frame, middle, reach, min(1.0, _LARGEST_PX / size), rng)
     R = _turn(sprite, canvas, middle)
     theta = sprite.theta.copy()

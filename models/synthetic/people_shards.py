@@ -2,7 +2,7 @@
 
 Rows are sprites (`models.synthetic.people_sprites.PersonSprite`) or, without theta, albedo images of streets. Sprites
 and the light on the ground are PNG, backdrops JPEG. Vehicles to compose with lie beside them, as
-models.vehicle_keypoints draws them.
+vehicle crops have them.
 """
 
 from __future__ import annotations
@@ -15,16 +15,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from models.hmr.points import POINTS
+from models.body_model.points import POINTS
 from models.poses import sample_poses
-from models.synthetic.people_plan import POSES, PeopleJob
-from models.synthetic.people_sprites import PersonSprite, draw_person
+from models.synthetic.people_sprites import PersonSprite, render_person
 from models.synthetic.photograph import decoded, encoded_jpeg, encoded_png
-from models.synthetic.scenery import draw_backdrop
+from models.synthetic.plans import POSES, PeopleJob
+from models.synthetic.scenery import sample_backdrop
 from models.synthetic.sprites import Sprite
-from models.synthetic.vehicle_shards import read_library, read_rows
+from models.synthetic.vehicle_shards import (
+    decode_ground,
+    encode_ground,
+    read_library,
+    read_rows,
+    write_shard,
+)
 from pipeline.core.skeletons import SMPL_24
-from pipeline.core.storage import write_table
 from pipeline.simulate.people.person import body_count, dress
 
 # None of these bodies walks in the simulated street.
@@ -34,13 +39,15 @@ _BACKDROPS = 6  # of a shard
 _QUALITY = 92
 
 
-def draw_people_shard(job: PeopleJob) -> int:
-    """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
-    rng = np.random.default_rng(job.stream)
-    rows = [_row(sprite) for sprite in _people(job, rng)]
-    rows += [{"rgba": encoded_jpeg(draw_backdrop(rng)[..., ::-1], _QUALITY)} for _ in range(_BACKDROPS)]
-    write_table(job.out, pa.Table.from_pylist(rows, schema=SCHEMA))
-    return len(rows)
+def render_people(job: PeopleJob) -> int:
+    """Render one shard of people and backdrops and write it; its number of rows."""
+    return write_shard(job, SCHEMA, lambda rng: _rows(job, rng))
+
+
+def _rows(job: PeopleJob, rng: np.random.Generator) -> Iterator[dict]:
+    yield from map(_row, _sprites(job, rng))
+    for _ in range(_BACKDROPS):
+        yield {"rgba": encoded_jpeg(sample_backdrop(rng)[..., ::-1], _QUALITY)}
 
 
 def bodies_of(split: str) -> np.ndarray:
@@ -49,12 +56,12 @@ def bodies_of(split: str) -> np.ndarray:
     return every[(every % _VAL_EVERY == _VAL_EVERY - 1) == (split == "val")]
 
 
-def _people(job: PeopleJob, rng: np.random.Generator) -> Iterator[PersonSprite]:
+def _sprites(job: PeopleJob, rng: np.random.Generator) -> Iterator[PersonSprite]:
     theta, _ = sample_poses(rng, job.count * job.views, POSES[job.split])
     for number in range(job.count):
         person = dress(int(rng.choice(bodies_of(job.split))), BODIES, rng)
         for pose in theta[number * job.views : (number + 1) * job.views]:
-            yield draw_person(person, pose, rng)
+            yield render_person(person, pose, rng)
 
 
 _F32S = pa.list_(pa.float32())
@@ -70,7 +77,7 @@ SCHEMA = pa.schema(
 def _row(sprite: PersonSprite) -> dict:
     return {
         "rgba": encoded_png(sprite.rgba),
-        "ground": encoded_png(np.dstack([sprite.ground, sprite.ground[..., :1]])),
+        "ground": encode_ground(sprite.ground),
         "body": sprite.body,
         **{name: getattr(sprite, name).reshape(-1) for name in _LISTS},
         **{name: getattr(sprite, name) for name in _NUMBERS},
@@ -89,7 +96,7 @@ class People(Sequence[PersonSprite]):
     def __getitem__(self, index):
         row = self.rows[index]
         values: dict[str, Any] = {name: np.array(row[name], float).reshape(shape) for name, shape in _LISTS.items()}
-        ground = np.ascontiguousarray(decoded(row["ground"])[..., :2])
+        ground = decode_ground(row["ground"])
         values |= {name: row[name] for name in (*_NUMBERS, "body")}
         return PersonSprite(rgba=decoded(row["rgba"]), ground=ground, **values)
 

@@ -1,4 +1,4 @@
-"""Dressed people drawn one at a time in any pose, cut out, with the SMPL parameters that made them.
+"""Dressed people rendered one at a time in any pose, cut out, with the SMPL parameters that made them.
 
 A sprite's longer side is HEIGHT_PX whatever its size in the imagined camera; its pixel coordinates are COCO edges. Its
 camera is the imagined one turned so that its axis goes through the sprite's middle. Points are SMPL's 24 joints, then
@@ -14,8 +14,8 @@ import numpy as np
 
 from calibration.camera import edge_to_pixel
 from models.body_model.rest import SMPL_FROM_PERSON, global_from_theta
-from models.hmr.view import crop_from_camera
-from models.synthetic.sprites import SIDE_PX, Placed, draw_light, draw_place, draw_sprite
+from models.crops import crop_from_camera
+from models.synthetic.sprites import SIDE_PX, Placed, render_sprite, sample_illumination, sample_place
 from pipeline.simulate.people.person import Person, in_pose, rest_joints
 
 HEIGHT_PX = 128
@@ -42,23 +42,23 @@ class PersonSprite:
     sky: np.ndarray
 
 
-def draw_person(person: Person, theta: np.ndarray, rng: np.random.Generator) -> PersonSprite:
+def render_person(person: Person, theta: np.ndarray, rng: np.random.Generator) -> PersonSprite:
     """A person in a pose theta (24, 3) of an upright body, somewhere in a street camera's picture under some light."""
     G = global_from_theta(theta, rest_joints(person.body, person.baked))
     mesh, joints, keypoints = in_pose(person, G)
-    place, light = draw_place(rng, _REACH_M), draw_light(rng)
-    drawn = draw_sprite("person", 0, mesh, np.zeros((0, 3)), place, light, rng)
+    place, light = sample_place(rng, _REACH_M), sample_illumination(rng)
+    rendered = render_sprite("person", 0, mesh, np.zeros((0, 3)), place, light, rng)
     corners = place.project(mesh.vertices)
     low, high = corners.min(axis=0), corners.max(axis=0)
-    scale = HEIGHT_PX / drawn.natural_px
+    scale = HEIGHT_PX / rendered.natural_px
     R = _sprite_from_person(place, (low + high) / 2)
     points = np.vstack([joints, keypoints[:5]])
     turned = theta.astype(float)
     turned[0] = cv2.Rodrigues(R @ SMPL_FROM_PERSON.T @ cv2.Rodrigues(turned[0])[0])[0][:, 0]
     return PersonSprite(
-        _shrunk(drawn.rgb, drawn.alpha), drawn.ground, turned, person.body,
+        _shrunk(rendered.rgb, rendered.alpha), rendered.ground, turned, person.body,
         (points - points[0]) @ R.T, (place.project(points) - low) * scale,
-        float(place.camera.K[0, 0]) * scale, drawn.natural_px, drawn.px_per_m * scale, drawn.sun, drawn.sky,
+        float(place.camera.K[0, 0]) * scale, rendered.natural_px, rendered.px_per_m * scale, rendered.sun, rendered.sky,
     )  # fmt: skip
 
 

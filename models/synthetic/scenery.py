@@ -8,7 +8,7 @@ import numpy as np
 SIZE_PX = 384
 
 
-def draw_backdrop(rng: np.random.Generator) -> np.ndarray:
+def sample_backdrop(rng: np.random.Generator) -> np.ndarray:
     """(SIZE_PX, SIZE_PX, 3) uint8 albedo, linear in 1/255ths: a street seen from above a pavement."""
     ground = _street_from_above(rng)
     # A trapezium of the ground seen under some slant.
@@ -103,7 +103,7 @@ def _clutter(picture: np.ndarray, rng: np.random.Generator) -> None:
         cv2.line(picture, corner, other, colour, int(rng.integers(1, 6)))
 
 
-def draw_occluder(size_hw: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def sample_occluder(size_hw: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Mask (h, w) bool and albedo (h, w, 3) uint8 of a pole, a sign, a wall's edge or foliage across the picture."""
     mask = np.zeros(size_hw, np.uint8)
     height, width = size_hw

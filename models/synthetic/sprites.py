@@ -1,4 +1,4 @@
-"""Vehicles and people drawn one at a time, cut out, with what the keypoint network has to learn about them.
+"""Vehicles and people rendered one at a time, cut out, with what networks have to learn about them.
 
 A sprite's longer side is SIDE_PX whatever its size in the imagined camera; its pixel coordinates are COCO edges.
 Light is linear RGB until `tone`; images are RGB.
@@ -31,10 +31,10 @@ _SIZE_HW = (720, 1280)
 class Sprite:
     """One cut-out rendering.
 
-    kind: a body type of the fleet, or "person"; rgb (h, w, 3) uint8; alpha (h, w) bool; ground (G, G, 2) uint8, share
-    of sun and of sky that reaches the ground in and around the sprite; keypoints (12, 2) edge px, NaN for people;
-    self_hidden (12,) bool; natural_px: its longer side in the imagined camera; px_per_m at its place; sun and sky (3,):
-    light on open ground, after exposure.
+    kind: a body type of the fleet, or "person"; rgb (h, w, 3) uint8; alpha (h, w) bool; ground (G, G, 2) uint8,
+    fraction of sun and of sky that reaches the ground in and around the sprite; keypoints (12, 2) edge px, NaN for
+    people; self_hidden (12,) bool; natural_px: its longer side in the imagined camera; px_per_m at its place; sun and
+    sky (3,): light on open ground, after exposure.
     """
 
     kind: str
@@ -83,7 +83,7 @@ class Placed:
         return (self.camera.rays(edge_xy - 0.5) @ (self.plane.R_cam_world @ self.R)).astype(np.float32)
 
 
-def draw_place(rng: np.random.Generator, reach_m: float) -> Placed:
+def sample_place(rng: np.random.Generator, reach_m: float) -> Placed:
     """A street camera 4 to 14 m up, and an object anywhere in its picture, turned anyhow, at least reach_m away."""
     focal = rng.uniform(700, 1600)
     K = np.array([[focal, 0, _SIZE_HW[1] / 2 - 0.5], [0, focal, _SIZE_HW[0] / 2 - 0.5], [0, 0, 1]])
@@ -100,7 +100,7 @@ def draw_place(rng: np.random.Generator, reach_m: float) -> Placed:
     return Placed(camera, plane, np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]]), plane.to_world(ground))
 
 
-def draw_light(rng: np.random.Generator) -> Light:
+def sample_illumination(rng: np.random.Generator) -> Light:
     """Sun and sky of some moment somewhere: mostly by day, one in eight at dusk or dark."""
     hour = rng.uniform(7, 19) if rng.uniform() < 0.875 else rng.uniform(19, 22)
     moment = datetime(2024, int(rng.integers(1, 13)), 15, int(hour), int(60 * (hour % 1)))
@@ -126,10 +126,10 @@ def tone(linear: np.ndarray) -> np.ndarray:
     return np.round(255 * (1 - np.exp(-1.5 * np.maximum(linear, 0))) ** (1 / 2.2)).astype(np.uint8)
 
 
-def draw_sprite(
+def render_sprite(
     kind: str, seed: int, mesh: Mesh, keypoints: np.ndarray, place: Placed, light: Light, rng: np.random.Generator
 ) -> Sprite:
-    """Draw a mesh, metres in the object's frame, with its keypoints (12, 3) or (0, 3)."""
+    """Render a mesh, metres in the object's frame, with its keypoints (12, 3) or (0, 3)."""
     low, high = place.extent(mesh)
     natural = float((high - low).max())
     zoom = SIDE_PX / natural
@@ -219,7 +219,7 @@ def _glow(lamp: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarra
 
 
 def _ground(mesh, scene, place, light, sun_dir, low, zoom, size_wh) -> np.ndarray:
-    """(G, G, 2) uint8: share of the sun, and of the sky, that reaches the ground around the object; 255 all of it."""
+    """(G, G, 2) uint8: fraction of the sun, and of the sky, that reaches the ground around the object, 255 for all."""
     margin = GROUND_MARGIN * SIDE_PX
     extent = np.array(size_wh) + 2 * margin
     edge = _grid(GROUND_CELLS, GROUND_CELLS) / GROUND_CELLS * extent - margin

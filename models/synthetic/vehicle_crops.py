@@ -17,7 +17,7 @@ from models.synthetic.vehicle_shards import Library
 from pipeline.core.skeletons import VEHICLE_12
 
 VISIBLE, SELF_OCCLUDED, OCCLUDED, TRUNCATED = range(4)
-FLIP_ORDER = np.array(VEHICLE_12.flip)
+_FLIP = list(VEHICLE_12.flip)
 _ROOM = 1.8  # side of the canvas, in sides of the vehicle
 _GOOD_BOX, _POOR_BOX = (0.035, 0.09), (0.1, 0.25)  # how far edges are off: standard deviation, most
 _LARGEST_PX = 128  # a vehicle larger in the picture is composed at this size: the network sees no more of it
@@ -39,12 +39,12 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class Troubles:
-    """How often something stands before the vehicle, and how often the picture's border cuts it; its least size; how
-    often its box is that of a poor detector."""
+class Augmentation:
+    """How often something stands before the vehicle, and how often the picture's border truncates it; its least size;
+    how often its box is that of a poor detector."""
 
     occluded: float = 0.45
-    cut: float = 0.2
+    truncated: float = 0.2
     least_px: float = 28.0
     poor_box: float = 0.0
 
@@ -52,11 +52,11 @@ class Troubles:
 def flip_sprite(sprite: Sprite) -> Sprite:
     """The mirror image, in which right and left keypoints have changed places."""
     width = sprite.alpha.shape[1]
-    points = sprite.keypoints[FLIP_ORDER].copy()
+    points = sprite.keypoints[_FLIP].copy()
     points[:, 0] = width - points[:, 0]
     return Sprite(
         sprite.kind, sprite.seed, sprite.rgb[:, ::-1], sprite.alpha[:, ::-1], sprite.ground[:, ::-1], points,
-        sprite.self_hidden[FLIP_ORDER], sprite.natural_px, sprite.px_per_m, sprite.sun, sprite.sky,
+        sprite.self_hidden[_FLIP], sprite.natural_px, sprite.px_per_m, sprite.sun, sprite.sky,
     )  # fmt: skip
 
 
@@ -65,32 +65,32 @@ def compose(library: Library, rng: np.random.Generator) -> Crop:
     sprite = library.vehicles[int(rng.integers(len(library.vehicles)))]
     if rng.uniform() < 0.5:
         sprite = flip_sprite(sprite)
-    return composed(sprite, library, Troubles(), rng)
+    return composed(sprite, library, Augmentation(), rng)
 
 
-def composed(sprite: Sprite, library: Library, troubles: Troubles, rng: np.random.Generator) -> Crop:
+def composed(sprite: Sprite, library: Library, augmentation: Augmentation, rng: np.random.Generator) -> Crop:
     """One crop of this vehicle."""
-    size = float(np.exp(rng.uniform(np.log(troubles.least_px), np.log(360))))
+    size = float(np.exp(rng.uniform(np.log(augmentation.least_px), np.log(360))))
     street = piece_of(library.backdrops, 64, rng)
     canvas = lay_street(sprite, SIDE_PX, _ROOM, min(size, _LARGEST_PX) / SIDE_PX, street, rng)
     for _ in range(rng.choice(3, p=[0.5, 0.3, 0.2])):
         _paste_other(canvas, sprite, library, rng, behind=True)
     canvas.paste(*resized(sprite.rgba, canvas.size_wh), canvas.corner, canvas.own)
-    if rng.uniform() < troubles.occluded:
+    if rng.uniform() < augmentation.occluded:
         for _ in range(rng.integers(1, 3)):
             _occlude(canvas, sprite, library, rng)
     zoom = canvas.size_wh / sprite.alpha.shape[::-1]
     points = sprite.keypoints * zoom + canvas.corner
-    frame = _frame(canvas, troubles.cut, rng)
-    state = states_in_crop(points, sprite.self_hidden, canvas.own, canvas.front, frame)
-    poor = troubles.poor_box > 0 and rng.uniform() < troubles.poor_box
+    frame = _frame(canvas, augmentation.truncated, rng)
+    state = keypoint_states(points, sprite.self_hidden, canvas.own, canvas.front, frame)
+    poor = augmentation.poor_box > 0 and rng.uniform() < augmentation.poor_box
     box = canvas.box(frame, *(_POOR_BOX if poor else _GOOD_BOX), rng)
     middle, reach = box[:2] + box[2:] / 2, GROWN * box[2:].max() / 2 + 3
     image, low = canvas.developed(frame, middle, reach, min(1.0, _LARGEST_PX / size), rng)
     return Crop(image, np.r_[box[:2] - low, box[2:]], points - low, state, size, zoom, canvas.corner - low)
 
 
-def states_in_crop(
+def keypoint_states(
     points: np.ndarray, self_hidden: np.ndarray, own: np.ndarray, front: np.ndarray, frame_xyxy: np.ndarray
 ) -> np.ndarray:
     """(12,) states of edge points (12, 2), given coverage (h, w) of the vehicle and of what is before it."""

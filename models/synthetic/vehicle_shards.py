@@ -1,12 +1,12 @@
 """The training pictures on disk: Parquet shards of sprites and backdrops, each a pure function of seed and number.
 
 Rows are sprites (`models.synthetic.sprites.Sprite`) and, with kind "backdrop", albedo images. Colours are JPEG,
-masks and ground light PNG.
+masks and the light on the ground PNG. What other shards of pictures are written and read with is here, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,32 +16,42 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from models.synthetic.photograph import decoded, encoded_jpeg, encoded_png
-from models.synthetic.plans import DrawJob
-from models.synthetic.scenery import SIZE_PX, draw_backdrop
-from models.synthetic.sprites import Sprite, draw_light, draw_place, draw_sprite, repainted
-from models.synthetic.vehicle_plan import SEEDS
+from models.synthetic.plans import RenderJob, VehicleJob
+from models.synthetic.scenery import SIZE_PX, sample_backdrop
+from models.synthetic.sprites import Sprite, render_sprite, repainted, sample_illumination, sample_place
 from pipeline.core.storage import write_table
 from pipeline.simulate.people.person import MOTIONS, make_person, person_mesh
 from pipeline.simulate.vehicles.fleet import BODY_TYPES, make_vehicle
 
 _WEIGHTS = (0.15, 0.15, 0.13, 0.16, 0.08, 0.10, 0.07, 0.08, 0.08)  # of BODY_TYPES
-_QUALITY = 95
 BACKDROP = "backdrop"
+_QUALITY = 95  # colours hardly change
 
 
-def draw_vehicle_shard(job: DrawJob) -> int:
-    """Draw one shard and write it; its number of rows. The same job gives the same bytes."""
-    rng = np.random.default_rng([job.seed, SEEDS[job.split], job.index])
-    rows = [sprite_row(sprite) for sprite in _sprites(job, rng)]
-    rows += [backdrop_row(draw_backdrop(rng)) for _ in range(max(2, job.count // 4))]
-    write_table(job.out, pa.Table.from_pylist(rows, schema=SCHEMA))
+def render_vehicles(job: VehicleJob) -> int:
+    """Render one shard of vehicles, people and backdrops and write it; its number of rows."""
+    return write_shard(job, SCHEMA, lambda rng: _rows(job, rng))
+
+
+def write_shard(job: RenderJob, schema: pa.Schema, rows_of: Callable[[np.random.Generator], Iterable[dict]]) -> int:
+    """Write the rows that are rendered with the random numbers of a job's stream; how many there are.
+
+    The same job gives the same bytes, wherever and beside whatever it runs.
+    """
+    rows = list(rows_of(np.random.default_rng(job.stream)))
+    write_table(job.out, pa.Table.from_pylist(rows, schema=schema))
     return len(rows)
 
 
-def _sprites(job: DrawJob, rng: np.random.Generator) -> Iterator[Sprite]:
+def _rows(job: VehicleJob, rng: np.random.Generator) -> Iterator[dict]:
+    yield from map(sprite_row, _sprites(job, rng))
+    yield from backdrop_rows(max(2, job.count // 4), rng)
+
+
+def _sprites(job: VehicleJob, rng: np.random.Generator) -> Iterator[Sprite]:
     """Vehicles in several views each, then half as many people."""
     for number in range(job.count):
-        seed = SEEDS[job.split] + (job.seed << 20) + job.index * 1000 + number
+        seed = job.first_seed + number
         # Validation shows every body type equally often.
         if job.split == "val":
             body = BODY_TYPES[(job.index * job.count + number) % len(BODY_TYPES)]
@@ -50,17 +60,19 @@ def _sprites(job: DrawJob, rng: np.random.Generator) -> Iterator[Sprite]:
         vehicle = repainted(make_vehicle(body, seed), rng)
         reach = 0.6 * max(vehicle.dims_lwh_m)
         for _ in range(job.views):
-            place, light = draw_place(rng, reach), draw_light(rng)
-            yield draw_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, light, rng)
-    yield from draw_people(SEEDS[job.split] + (job.seed << 20) + job.index * 1000, max(1, job.count // 2), rng)
+            place, light = sample_place(rng, reach), sample_illumination(rng)
+            yield render_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, light, rng)
+    yield from render_passers_by(job.first_seed, max(1, job.count // 2), rng)
 
 
-def draw_people(first_seed: int, count: int, rng: np.random.Generator) -> Iterator[Sprite]:
+def render_passers_by(first_seed: int, count: int, rng: np.random.Generator) -> Iterator[Sprite]:
     """People in two views each."""
     for seed in range(first_seed, first_seed + count):
         mesh = person_mesh(make_person(seed), str(rng.choice(MOTIONS)), rng.uniform())
         for _ in range(2):
-            yield draw_sprite("person", seed, mesh, np.zeros((0, 3)), draw_place(rng, 1.0), draw_light(rng), rng)
+            yield render_sprite(
+                "person", seed, mesh, np.zeros((0, 3)), sample_place(rng, 1.0), sample_illumination(rng), rng
+            )
 
 
 _F32S = pa.list_(pa.float32())
@@ -81,17 +93,26 @@ SCHEMA = pa.schema(
 )
 
 
+def encode_ground(ground: np.ndarray) -> bytes:
+    """The light on the ground (G, G, 2) uint8."""
+    return encoded_png(np.dstack([ground, ground[..., :1]]))
+
+
+def decode_ground(data: bytes) -> np.ndarray:
+    """The inverse of `encode_ground`."""
+    return np.ascontiguousarray(decoded(data)[..., :2])
+
+
 def sprite_row(sprite: Sprite) -> dict:
     """A sprite as SCHEMA's columns."""
     # Beside the silhouette its mean colour: JPEG then rings less along the outline.
     filled = np.where(sprite.alpha[..., None], sprite.rgb, sprite.rgb[sprite.alpha].mean(axis=0).astype(np.uint8))
-    ground = np.dstack([sprite.ground, sprite.ground[..., :1]])
     return {
         "kind": sprite.kind,
         "seed": sprite.seed,
         "rgb": encoded_jpeg(filled[..., ::-1], _QUALITY),
         "alpha": encoded_png(sprite.alpha.astype(np.uint8) * 255),
-        "ground": encoded_png(ground),
+        "ground": encode_ground(sprite.ground),
         "keypoints": sprite.keypoints.reshape(-1),
         "self_hidden": sprite.self_hidden,
         "natural_px": sprite.natural_px,
@@ -101,9 +122,10 @@ def sprite_row(sprite: Sprite) -> dict:
     }
 
 
-def backdrop_row(albedo: np.ndarray) -> dict:
-    """An albedo image (S, S, 3) as SCHEMA's columns."""
-    return {"kind": BACKDROP, "seed": 0, "rgb": encoded_jpeg(albedo[..., ::-1], _QUALITY)}
+def backdrop_rows(count: int, rng: np.random.Generator) -> Iterator[dict]:
+    """So many albedo images of streets as SCHEMA's columns."""
+    for _ in range(count):
+        yield {"kind": BACKDROP, "seed": 0, "rgb": encoded_jpeg(sample_backdrop(rng)[..., ::-1], _QUALITY)}
 
 
 @dataclass(frozen=True)
@@ -145,9 +167,9 @@ def sprite_of(row: dict) -> Sprite:
     return Sprite(
         row["kind"],
         row["seed"],
-        decoded(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] * alpha[..., None],  # black beside it, as it was drawn
+        decoded(row["rgb"], cv2.IMREAD_COLOR)[..., ::-1] * alpha[..., None],  # black beside it, as it was rendered
         alpha,
-        np.ascontiguousarray(decoded(row["ground"])[..., :2]),
+        decode_ground(row["ground"]),
         np.array(row["keypoints"], float).reshape(-1, 2),
         np.array(row["self_hidden"], bool),
         row["natural_px"],

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from models.topdown.keypoints import Keypoints, Progress
 from models.topdown.mapping import parse_map
 from models.topdown.network import TopDown
-from models.vehicle_keypoints.predict import Keypoints, Progress
 from pipeline.core.skeletons import VEHICLE_12
+from pipeline.core.tables import KEYPOINT_STATES
 
 MIN_SCORE = 0.3  # mmpose's own, below which it draws no point
-_VISIBLE, _OCCLUDED, _TRUNCATED = 0, 2, 3  # of KEYPOINT_STATES
+_VISIBLE, _OCCLUDED, _TRUNCATED = map(KEYPOINT_STATES.index, ("visible", "occluded", "truncated"))
 _RADIUS = 0.1  # of the box's longer side
 _AT_ONCE = 256  # boxes between two reports of progress
 

@@ -6,13 +6,14 @@ status is "ok" can be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import simplejpeg
 
 SEEKABLE = b"seekable"  # key of the index's schema metadata: videos in which a seek lands on the frame asked for
@@ -157,3 +158,22 @@ def read_backgrounds(folder: Path) -> dict[str, np.ndarray]:
     if not images:
         raise FileNotFoundError(f"{folder}: no background there")
     return {name: image for name, image in images.items() if image is not None}
+
+
+_FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
+
+
+def cutouts_with_frames(
+    cutouts: pa.Table, frames: pa.Table, root: Path, progress: Callable[[int, int], None] | None = None
+) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    """Rows of CUTOUTS, and for each of them its frame, a few frames at a time; those whose frame cannot be read are
+    passed over."""
+    frame_ids = cutouts["frame_id"].to_numpy()
+    wanted = np.unique(frame_ids)
+    table = frames.filter(pc.field("frame_id").isin(pa.array(wanted)))
+    for first in range(0, len(wanted), _FRAMES_AT_ONCE):
+        images = dict(FrameReader(table, root).read(wanted[first : first + _FRAMES_AT_ONCE].tolist()))
+        rows = np.flatnonzero(np.isin(frame_ids, list(images)))
+        yield rows, [images[i] for i in frame_ids[rows].tolist()]
+        if progress:
+            progress(min(first + _FRAMES_AT_ONCE, len(wanted)), len(wanted))

@@ -1,16 +1,17 @@
-"""What every detector gives for a frame: instances with a category, a score and a mask.
+"""The objects of a frame: one as a detector gives it, and many as columns, which is what every network gives.
 
 Boxes are xywh in COCO's edge coordinates; a mask is its tight crop (h, w) bool with its top-left pixel at xy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from pipeline.core import masks
 from pipeline.core.tables import CATEGORY_IDS
 
 
@@ -34,6 +35,87 @@ class Instance:
         """The box of the mask."""
         height, width = self.crop.shape
         return (*self.xy, width, height)
+
+
+class Instances(Mapping[str, Any]):
+    """N objects of one frame as columns, each an array or a list of N rows, named as the columns of `objects`.
+
+    A column beyond those of the table is kept as it is.
+    """
+
+    def __init__(self, size_hw: tuple[int, int], columns: Mapping[str, Any]) -> None:
+        self.size_hw = size_hw
+        self.columns = {name: np.asarray(c) if _numeric(c) else list(c) for name, c in columns.items()}
+        counts = {name: len(column) for name, column in self.columns.items()}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"instances: expected columns of one length, got {counts}")
+        self.count = next(iter(counts.values()), 0)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.columns:
+            raise KeyError(f"instances: no column {name}; there are {', '.join(self.columns) or 'none'}")
+        return self.columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        """Number of objects."""
+        return self.count
+
+    def rows(self, chosen: Sequence[int] | np.ndarray) -> Instances:
+        """The objects of an index, or of a bool mask."""
+        index = np.flatnonzero(chosen) if np.asarray(chosen).dtype == bool else np.asarray(chosen, int)
+        return Instances(
+            self.size_hw,
+            {n: c[index] if isinstance(c, np.ndarray) else [c[i] for i in index] for n, c in self.columns.items()},
+        )
+
+    def with_columns(self, columns: Mapping[str, Any]) -> Instances:
+        """These objects with more columns, or with others in the place of those of the same name."""
+        return Instances(self.size_hw, {**self.columns, **columns})
+
+    def plain(self) -> list[dict[str, Any]]:
+        """One dict of plain values an object, as JSON takes them; NaN becomes None."""
+        return [{name: _plain(column[i]) for name, column in self.columns.items()} for i in range(len(self))]
+
+    @staticmethod
+    def detected(size_hw: tuple[int, int], found: Sequence[Instance]) -> Instances:
+        """What a detector found in a frame, with DETECTIONS' columns category, score, bbox_xywh and mask_rle."""
+        boxes = np.array([one.box_xywh for one in found], float).reshape(-1, 4)
+        rles = [masks.encode(one.crop, one.xy, size_hw) for one in found]
+        scores = np.array([one.score for one in found], float)
+        names = [one.category for one in found]
+        return Instances(size_hw, {"category": names, "score": scores, "bbox_xywh": boxes, "mask_rle": rles})
+
+    @staticmethod
+    def joined(parts: Sequence[Instances]) -> Instances:
+        """The objects of several parts of one frame, in their order. Raises ValueError for none."""
+        if not parts:
+            raise ValueError("instances: expected at least one part to join, got none")
+        filled = [part for part in parts if len(part)] or [parts[0]]
+        first = filled[0]
+        return Instances(first.size_hw, {name: _stacked([part[name] for part in filled]) for name in first.columns})
+
+
+def _numeric(column: Any) -> bool:
+    return isinstance(column, np.ndarray) and column.dtype != object
+
+
+def _stacked(columns: Sequence[Any]) -> Any:
+    if all(isinstance(column, np.ndarray) for column in columns):
+        return np.concatenate(columns)
+    return [row for column in columns for row in column]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_plain(one) for one in value.tolist()]
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 class Detector(Protocol):

@@ -29,8 +29,13 @@ def offered(kind: type[T], package: str, attribute: str, group: str) -> dict[str
     package: of the modules that may have `attribute`; group: of the entry points. Raises ValueError, which names the
     package to mend, where an entry point cannot be loaded, is of another kind, or takes a name that is taken.
     """
+    return by_name(kind, [*_of_folder(package, attribute), *of_packages(group)])
+
+
+def by_name(kind: type[T], values: Iterable[tuple[str, object]]) -> dict[str, T]:
+    """What each place offers, one or a tuple, by its name, in the order of the names; raises as `offered`."""
     found: dict[str, T] = {}
-    for where, value in [*_of_folder(package, attribute), *_of_packages(group)]:
+    for where, value in values:
         for one in value if isinstance(value, tuple) else (value,):
             if not isinstance(one, kind):
                 raise ValueError(f"{where}: expected a {kind.__module__}.{kind.__name__}, got {one!r:.80}")
@@ -54,7 +59,8 @@ def _of_folder(package: str, attribute: str) -> Iterator[tuple[str, object]]:
             yield f"{loaded.__file__}: {attribute}", getattr(loaded, attribute)
 
 
-def _of_packages(group: str) -> Iterator[tuple[str, object]]:
+def of_packages(group: str) -> Iterator[tuple[str, object]]:
+    """What installed packages name under a group of entry points, each with where that is; raises as `offered`."""
     points: Iterable[EntryPoint] = entry_points(group=group)
     for point in sorted(points, key=lambda point: point.name):
         where = f"entry point {point.name} = {point.value} of {group}"

@@ -3,44 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from models.occlusion_classifier.crops import STORED_PX, crop_of
-from models.occlusion_classifier.predict import OcclusionClassifier, load
+import models
+from models.frames import Frame
 from pipeline.core import masks
 from pipeline.core.frames import BlockJob, FrameReader
+from pipeline.core.instances import Instances
 from pipeline.core.storage import write_table
 
+if TYPE_CHECKING:
+    from models.predictor import FramePredictor
+
+NETWORK = "occlusion_classifier"
+_BATCH = 64  # detections of one frame at a time
 UNOCCLUDED = pa.schema([("detection_id", pa.int64()), ("chance", pa.float32())])
 
 
 def gate_shard(job: BlockJob) -> int:
     """Write how likely each detection of a block of frames is whole, as UNOCCLUDED; the number of rows."""
     wanted = pc.field("frame_id").isin(pa.array(job.frame_ids, pa.int64()))
-    tracks = pq.read_table(job.tracks, columns=["detection_id", "frame_id", "mask_rle"], filters=wanted)
-    table = chances(load(), tracks, pq.read_table(job.index, filters=wanted), job.root)
+    tracks = pq.read_table(job.tracks, columns=["detection_id", "frame_id", "bbox_xywh", "mask_rle"], filters=wanted)
+    table = chances(load_classifier(), tracks, pq.read_table(job.index, filters=wanted), job.root)
     write_table(job.out, table)
     return len(table)
 
 
-def chances(classifier: OcclusionClassifier, tracks: pa.Table, frames: pa.Table, root: Path) -> pa.Table:
+def load_classifier(weights: Path | None = None) -> FramePredictor:
+    """The network of a weights file, else the one that ships."""
+    classifier = models.load(NETWORK, weights, "cpu")
+    classifier.batch = _BATCH
+    return classifier
+
+
+def chances(classifier: FramePredictor, tracks: pa.Table, frames: pa.Table, root: Path) -> pa.Table:
     """UNOCCLUDED of the rows of a TRACKS table whose frames can be read, frame by frame; an empty mask is not whole."""
     ids, rles = tracks["detection_id"].to_numpy(), tracks["mask_rle"].to_pylist()
-    frame_of = tracks["frame_id"].to_numpy()
+    frame_of, boxes = tracks["frame_id"].to_numpy(), np.array(tracks["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
     order = np.argsort(frame_of, kind="stable")
     ids_found, chance = [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
     for frame_id, image in FrameReader(frames, root).read(np.unique(frame_of).tolist()):
         start, end = np.searchsorted(frame_of[order], [frame_id, frame_id + 1])
         rows = order[start:end]
-        decoded = [masks.decode(rles[i], image.shape[:2]) for i in rows]
-        drawn = np.array([mask.any() for mask, _ in decoded], bool)
-        crops = [crop_of(image, mask, (x, y)) for mask, (x, y, _, _) in decoded if mask.any()]
+        shown = rows[[masks.area(rles[i], image.shape[:2]) > 0 for i in rows]]
+        frame = Frame(
+            image, Instances(image.shape[:2], {"bbox_xywh": boxes[shown], "mask_rle": [rles[i] for i in shown]})
+        )
         found = np.zeros(len(rows), np.float32)
-        found[drawn] = classifier.unoccluded(np.array(crops, np.uint8).reshape(-1, STORED_PX, STORED_PX, 4))
+        found[np.isin(rows, shown)] = classifier.of_frames([frame])[0]["unoccluded_chance"]
         ids_found.append(ids[rows])
         chance.append(found)
     columns = [np.concatenate(ids_found), np.concatenate(chance)]

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from calibration.camera import Camera
-from pipeline.core.frames import FrameReader
 from pipeline.core.tables import KEYPOINT_STATES
 from pipeline.reconstruction.people.types import PeopleFits
 from pipeline.reconstruction.shape_priors import states_alone
 from pipeline.reconstruction.vehicles.types import VehicleFits
 
 Progress = Callable[[int, int], None]
-_FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
 # What keypoints or a body may know better than an outline; other refusals say that the mask shows two, or nothing that
 # stands.
 _LIFTED = ("outline", "unsure")
-
-
-def looked_at(
-    cutouts: pa.Table, frames: pa.Table, root: Path, progress: Progress | None
-) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Rows of CUTOUTS, and for each of them its frame; those whose frame cannot be read are passed over."""
-    frame_ids = cutouts["frame_id"].to_numpy()
-    wanted = np.unique(frame_ids)
-    table = frames.filter(pc.field("frame_id").isin(pa.array(wanted)))
-    for first in range(0, len(wanted), _FRAMES_AT_ONCE):
-        images = dict(FrameReader(table, root).read(wanted[first : first + _FRAMES_AT_ONCE].tolist()))
-        rows = np.flatnonzero(np.isin(frame_ids, list(images)))
-        yield rows, [images[i] for i in frame_ids[rows].tolist()]
-        if progress:
-            progress(min(first + _FRAMES_AT_ONCE, len(wanted)), len(wanted))
 
 
 def tracks_of(outlined: pa.Table) -> np.ndarray:

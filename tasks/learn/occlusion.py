@@ -1,40 +1,14 @@
-"""OcclusionCrops: what the occlusion classifier is trained on. LabelOcclusion: a page to label a camera's own crops."""
+"""LabelOcclusion: a page to label a camera's own crops, for the occlusion classifier."""
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
 import luigi
-import pyarrow as pa
 
-from tasks.learn.training_data import CollectedData
 from tasks.track import TrackObjects
-
-
-@dataclass(frozen=True)
-class OcclusionCropSettings:
-    """How many crops are kept."""
-
-    per_actor: int = field(default=30, metadata={"help": "detections of one actor with one kind of label, at most"})
-
-    def __post_init__(self) -> None:
-        if self.per_actor < 1:
-            raise ValueError(f"OcclusionCrops: per_actor: expected at least 1, got {self.per_actor}")
-
-
-class OcclusionCrops(CollectedData, settings=OcclusionCropSettings):
-    """Detections of the training cameras with what hides them, one Parquet file a camera."""
-
-    prefix = "occlusion_crops"
-
-    def collect(self, folder: Path) -> pa.Table:
-        """Crops of a camera."""
-        from models.occlusion_classifier.simulated import crops_of_camera
-
-        return crops_of_camera(folder, self.settings.per_actor)
 
 
 class LabelOcclusion(luigi.Task):

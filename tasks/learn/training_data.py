@@ -1,16 +1,20 @@
-"""What the tasks share that make what a network of models/ learns from: by drawing it, or from simulated cameras."""
+"""The tasks that make what networks learn from, one for each Source of a Spec: by rendering, or from simulated cameras.
+
+`task_of(spec)` is the task of a network's Source; luigi knows it by the name that the Source gives it.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from types import new_class
 from typing import Any, ClassVar
 
 import luigi
-import pyarrow as pa
 
+from models.contract import Collected, Rendered, Spec, specs
 from pipeline.core.engine import map_shards
 from pipeline.core.storage import write_json, write_table
 from tasks.common.configuration import walt3d
@@ -19,18 +23,14 @@ from tasks.common.settings import collect, declare, identity
 from tasks.common.stage import data_root_of
 from tasks.track import TrackObjects
 
-CAMERAS = ("cam03", "cam05")
-Drawings = list[tuple[Callable[[Any], int], Sequence[Any]]]
-
 
 class TrainingData(luigi.Task):
-    """Files in a folder below training/, named `prefix` and a hash. Subclasses may say `settings=` their dataclass."""
+    """Files in a folder below training/, named by the Source's prefix and a hash. Subclasses have a `source`."""
 
     data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
 
     settings_type: ClassVar[type | None] = None
-    version: ClassVar[int] = 1  # raised when the code makes other bytes
-    prefix: ClassVar[str]
+    source: ClassVar[Any]
 
     def __init_subclass__(cls, settings: type | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -46,37 +46,34 @@ class TrainingData(luigi.Task):
     @property
     def folder(self) -> Path:
         """What changes the bytes changes their folder."""
-        content: list[Any] = [self.version]
+        content: list[Any] = [self.source.version]
         if self.settings_type:
             content.append(identity(self.settings))
         if upstream := luigi.task.flatten(self.requires()):
             content.append([task.fingerprint for task in upstream])
         mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-        return data_root_of(self.data_root) / "training" / f"{self.prefix}-{mark}"
+        return data_root_of(self.data_root) / "training" / f"{self.source.prefix}-{mark}"
 
 
-class DrawnData(TrainingData):
-    """Pictures drawn one by one, in shards. Subclasses say `drawings`."""
+class RenderedData(TrainingData):
+    """Pictures rendered one by one, in shards."""
 
+    source: ClassVar[Rendered]
     cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
-
-    def drawings(self) -> Drawings:
-        """Module-level functions that draw a shard, each with the shards it draws."""
-        raise NotImplementedError
 
     def output(self) -> luigi.LocalTarget:
         """Written last: the settings and the number of shards."""
         return luigi.LocalTarget(str(self.folder / "manifest.json"))
 
     def run(self) -> None:
-        """Draw the shards that are not there yet."""
-        drawings = self.drawings()
-        everything = [job for _, jobs in drawings for job in jobs]
+        """Render the shards that are not there yet."""
+        batches = self.source.jobs(self.settings, self.folder)
+        everything = [job for _, jobs in batches for job in jobs]
         report, total = Report(self, self.task_family, "shards"), len(everything)
-        for draw, jobs in drawings:
+        for render, jobs in batches:
             before = sum(job.out.exists() for job in everything)
             map_shards(
-                draw, [job for job in jobs if not job.out.exists()],
+                render, [job for job in jobs if not job.out.exists()],
                 engine=walt3d().engine, cpus=self.cpus or walt3d().cpus,
                 on_done=lambda done, _, before=before: report(before + done, total),  # type: ignore[misc]
             )  # fmt: skip
@@ -87,23 +84,54 @@ class DrawnData(TrainingData):
 class CollectedData(TrainingData):
     """Detections of the training cameras beside their exact truth, one Parquet file a camera."""
 
+    source: ClassVar[Collected]
+
     def requires(self) -> list[TrackObjects]:
         """The cameras' tracks; their truth came with the frames."""
-        return [TrackObjects(camera=camera, data_root=self.data_root) for camera in CAMERAS]
-
-    def collect(self, folder: Path) -> pa.Table:
-        """What a camera's folder holds to learn from."""
-        raise NotImplementedError
+        return [TrackObjects(camera=camera, data_root=self.data_root) for camera in self.source.cameras]
 
     def output(self) -> list[luigi.LocalTarget]:
         """One file a camera."""
-        return [luigi.LocalTarget(str(self.folder / f"{camera}.parquet")) for camera in CAMERAS]
+        return [luigi.LocalTarget(str(self.folder / f"{camera}.parquet")) for camera in self.source.cameras]
 
     def run(self) -> None:
         """Collect from the cameras that have no file yet."""
-        report = Report(self, self.task_family, "cameras")
+        report, options = Report(self, self.task_family, "cameras"), (self.settings,) if self.settings_type else ()
+        count = len(self.source.cameras)
         for done, (camera, target) in enumerate(zip(self.requires(), self.output(), strict=True), start=1):
             if not target.exists():
-                write_table(Path(target.path), self.collect(camera.folder))
-            report(done, len(CAMERAS))
-        report.close(f"{len(CAMERAS)} cameras in {self.folder}")
+                write_table(Path(target.path), self.source.collect(camera.folder, *options))
+            report(done, count)
+        report.close(f"{count} cameras in {self.folder}")
+
+
+_KINDS: dict[type, type[TrainingData]] = {Rendered: RenderedData, Collected: CollectedData}
+
+
+def task_of(spec: Spec) -> type[TrainingData] | None:
+    """The task that makes what a network learns from; None where a Source makes no files of its own."""
+    return _TASKS.get(getattr(spec.source, "task", ""))
+
+
+def _tasks_of_sources() -> Iterator[tuple[str, type[TrainingData]]]:
+    """A task for each Source; networks may share one. Raises ValueError for two of one name."""
+    known: dict[str, Any] = {}
+    for spec in specs().values():
+        source = spec.source
+        if not isinstance(source, Rendered | Collected):
+            continue
+        if known.setdefault(source.task, source) != source:
+            raise ValueError(
+                f"{spec.name}: another network's source has a task {source.task}, too; give it its own name"
+            )
+        if known[source.task] is source:
+            yield source.task, _made(source)
+
+
+def _made(source: Rendered | Collected) -> type[TrainingData]:
+    attributes = {"source": source, "__doc__": source.summary, "__module__": __name__}
+    options = {} if source.settings is None else {"settings": source.settings}
+    return new_class(source.task, (_KINDS[type(source)],), options, lambda body: body.update(attributes))
+
+
+_TASKS = dict(_tasks_of_sources())

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from cards import write_camera
 
-from models.synthetic.car_views import draw_view_shard as draw_views
 from models.synthetic.car_views import read_views
-from models.synthetic.car_views_plan import CarViewSettings, plan_views
-from models.synthetic.people_plan import PeopleSettings, plan_people, plan_vehicles
-from models.synthetic.people_shards import draw_people_shard as draw_people
 from models.synthetic.people_shards import read_people
-from models.synthetic.vehicle_plan import CropSettings, plan_shards
-from models.synthetic.vehicle_shards import draw_vehicle_shard as draw_vehicles
+from models.synthetic.plans import CarViewSettings, CropSettings, PeopleSettings, crop_jobs, people_jobs, view_jobs
 from models.synthetic.vehicle_shards import read_library
+
+
+def _rendered(jobs):
+    for render, shards in jobs:
+        for shard in shards:
+            render(shard)
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +32,7 @@ def small_views():
 def views_folder(small_views, tmp_path_factory):
     """Shards of every split."""
     folder = tmp_path_factory.mktemp("car_views")
-    for job in plan_views(small_views, folder):
-        draw_views(job)
+    _rendered(view_jobs(small_views, folder))
     return folder
 
 
@@ -47,10 +47,7 @@ def people_folder(tmp_path_factory):
     """Shards of two people in four poses for training, of one for validation, and of one vehicle."""
     folder = tmp_path_factory.mktemp("people")
     settings = PeopleSettings(people=2, views=4, val_people=1, vehicles=1, per_shard=2)
-    for job in plan_people(settings, folder):
-        draw_people(job)
-    for job in plan_vehicles(settings, folder):
-        draw_vehicles(job)
+    _rendered(people_jobs(settings, folder))
     return folder
 
 
@@ -64,8 +61,7 @@ def people_library(people_folder):
 def crops_folder(tmp_path_factory):
     """Shards of six vehicles in three views each for training, and of three for validation."""
     folder = tmp_path_factory.mktemp("crops")
-    for job in plan_shards(CropSettings(vehicles=6, views=3, val_vehicles=3, per_shard=6), folder):
-        draw_vehicles(job)
+    _rendered(crop_jobs(CropSettings(vehicles=6, views=3, val_vehicles=3, per_shard=6), folder))
     return folder
 
 

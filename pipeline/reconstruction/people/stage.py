@@ -14,19 +14,22 @@ import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane
-from models.hmr import People, PeopleRegressor
+from models.frames import Frame
 from models.topdown import PersonPose
 from pipeline.core.boxes import box_iou
+from pipeline.core.frames import cutouts_with_frames
+from pipeline.core.instances import Instances
 from pipeline.core.skeletons import SMPL_24
 from pipeline.core.tables import RECONSTRUCTED, matrix
 from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined
-from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen
-from pipeline.reconstruction.rows import Progress, liftable, looked_at, row_of, tracks_of
+from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen, RegressedPeople
+from pipeline.reconstruction.rows import Progress, liftable, row_of, tracks_of
 
 if TYPE_CHECKING:
     from models.body_model import Body
     from models.poses import PosePrior
+    from models.predictor import FramePredictor
 
 _AGREEMENT = 0.05  # an outline off by this share of the height makes a keypoint 1 / e as sure
 
@@ -64,21 +67,25 @@ def regress(
     frames: pa.Table,
     root: Path,
     camera: Camera,
-    network: PeopleRegressor,
+    network: FramePredictor,
     facing: np.ndarray | None = None,
     pose: PersonPose | None = None,
     progress: Progress | None = None,
-) -> People:
+) -> RegressedPeople:
     """The network's people of person CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame cannot be
     read any more. Their keypoints are those of the pose network where one is given. facing: see `facing_of`.
     """
     count, boxes = len(cutouts), matrix(cutouts["bbox_xywh"], 4)
-    people = People.of_poses(np.full((count, len(SMPL_24), 3), np.nan), np.full((count, 10), np.nan))
-    for rows, pictures in looked_at(cutouts, frames, root, progress):
-        found = network.predict(pictures, boxes[rows], camera, None if facing is None else facing[rows])
-        people.theta[rows], people.beta[rows] = found.theta, found.beta
-        seen = (found.keypoints, found.score) if pose is None else pose.predict(pictures, boxes[rows])
-        people.keypoints[rows], people.score[rows] = seen
+    people = RegressedPeople.of_poses(np.full((count, len(SMPL_24), 3), np.nan), np.full((count, 10), np.nan))
+    known = {"bbox_xywh": boxes} | ({} if facing is None else {"facing_cam": facing})
+    for rows, pictures in cutouts_with_frames(cutouts, frames, root, progress):
+        objects = [{name: column[[row]] for name, column in known.items()} for row in rows]
+        shown = [Frame(p, Instances(p.shape[:2], o), camera=camera) for p, o in zip(pictures, objects, strict=True)]
+        for row, found in zip(rows, network.of_frames(shown), strict=True):
+            people.theta[row], people.beta[row] = found["smpl_theta"][0].reshape(-1, 3), found["smpl_beta"][0]
+            people.keypoints[row], people.score[row] = found["keypoints_2d"][0], found["keypoint_score"][0]
+        if pose is not None:
+            people.keypoints[rows], people.score[rows] = pose.predict(pictures, boxes[rows])
     return people
 
 
@@ -96,7 +103,7 @@ def facing_of(headings: Headings, plane: GroundPlane) -> np.ndarray:
 
 def fit_people_rows(
     outlined: Outlined,
-    people: People,
+    people: RegressedPeople,
     camera: Camera,
     plane: GroundPlane,
     body: Body,

@@ -1,4 +1,4 @@
-"""What the fit of people is given, what it is told, and what it gives back.
+"""What networks see of people, what their fit is given, what sets it, and what it gives back.
 
 Camera frame as OpenCV's, metres; pixels are the frame's own, but in supports ideal ones, the lens undone.
 """
@@ -50,6 +50,37 @@ class PeopleFitSettings:
     max_range_m: float = field(default=150.0, metadata={"help": "farther than this nobody is placed, metres"})
     min_person_m: float = field(default=0.8, metadata={"help": "smaller people are refused, metres"})
     max_person_m: float = field(default=2.3, metadata={"help": "taller people are refused, metres"})
+
+
+@dataclass(frozen=True)
+class RegressedPeople:
+    """N people as networks see them: theta (N, 24, 3) rotation vectors, the first the orientation in the camera; beta
+    (N, 10); COCO's keypoints (N, 17, 2) px, an integer is a pixel's centre, with score (N, 17) 0 to 1, 0 where none was
+    looked for.
+
+    Raises ValueError where shapes differ.
+    """
+
+    theta: np.ndarray
+    beta: np.ndarray
+    keypoints: np.ndarray
+    score: np.ndarray
+
+    @staticmethod
+    def of_poses(theta: np.ndarray, beta: np.ndarray) -> RegressedPeople:
+        """People nobody has seen keypoints of."""
+        points = len(theta), len(COCO_17)
+        return RegressedPeople(theta, beta, np.full((*points, 2), np.nan), np.zeros(points))
+
+    def __post_init__(self) -> None:
+        count, points = len(self.theta), len(COCO_17)
+        shapes: dict[str, tuple[int, ...]] = {
+            "theta": (count, len(SMPL_24), 3), "beta": (count, 10), "keypoints": (count, points, 2),
+            "score": (count, points),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"people {name}: expected {shape}, got {getattr(self, name).shape}")
 
 
 @dataclass(frozen=True)

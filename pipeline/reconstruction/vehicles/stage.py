@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.shape_basis import ShapeBasis
-from models.vehicle_keypoints import Keypoints, VehicleKeypoints
+from models.topdown.keypoints import Keypoints
 from pipeline.core.boxes import box_iou
-from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.tables import RECONSTRUCTED, matrix
 from pipeline.reconstruction.outline_fit import Outlined
-from pipeline.reconstruction.rows import Progress, liftable, looked_at, row_of, tracks_of
+from pipeline.reconstruction.rows import liftable, row_of, tracks_of
 from pipeline.reconstruction.vehicles import fit as vehicle_fit
 
 
@@ -54,20 +52,6 @@ class MetricSettings:
     def __post_init__(self) -> None:
         if self.keypoint_weights and self.keypoint_config:
             raise ValueError("keypoint_weights and keypoint_config: expected one of them, both name a network")
-
-
-def predict_keypoints(
-    cutouts: pa.Table, frames: pa.Table, root: Path, network: VehicleKeypoints, progress: Progress | None = None
-) -> Keypoints:
-    """The network's points (N, 12) of vehicle CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame
-    cannot be read any more."""
-    shape, boxes = (len(cutouts), len(VEHICLE_12)), matrix(cutouts["bbox_xywh"], 4)
-    xy, score = np.full((*shape, 2), np.nan), np.zeros(shape)
-    sigma, state = np.full(shape, np.inf), np.zeros(shape, np.int64)
-    for rows, pictures in looked_at(cutouts, frames, root, progress):
-        found = network.predict(pictures, boxes[rows])
-        xy[rows], score[rows], sigma[rows], state[rows] = found.xy, found.score, found.sigma_px, found.state
-    return Keypoints(xy, score, sigma, state)
 
 
 def fit_vehicle_rows(

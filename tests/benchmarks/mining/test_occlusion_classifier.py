@@ -9,7 +9,8 @@ from cards import write_camera as write_cards
 from exact_truth import actor, rectangle, write_camera
 
 from benchmarks.mining.occlusion_classifier import annotated_whole, chance_of, compare, gated, simulated_whole
-from models.occlusion_classifier.predict import OcclusionClassifier
+from models.occlusion_classifier import SPEC
+from models.predictor import FramePredictor
 
 # The second person stands nearer and covers a third of the first; the third walks out of the picture.
 BOXES = pd.DataFrame(
@@ -39,14 +40,15 @@ def test_of_a_simulated_camera_whole_is_what_truth_says(tmp_path):
     assert simulated_whole(folder, tracks).tolist() == [False, True, False, False, False]
 
 
-class Oracle(OcclusionClassifier):
+class Oracle(FramePredictor):
     """Knows of a frame's five detections, in their order, that the first and the third are whole."""
 
     def __init__(self):
-        pass
+        super().__init__(SPEC)
 
-    def unoccluded(self, crops):
-        return np.array([0.99, 0.02, 0.97, 0.04, 0.2], np.float32)[: len(crops)]
+    def predict_batch(self, frames):
+        chance = np.array([0.99, 0.02, 0.97, 0.04, 0.2], np.float32)
+        return [f.objects.with_columns({"unoccluded_chance": chance[i : i + 1]}) for i, f in enumerate(frames)]
 
 
 def test_the_rows_count_and_the_bars_compare_at_each_deltas_recall(tmp_path):

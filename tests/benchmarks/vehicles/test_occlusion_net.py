@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.vehicles.occlusion_net import scene_bars, scene_row
-from models.occlusion_net.scores import Scored
+from models.metrics.hidden_keypoints import Scored
 
 RIGHT, WRONG = 0.02, 0.4
 

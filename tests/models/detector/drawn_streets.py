@@ -54,15 +54,14 @@ def write_coco(folder: Path, count: int) -> Path:
 
 
 def write_shards(folder: Path, count: int) -> Path:
-    """`count` streets as clip-art shards of two parts, every tenth of which validates; the folder."""
+    """`count` streets as clip-art shards of two parts, every tenth to validate; the folder."""
     images, objects = [], []
     for number in range(count):
         image, drawn = street(number)
         scene = f"gate/walt3d/{number}"
         jpeg = cv2.imencode(".png", image)[1].tobytes()
-        images.append(
-            {"scene_id": scene, "split": "val" if number % 10 == 9 else "train", "image": {"bytes": jpeg, "path": None}}
-        )
+        split = "val" if number % 10 == 9 else "train"
+        images.append({"scene_id": scene, "split": split, "image": {"bytes": jpeg, "path": None}})
         for (category, whole), seen in zip(drawn, visible(drawn), strict=True):
             ys, xs = np.nonzero(whole)
             box = [float(xs.min()), float(ys.min()), float(np.ptp(xs) + 1), float(np.ptp(ys) + 1)]

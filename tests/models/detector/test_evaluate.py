@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.detector.evaluate import Found, Wanted, average_precision, judge
+from models.detector.evaluate import Detected, Wanted, average_precision, evaluate_on
 from models.detector.pictures import Label, Picture
 from pipeline.core import masks
 from pipeline.core.instances import Instance
@@ -24,7 +24,7 @@ WANTED = [
 
 
 def test_what_is_found_as_it_is_counts_in_full():
-    found = [[Found(w.category, w.mask_rle, 0.9) for w in picture] for picture in WANTED]
+    found = [[Detected(w.category, w.mask_rle, 0.9) for w in picture] for picture in WANTED]
     rows = average_precision(WANTED, found, SIZE_HW)
     assert row(rows, "all") == {"objects of": "all", "count": 4, "AP50": 1.0, "AP": 1.0, "recall": 1.0}
     assert row(rows, "small")["count"] == 2 and row(rows, "medium")["count"] == 2 and row(rows, "large")["count"] == 0
@@ -33,24 +33,24 @@ def test_what_is_found_as_it_is_counts_in_full():
 
 
 def test_half_found_is_half_the_recall():
-    found = [[Found(w.category, w.mask_rle, 0.9) for w in WANTED[0]], []]
+    found = [[Detected(w.category, w.mask_rle, 0.9) for w in WANTED[0]], []]
     rows = average_precision(WANTED, found, SIZE_HW)
     assert row(rows, "all")["recall"] == 0.5
     assert row(rows, "all")["AP50"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_surer_mistake_costs_precision_and_a_less_sure_one_does_not():
-    right = [[Found(w.category, w.mask_rle, 0.5) for w in picture] for picture in WANTED]
-    wrong = [Found(c, square(40, 70, 20), s) for c in ("person", "vehicle") for s in (0.9,)]
+    right = [[Detected(w.category, w.mask_rle, 0.5) for w in picture] for picture in WANTED]
+    wrong = [Detected(c, square(40, 70, 20), s) for c in ("person", "vehicle") for s in (0.9,)]
     assert row(average_precision(WANTED, [[*right[0], *wrong], right[1]], SIZE_HW), "all")["AP50"] < 0.8
-    late = [Found(w.category, w.mask_rle, 0.1) for w in wrong]
+    late = [Detected(w.category, w.mask_rle, 0.1) for w in wrong]
     assert row(average_precision(WANTED, [[*right[0], *late], right[1]], SIZE_HW), "all")["AP50"] == 1.0
 
 
 def test_what_is_ignored_is_neither_wanted_nor_wrong():
     parked = Wanted("vehicle", square(60, 60, 40), 0.0, ignored=True)
     wanted = [[*WANTED[0], parked], WANTED[1]]
-    found = [[Found(w.category, w.mask_rle, 0.9) for w in picture] for picture in wanted]
+    found = [[Detected(w.category, w.mask_rle, 0.9) for w in picture] for picture in wanted]
     for seen in (found, [found[0][:2], found[1]]):
         assert row(average_precision(wanted, seen, SIZE_HW), "all") | {"AP": 1} == {
             "objects of": "all", "count": 4, "AP50": 1.0, "AP": 1, "recall": 1.0,
@@ -59,7 +59,7 @@ def test_what_is_ignored_is_neither_wanted_nor_wrong():
 
 def test_a_mask_that_is_half_off_is_right_at_50_and_wrong_above():
     wanted = [[Wanted("vehicle", square(10, 10, 40), 0.0)]]
-    found = [[Found("vehicle", masks.encode(np.ones((40, 60), bool), (10, 10), SIZE_HW), 0.9)]]  # IoU 2/3
+    found = [[Detected("vehicle", masks.encode(np.ones((40, 60), bool), (10, 10), SIZE_HW), 0.9)]]  # IoU 2/3
     result = row(average_precision(wanted, found, SIZE_HW), "all")
     assert result["AP50"] == pytest.approx(1.0) and result["AP"] == pytest.approx(0.4, abs=0.01)
 
@@ -73,7 +73,7 @@ def test_a_detector_is_judged_on_every_picture():
     def detector(image, bucket, frame_id):
         return [Instance("vehicle", 0.9, crop, (int(image[0, 0, 0]), 5))]
 
-    assert row(judge(detector, pictures), "all")["AP50"] == 1.0
+    assert row(evaluate_on(detector, pictures), "all")["AP50"] == 1.0
     pictures.append(Picture(np.zeros((10, 10, 3), np.uint8), []))
     with pytest.raises(ValueError, match="picture 2: expected"):
-        judge(detector, pictures)
+        evaluate_on(detector, pictures)

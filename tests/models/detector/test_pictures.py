@@ -24,7 +24,7 @@ def test_a_shards_scenes_come_with_the_masks_that_are_asked_for(tmp_path, which)
     source = ClipArt(write_shards(tmp_path, 20), which)
     assert len(source) == 18
     for index in (0, 9, 17):
-        number = index + index // 9  # scenes 9 and 19 are kept back
+        number = index + index // 9  # scenes 9 and 19 validate
         image, objects = street(number)
         assert np.array_equal(source[index].image_bgr, image)
         wanted = [m for _, m in objects] if which == "amodal" else visible(objects)
@@ -34,28 +34,42 @@ def test_a_shards_scenes_come_with_the_masks_that_are_asked_for(tmp_path, which)
         assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(found, kept, strict=True))
 
 
-def test_scenes_of_the_other_split_validate_and_never_train(tmp_path):
+def test_scenes_that_validate_never_train(tmp_path):
     folder = write_shards(tmp_path, 20)
-    train, judge = ClipArt(folder), ClipArt(folder, kept_back=True)
+    train, judge = ClipArt(folder), ClipArt(folder, split="val")
     assert len(judge) == 2
     assert np.array_equal(judge[0].image_bgr, street(9)[0])
+    assert len(train.scenes) == 18 and not set(train.scenes) & set(judge.scenes)
     seen = {train[k].image_bgr.tobytes() for k in range(len(train))}
     assert not seen & {judge[k].image_bgr.tobytes() for k in range(2)}
 
 
-def test_too_few_scenes_are_told(tmp_path):
-    with pytest.raises(ValueError, match="no scene whose split is val; a longer recording"):
-        ClipArt(write_shards(tmp_path, 4), kept_back=True)
+def test_shards_without_a_split_or_with_none_of_it_are_told(tmp_path):
+    few = write_shards(tmp_path / "few", 4)
+    assert len(ClipArt(few)) == 4
+    with pytest.raises(ValueError, match="expected scenes of split val, got none; compose more"):
+        ClipArt(few, split="val")
     with pytest.raises(ValueError, match="masks: expected one of visible, amodal, got 'both'"):
         ClipArt(tmp_path, "both")
+    part = few / "images" / "part-1.parquet"
+    pq.write_table(pq.read_table(part).drop_columns("split"), part)
+    with pytest.raises(ValueError, match=r"part-1\.parquet: expected a column split, got none; run .*GenerateClipArt"):
+        ClipArt(few)
 
 
-def test_shards_of_before_the_splits_are_told(tmp_path):
-    folder = write_shards(tmp_path, 4)
-    for part in (folder / "images").glob("*.parquet"):
-        pq.write_table(pq.read_table(part).drop_columns("split"), part)
-    with pytest.raises(ValueError, match="has no column split; run GenerateClipArt again"):
-        ClipArt(folder)
+def test_the_last_tenth_of_labelled_frames_validates_unless_the_file_says_another(tmp_path):
+    path = write_coco(tmp_path, 21)
+    train, val = (CocoFrames(path, tmp_path, split) for split in ("train", "val"))
+    assert val.names == ["019.png", "020.png"] and train.names == [f"{n:03d}.png" for n in range(19)]
+    content = json.loads(path.read_text())
+    for number, image in enumerate(content["images"]):
+        image["split"] = "val" if number in (3, 8) else "train"
+    path.write_text(json.dumps(content))
+    train, val = (CocoFrames(path, tmp_path, split) for split in ("train", "val"))
+    assert val.names == ["003.png", "008.png"] and len(train.names) == 19 and not set(train.names) & set(val.names)
+    path.write_text(json.dumps(content | {"images": [{**image, "split": "train"} for image in content["images"]]}))
+    with pytest.raises(ValueError, match="expected labelled pictures of split val, got none of 21"):
+        CocoFrames(path, tmp_path, "val")
 
 
 def test_coco_labels_are_read_by_their_names(tmp_path):

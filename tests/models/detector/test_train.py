@@ -8,17 +8,24 @@ import pytest
 import torch
 from drawn_streets import street, visible, write_coco, write_shards
 
-from models.detector.evaluate import judge
+from models.contract import Given, Preset
+from models.detector import SPEC, DetectorSettings, DetectorTraining, WindowSettings
+from models.detector.evaluate import evaluate_on, measure
 from models.detector.pictures import ClipArt
-from models.detector.presets import DetectorSettings
-from models.detector.train import CONFIG, WEIGHTS, train
-from models.detector.windows import WindowSettings
-from pipeline.detection.mmdet import MmdetDetector, MmdetSettings
+from models.detector.train import CONFIG
+from models.detector.train import train as trained
+from models.mm.segmenter import MmdetDetector, MmdetSettings
 
-SMALL = DetectorSettings(
-    width=0.125, channels=16, batch=2, steps=4, warmup=2, save_every=1, workers=0, threads=1, bfloat16=False,
-    window=WindowSettings(side_px=64),
-)  # fmt: skip
+NETWORK = DetectorSettings(width=0.125, channels=16)
+SMALL = DetectorTraining(
+    batch=2, steps=4, warmup=2, save_every=1, workers=0, threads=1, bfloat16=False, window=WindowSettings(side_px=64)
+)
+WEIGHTS = SPEC.trained
+
+
+def train(settings, given, folder, network=NETWORK, **more):
+    """A run by the network's Spec."""
+    return trained(SPEC, Preset(network, settings), given, folder, **more)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,7 @@ def full(one, size_hw):
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(shards, tmp_path):
-    source = {"shards": str(shards), "masks": "visible"}
+    source = Given(shards=shards)
     train(SMALL, source, tmp_path / "whole")
 
     def stop(done, steps):
@@ -62,7 +69,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(shards, tmp_path):
 
 
 def test_another_seed_learns_other_weights_and_another_configuration_is_refused(shards, tmp_path):
-    source = {"shards": str(shards), "masks": "visible"}
+    source = Given(shards=shards)
     few = dataclasses.replace(SMALL, steps=1)
     train(few, source, tmp_path / "one")
     train(dataclasses.replace(few, seed=1), source, tmp_path / "two")
@@ -72,29 +79,31 @@ def test_another_seed_learns_other_weights_and_another_configuration_is_refused(
 
 
 def test_a_run_starts_from_what_fits_of_other_weights(shards, tmp_path):
-    source = {"shards": str(shards), "masks": "visible"}
+    source = Given(shards=shards)
     few = dataclasses.replace(SMALL, steps=1, lr=1e-12, ema=0.5)
     train(few, source, tmp_path / "one")
     train(dataclasses.replace(few, seed=1), source, tmp_path / "two", init_from=tmp_path / "one" / WEIGHTS)
     one, two = weights_of(tmp_path / "one"), weights_of(tmp_path / "two")
     name = "backbone.stage1.0.conv.weight"
     assert torch.allclose(one[name], two[name], atol=1e-6)
-    wider = dataclasses.replace(few, width=0.25, channels=32)
+    wider = DetectorSettings(width=0.25, channels=32)
     with pytest.raises(ValueError, match="weights of another architecture"):
-        train(wider, source, tmp_path / "three", init_from=tmp_path / "one" / WEIGHTS)
+        train(few, source, tmp_path / "three", wider, init_from=tmp_path / "one" / WEIGHTS)
 
 
 def test_what_it_learned_is_what_the_mmdet_detector_finds(shards, tmp_path):
     """The circle: scenes, training, detection, with nothing downloaded."""
     learn = dataclasses.replace(
-        SMALL, width=0.25, channels=32, batch=8, steps=160, lr=3e-3, warmup=10, ema=0.05, save_every=1000,
+        SMALL, batch=8, steps=160, lr=3e-3, warmup=10, ema=0.05, save_every=1000,
         window=WindowSettings(side_px=96, smallest=0.9, largest=1.1, light=0.1, noise=2.0),
     )  # fmt: skip
-    train(learn, {"shards": str(shards), "masks": "visible"}, tmp_path)
+    train(learn, Given(shards=shards), tmp_path, DetectorSettings(width=0.25, channels=32))
     settings = MmdetSettings(config=str(tmp_path / CONFIG), checkpoint=str(tmp_path / WEIGHTS), min_score=0.05)
-    rows = judge(MmdetDetector(settings), ClipArt(shards, kept_back=True))
+    rows = evaluate_on(MmdetDetector(settings), ClipArt(shards, split="val"))
     assert rows[0]["count"] == 8
     assert rows[0]["AP50"] > 0.8, rows
+    measured = measure(SPEC, SPEC.presets["tiny"], Given(shards=shards), tmp_path / WEIGHTS)
+    assert measured[0]["count"] == 8 and measured[0]["AP50"] >= rows[0]["AP50"]  # with more candidates
     sure, overlaps = MmdetDetector(dataclasses.replace(settings, min_score=0.3)), []
     for seed in range(1000, 1006):
         image, objects = street(seed)
@@ -107,13 +116,12 @@ def test_what_it_learned_is_what_the_mmdet_detector_finds(shards, tmp_path):
 
 def test_coco_labels_train_as_well(tmp_path):
     labels = write_coco(tmp_path / "frames", 20)
-    source = {"labels": str(labels), "images": str(labels.parent)}
-    last = train(dataclasses.replace(SMALL, steps=2), source, tmp_path / "run")
+    last = train(dataclasses.replace(SMALL, steps=2), Given(labels=labels), tmp_path / "run")
     assert set(last) >= {"loss", "loss_mask", "seconds"}
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(shards, tmp_path, capsys):
-    source = {"shards": str(shards), "masks": "visible"}
+    source = Given(shards=shards)
 
     def stop(done, steps):
         if done == 3:
@@ -133,14 +141,14 @@ def test_a_checkpoint_that_carries_code_is_refused(shards, tmp_path):
     """mmengine runs the config that it finds in a checkpoint's meta."""
     torch.save({"state_dict": {"w": torch.ones(1)}, "meta": {"config": "x = 1"}}, tmp_path / "checkpoint_1.pth")
     with pytest.raises(ValueError, match=r"checkpoint_1\.pth: refused: it carries a config, which is code"):
-        train(SMALL, {"shards": str(shards), "masks": "visible"}, tmp_path)
+        train(SMALL, Given(shards=shards), tmp_path)
 
 
 def test_what_cannot_be_opened_claims_no_folder(shards, tmp_path):
     """The corrected line runs under the same name."""
-    source, few = {"shards": str(shards), "masks": "visible"}, dataclasses.replace(SMALL, steps=1)
+    source, few = Given(shards=shards), dataclasses.replace(SMALL, steps=1)
     with pytest.raises(ValueError, match="no such file"):
-        train(few, {"labels": str(tmp_path / "typo.json"), "images": str(tmp_path)}, tmp_path / "run")
+        train(few, Given(labels=tmp_path / "typo.json"), tmp_path / "run")
     with pytest.raises(ValueError, match="no such file"):
         train(few, source, tmp_path / "run", init_from=tmp_path / "typo.pth")
     train(few, source, tmp_path / "run")
@@ -149,7 +157,7 @@ def test_what_cannot_be_opened_claims_no_folder(shards, tmp_path):
 
 def test_two_processes_share_a_run(shards, tmp_path):
     """Also where a process's windows show nothing, from other weights, and on from where it was stopped."""
-    train(dataclasses.replace(SMALL, steps=1), {"shards": str(shards), "masks": "visible"}, tmp_path / "start")
+    train(dataclasses.replace(SMALL, steps=1), Given(shards=shards), tmp_path / "start")
     (tmp_path / "two.py").write_text(PROGRAM)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     for stops, code in ((3, 1), (0, 0)):
@@ -170,13 +178,14 @@ import dataclasses, os, sys
 from pathlib import Path
 import torch
 from mmengine.hooks import Hook
+from models.contract import Given, Preset
+from models.detector import SPEC, DetectorSettings, DetectorTraining, WindowSettings
 from models.detector import train as detector
-from models.detector.presets import DetectorSettings
-from models.detector.windows import WindowSettings
 
-shards, folder, start, stops = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-settings = DetectorSettings(width=0.125, channels=16, batch=1, steps=6, warmup=2, save_every=1, workers=0, threads=1,
-                            bfloat16=False, window=WindowSettings(side_px=64, at_object=0.0))
+shards, folder, start, stops = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
+settings = DetectorTraining(batch=1, steps=6, warmup=2, save_every=1, workers=0, threads=1, bfloat16=False,
+                            window=WindowSettings(side_px=64, at_object=0.0))
+preset = Preset(DetectorSettings(width=0.125, channels=16), settings)
 
 class Keep(Hook):
     def after_train(self, runner):
@@ -192,5 +201,5 @@ detector._follow = both
 def progress(done, steps):
     if done == stops:
         raise KeyboardInterrupt
-detector.train(settings, {"shards": shards, "masks": "visible"}, folder, init_from=start, progress=progress)
+detector.train(SPEC, preset, Given(shards=shards), folder, init_from=start, progress=progress)
 """

@@ -6,8 +6,9 @@ from drawn_streets import BLUE, RED, SIZE_HW, street, visible
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.detector import WindowSettings
 from models.detector.pictures import Label, Picture
-from models.detector.windows import WindowSettings, window
+from models.detector.windows import window
 
 PLAIN = WindowSettings(side_px=64, smallest=0.8, largest=1.6, light=0.0, noise=0.0)
 

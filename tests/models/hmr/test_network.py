@@ -1,19 +1,19 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import default_collate
 
+import models
 from models.geometry import exp_so3
-from models.hmr.data import RenderedPeople, told_facing
+from models.hmr import HeadSettings, LossWeights
+from models.hmr.data import RenderedPeople, known_facing
 from models.hmr.discriminator import Discriminator, critic_loss, predictor_loss
-from models.hmr.head import FACING, HeadSettings
-from models.hmr.network import FOCAL_SIDES, HumanMeshNetwork, LossWeights, build_network, config_of, weak_translation
+from models.hmr.head import FACING
+from models.hmr.network import FOCAL_SIDES, MeshNetwork, weak_translation
 from models.hmr.released import read_released
-from models.hmr.scores import mpjpe_mm, pa_mpjpe_mm
-from models.layers.vit import BackboneSettings
+from models.layers.settings import BackboneSettings
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def batch(people_library):
 @pytest.fixture
 def network(small):
     torch.manual_seed(0)
-    return HumanMeshNetwork(small)
+    return MeshNetwork(small)
 
 
 def test_a_sample_is_a_function_of_its_number(people_library):
@@ -39,62 +39,69 @@ def test_one_batch_can_be_learnt_by_heart(network, batch):
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     losses = []
     for _ in range(40):
-        parts = network.loss(batch)
+        parts = network.loss(network(batch), batch)
         optimizer.zero_grad()
-        parts["loss"].backward()
+        parts["total"].backward()
         optimizer.step()
-        losses.append((parts["points_3d"] + parts["points_2d"]).item())
+        losses.append((parts["points_3d"] + parts["points_2d"] / 0.25).item())
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_the_truth_has_no_error_and_an_untrained_network_does(network, batch):
-    found = {name: (total[0] / total[1]).item() for name, total in network.eval().metrics(batch).items()}
+def test_an_untrained_network_has_errors_and_the_truth_has_none(network, batch):
+    pred = network.eval()(batch)
+    found = {name: (total[0] / total[1]).item() for name, total in network.metrics(pred, batch).items()}
     assert found["mpjpe_mm"] > found["pa_mpjpe_mm"] > 30 and 0 <= found["pck"] <= 1
-    joints = batch["points_3d"]
-    assert mpjpe_mm(joints, joints).max() == 0
+    true = pred._replace(rotations=batch["theta"], points_3d=batch["points_3d"], points_2d=batch["points_2d"])
+    known = {name: (total[0] / total[1]).item() for name, total in network.metrics(true, batch).items()}
+    assert known["mpjpe_mm"] == 0 and known["pck"] == 1
+    assert known["pa_mpjpe_mm"] < 1e-3 and known["orientation_deg"] < 0.1
 
 
-def test_procrustes_takes_any_similarity_away_but_not_a_mirror(batch):
-    joints = batch["points_3d"]
-    R = exp_so3(torch.tensor([0.3, -1.0, 0.5]))
-    assert pa_mpjpe_mm(1.7 * joints @ R.T + 2.0, joints).max() < 1e-3
-    assert pa_mpjpe_mm(joints * torch.tensor([-1.0, 1, 1]), joints).max() > 5
+def test_each_part_of_the_loss_has_its_weight(network, batch, small):
+    """Parts are weighted already: with twice the weight of one, that one is twice as large and no other changes."""
+    pred = network.eval()(batch)
+    once = network.loss(pred, batch)
+    for name in ("points_2d", "orientation", "betas", "heatmaps", "adversarial", "discriminator"):
+        network.settings = replace(small, weights=replace(small.weights, **{name: 2 * getattr(small.weights, name)}))
+        twice = network.loss(pred, batch)
+        assert twice[name].item() == pytest.approx(2 * once[name].item(), rel=1e-4)
+        assert (twice["total"] - once["total"]).item() == pytest.approx(once[name].item(), rel=1e-2, abs=1e-6)
 
 
-def test_it_starts_upright_and_facing_the_camera(network):
-    rotations, beta, camera = network.eval()(torch.rand(2, 3, 64, 48))
+def test_it_starts_upright_and_facing_the_camera(network, pictures):
+    rotations, beta, camera, *_ = network.eval()(pictures(2))
     assert (rotations[:, 0] - FACING).abs().max() < 0.2
     assert beta.abs().max() < 0.2 and (camera[:, 0] - 0.9).abs().max() < 0.2
 
 
-def test_it_starts_turned_to_where_it_is_told_that_bodies_face(network):
-    """And stands upright in the picture; a network that is told nothing has nothing to start from."""
+def test_it_starts_turned_to_where_bodies_face(network, pictures):
+    """And stands upright in the picture; of those whose facing is not known there is nothing to start from."""
     facing = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1, 0.2], [-0.3, 0.0, 0.9], [0.0, 0.0, 0.0]]), dim=1)
-    rotations, _, _ = network.eval()(torch.rand(3, 3, 64, 48), facing)
+    rotations = network.eval()(pictures(3, facing)).rotations
     assert (rotations[:2, 0, :, 2] - facing[:2]).abs().max() < 0.2
     assert (rotations[:2, 0, 1, 1] < -0.9).all()
     assert (rotations[2, 0] - FACING).abs().max() < 0.2
 
 
-def test_motion_tells_about_where_a_body_faces_and_mostly_rightly():
+def test_motion_knows_about_where_a_body_faces_and_mostly_rightly():
     rng, orientation = np.random.default_rng(3), np.array([2.0, 0.5, -0.3])
     forward = exp_so3(torch.from_numpy(orientation)).numpy()[:, 2]
-    told = np.stack([told_facing(orientation, rng) for _ in range(4000)])
-    known = told.any(axis=1)
-    apart = np.degrees(np.arccos(told[known] @ forward))
-    assert known.mean() == pytest.approx(0.6, abs=0.03) and np.allclose(np.linalg.norm(told[known], axis=1), 1)
+    facing = np.stack([known_facing(orientation, rng) for _ in range(4000)])
+    known = facing.any(axis=1)
+    apart = np.degrees(np.arccos(facing[known] @ forward))
+    assert known.mean() == pytest.approx(0.6, abs=0.03) and np.allclose(np.linalg.norm(facing[known], axis=1), 1)
     assert 10 < np.median(apart) < 16 and 0.01 < (apart > 60).mean() < 0.04
 
 
 def test_a_keypoint_is_where_most_of_its_heat_lies(network):
-    """Two places, of which one has three times the other's heat: its middle, and three quarters sure."""
+    """Two places, of which one has three times the other's heat: its middle, and a score of three quarters."""
     cells = network.heatmaps.cells
     xy = torch.tensor([[-0.1, 0.2], [0.2, -0.3]])
     near = torch.exp(-(cells - xy[:, None]).square().sum(-1) / (2 * 0.045**2))
     heat = (0.75 * near[0] / near[0].sum() + 0.25 * near[1] / near[1].sum()).log()
-    places, sure = network.heatmaps.places(heat.expand(1, 29, -1))
-    assert (places - xy[0]).abs().max() < 0.02
-    assert sure == pytest.approx(torch.full((1, 29), 0.75), abs=0.03)
+    points, score = network.heatmaps.points(heat.expand(1, 29, -1))
+    assert (points - xy[0]).abs().max() < 0.02
+    assert score == pytest.approx(torch.full((1, 29), 0.75), abs=0.03)
 
 
 def test_the_crops_camera_puts_a_body_of_scale_one_half_a_side_around(network):
@@ -135,24 +142,17 @@ def test_the_discriminator_learns_to_tell_real_from_predicted():
 
 
 def test_without_the_adversarial_term_there_is_no_discriminator(batch, small):
-    plain = HumanMeshNetwork(replace(small, weights=LossWeights(adversarial=0.0)))
+    plain = MeshNetwork(replace(small, weights=LossWeights(adversarial=0.0)))
     assert not any("discriminator" in name for name in plain.state_dict())
-    assert "adversarial" not in plain.loss(batch)
+    assert "adversarial" not in plain.loss(plain(batch), batch)
 
 
-def test_nothing_is_dropped_at_test_time(small):
+def test_nothing_is_dropped_at_test_time(small, pictures):
     dropping = replace(small, backbone=replace(small.backbone, drop_path=0.5), head=replace(small.head, dropout=0.5))
-    network, image = HumanMeshNetwork(dropping).eval(), torch.rand(2, 3, 64, 48)
-    assert torch.equal(network(image)[0], network(image)[0])
+    network, batch = MeshNetwork(dropping).eval(), pictures(2)
+    assert torch.equal(network(batch).rotations, network(batch).rotations)
     network.train()
-    assert not torch.equal(network(image)[0], network(image)[0])
-
-
-def test_a_config_rebuilds_the_network(small):
-    rebuilt = build_network(config_of(small), Path("w.safetensors"))
-    assert rebuilt.settings == small
-    with pytest.raises(ValueError, match="expected weights of hmr, got those of 'matting'"):
-        build_network({"model": "matting"}, Path("w.safetensors"))
+    assert not torch.equal(network(batch).rotations, network(batch).rotations)
 
 
 def _released_state(network):
@@ -170,15 +170,18 @@ def _plain(small):
         told_facing=False,
     )
     torch.manual_seed(3)
-    return HumanMeshNetwork(settings)
+    return MeshNetwork(settings)
 
 
-def test_a_released_checkpoint_is_read_by_its_names(tmp_path, small):
+def test_a_released_checkpoint_is_read_by_its_names(tmp_path, small, pictures):
+    """And stands wherever weights are asked for; its network takes no facing."""
     network, path = _plain(small).eval(), tmp_path / "epoch=35.ckpt"
     torch.save({"state_dict": _released_state(network), "epoch": 35}, path)
-    found, image = read_released(path).eval(), torch.rand(2, 3, 64, 48)
-    for ours, theirs in zip(found(image), network(image), strict=True):
-        assert torch.equal(ours, theirs)
+    found, batch = models.load("hmr", path, "cpu").network, pictures(2)
+    for turned in (batch, batch | {"facing": torch.eye(3)[:2]}):
+        ours, theirs = found(turned), network(batch)
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(ours, theirs, strict=True) if a is not None)
+        assert ours.heat is None
 
 
 def test_the_layers_have_the_names_and_shapes_of_the_release(small):

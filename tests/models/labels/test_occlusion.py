@@ -8,11 +8,10 @@ from chance import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.labels.occlusion import read_labelled
+from models.labels.occlusion import LABELS, OCCLUDED, crop_of
 from models.labels.occlusion_csv import crops_of_csv, csv_of, read_csv
 from models.labels.occlusion_cvat import crops_of_cvat
-from models.occlusion_classifier.crops import LABELS, OCCLUDED, crop_of
-from models.occlusion_classifier.data import stored
+from models.occlusion_classifier.data import read_labelled, stored
 from pipeline.core.frames import decode_image
 
 
@@ -115,6 +114,15 @@ def test_an_attribute_goes_before_the_shapes_name_and_that_before_cvats_flag(tmp
     shapes = BOX.format(flag=1, more=said) + POLYGON.format(label="occluded_by_static") + BOX.format(flag=1, more="")
     table = crops_of_cvat(*cvat(tmp_path, shapes))
     assert table["classes"].to_pylist() == [["truncated"], ["occluded_by_static"], list(OCCLUDED)]
+
+
+def test_shapes_of_one_picture_are_one_group_however_often_the_file_has_it(tmp_path):
+    path, images = cvat(tmp_path, BOX.format(flag=0, more="") * 2)
+    cv2.imwrite(str(images / "b.png"), picture(1))
+    entry = path.read_text().split("<version>1.1</version>")[1].removesuffix("</annotations>")
+    more = entry.replace("a.png", "b.png") + entry.replace("a.png", "../images/a.png")
+    table = crops_of_cvat(write(path, f"<annotations>{entry}{more}</annotations>"), images)
+    assert table["group"].to_pylist() == [0, 0, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,9 @@
+import math
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.layers import heatmaps
 
@@ -49,3 +53,61 @@ def test_the_spread_is_the_errors_without_the_targets_blur(error):
     point = torch.full((1, 1, 2), 19.6)
     probability = heatmaps.distributions(gaussian_logits(point, (error**2 + heatmaps.TARGET_SIGMA**2) ** 0.5))
     assert heatmaps.spread(probability, heatmaps.peaks(probability)).item() == pytest.approx(error, rel=0.03)
+
+
+@given(st.floats(3, 52), st.floats(3, 52))
+def test_centre_of_a_gaussian_is_found_between_cells(x, y):
+    logits = (heatmaps.gaussian_targets(torch.tensor([[[x, y]]]), 56) + 1e-12).log()
+    cells, confidence = heatmaps.means_about_peaks(logits)
+    assert (cells[0, 0] - torch.tensor([x, y])).abs().max() < 0.03
+    assert 0.98 < confidence[0, 0] <= 1
+
+
+def test_the_likelier_of_two_peaks_and_its_share():
+    target = 0.7 * heatmaps.gaussian_targets(torch.tensor([[[10.0, 20.0]]]), 56)
+    target = target + 0.3 * heatmaps.gaussian_targets(torch.tensor([[[40.0, 20.0]]]), 56)
+    cells, confidence = heatmaps.means_about_peaks((target + 1e-12).log())
+    torch.testing.assert_close(cells[0, 0], torch.tensor([10.0, 20.0]), atol=0.03, rtol=0)
+    assert abs(confidence.item() - 0.7) < 0.02
+
+
+def test_gradient_agrees_with_finite_differences_and_is_finite_at_the_rim():
+    logits = torch.randn(1, 2, 9, 9, dtype=torch.float32) * 0.3
+    logits[0, 0, 4, 4], logits[0, 1, 0, 8] = 5, 5  # the second peak lies in a corner
+    logits.requires_grad_(True)
+    cells, confidence = heatmaps.means_about_peaks(logits)
+    weights = torch.tensor([[[0.3, -0.2], [0.5, 0.7]]])
+    ((cells * weights).sum() + confidence.sum()).backward()
+    step, flat = 1e-2, logits.detach()
+    for index in ((0, 0, 4, 5), (0, 0, 7, 7), (0, 0, 0, 0), (0, 1, 1, 7)):
+        values = []
+        for sign in (1, -1):
+            moved = flat.clone()
+            moved[index] += sign * step
+            c, conf = heatmaps.means_about_peaks(moved)
+            values.append(((c * weights).sum() + conf.sum()).item())
+        assert abs((values[0] - values[1]) / (2 * step) - logits.grad[index].item()) < 2e-4
+
+
+@pytest.mark.parametrize(
+    ("radius", "expected", "mass"), [(1.5, [2.0, 1.25], 0.8), (0.5, [2.0, 1.0], 0.6), (99, None, 1.0)]
+)
+def test_the_mean_within_a_radius_leaves_out_what_is_farther(radius, expected, mass):
+    """Cells in no order: a peak, a neighbour one cell below it, and one far away."""
+    cells = torch.tensor([[9.0, 9.0], [2.0, 1.0], [2.0, 2.0]])
+    probability = torch.tensor([[[0.2, 0.6, 0.2]]])
+    point, confidence = heatmaps.means_within(probability, cells, radius)
+    expected = expected or (probability[0] @ cells)[0].tolist()
+    assert point[0, 0].tolist() == pytest.approx(expected) and confidence.item() == pytest.approx(mass)
+
+
+def test_cross_entropy_is_least_at_the_target_and_is_a_mean_over_those_that_have_one():
+    target = heatmaps.gaussian_targets(POINTS, SIZE)
+    entropy = -(target * (target + 1e-30).log()).sum((-1, -2)).mean().item()
+    assert heatmaps.cross_entropy((target + 1e-30).log(), target).item() == pytest.approx(entropy, abs=1e-3)
+    assert heatmaps.cross_entropy(gaussian_logits(POINTS + 1, 1.0), target).item() > entropy + 0.4
+    flat = torch.zeros_like(target)
+    one = target.clone()
+    one[:, 1:] = 0
+    assert heatmaps.cross_entropy(flat, one).item() == pytest.approx(math.log(SIZE**2))
+    assert heatmaps.cross_entropy(flat, flat) == 0

@@ -11,10 +11,10 @@ import torch
 from torch.utils.data import default_collate
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
+from models.geometry.view_sets import Views, box_cameras, to_box
 from models.occlusion_net.data import RenderedViews
-from models.occlusion_net.view_sets import Views, box_cameras, to_box
 from models.shape_basis import ShapeBasis, load_bases
-from models.vehicle_keypoints import Keypoints
+from models.topdown.keypoints import Keypoints
 from pipeline.core.tables import CUTOUTS, FRAMES, RECONSTRUCTED
 from pipeline.reconstruction.shape_priors import states_alone
 

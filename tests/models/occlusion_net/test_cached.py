@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.occlusion_net.cached import GraphTraining, collect, fit_graphs, judge
+from benchmarks.vehicles.self_views import with_detected_views
+from models.geometry.view_sets import POINTS
 from models.occlusion_net.data import CAR_RENDER, RenderedViews
 from models.occlusion_net.lifting import vehicles_basis
-from models.occlusion_net.network import NetworkSettings, OcclusionNet
-from models.occlusion_net.self_views import with_detected_views
-from models.occlusion_net.view_sets import POINTS
+from models.occlusion_net.network import OcclusionNet, OcclusionNetSettings
+from models.occlusion_net.stack import GraphTraining, collect, fit_graphs, scores_of
 
-SETTINGS = NetworkSettings(width=8, hidden=32, supervision="truth")
+SETTINGS = OcclusionNetSettings(width=8, hidden=32, supervision="truth")
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def cached(car_views):
 
 def test_graphs_learn_where_hidden_points_are(cached):
     graphs = fit_graphs(SETTINGS, cached, GraphTraining(steps=150, batch=16, lr=5e-3))
-    before, after = judge(None, cached), judge(graphs, cached)
+    before, after = scores_of(None, cached), scores_of(graphs, cached)
     hidden = after.state > 0
     assert before.pck("heatmap", hidden) < 0.6 < after.pck("graph", hidden)
     assert before.auc("heatmap") == 1 and after.auc("graph") > 0.97 and np.isfinite(after.yaw_deg).all()
@@ -40,7 +40,7 @@ def test_fit_is_the_same_for_the_same_seed(cached):
 
 def test_noise_on_the_input_makes_it_worse(cached):
     graphs = fit_graphs(SETTINGS, cached, GraphTraining(steps=60, batch=16))
-    clean, noisy = (judge(graphs, cached, noise=sigma) for sigma in (0.0, 0.5))
+    clean, noisy = (scores_of(graphs, cached, noise=sigma) for sigma in (0.0, 0.5))
     assert noisy.error["graph"].mean() > clean.error["graph"].mean()
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 
+from models.geometry.boxes import box_of_cells
 from models.occlusion_net.data import CAR_RENDER, Kept, RenderedViews, flip_view, mirrored
-from models.occlusion_net.frames import box_of_cells
 from models.occlusion_net.trifocal import transfer
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from models.occlusion_net.drawing import LEAST_PX, LINKS, drawn, overlay
 from models.occlusion_net.predict import Vehicles
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from models.occlusion_net.predict import load, predict
 from scipy.io import savemat
 
 from calibration.camera import edge_to_pixel
@@ -16,9 +17,7 @@ from models.labels.pascal3d import ANCHORS
 from models.labels.views import NAMES
 from models.occlusion_net import labelled
 from models.occlusion_net.data import CAR_RENDER
-from models.occlusion_net.evaluate import WEIGHTS, main
-from models.occlusion_net.labelled import read_labelled, samples_of, score, subset
-from models.occlusion_net.predict import load, predict
+from models.occlusion_net.evaluate import WEIGHTS, main, read_labelled, samples_of, score, subset
 from models.synthetic.vehicle_crops import composed
 
 OFFSETS = np.array([[20, 30], [460, 30]])  # of the two crops of a frame

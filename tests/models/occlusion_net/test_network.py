@@ -3,21 +3,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from models.occlusion_net.recipe import start_from
 
 from models.checkpoints import read_weights, write_weights
 from models.occlusion_net.network import (
     SUPERVISION,
-    NetworkSettings,
     OcclusionNet,
+    OcclusionNetSettings,
     box_error,
     build_network,
     config_of,
     heatmap_loss,
     hidden_loss,
 )
-from models.occlusion_net.recipe import start_from
 
-TINY = NetworkSettings(width=8, hidden=16)
+TINY = OcclusionNetSettings(width=8, hidden=16)
 
 
 def test_heatmaps_have_56_cells_a_side_and_one_map_a_keypoint(batch):

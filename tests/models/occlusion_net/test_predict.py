@@ -7,13 +7,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from mm_scene import scene, train_by_heart, write_config
+from models.occlusion_net.predict import load, main, predict
 
 from models.checkpoints import write_weights
-from models.occlusion_net.network import NetworkSettings, OcclusionNet, config_of
-from models.occlusion_net.predict import load, main, predict
+from models.occlusion_net.network import OcclusionNet, OcclusionNetSettings, config_of
 from pipeline.core.tables import DETECTIONS, FRAMES
 
-SETTINGS = NetworkSettings(width=8, hidden=16)
+SETTINGS = OcclusionNetSettings(width=8, hidden=16)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_what_cannot_be_read_is_one_line(options, message, weights, picture, cap
 
 
 def test_weights_without_graphs_are_refused(tmp_path):
-    settings = NetworkSettings(width=8, graph=False, lift=False)
+    settings = OcclusionNetSettings(width=8, graph=False, lift=False)
     write_weights(tmp_path / "b.safetensors", OcclusionNet(settings), config_of(settings))
     with pytest.raises(ValueError, match="expected weights with both graphs"):
         load(tmp_path / "b.safetensors")

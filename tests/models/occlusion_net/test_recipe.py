@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from models.occlusion_net.recipe import PRESETS, build
 
 from models.occlusion_net.evaluate import load_network, main
-from models.occlusion_net.network import NetworkSettings
-from models.occlusion_net.recipe import PRESETS, build
+from models.occlusion_net.network import OcclusionNetSettings
 from models.occlusion_net.stack import main as stack_main
 from models.train import TrainSettings, train
 
-TINY = NetworkSettings(width=8, hidden=16)
+TINY = OcclusionNetSettings(width=8, hidden=16)
 SHORT = TrainSettings(steps=3, batch=4, warmup=1, evaluate_every=3, val_samples=4, workers=0, bfloat16=False)
 
 

@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from models.occlusion_net.recipe import build
 
+from models.geometry.boxes import CELL_PX, INPUT_PX, MAP_CELLS
+from models.geometry.object_poses import focal_px
 from models.occlusion_net import view_samples
 from models.occlusion_net.data import Kept, RenderedViews
-from models.occlusion_net.frames import CELL_PX, INPUT_PX, MAP_CELLS
 from models.occlusion_net.lifting import vehicles_basis
-from models.occlusion_net.network import NetworkSettings
-from models.occlusion_net.object_poses import focal_px
-from models.occlusion_net.recipe import build
+from models.occlusion_net.network import OcclusionNetSettings
 from models.occlusion_net.trifocal import transfer
 from models.occlusion_net.view_samples import (
     Mixed,
@@ -23,7 +23,7 @@ from models.occlusion_net.view_samples import (
 from models.train import TrainSettings, train
 from tests.models.occlusion_net.conftest import Detector, drive
 
-TINY = NetworkSettings(width=8, hidden=16)
+TINY = OcclusionNetSettings(width=8, hidden=16)
 # Ours of CarFusion's fourteen.
 _POINT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13)
 
@@ -167,7 +167,7 @@ def test_what_does_not_go_together_is_told(tmp_path, carfusion, passing):
     with pytest.raises(ValueError, match="goes without --images"):
         build(TINY, 0, tmp_path, labels=carfusion, cameras=[(tmp_path, passing.camera, Detector(passing))])
     with pytest.raises(ValueError, match="supervision truth"):
-        build(NetworkSettings(width=8, hidden=16, supervision="truth"), 0, tmp_path, labels=carfusion)
+        build(OcclusionNetSettings(width=8, hidden=16, supervision="truth"), 0, tmp_path, labels=carfusion)
     (carfusion / "car_craig1" / "images_jpg" / "2_0003.jpg").unlink()
     with pytest.raises(ValueError, match=r"1 of 24 labelled frames have no picture.*2_0003.jpg"):
         build(TINY, 0, tmp_path, labels=carfusion)

@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-
-from models.occlusion_net.trifocal import transfer
-from models.occlusion_net.view_sets import view_sets
 from models.occlusion_net.views import MOTIONS, coverage, covered, main, motions, views_of_camera
+
+from models.geometry.view_sets import view_sets
+from models.occlusion_net.trifocal import transfer
 from tests.models.occlusion_net.conftest import Detector, drive
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from models.synthetic.car_views import directions, draw_view_shard, read_views
-from models.synthetic.car_views_plan import SEEN, UNSEEN, CarViewSettings, plan_views
+from models.synthetic.car_views import directions, read_views, render_views
+from models.synthetic.plans import SEEN, UNSEEN, CarViewSettings, plan_views
 
 
 def test_cameras_show_the_keypoints_where_the_sprites_have_them(car_views):
@@ -36,7 +36,7 @@ def test_splits_share_no_vehicle_and_unseen_bodies_are_unseen(views_folder):
 
 def test_same_job_same_bytes(views_folder, small_views, tmp_path):
     job = next(job for job in plan_views(small_views, tmp_path) if job.split == "unseen")
-    draw_view_shard(job)
+    render_views(job)
     assert job.out.read_bytes() == (views_folder / "unseen" / job.name).read_bytes()
 
 

@@ -1,12 +1,11 @@
 import numpy as np
 
-from models.hmr.data import matrices
-from models.hmr.points import FLIP_ORDER
-from models.hmr.shape import fitted_betas
+from models.body_model.points import FLIP_ORDER
+from models.hmr.data import fitted_betas, matrices
 from models.synthetic.people_crops import compose, flip_sprite
-from models.synthetic.people_plan import PeopleSettings, plan_people
-from models.synthetic.people_shards import BODIES, bodies_of, draw_people_shard
+from models.synthetic.people_shards import BODIES, bodies_of, render_people
 from models.synthetic.people_sprites import HEIGHT_PX
+from models.synthetic.plans import PeopleSettings, plan_people
 from pipeline.core.skeletons import SMPL_PARENTS
 
 # Joints well inside the body: no cloth, hand or foot decides whether they lie on the silhouette.
@@ -15,7 +14,7 @@ INNER = [0, 1, 2, 3, 4, 5, 6, 9]
 
 def test_the_same_job_writes_the_same_bytes(people_folder, tmp_path):
     job = plan_people(PeopleSettings(people=2, views=4, val_people=1, vehicles=1, per_shard=2), tmp_path)[0]
-    draw_people_shard(job)
+    render_people(job)
     assert job.out.read_bytes() == (people_folder / "train" / job.name).read_bytes()
 
 

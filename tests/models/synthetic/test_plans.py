@@ -3,14 +3,14 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.synthetic.plans import DrawJob, plan_jobs
+from models.synthetic.plans import RenderJob, plan_jobs
 
 COUNTS = st.dictionaries(st.sampled_from(["train", "val", "test"]), st.integers(1, 200), min_size=1)
 
 
 @given(COUNTS, st.integers(1, 40))
 def test_every_split_is_shared_out_among_full_shards_and_one_rest(counts, per_shard):
-    jobs = plan_jobs(DrawJob, counts, per_shard, 3, 0, Path("crops"))
+    jobs = plan_jobs(RenderJob, counts, per_shard, 3, 0, Path("crops"))
     assert len({job.out for job in jobs}) == len(jobs)
     for split, total in counts.items():
         shares = [job.count for job in jobs if job.split == split]
@@ -19,5 +19,7 @@ def test_every_split_is_shared_out_among_full_shards_and_one_rest(counts, per_sh
 
 
 def test_a_shard_lies_in_the_folder_of_its_split():
-    job = plan_jobs(DrawJob, {"val": 5}, 2, 3, 0, Path("crops"))[-1]
-    assert job == DrawJob("val", 2, 1, 3, 0, Path("crops/val/part-00002.parquet")) and job.name == "part-00002.parquet"
+    job = plan_jobs(RenderJob, {"val": 5}, 2, 3, 0, Path("crops"))[-1]
+    assert (
+        job == RenderJob("val", 2, 1, 3, 0, Path("crops/val/part-00002.parquet")) and job.name == "part-00002.parquet"
+    )

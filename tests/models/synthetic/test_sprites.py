@@ -6,9 +6,9 @@ import open3d as o3d
 import pytest
 
 from calibration.camera import Camera, GroundPlane
-from models.synthetic.sprites import SIDE_PX, Placed, draw_light, draw_place, draw_sprite, self_hidden
-from models.synthetic.vehicle_plan import SEEDS, CropSettings, plan_shards
-from models.synthetic.vehicle_shards import draw_vehicle_shard, read_backdrops, read_library
+from models.synthetic.plans import CROP_SEEDS, CropSettings, plan_crops
+from models.synthetic.sprites import SIDE_PX, Placed, render_sprite, sample_illumination, sample_place, self_hidden
+from models.synthetic.vehicle_shards import read_backdrops, read_library, render_vehicles
 from pipeline.core.mesh import Mesh
 from pipeline.simulate.vehicles.fleet import BODY_TYPES, make_vehicle
 
@@ -30,13 +30,13 @@ def placed(yaw=0.0, away=20.0):
 
 
 def draw(vehicle, place, rng):
-    return draw_sprite("sedan", 1, vehicle.mesh, vehicle.keypoints, place, draw_light(rng), rng)
+    return render_sprite("sedan", 1, vehicle.mesh, vehicle.keypoints, place, sample_illumination(rng), rng)
 
 
 @pytest.mark.parametrize("body", BODY_TYPES)
 def test_a_keypoint_that_is_not_hidden_is_where_its_ray_meets_the_vehicle(body, rng):
-    vehicle = make_vehicle(body, SEEDS["val"] + 5)
-    place = draw_place(rng, 0.6 * vehicle.dims_lwh_m[0])
+    vehicle = make_vehicle(body, CROP_SEEDS["val"] + 5)
+    place = sample_place(rng, 0.6 * vehicle.dims_lwh_m[0])
     sprite = draw(vehicle, place, rng)
     corners = place.project(vehicle.mesh.vertices)
     low = corners.min(axis=0)
@@ -80,12 +80,12 @@ def test_the_silhouette_is_the_projection_of_the_box(rng):
 
 
 def test_its_shadow_falls_away_from_the_sun(rng):
-    light = draw_light(rng)
+    light = sample_illumination(rng)
     light = type(light)(np.array([1.0, 0, 1.0]) / np.sqrt(2), np.ones(3), np.full(3, 0.2), np.full(3, 0.1), 1.0,
                         np.ones(3), False, 0.0)  # fmt: skip
     place = placed(yaw=0.0)
     mesh = box_mesh()
-    sprite = draw_sprite("sedan", 1, mesh, np.zeros((12, 3)), place, light, rng)
+    sprite = render_sprite("sedan", 1, mesh, np.zeros((12, 3)), place, light, rng)
     dark = sprite.ground[..., 0] < 128
     middle = sprite.ground.shape[1] / 2
     assert dark.any() and np.nonzero(dark)[1].mean() < middle - 2  # the sun stands to the right
@@ -94,16 +94,16 @@ def test_its_shadow_falls_away_from_the_sun(rng):
 
 def test_places_are_those_of_street_cameras(rng):
     for _ in range(50):
-        place = draw_place(rng, 3.0)
+        place = sample_place(rng, 3.0)
         assert 4 <= place.plane.d <= 14 and 700 <= place.camera.K[0, 0] <= 1600
         assert place.t[2] == pytest.approx(0, abs=1e-9) and place.eye[2] == pytest.approx(place.plane.d)
         pixel = place.project(np.zeros(3))
         assert (pixel > -1).all() and (pixel < [1281, 721]).all()
 
 
-def test_the_same_job_gives_the_same_bytes_and_comes_back_as_it_was_drawn(crops_folder, tmp_path, library):
-    again = plan_shards(CropSettings(vehicles=6, views=3, val_vehicles=3, per_shard=6), tmp_path)[0]
-    draw_vehicle_shard(again)
+def test_the_same_job_gives_the_same_bytes_and_comes_back_as_it_was_rendered(crops_folder, tmp_path, library):
+    again = plan_crops(CropSettings(vehicles=6, views=3, val_vehicles=3, per_shard=6), tmp_path)[0]
+    render_vehicles(again)
     assert again.out.read_bytes() == (crops_folder / "train" / again.out.name).read_bytes()
     assert len(library.vehicles) == 18 and len(library.people) == 6 and len(library.backdrops) == 2
     for sprite in [*library.vehicles, *library.people]:

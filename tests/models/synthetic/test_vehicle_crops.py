@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from models.metrics.keypoints import pck_radius_cells
 from models.synthetic.vehicle_crops import (
-    FLIP_ORDER,
     OCCLUDED,
     SELF_OCCLUDED,
     TRUNCATED,
@@ -12,7 +12,7 @@ from models.synthetic.vehicle_crops import (
     states_in_crop,
 )  # fmt: skip
 from models.vehicle_keypoints.data import RenderedCrops
-from models.vehicle_keypoints.network import pck_radius_cells
+from pipeline.core.skeletons import VEHICLE_12
 
 
 def test_flipped_twice_is_as_it_was(library):
@@ -24,7 +24,7 @@ def test_flipped_twice_is_as_it_was(library):
         # The right wheel of the mirror image is the mirror image of the left wheel.
         width = sprite.alpha.shape[1]
         assert once.keypoints[0, 0] == pytest.approx(width - sprite.keypoints[1, 0])
-        assert (once.self_hidden[FLIP_ORDER] == sprite.self_hidden).all()
+        assert (once.self_hidden[list(VEHICLE_12.flip)] == sprite.self_hidden).all()
 
 
 def test_states_in_a_scene_one_could_draw():

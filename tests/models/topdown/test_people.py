@@ -52,6 +52,6 @@ def test_without_the_packages_the_command_that_installs_them_is_named(monkeypatc
 
 def test_nothing_of_mmpose_is_loaded_before_it_is_asked_for():
     code = (
-        "import sys, models.topdown, models.vehicle_keypoints; print({'mmpose', 'mmcv', 'mmengine'} & set(sys.modules))"
+        "import sys, models.topdown, models.topdown.keypoints; print({'mmpose', 'mmcv', 'mmengine'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

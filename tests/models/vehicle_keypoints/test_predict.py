@@ -1,13 +1,17 @@
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from models.checkpoints import write_weights
-from models.crops import MAP_CELLS, to_cells, windows_of
-from models.vehicle_keypoints import Keypoints, check_weights, load, load_default
-from models.vehicle_keypoints.network import KeypointNetwork, NetworkSettings, config_of
-from models.vehicle_keypoints.predict import WEIGHTS, HeatmapKeypoints, decode
+from models.crops import MAP_CELLS, squares_of, to_cells
+from models.frames import Frame
+from models.headers import check_header
+from models.predictor import Predictor
+from models.topdown.keypoints import Keypoints, PredictedKeypoints, load_keypoints
+from models.vehicle_keypoints import SPEC, KeypointSettings
+from models.vehicle_keypoints.network import KeypointNetwork, Maps
+from pipeline.core.instances import Instances
+from pipeline.core.tables import KEYPOINT_STATES
 
 BOXES = np.array([[100.0, 50, 60, 40], [300.5, 200.25, 33, 90], [-20, -10, 80, 60], [600, 400, 200, 80]])
 
@@ -18,21 +22,25 @@ def gaussian_logits(cells):
     return along[..., 1, :, None] + along[..., 0, None, :]
 
 
-class Given(nn.Module):
+class Prepared(KeypointNetwork):
     """Answers with prepared heatmaps."""
 
-    def __init__(self, heat):
-        super().__init__()
-        self.heat = heat
+    def __init__(self, maps):
+        super().__init__(KeypointSettings(width=8))
+        self.maps = maps
 
-    def forward(self, image):
-        return self.heat[: len(image)], torch.zeros(len(image), 12, 4)
+    def forward(self, batch):
+        return Maps(self.maps[: len(batch["image"])], torch.zeros(len(batch["image"]), 12, 4))
+
+
+def behind_protocol(network):
+    return PredictedKeypoints(Predictor(SPEC, network))
 
 
 def test_a_map_around_a_point_gives_that_point_of_the_image(rng):
-    windows = windows_of(BOXES)
+    squares = squares_of(BOXES)
     xy = BOXES[:, None, :2] + rng.uniform(-0.05, 1.05, (4, 12, 2)) * BOXES[:, None, 2:] - 0.5
-    found = HeatmapKeypoints(Given(gaussian_logits(to_cells(xy, windows)))).predict(
+    found = behind_protocol(Prepared(gaussian_logits(to_cells(xy, squares)))).predict(
         [np.zeros((720, 1280, 3), np.uint8)] * 4, BOXES
     )
     side = BOXES[:, None, 2:].max(axis=2)
@@ -42,16 +50,21 @@ def test_a_map_around_a_point_gives_that_point_of_the_image(rng):
 
 def test_twice_the_box_is_twice_the_error(rng):
     heat, state = gaussian_logits(rng.uniform(8, 30, (1, 12, 2))), torch.zeros(1, 12, 4)
-    xy, score, sigma, _ = decode(heat, state, np.array([[10.0, 20, 100]]))
-    xy2, score2, sigma2, _ = decode(heat, state, np.array([[20.0, 40, 200]]))
-    assert xy2 + 0.5 == pytest.approx(2 * (xy + 0.5)) and sigma2 == pytest.approx(2 * sigma)
-    assert score2 == pytest.approx(score)
+    state[0, 3, 2] = 9
+    network, image = KeypointNetwork(KeypointSettings(width=8)), np.zeros((300, 400, 3), np.uint8)
+    boxes = (np.array([[10.0, 20, 80, 60]]), np.array([[20.0, 40, 160, 120]]))
+    frames = [Frame(image, Instances((300, 400), {"bbox_xywh": box})) for box in boxes]
+    once, twice = (network.decode(Maps(heat, state), [frame])[0] for frame in frames)
+    assert twice["keypoints_2d"] + 0.5 == pytest.approx(2 * (once["keypoints_2d"] + 0.5))
+    assert twice["keypoint_sigma_px"] == pytest.approx(2 * once["keypoint_sigma_px"])
+    assert twice["keypoint_score"] == pytest.approx(once["keypoint_score"])
+    assert once["keypoint_state"][0][3] == KEYPOINT_STATES[2] and once["keypoint_state"][0][4] == KEYPOINT_STATES[0]
 
 
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(3)
-    return HeatmapKeypoints(KeypointNetwork(NetworkSettings(width=8, blocks=1)))
+    return behind_protocol(KeypointNetwork(KeypointSettings(width=8, blocks=1)))
 
 
 def test_the_order_of_boxes_does_not_matter(network, rng):
@@ -83,40 +96,39 @@ def test_bad_input_is_told_in_one_line(network, tmp_path):
     frame = np.zeros((50, 50, 3), np.uint8)
     with pytest.raises(ValueError, match="expected one image for each of 2 boxes, got 1"):
         network.predict([frame], BOXES[:2])
-    with pytest.raises(ValueError, match=r"image 1: expected \(H, W, 3\) uint8 BGR, got \(50, 50\)"):
+    with pytest.raises(ValueError, match=r"frame 1: expected \(H, W, 3\) uint8 BGR, got \(50, 50\)"):
         network.predict([frame, frame[..., 0]], BOXES[:2])
     with pytest.raises(ValueError, match=r"keypoints score: expected \(2, 12\), got \(2, 11\)"):
         Keypoints(np.zeros((2, 12, 2)), np.zeros((2, 11)), np.zeros((2, 12)), np.zeros((2, 12)))
     path = tmp_path / "weights.safetensors"
-    small = NetworkSettings(width=8)
-    write_weights(path, KeypointNetwork(small), config_of(NetworkSettings(width=16)))
+    small = KeypointSettings(width=8)
+    write_weights(path, KeypointNetwork(small), SPEC.config(KeypointSettings(width=16)))
     with pytest.raises(ValueError, match="weights of another architecture"):
-        load(path)
+        load_keypoints(path)
 
 
-@pytest.mark.skipif(not WEIGHTS.exists(), reason="no trained weights beside the code")
 def test_the_shipped_network_finds_visible_points_of_vehicles_it_never_saw(crops_folder):
     from models.synthetic.vehicle_shards import read_library
     from models.vehicle_keypoints.evaluate import score, tables
 
-    assert WEIGHTS.stat().st_size <= 10e6
-    scored = score(load_default("cpu"), read_library(crops_folder / "val"), 60, seed=5)
+    assert SPEC.shipped.stat().st_size <= 10e6
+    scored = score(load_keypoints(device="cpu"), read_library(crops_folder / "val"), 60, seed=5)
     visible = (scored.state == 0) & (scored.size_px > 50)[:, None]
     assert scored.pck(visible) > 0.85
     assert any("all sizes" in line for line in tables(scored))
 
 
 def test_a_weights_file_is_known_before_it_is_loaded(tmp_path):
-    check_weights(WEIGHTS)
+    check_header(SPEC.shipped, SPEC.name)
     text = tmp_path / "notes.safetensors"
     text.write_text("not weights")
     write_weights(tmp_path / "other.safetensors", torch.nn.Linear(2, 2), {"model": "other"})
     lines = {
-        tmp_path / "none": "no such weights file",
+        tmp_path / "none": "no such weights file; `make train MODEL=vehicle_keypoints` writes one",
         tmp_path: "no such weights file",
         text: "not a safetensors file",
         tmp_path / "other.safetensors": "expected weights of",
     }
     for path, line in lines.items():
         with pytest.raises(ValueError, match=line):
-            check_weights(path)
+            check_header(path, SPEC.name)

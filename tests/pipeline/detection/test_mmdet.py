@@ -18,11 +18,11 @@ from mmdet.datasets import CocoDataset
 
 from calibration.camera import Camera, GroundPlane
 from models.mm.configs import build_network, read_config, resolve_config
+from models.mm.segmenter import RTMDET_INS_TINY, MmdetDetector, MmdetSettings, _categories_of_classes, _distinct
 from pipeline.core.instances import BatchDetector, Instance
 from pipeline.core.masks import decode
 from pipeline.core.tables import FRAMES
 from pipeline.detection import DetectionSettings, DetectJob, detect_shard
-from pipeline.detection.mmdet import RTMDET_INS_TINY, MmdetDetector, MmdetSettings, _categories_of_classes, _distinct
 
 SWIN = "mask-rcnn_swin-t-p4-w7_fpn_1x_coco"
 

@@ -6,22 +6,27 @@ import pyarrow.parquet as pq
 import pytest
 from cards import write_camera
 
-from models.occlusion_classifier.crops import CLASSES, OBJECT
-from models.occlusion_classifier.predict import OcclusionClassifier
+from models.labels.occlusion import OBJECT, crop_of
+from models.occlusion_classifier import SPEC
+from models.predictor import FramePredictor
+from pipeline.core import masks
 from pipeline.core.frames import BlockJob
 from pipeline.mining import classifier_gate as occlusion_gate
 from pipeline.mining.classifier_gate import UNOCCLUDED, chances, gate_shard
 
 
-class ByArea(OcclusionClassifier):
-    """Says the share of the crop that the mask covers."""
+class ByArea(FramePredictor):
+    """Says the fraction of the crop that the mask covers."""
 
     def __init__(self):
-        pass
+        super().__init__(SPEC)
 
-    def predict(self, crops):
-        share = (crops[..., 3] == OBJECT).mean((1, 2)) if len(crops) else np.zeros(0)
-        return np.repeat(share[:, None], len(CLASSES), axis=1)
+    def predict_batch(self, frames):
+        return [frame.objects.with_columns({"unoccluded_chance": [self.covered(frame)]}) for frame in frames]
+
+    def covered(self, frame):
+        mask, (x, y, _, _) = masks.decode(frame.objects["mask_rle"][0], frame.size_hw)
+        return (crop_of(frame.image, mask, (x, y))[..., 3] == OBJECT).mean()
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,7 @@ def test_an_empty_mask_is_no_whole_object(camera_dir):
 
 
 def test_shards_hold_their_own_frames_and_none_is_fine(camera_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(occlusion_gate, "load", ByArea)
+    monkeypatch.setattr(occlusion_gate, "load_classifier", ByArea)
     places = {"index": camera_dir / "frames/index.parquet", "root": camera_dir, "tracks": camera_dir / "tracks.parquet"}
     for ids, rows in (([0, 2], 10), ([1], 5), ([99], 0)):
         out = tmp_path / f"{ids[0]}.parquet"

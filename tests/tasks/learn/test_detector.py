@@ -9,8 +9,11 @@ import pytest
 from drawn_streets import write_coco
 from house import clean_environment
 
+from models.contract import Given
 from tasks.compose import GenerateClipArt
 from tasks.learn.detector import EvaluateDetector, TrainDetector
+from tasks.learn.evaluate import Evaluate
+from tasks.learn.train import Train
 
 LUIGI = Path(sys.executable).with_name("luigi")
 
@@ -24,17 +27,21 @@ def line(*options, data):
 def test_it_learns_from_the_cameras_clip_art(house):
     house.video()
     here = {"camera": "gate", "manifests": str(house.manifests), "data_root": str(house.data)}
-    (needed,) = TrainDetector(**here).requires()
-    assert type(needed) is GenerateClipArt and needed.camera == "gate"
-    assert TrainDetector(**here).source == {"shards": str(house.data / "gate" / "clipart"), "masks": "visible"}
-    assert TrainDetector(**here).folder == house.data / "runs" / "detector-gate-tiny"
-    assert EvaluateDetector(**here, preset="base").requires().folder == house.data / "runs" / "detector-gate-base"
+    for train, evaluate, model in ((Train, Evaluate, {"model": "detector"}), (TrainDetector, EvaluateDetector, {})):
+        (needed,) = train(**here, **model).requires()
+        assert type(needed) is GenerateClipArt and needed.camera == "gate"
+        assert train(**here, **model).given() == Given(shards=house.data / "gate" / "clipart")
+        assert train(**here, **model, masks="amodal").given().masks == "amodal"
+        assert train(**here, **model).folder == house.data / "runs" / "detector-gate-tiny"
+        run, data = evaluate(**here, **model, preset="base").requires()
+        assert type(run) is Train and run.folder == house.data / "runs" / "detector-gate-base"
+        assert type(data) is GenerateClipArt
 
 
 def test_from_labels_to_a_table_and_a_line_for_the_manifest(tmp_path):
     labels = write_coco(tmp_path / "frames", 20)
     asked = ("--labels", str(labels), "--run-name", "mine", "--steps", "2")
-    ended = line("EvaluateDetector", *asked, data=tmp_path)
+    ended = line("Evaluate", "--model", "detector", *asked, data=tmp_path)
     assert ended.returncode == 0, ended.stderr
     run = tmp_path / "runs" / "mine"
     assert f"detector: {{backend: mmdet, config: {run}/detector.py, checkpoint: {run}/weights.pth}}" in ended.stdout
@@ -43,13 +50,14 @@ def test_from_labels_to_a_table_and_a_line_for_the_manifest(tmp_path):
     assert rows[0]["objects of"] == "all" and rows[0]["count"] == 4
     assert {path.name for path in run.iterdir()} >= {"config.json", "metrics.json", "tensorboard", "weights.pth"}
     again = line("EvaluateDetector", *asked, data=tmp_path)
-    assert again.returncode == 0 and "TrainDetector" not in again.stderr
+    assert again.returncode == 0 and "Train detector" not in again.stderr
+    assert again.stdout.count("hidden") == ended.stdout.count("hidden") > 0  # the table is shown each time
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--preset", "huge"), "TrainDetector: expected --preset of tiny, base, got 'huge'"),
+        (("--preset", "huge"), "detector: expected --preset of tiny, base, got 'huge'"),
         (("--masks", "both"), "both"),
         (("--labels", "nowhere.json"), "nowhere.json: no such file; expected a COCO dataset"),
     ],

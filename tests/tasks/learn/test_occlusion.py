@@ -1,5 +1,6 @@
 """The classifier's tasks: where crops go, the gate that is off, and the page as a user starts it."""
 
+import dataclasses
 import http.client
 import json
 import re
@@ -11,10 +12,14 @@ from house import clean_environment
 from waiting import PATIENCE_S
 
 from models.labels.occlusion_csv import read_csv
-from models.occlusion_classifier import predict
-from tasks.learn.occlusion import LabelOcclusion, OcclusionCrops
+from models.occlusion_classifier import SPEC
+from tasks import mine
+from tasks.learn.occlusion import LabelOcclusion
 from tasks.learn.train import Train
+from tasks.learn.training_data import task_of
 from tasks.mine import MineUnoccluded
+
+OcclusionCrops = task_of(SPEC)
 
 
 def test_only_the_training_cameras_are_learnt_from(tmp_path):
@@ -35,7 +40,7 @@ def test_the_gate_is_off_and_where_it_is_on_its_weights_count(house, monkeypatch
     house.video()
     here = {"camera": "gate", "manifests": str(house.manifests), "data_root": str(house.data)}
     weights = house.folder / "weights.safetensors"
-    monkeypatch.setattr(predict, "WEIGHTS", weights)
+    monkeypatch.setattr(mine, "find", lambda name: dataclasses.replace(SPEC, weights=weights))
     off = MineUnoccluded(**here)
     assert "occlusion_classifier" not in off.depends_on()
     with pytest.raises(FileNotFoundError, match="make train MODEL=occlusion_classifier"):

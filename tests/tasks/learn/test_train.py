@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -6,7 +7,11 @@ from pathlib import Path
 import pytest
 from house import clean_environment
 
+from models.contract import Given, find
+from tasks.compose import GenerateClipArt
+from tasks.learn.evaluate import Evaluate
 from tasks.learn.train import Train
+from tasks.learn.training_data import task_of
 
 FEW = {"vehicles": 2, "views": 2, "val_vehicles": 1, "per_shard": 1}
 
@@ -37,20 +42,63 @@ def test_training_makes_its_data_first_and_leaves_a_whole_run(tmp_path):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"model": "nothing"}, "expected --model of vehicle_keypoints.*, got 'nothing'"),
+        ({"model": "nothing"}, "network: expected one of detector, .*vehicle_keypoints, got 'nothing'"),
         ({"preset": "huge"}, "expected --preset of tiny, base, got 'huge'"),
-        ({"cameras": "cam07"}, "--cameras is read by occlusion_net alone, not by vehicle_keypoints"),
-        ({"model": "occlusion_net", "cameras": "none7"}, "none7"),
-        ({"model": "occlusion_net", "cameras": ","}, "expected ids with commas between, got ','"),
-        ({"model": "occlusion_net", "cameras": "cam07", "labels": "carfusion"}, "not with --labels"),
+        ({"cameras": "cam07"}, "vehicle_keypoints: has no use for --cameras; it reads --labels, --images, --backdrops"),
+        ({"masks": "amodal"}, "vehicle_keypoints: has no use for --masks"),
+        ({"model": "detector", "masks": "both"}, "expected --masks of visible, amodal, got 'both'"),
+        ({"batch_size": -1}, "batch: expected more than 0, got -1"),
+        ({"model": "detector", "camera": "none7"}, "none7"),
     ],
 )
-def test_an_unknown_model_or_preset_is_told_before_anything_is_drawn(tmp_path, given, said):
-    with pytest.raises(ValueError, match=said):
-        Train(data_root=str(tmp_path), **given)
+def test_an_unknown_model_or_option_is_told_before_anything_is_rendered(tmp_path, given, said):
+    for task in (Train, Evaluate):
+        with pytest.raises(ValueError, match=said):
+            task(data_root=str(tmp_path), **given)
+
+
+def test_options_are_those_of_the_preset_where_they_are_given(tmp_path):
+    asked = {"steps": 7, "lr": 0.5, "batch_size": 3, "seed": 0, "data_workers": 0}
+    chosen = Train(data_root=str(tmp_path), **asked).chosen.train
+    preset = find("vehicle_keypoints").presets["tiny"].train
+    assert chosen == dataclasses.replace(preset, steps=7, lr=0.5, batch=3, seed=0, workers=0)
+    assert Train(data_root=str(tmp_path)).chosen == find("vehicle_keypoints").presets["tiny"]
+
+
+def test_a_run_lies_where_its_name_says(tmp_path):
+    here = {"data_root": str(tmp_path)}
+    assert Train(**here).folder == tmp_path / "runs/vehicle_keypoints-tiny"
+    assert Train(**here, preset="base", run_name="mine").folder == tmp_path / "runs/mine"
+    assert Train(**here, model="detector").output().path == str(tmp_path / "runs/detector-cam07-tiny/weights.pth")
+    assert Train(**here, model="detector", masks="amodal").folder == tmp_path / "runs/detector-cam07-tiny-amodal"
+    assert Train(**here, model="detector", labels="a.json").folder == tmp_path / "runs/detector-labels-tiny"
+
+
+def test_labels_take_the_place_of_what_would_be_rendered(tmp_path):
+    (rendered,) = Train(data_root=str(tmp_path)).requires()
+    assert type(rendered) is task_of(find("vehicle_keypoints"))
+    assert Train(data_root=str(tmp_path)).given() == Given(data=rendered.folder)
+    task = Train(data_root=str(tmp_path), labels="clicks.csv", backdrops="streets")
+    assert task.requires() == []
+    assert task.given() == Given(labels=Path("clicks.csv").resolve(), backdrops=Path("streets").resolve())
 
 
 def test_mistakes_end_in_one_line_and_a_failed_run(tmp_path):
     code, lines = luigi(tmp_path, "--labels", "none.csv")
     assert code != 0
     assert [line for line in lines if line.startswith("error: ") and "none.csv: no such label file" in line], lines
+
+
+def test_what_ships_is_measured_unless_another_file_or_the_run_is_asked_for(tmp_path):
+    here = {"data_root": str(tmp_path)}
+    ships = Evaluate(**here)
+    assert ships.path == find("vehicle_keypoints").weights and [type(t) for t in ships.requires()] != [Train]
+    assert Path(ships.output().path).parent == tmp_path / "evaluations"
+    (run, data) = Evaluate(**here, weights="run", steps=9, run_name="mine").requires()
+    assert type(run) is Train and (run.options.steps, run.run_name) == (9, "mine") and data == ships.requires()[0]
+    assert Evaluate(**here, weights="run").output().path == str(
+        tmp_path / "runs/vehicle_keypoints-tiny/evaluation.json"
+    )
+    assert [type(task) for task in Evaluate(**here, model="detector").requires()] == [Train, GenerateClipArt]
+    with pytest.raises(ValueError, match=r"vehicle_keypoints: --weights: .*none\.safetensors: no such file"):
+        Evaluate(**here, weights="none.safetensors")

@@ -1,5 +1,15 @@
-from tasks.learn.train import RenderVehicleCrops
+import dataclasses
 
+import luigi
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from models.contract import Collected, find, specs
+from tasks.learn import training_data
+from tasks.learn.training_data import task_of
+
+RenderVehicleCrops = task_of(find("vehicle_keypoints"))
 FEW = {"vehicles": 2, "views": 2, "val_vehicles": 1, "per_shard": 1}
 
 
@@ -22,3 +32,46 @@ def test_only_the_shard_that_is_gone_is_drawn_again(tmp_path):
 def test_other_settings_are_other_pictures_in_another_folder(tmp_path):
     one, two = (RenderVehicleCrops(data_root=str(tmp_path), seed=seed) for seed in (0, 1))
     assert one.folder != two.folder and one.folder == RenderVehicleCrops(data_root=str(tmp_path), cpus=7).folder
+
+
+def test_every_source_is_a_task_by_its_name():
+    named = {spec.source.task: spec for spec in specs().values() if hasattr(spec.source, "task")}
+    assert {"MattingSamples", "RenderVehicleCrops"} <= set(named)
+    for name, spec in named.items():
+        assert luigi.task_register.Register.get_task_cls(name) is task_of(spec)
+        assert task_of(spec).source == spec.source and task_of(spec).__doc__ == spec.source.summary
+    assert task_of(find("detector")) is None
+
+
+def test_cameras_are_collected_one_file_each_with_the_tasks_options(tmp_path, monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Most:
+        most: int = 2
+
+    def collect(folder, settings):
+        return pa.table({"camera": [folder.name] * settings.most})
+
+    source = Collected("CollectTwice", "Rows of cameras.", "twice", collect, cameras=("cam03", "cam07"), settings=Most)
+    task = training_data._made(source)(data_root=str(tmp_path), most=3)
+    task.set_status_message = task.set_progress_percentage = None
+    assert [needed.camera for needed in task.requires()] == ["cam03", "cam07"]
+    assert task.folder.parent == tmp_path / "training" and task.folder.name.startswith("twice-")
+    assert task.folder != type(task)(data_root=str(tmp_path), most=4).folder
+    task.run()
+    assert task.complete()
+    assert [pq.read_table(target.path)["camera"].to_pylist() for target in task.output()] == [
+        ["cam03"] * 3,
+        ["cam07"] * 3,
+    ]
+
+
+def test_two_sources_of_one_name_are_told(monkeypatch):
+    twin = dataclasses.replace(find("matting").source, prefix="other")
+    other = dataclasses.replace(find("matting"), name="twin", source=twin)
+    monkeypatch.setattr(training_data, "specs", lambda: specs() | {"twin": other})
+    with pytest.raises(ValueError, match="twin: another network's source has a task MattingSamples, too"):
+        dict(training_data._tasks_of_sources())
+    monkeypatch.setattr(
+        training_data, "specs", lambda: specs() | {"twin": dataclasses.replace(other, source=find("matting").source)}
+    )
+    assert "MattingSamples" in dict(training_data._tasks_of_sources())

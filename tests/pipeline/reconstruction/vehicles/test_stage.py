@@ -7,7 +7,7 @@ import pytest
 
 from calibration.camera import Camera, GroundPlane
 from models.shape_basis import load_bases
-from models.vehicle_keypoints import Keypoints
+from models.topdown.keypoints import Keypoints
 from pipeline.core import masks
 from pipeline.core.tables import RECONSTRUCTED
 from pipeline.reconstruction.headings import Headings

@@ -1,0 +1,1 @@
+"""Any network of the project on pictures, folders, videos and cameras' jobs: JSON, and pictures with what it found."""

@@ -1,0 +1,154 @@
+"""Any network of the project on pictures, folders, videos and cameras' jobs: JSON, and pictures with what it found.
+
+    python -m tasks.predict NAME PICTURE... --box X Y W H
+    python -m tasks.predict NAME PICTURE... --detector onnx --model FILE
+    python -m tasks.predict NAME FOLDER --detector mmdet --config CONFIG --checkpoint FILE.pth
+    python -m tasks.predict NAME VIDEO.mp4 --every 25 --detector onnx --model FILE
+    python -m tasks.predict NAME --job data/cam07 [--frames 0,25]
+
+--job takes what a camera's job detected, with its backgrounds and calibration. A network that finds objects itself
+takes neither boxes nor a detector. `NAME --detector DETECTOR --help` lists the detector's settings. Boxes are COCO
+edges and keypoints pixel centres of the picture. A config of mmdet is Python that is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from data_manifest import CAMERAS
+from models.contract import Spec, find, load_object
+from models.crops import checked_boxes
+from models.frames import read_picture
+from models.mm import pick_device
+from pipeline.core.instances import Instances
+from pipeline.detection.registry import Inputs, backend_of, backends, make_detector
+from tasks.common.settings import Setting, leaves
+from tasks.learn.weights import weights_folder
+from tasks.predict.inputs import Job, LeftOut, Read, files_of, frames_of, is_video
+from tasks.predict.run import Detect, detect_with, predicted, write_predictions
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write predictions.json and a JPEG of each frame; 1 and one line on what is wrong, or where nothing was read."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what decoders grumble about is told in one line
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        asked = _parsed(sys.argv[1:] if arguments is None else arguments)
+        spec = find(asked.network)
+        _check_asked(asked, spec)
+        files, device = files_of(asked.inputs), str(pick_device(asked.device))
+        detect, items = _detect(asked, files), _items(asked, files)
+        weights = asked.weights.expanduser().resolve() if asked.weights else None
+        predictor = load_object(spec.predictor or "models.predictor:load")(spec, weights, device)
+        print(write_predictions(asked.out, spec, weights or spec.weights, predicted(items, spec, predictor, detect)))
+    except (ValueError, OSError) as error:
+        print(f"predict: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parsed(arguments: list[str]) -> argparse.Namespace:
+    """The command line; the settings of the detector that it names are options, too, by name in `settings`."""
+    parser = argparse.ArgumentParser(
+        prog="tasks.predict", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("network", nargs="?", default="", help="a network's name")
+    parser.add_argument("inputs", nargs="*", type=Path, help="pictures, folders of them, videos")
+    parser.add_argument("--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="an object's box, px")
+    parser.add_argument("--detector", default="", help=f"what finds the objects: {', '.join(backends())}")
+    parser.add_argument("--job", type=Path, help="a camera's folder, with what its job detected")
+    parser.add_argument("--frames", default="", help="frames of --job, comma-separated, else all")
+    parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML, for --job")
+    parser.add_argument("--background", type=Path, help="picture of the empty street, where a network compares with it")
+    parser.add_argument("--every", type=int, default=1, help="of a video every so many frames")
+    parser.add_argument("--weights", type=Path, help="file of weights, else what ships")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, or auto: cuda where there is one")
+    parser.add_argument("--out", type=Path, default=Path("predictions"), help="folder (default: %(default)s)")
+    named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    named.add_argument("--detector", default="")
+    detector = named.parse_known_args(arguments)[0].detector
+    flags = _add_settings(parser, detector) if detector else {}
+    asked = parser.parse_intermixed_args(arguments)
+    asked.settings = {key: getattr(asked, flag) for key, flag in flags.items()}
+    return asked
+
+
+def _add_settings(parser: argparse.ArgumentParser, detector: str) -> dict[str, str]:
+    """Options for a detector's settings; the attribute of each. A name that is taken gets the detector's before it."""
+    settings = backend_of(detector, "--detector").settings
+    group = parser.add_argument_group(f"settings of --detector {detector}")
+    flags = {}
+    for key, field, kind in leaves(settings) if settings else ():
+        name = f"{detector}_{key}" if parser.get_default(key) is not None or key == "weights" else key
+        flag = f"--{name.replace('_', '-')}"
+        parse = _reader(Setting(kind, flag, field.default, ""))
+        group.add_argument(flag, dest=name, type=parse, default=field.default, help=field.metadata.get("help", ""))
+        flags[key] = name
+    return flags
+
+
+def _reader(setting: Setting) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return setting.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def _check_asked(asked: argparse.Namespace, spec: Spec) -> None:
+    """Raises ValueError for options that do not go together or lack something."""
+    if bool(asked.inputs) == bool(asked.job):
+        raise ValueError("expected pictures or --job")
+    if (asked.box or asked.detector) if asked.job else asked.frames:
+        raise ValueError("--box and --detector go with pictures, --frames with --job; got one with the other")
+    ways = [name for name in ("--box", "--detector") if getattr(asked, name[2:])]
+    if ways and not spec.needs:
+        raise ValueError(f"{spec.name} finds objects itself; expected no {ways[0]}")
+    if spec.needs and not asked.job and len(ways) != 1:
+        raise ValueError(f"{spec.name} is told where objects are: expected one of --box, --detector and --job")
+    if asked.box:
+        checked_boxes(np.array([asked.box]))
+    if asked.every < 1:
+        raise ValueError(f"--every: expected at least 1, got {asked.every}")
+
+
+def _items(asked: argparse.Namespace, files: Sequence[Path]) -> Iterator[Read | LeftOut]:
+    if asked.job:
+        return Job(asked.job, asked.manifests).frames(_frame_numbers(asked.frames))
+    background = read_picture(asked.background) if asked.background else None
+    return frames_of(files, asked.every, background)
+
+
+def _frame_numbers(listed: str) -> list[int]:
+    try:
+        return [int(part) for part in listed.split(",") if part]
+    except ValueError:
+        raise ValueError(f"--frames: expected numbers, comma-separated, got {listed!r}") from None
+
+
+def _detect(asked: argparse.Namespace, files: Sequence[Path]) -> Detect | None:
+    """What finds the objects of frames; None where they are known already, or the network finds them."""
+    if asked.box:
+        box = np.array([asked.box])
+        return lambda reads: [Instances(one.frame.size_hw, {"bbox_xywh": box}) for one in reads]
+    if not asked.detector:
+        return None
+    backend = backend_of(asked.detector)
+    if "frames" in backend.needs and len(files) > 1 and any(is_video(path) for path in files):
+        raise ValueError(f"detector {backend.name} finds frames by name or number; expected pictures, or one video")
+    settings = backend.settings(**asked.settings) if backend.settings else None
+    names = [str(path) for path in files if not is_video(path)]
+    table = pa.table({"source": names, "frame_id": range(len(names)), "position": [-1] * len(names)})
+    made = make_detector(backend.name, backend.complete(settings, weights_folder("")), Inputs(frames=table))
+    return detect_with(made)
