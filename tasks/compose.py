@@ -27,7 +27,7 @@ MANIFEST, GALLERY = "clipart_manifest.json", "gallery.html"
 class OfClipArt(Stage):
     """What the two have in common: which data set it is."""
 
-    version = 4
+    version = 5
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")
@@ -174,7 +174,8 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         manifest = build_manifest(self.jobs(blocks[0].settings))
         write_json(out / MANIFEST, manifest)
         self.tell_where()
-        return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}"
+        short = f"; fell short: {manifest['shortfall']}" if manifest["shortfall"] else ""
+        return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}{short}"
 
     def tell_where(self) -> None:
         """What the user came for."""

@@ -12,18 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.composition.hidden_fraction import hidden_fraction, partly_hidden
+
 IMAGE_COLUMNS = ["scene_id", "camera_id", "mode", "background", "seed", "n_objects"]
 OBJECT_COLUMNS = ["scene_id", "cutout_id", "track_id", "category", "visible_fraction", "z_m"]
 Chart = dict[str, Any]
-
-# A cutout's soft edge costs its neighbours a pixel or two: below this share nothing is hidden that one could see.
-_HIDDEN_FROM = 0.01
 
 
 def facts(images: pa.Table, objects: pa.Table) -> list[tuple[str, str]]:
     """The data set in a few numbers: value and what it counts."""
     hidden = _hidden(objects)
-    partly = f"{100 * np.mean(hidden > _HIDDEN_FROM):.0f} %" if len(hidden) else "–"
+    partly = f"{100 * np.mean(partly_hidden(hidden)):.0f} %" if len(hidden) else "–"
     return [
         (_spaced(len(images)), "scenes"),
         (_spaced(len(objects)), "objects"),
@@ -58,7 +57,7 @@ def _objects_per_scene(images: pa.Table) -> Chart:
 
 def _occlusion(objects: pa.Table) -> Chart:
     hidden = _hidden(objects)
-    partly = hidden > _HIDDEN_FROM
+    partly = partly_hidden(hidden)
     bins = np.where(hidden >= 1, 10, np.minimum((hidden * 10).astype(int), 9))
     labels = [*(f"{p}–{p + 10}" for p in range(0, 100, 10)), "all"]
     shares = [f"{100 * np.mean(share):.0f} %" for share in (partly, hidden > 0.5) if len(hidden)]
@@ -124,7 +123,7 @@ def _value_counts(values: pa.ChunkedArray) -> tuple[list, np.ndarray]:
 
 
 def _hidden(objects: pa.Table) -> np.ndarray:
-    return 1 - objects["visible_fraction"].to_numpy().astype(float)
+    return hidden_fraction(objects["visible_fraction"].to_numpy())
 
 
 def _nice_step(high: float, bars: int) -> float:
