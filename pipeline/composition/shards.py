@@ -21,8 +21,7 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.composition.geometry import SceneGeometry, depth_png, normals_png
-from pipeline.composition.meshes import solids
+from pipeline.composition.meshes import SceneGeometry, depth_png, normals_png, solids
 from pipeline.composition.paint import (
     PaintedCutout,
     SpriteCache,
