@@ -16,7 +16,7 @@ from models.contract import Preset, TrainSettings, load_object, specs
 from models.frames import frame_of
 from models.network import check_batch
 from models.predictor import Predictor
-from models.train import Recipe, _batches, run
+from models.train import Recipe, _batches, train_recipe
 from pipeline.core import masks
 from pipeline.core.instances import Instances
 
@@ -148,7 +148,9 @@ def test_training_reads_no_validation_sample_for_a_step(name, case_of, tmp_path)
     for number, val in enumerate((splits.val, Shifted(splits.val, 1000))):
         torch.manual_seed(0)
         network = load_object(SPECS[name].network)(case.settings)
-        last = run(Recipe(network, splits._replace(val=val), {"model": name}), settings, tmp_path / str(number))
+        last = train_recipe(
+            Recipe(network, splits._replace(val=val), {"model": name}), settings, tmp_path / str(number)
+        )
         ended.append((read_weights(tmp_path / str(number) / "weights.safetensors")[0], last))
     (one, first), (other, second) = ended
     assert all(torch.equal(one[n], other[n]) for n in one)

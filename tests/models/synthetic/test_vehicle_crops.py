@@ -7,7 +7,7 @@ from models.synthetic.vehicle_crops import (
     SELF_OCCLUDED,
     TRUNCATED,
     VISIBLE,
-    compose,
+    compose_vehicle,
     flip_sprite,
     states_in_crop,
 )  # fmt: skip
@@ -54,7 +54,7 @@ def test_the_same_number_gives_the_same_crop_and_another_one_another(library):
 def test_crops_hold_the_vehicle_in_their_box(library):
     states = np.zeros(4, int)
     for index in range(150):
-        crop = compose(library, np.random.default_rng([1, index]))
+        crop = compose_vehicle(library, np.random.default_rng([1, index]))
         states += np.bincount(crop.state, minlength=4)
         (x, y), size = crop.box_xywh[:2], crop.box_xywh[2:]
         seen = crop.keypoints[crop.state == VISIBLE]
