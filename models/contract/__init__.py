@@ -42,6 +42,10 @@ def specs() -> dict[str, Spec]:
     return by_name(Spec, [*found, *of_packages(ENTRY_POINTS)])
 
 
-def find(name: str) -> Spec:
-    """The Spec of a network. Raises ValueError that names the known ones."""
-    return choose(specs(), name, "network")
+def find(name: str, example: str = "") -> Spec:
+    """The Spec of a network. Raises ValueError that names the known ones; example: what to type, with one of them."""
+    known = specs()
+    try:
+        return choose(known, name, "network")
+    except ValueError as error:
+        raise ValueError(f"{error}; try `{example}`" if example else str(error)) from None

@@ -84,6 +84,12 @@ def test_every_network_has_its_case():
     assert set(CASES) == set(SPECS)
 
 
+def test_an_unknown_network_is_one_line_with_those_that_there_are():
+    with pytest.raises(ValueError, match="try `models") as error:
+        models.load("nonsense")
+    assert str(error.value).startswith(f"network: expected one of {', '.join(sorted(SPECS))}, got")
+
+
 def test_specs_load_no_torch():
     told = "import sys; from models.contract import specs; specs(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", told]).returncode == 0
