@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from drives import drive
 
 from models.geometry.object_poses import poses, views_of_crops
 from models.geometry.view_sets import view_sets
 from models.occlusion_net.trifocal import transfer
-from tests.models.occlusion_net.conftest import drive
 
 
 def _around(shape=None):

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from drives import Detector, drive
 from models.occlusion_net.recipe import build
 
 from models.geometry.boxes import CELL_PX, INPUT_PX, MAP_CELLS
@@ -21,7 +22,6 @@ from models.occlusion_net.view_samples import (
     samples_of_carfusion,
 )
 from models.train import TrainSettings, train
-from tests.models.occlusion_net.conftest import Detector, drive
 
 TINY = OcclusionNetSettings(width=8, hidden=16)
 # Ours of CarFusion's fourteen.
@@ -29,7 +29,7 @@ _POINT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13)
 
 
 @pytest.fixture
-def samples(folder, passing):
+def samples(drive_folder, passing):
     """The drive's, unshaken, with its true keypoints."""
     views = passing.views()
     views = type(views)(**{**vars(views), "row": np.arange(10, 17)})
@@ -68,7 +68,7 @@ def test_a_crop_shows_its_keypoints_where_the_sample_says(samples, passing):
         assert (sample["image"].numpy()[:, at[inside, 1], at[inside, 0]] > 90).all()
 
 
-def test_shaken_boxes_take_points_and_cameras_with_them(folder, passing, samples):
+def test_shaken_boxes_take_points_and_cameras_with_them(drive_folder, passing, samples):
     shaken = ViewSamples(samples.views, samples.patch, 5)
     points = torch.from_numpy(passing.basis.mean).float()
     for index in (0, 3, 12):
@@ -86,8 +86,8 @@ def test_samples_depend_on_their_number_and_differ_from_lap_to_lap(samples):
     assert not torch.equal(first["image"], shaken[3 + len(samples)]["image"])
 
 
-def test_a_cameras_folder_becomes_samples_whose_hidden_points_the_track_tells(folder, passing):
-    samples = samples_of_camera(folder, passing.camera, Detector(passing), 0)
+def test_a_cameras_folder_becomes_samples_whose_hidden_points_the_track_tells(drive_folder, passing):
+    samples = samples_of_camera(drive_folder, passing.camera, Detector(passing), 0)
     assert len(samples) == 7
     batch = torch.utils.data.default_collate([samples[i] for i in range(7)])
     target, weight = transfer(batch["cameras"], batch["other_xy"], batch["other_visible"])
@@ -129,10 +129,10 @@ def test_crops_are_drawn_in_any_order_evenly_of_an_object_and_as_whole_objects()
     assert len(often) == view_samples._OF_ONE + 5 and (np.diff(often[:-5]) < 10).all()
 
 
-def test_no_more_of_a_cameras_vehicles_are_kept_than_are_shown(folder, passing):
-    few = samples_of_camera(folder, passing.camera, Detector(passing), 0, most=3)
+def test_no_more_of_a_cameras_vehicles_are_kept_than_are_shown(drive_folder, passing):
+    few = samples_of_camera(drive_folder, passing.camera, Detector(passing), 0, most=3)
     assert len(few) == 3 and few.sets.other_visible.any(axis=(1, 2)).all()
-    order = samples_of_camera(folder, passing.camera, Detector(passing), 0).views.row
+    order = samples_of_camera(drive_folder, passing.camera, Detector(passing), 0).views.row
     assert sorted(order) == list(range(10, 17)) != list(order)
 
 
@@ -157,8 +157,8 @@ def test_trains_on_carfusion_alone(carfusion, tmp_path):
     assert np.isfinite(last["train_loss"]) and recipe.config["labels"] == carfusion.name
 
 
-def test_trains_on_car_render_and_a_cameras_vehicles(folder, passing, views_folder, tmp_path):
-    recipe = build(TINY, 0, views_folder, cameras=[(folder, passing.camera, Detector(passing))])
+def test_trains_on_car_render_and_a_cameras_vehicles(drive_folder, passing, views_folder, tmp_path):
+    recipe = build(TINY, 0, views_folder, cameras=[(drive_folder, passing.camera, Detector(passing))])
     assert np.isfinite(train(recipe, SHORT, tmp_path / "run")["train_loss"])
     assert recipe.config["cameras"] == [folder.name]
 
