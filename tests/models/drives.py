@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
+from models.contract import OwnCamera
 from models.geometry.view_sets import Views, box_cameras, to_box
 from models.shape_basis import ShapeBasis, load_bases
 from models.topdown.keypoints import Keypoints
@@ -109,3 +111,18 @@ def write_drive(folder: Path, seen: Drive) -> Path:
         pq.write_table(_table(schema, rows), folder / name / "part-00000.parquet")
     pq.write_table(_table(FRAMES, frames), folder / "frames" / "index.parquet")
     return folder
+
+
+def own_camera(folder: Path, seen: Drive, manifests: Path, score: float = 0.9) -> OwnCamera:
+    """The camera of a drive's folder, whose YAML is written among `manifests`."""
+    (fx, _, cx), (_, _, cy), _ = seen.camera.K.tolist()
+    lines = [
+        "source: {kind: images, folder: frames, time_pattern: '%Y', time_zone: UTC}",
+        "calibration:",
+        f"  focal_px: {fx}",
+    ]
+    lines += ["  tilt_deg: 12", "  height_m: 6", f"  principal_point: [{cx}, {cy}]"]
+    lines += ["buckets:", "  - {name: day, start: '00:00', end: '23:59'}"]
+    manifests.mkdir(parents=True, exist_ok=True)
+    (manifests / "drive.yaml").write_text("\n".join(lines))
+    return OwnCamera(folder, "drive", manifests, lambda: Detector(seen, score))

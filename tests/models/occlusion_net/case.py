@@ -17,9 +17,7 @@ CLEAR = Augmentation(occluded=0.0, truncated=0.0, least_px=120.0)
 
 def pair(views, numbers):
     """Two composed crops beside each other, BGR, and their boxes."""
-    one, other = (
-        composed(views.views[n].sprite, views.library, CLEAR, np.random.default_rng([7, n])) for n in numbers
-    )
+    one, other = (composed(views.views[n].sprite, views.library, CLEAR, np.random.default_rng([7, n])) for n in numbers)
     height = max(one.image.shape[0], other.image.shape[0])
     padded = [np.pad(c.image, ((0, height - c.image.shape[0]), (0, 0), (0, 0))) for c in (one, other)]
     boxes = np.stack([one.box_xywh, other.box_xywh + [one.image.shape[1], 0, 0, 0]])

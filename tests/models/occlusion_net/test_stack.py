@@ -2,12 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.vehicles.self_views import with_detected_views
+from models.checkpoints import read_weights, write_weights
 from models.geometry.view_sets import POINTS
+from models.occlusion_net import SPEC, OcclusionNetSettings
 from models.occlusion_net.data import CAR_RENDER, RenderedViews
+from models.occlusion_net.evaluate import load_network
 from models.occlusion_net.lifting import vehicles_basis
-from models.occlusion_net.network import OcclusionNet, OcclusionNetSettings
-from models.occlusion_net.stack import GraphTraining, collect, fit_graphs, scores_of
+from models.occlusion_net.network import OcclusionNet
+from models.occlusion_net.stack import GraphTraining, collect, fit_graphs, main, scores_of
 
 SETTINGS = OcclusionNetSettings(width=8, hidden=32, supervision="truth")
 
@@ -33,6 +35,19 @@ def test_graphs_learn_where_hidden_points_are(cached):
     assert before.auc("heatmap") == 1 and after.auc("graph") > 0.97 and np.isfinite(after.yaw_deg).all()
 
 
+def test_what_is_collected_is_what_the_network_reads(car_views):
+    """In the samples' order, whatever is in a batch."""
+    samples, network = RenderedViews(car_views, 5, CAR_RENDER, each=True), OcclusionNet(SETTINGS).eval()
+    read = collect(network, samples, 5)
+    with torch.inference_mode():
+        for number in range(5):
+            one = {name: value[None] for name, value in samples[number].items()}
+            found = network(one)
+            torch.testing.assert_close(read["heat_xy"][number], found.xy[0], atol=1e-4, rtol=0)
+            torch.testing.assert_close(read["confidence"][number], found.confidence[0], atol=1e-5, rtol=0)
+            assert torch.equal(read["state"][number], one["state"][0])
+
+
 def test_fit_is_the_same_for_the_same_seed(cached):
     first, second = (fit_graphs(SETTINGS, cached, GraphTraining(steps=3)).state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -44,28 +59,20 @@ def test_noise_on_the_input_makes_it_worse(cached):
     assert noisy.error["graph"].mean() > clean.error["graph"].mean()
 
 
-def test_views_by_detected_keypoints_find_hidden_points_and_mirrors_help(cached):
-    counts = []
-    for mirrors in (False, True):
-        found = with_detected_views(cached, cached["state"] == 0, mirrors=mirrors)
-        from models.occlusion_net.trifocal import transfer
-
-        target, weight = transfer(found["cameras"], found["other_xy"], found["other_visible"])
-        hidden = (found["state"] > 0) & (weight > 0.05)
-        counts.append(int(hidden.sum()))
-        away = (target.float() - found["xy"])[hidden].norm(dim=-1)
-        assert away.median() < 0.1  # half boxes
-    assert 0 < counts[0] < counts[1]
-
-
-def test_views_take_nothing_from_the_truth(cached):
-    blind = dict(cached)
-    for name in ("xy", "state", "R", "t", "points", "cameras", "other_xy"):
-        blind[name] = torch.zeros_like(cached[name])
-    first, second = (with_detected_views(c, cached["state"] == 0, mirrors=True) for c in (cached, blind))
-    for name in ("cameras", "other_xy", "other_visible"):
-        assert torch.equal(first[name], second[name])
-
-
 def test_basis_is_a_valid_one():
     assert vehicles_basis().size == 8
+
+
+def test_stacked_graphs_keep_the_baselines_heatmaps(views_folder, tmp_path, capsys):
+    settings = OcclusionNetSettings(width=8, graph=False, lift=False)
+    baseline, out = tmp_path / "baseline.safetensors", tmp_path / "stacked.safetensors"
+    write_weights(baseline, OcclusionNet(settings), SPEC.config(settings))
+    options = ["--baseline", baseline, "--crops", views_folder, "--out", out, "--steps", 2]
+    assert main([*map(str, options)]) == 0
+    found, before = load_network(out), load_network(baseline)
+    assert found.graphs is not None and found.settings.width == before.settings.width
+    for name, value in before.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], value)
+    assert read_weights(out)[1]["baseline"] == baseline.name
+    assert main(["--baseline", str(tmp_path / "none"), *map(str, options[2:])]) == 1
+    assert capsys.readouterr().err == f"stack: {tmp_path / 'none'}: no weights there\n"

@@ -89,5 +89,7 @@ def test_outlines_of_masks_lie_on_their_borders(zoom):
     found = Instances(GREY.shape[:2], {"mask_rle": [masks.encode(mask, (0, 0), mask.shape)]})
     changed = (drawn(GREY, found, zoom=zoom) != 90).any(axis=2)
     assert changed[zoom * 30, zoom * 60] and changed[zoom * 60 - 1, zoom * 60] and changed[zoom * 45, zoom * 80 - 1]
-    assert not changed[zoom * 45, zoom * 60] and not changed[: zoom * 30 - 1].any() and not changed[zoom * 60 + 1 :].any()
+    assert (
+        not changed[zoom * 45, zoom * 60] and not changed[: zoom * 30 - 1].any() and not changed[zoom * 60 + 1 :].any()
+    )
     assert np.array_equal(overlay(GREY, found), drawn(GREY, found))  # without keypoints it keeps its size
