@@ -1,4 +1,4 @@
-"""A drawn car: the basis's mean shape driving past and turning before a camera at 6 m height; a camera's folder of it."""
+"""A drawn car: the basis's mean shape driving past and turning before a camera at 6 m height, and a folder of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,12 +116,14 @@ def write_drive(folder: Path, seen: Drive) -> Path:
 def own_camera(folder: Path, seen: Drive, manifests: Path, score: float = 0.9) -> OwnCamera:
     """The camera of a drive's folder, whose YAML is written among `manifests`."""
     (fx, _, cx), (_, _, cy), _ = seen.camera.K.tolist()
-    lines = [
-        "source: {kind: images, folder: frames, time_pattern: '%Y', time_zone: UTC}",
+    lines = ["source:", "  kind: images", f"  folder: {folder / 'frames'}", "  time_pattern: '%Y'", "  time_zone: UTC"]
+    lines += [
         "calibration:",
         f"  focal_px: {fx}",
+        f"  principal_point: [{cx}, {cy}]",
+        "  tilt_deg: 12",
+        "  height_m: 6",
     ]
-    lines += ["  tilt_deg: 12", "  height_m: 6", f"  principal_point: [{cx}, {cy}]"]
     lines += ["buckets:", "  - {name: day, start: '00:00', end: '23:59'}"]
     manifests.mkdir(parents=True, exist_ok=True)
     (manifests / "drive.yaml").write_text("\n".join(lines))
