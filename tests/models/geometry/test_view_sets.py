@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from drives import drive
 
 from models.geometry.view_sets import (
     SWAPPED,
@@ -16,7 +17,6 @@ from models.geometry.view_sets import (
     view_sets,
 )
 from models.occlusion_net.trifocal import transfer
-from tests.models.occlusion_net.conftest import drive
 
 
 def _shown(views: Views, points: np.ndarray) -> np.ndarray:

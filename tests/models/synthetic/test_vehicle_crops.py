@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from models.metrics.keypoints import pck_radius_cells
 from models.synthetic.vehicle_crops import (
     OCCLUDED,
     SELF_OCCLUDED,
@@ -9,9 +8,8 @@ from models.synthetic.vehicle_crops import (
     VISIBLE,
     compose_vehicle,
     flip_sprite,
-    states_in_crop,
+    keypoint_states,
 )  # fmt: skip
-from models.vehicle_keypoints.data import RenderedCrops
 from pipeline.core.skeletons import VEHICLE_12
 
 
@@ -39,16 +37,7 @@ def test_states_in_a_scene_one_could_draw():
     expected = [VISIBLE, OCCLUDED, SELF_OCCLUDED, TRUNCATED, TRUNCATED, VISIBLE, VISIBLE, VISIBLE, TRUNCATED, VISIBLE,
                 OCCLUDED, SELF_OCCLUDED]  # fmt: skip
     # The sixth lies before the pole but beside the vehicle: nothing of it could be hidden there.
-    assert states_in_crop(points, hidden, own, front, np.array([0, 0, 28, 40])).tolist() == expected
-
-
-def test_the_same_number_gives_the_same_crop_and_another_one_another(library):
-    first, second = RenderedCrops(library, 3), RenderedCrops(library, 3)
-    for index in (0, 1, 10**9):
-        a, b = first[index], second[index]
-        assert all((a[name] == b[name]).all() for name in a)
-    assert (first[0]["image"] != first[1]["image"]).any()
-    assert (first[0]["image"] != RenderedCrops(library, 4)[0]["image"]).any()
+    assert keypoint_states(points, hidden, own, front, np.array([0, 0, 28, 40])).tolist() == expected
 
 
 def test_crops_hold_the_vehicle_in_their_box(library):
@@ -65,10 +54,3 @@ def test_crops_hold_the_vehicle_in_their_box(library):
             if 0 <= px < crop.image.shape[1] and 0 <= py < crop.image.shape[0]:
                 assert (crop.image[py, px] == 0).all()
     assert (states > 20).all()
-
-
-def test_a_sample_is_what_the_network_declares(library):
-    sample = RenderedCrops(library, 0)[5]
-    assert sample["image"].shape == (3, 128, 128) and sample["image"].dtype.is_floating_point is False
-    assert sample["cells"].shape == (12, 2) and sample["state"].shape == (12,)
-    assert sample["radius"].item() == pytest.approx(pck_radius_cells()) == pytest.approx(2.56)
