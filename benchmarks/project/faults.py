@@ -105,23 +105,27 @@ _OF_STAGES = (
           "flip=tuple(k ^ 1 for", "flip=tuple(k for", "tests/pipeline/core/test_skeletons.py", quick=True),
 )  # fmt: skip
 
-# What networks learn, and from what.
+_CONTRACT = "tests/models/test_contract.py"
+
+# What networks learn, and from what. Of slow files one test.
 _OF_NETWORKS = (
     Fault("learns_validation", "training reads scenes of every split", "models/detector/pictures.py",
           'if one["split"] == split]', 'if one["split"]]', "tests/models/detector/test_pictures.py"),
     Fault("steps_on_validation", "training takes its steps on validation samples", "models/train.py",
-          "_batches(recipe.data.train,", "_batches(recipe.data.val,", "tests/models/test_train.py"),
+          "_batches(recipe.data.train,", "_batches(recipe.data.val,",
+          f"{_CONTRACT}::test_training_reads_no_validation_sample_for_a_step[matting]"),
     Fault("weights_not_loaded", "a predictor keeps its random weights", "models/predictor.py",
-          "    load_into(network, state, path)\n", "", "tests/models/vehicle_keypoints/test_training.py"),
+          "    load_into(network, state, path)\n", "",
+          f"{_CONTRACT}::test_what_is_saved_is_what_is_loaded[occlusion_classifier]"),
     Fault("resumed_without_weights", "a resumed run goes on from random weights", "models/train.py",
-          '        now.network.load_state_dict(state["network"])\n', "", "tests/models/test_train.py"),
+          '        now.network.load_state_dict(state["network"])\n', "",
+          "tests/models/test_train.py::test_a_run_that_was_stopped_ends_with_the_bytes_of_an_undisturbed_one[float32]"),
     Fault("quaternion_sign", "one sign of a quaternion's rotation is wrong", "models/geometry/rotations.py",
-          "2 * (x * y - w * z)", "2 * (x * y + w * z)", "tests/models/geometry/test_rotations.py"),
-    Fault("states_not_learnt", "the loss of the keypoints' states has no gradient",
-          "models/vehicle_keypoints/network.py", "cross_entropy(pred.state.flatten",
-          "cross_entropy(pred.state.detach().flatten", "tests/models/vehicle_keypoints/test_network.py"),
+          "2 * (x * y - w * z)", "2 * (x * y + w * z)",
+          "tests/models/geometry/test_rotations.py::test_round_trips_of_quaternions_and_six_numbers"),
     Fault("dice_not_learnt", "the masks' Dice loss has no gradient", "models/matting/network.py",
-          "0.5 * dice.mean()", "0.5 * dice.detach().mean()", "tests/models/matting/test_training.py"),
+          "0.5 * dice.mean()", "0.5 * dice.detach().mean()",
+          f"{_CONTRACT}::test_one_batch_is_learnt_by_heart[matting]"),
     Fault("area_inverted", "an area under a ROC curve is one minus it", "models/metrics/hidden_keypoints.py",
           "np.argsort(-score", "np.argsort(score", "tests/models/metrics/test_hidden_keypoints.py"),
     Fault("always_precise", "precision ignores false positives", "models/occlusion_classifier/evaluate.py",
