@@ -151,7 +151,9 @@ def test_training_reads_no_validation_sample_for_a_step(name, case_of, tmp_path)
     settings = TrainSettings(steps=2, batch=2, warmup=1, evaluate_every=1, val_samples=2, save_every=9, workers=0,
                              threads=1, bfloat16=False)  # fmt: skip
     splits = split(case, name)
-    for number, val in enumerate((splits.val, Shifted(splits.val, 1000))):
+    shifted = Shifted(splits.val, 997)  # a prime: no multiple of how many there are
+    assert any(differs(splits.val[k], shifted[k]) for k in range(2))
+    for number, val in enumerate((splits.val, shifted)):
         torch.manual_seed(0)
         network = load_object(SPECS[name].network)(case.settings)
         last = train_recipe(
@@ -188,6 +190,7 @@ def test_one_batch_is_learnt_by_heart(name, case_of):
     losses = []
     for _ in range(case.steps):
         parts = network.loss(network(batch), batch)
+        assert all(value.requires_grad or value == 0 for value in parts.values()), "a part that nothing learns from"
         optimizer.zero_grad()
         parts["total"].backward()
         optimizer.step()
