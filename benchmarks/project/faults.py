@@ -66,7 +66,7 @@ _OF_SHARDS = (
           "pipeline/composition/depth_order.py", "(entry < entry.T)", "(entry > entry.T)",
           "tests/pipeline/composition/test_depth_order.py"),
     Fault("track_in_both_splits", "a track that crosses the cut is kept on both sides",
-          "pipeline/composition/splits.py", "np.where(crossing, NEITHER, np.where(late, VAL, TRAIN))",
+          "pipeline/composition.pool.py", "np.where(crossing, NEITHER, np.where(late, VAL, TRAIN))",
           "np.where(late, VAL, TRAIN)", "tests/pipeline/composition/test_splits.py", quick=True),
     Fault("visible_for_amodal", "the export writes visible masks for whole objects", "pipeline/export/coco.py",
           'row[f"mask_{kind}_rle"]', 'row["mask_visible_rle"]', "tests/pipeline/export/test_coco.py"),

@@ -103,8 +103,8 @@ def _aim(objects: pa.Table, settings: ComposeSettings, tables: PairTables) -> di
 def _allowed(tables: PairTables) -> tuple[dict[str, float], dict[str, dict[str, int]]]:
     """By category the share of the cutouts that those who may stand before them can hide, and how many there are in
     each time bucket."""
-    able = {name: [] for name in CATEGORY_IDS}
-    cutouts = {name: {} for name in CATEGORY_IDS}
+    able: dict[str, list[bool]] = {name: [] for name in CATEGORY_IDS}
+    cutouts: dict[str, dict[str, int]] = {name: {} for name in CATEGORY_IDS}
     for bucket in tables.rows(TRAIN):
         pairs = tables.get(bucket, TRAIN, 0)
         occludable = pairs.occludable()

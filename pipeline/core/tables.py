@@ -133,20 +133,10 @@ _GEOMETRY = [
     ),
     column("dims_lwh_m", _F64S, "length, width, height", unit="m", shape="3", source="reconstruct"),
     column(
-        "footprint_m",
-        _F64S,
-        "convex outline on the ground of the fitted shape, object frame, counter-clockwise",
-        unit="m",
-        shape="N,2",
-        source="reconstruct",
+        "footprint_m", _F64S, "convex outline on the ground, object frame", unit="m", shape="N,2", source="reconstruct"
     ),
     column(
-        "ground_cov",
-        _F64S,
-        "covariance of the place on the ground: world x, y and yaw",
-        unit="m, m, rad",
-        shape="3,3",
-        source="reconstruct",
+        "ground_cov", _F64S, "covariance of world x, y and yaw", unit="m, m, rad", shape="3,3", source="reconstruct"
     ),
     column("shape", _F64S, "shape basis coefficients; null without a basis", shape="K", source="reconstruct"),
     column("shape_basis", pa.string(), "name of the basis of `shape`", source="reconstruct"),
