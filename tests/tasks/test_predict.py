@@ -303,11 +303,12 @@ def test_what_is_asked_wrongly_is_one_line(options, message, picture, capsys, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing", "a.png"], "network: expected one of detector,"),
+        (["nothing", "."], "got 'nothing'; try `make predict MODEL=occlusion_net"),
         ([], "network: expected one of detector,"),
-        (["detector", "a.png"], "no weights ship with detector"),
-        (["detector", "a.png", "--detector", "coco"], "detector finds objects itself; expected no --detector"),
-        (["detector", "a.png", "--weights", "none.pth"], "none.pth"),
+        (["detector", "a.png"], "predict: a.png: no such file; expected pictures, folders of them or videos"),
+        (["detector", "."], "no weights ship with detector"),
+        (["detector", ".", "--detector", "coco"], "detector finds objects itself; expected no --detector"),
+        (["detector", ".", "--weights", "none.pth"], "none.pth"),
     ],
 )
 def test_networks_are_told_apart(arguments, message, capsys):

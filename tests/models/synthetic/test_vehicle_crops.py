@@ -6,9 +6,9 @@ from models.synthetic.vehicle_crops import (
     SELF_OCCLUDED,
     TRUNCATED,
     VISIBLE,
-    compose,
+    compose_vehicle,
     flip_sprite,
-    keypoint_states,
+    states_in_crop,
 )  # fmt: skip
 from pipeline.core.skeletons import VEHICLE_12
 
@@ -37,13 +37,13 @@ def test_states_in_a_scene_one_could_draw():
     expected = [VISIBLE, OCCLUDED, SELF_OCCLUDED, TRUNCATED, TRUNCATED, VISIBLE, VISIBLE, VISIBLE, TRUNCATED, VISIBLE,
                 OCCLUDED, SELF_OCCLUDED]  # fmt: skip
     # The sixth lies before the pole but beside the vehicle: nothing of it could be hidden there.
-    assert keypoint_states(points, hidden, own, front, np.array([0, 0, 28, 40])).tolist() == expected
+    assert states_in_crop(points, hidden, own, front, np.array([0, 0, 28, 40])).tolist() == expected
 
 
 def test_crops_hold_the_vehicle_in_their_box(library):
     states = np.zeros(4, int)
     for index in range(150):
-        crop = compose(library, np.random.default_rng([1, index]))
+        crop = compose_vehicle(library, np.random.default_rng([1, index]))
         states += np.bincount(crop.state, minlength=4)
         (x, y), size = crop.box_xywh[:2], crop.box_xywh[2:]
         seen = crop.keypoints[crop.state == VISIBLE]
