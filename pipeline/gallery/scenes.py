@@ -131,7 +131,7 @@ def _layers(job: GalleryJob, objects: pa.Table) -> Layers | None:
 
 def _write_scene(stem: Path, image: Mapping, nearest_first: list[dict], job: GalleryJob, layers: Layers | None) -> None:
     large = image["scene_id"] in job.large
-    picture = _picture(image, job.settings.max_width if large else job.settings.small_width)
+    picture = _shown_picture(image, job.settings.max_width if large else job.settings.small_width)
     scene = scene_entry(image, picture, nearest_first, job.settings.jpeg_quality)
     if large:
         scene |= {"glb": _glb(image, nearest_first, job.body_file), "ground": ground_camera(image)}
@@ -142,7 +142,7 @@ def _write_scene(stem: Path, image: Mapping, nearest_first: list[dict], job: Gal
     stem.with_suffix(".jpg").write_bytes(jpeg(thumbnail, _THUMBNAIL_QUALITY))
 
 
-def _picture(image: Mapping, width: int) -> np.ndarray:
+def _shown_picture(image: Mapping, width: int) -> np.ndarray:
     """The scene, at most so wide."""
     data, scale = image["image"]["bytes"], min(1.0, width / image["width"])
     try:  # libjpeg decodes at 1/2, 1/4 and 1/8 of the size in less time
