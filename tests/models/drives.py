@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from models.contract import OwnCamera
-from models.geometry.view_sets import Views, box_cameras, to_box
+from models.geometry.boxes import to_box
+from models.geometry.view_sets import Views, box_cameras
 from models.shape_basis import ShapeBasis, load_bases
 from models.topdown.keypoints import Keypoints
 from pipeline.core.tables import CUTOUTS, FRAMES, RECONSTRUCTED
@@ -33,7 +34,7 @@ class Drive:
     def views(self) -> Views:
         n = len(self.t)
         cameras = box_cameras(self.R, self.t, self.camera.K, self.box_xywh)
-        xy = to_box(self.pixels, self.box_xywh)
+        xy = to_box(pixel_to_edge(self.pixels), self.box_xywh[:, None])
         return Views(np.zeros(n, int), cameras, xy, self.visible, ~self.visible, self.box_xywh, np.arange(n))
 
 

@@ -8,7 +8,7 @@ from models.synthetic.vehicle_crops import (
     VISIBLE,
     compose_vehicle,
     flip_sprite,
-    keypoint_states,
+    states_in_crop,
 )  # fmt: skip
 from pipeline.core.skeletons import VEHICLE_12
 
@@ -37,7 +37,7 @@ def test_states_in_a_scene_one_could_draw():
     expected = [VISIBLE, OCCLUDED, SELF_OCCLUDED, TRUNCATED, TRUNCATED, VISIBLE, VISIBLE, VISIBLE, TRUNCATED, VISIBLE,
                 OCCLUDED, SELF_OCCLUDED]  # fmt: skip
     # The sixth lies before the pole but beside the vehicle: nothing of it could be hidden there.
-    assert keypoint_states(points, hidden, own, front, np.array([0, 0, 28, 40])).tolist() == expected
+    assert states_in_crop(points, hidden, own, front, np.array([0, 0, 28, 40])).tolist() == expected
 
 
 def test_crops_hold_the_vehicle_in_their_box(library):

@@ -18,7 +18,7 @@ def test_what_cannot_be_covered_is_one_line(options, said, tmp_path, capsys):
     (tmp_path / "drive").mkdir()
     own_camera(write_drive(tmp_path / "drive", drive_past()), drive_past(), tmp_path / "cameras")
     assert main([*options, "--data-root", str(tmp_path), "--manifests", str(tmp_path / "cameras")]) == 1
-    told = capsys.readouterr().out
+    told = capsys.readouterr().err
     assert told.startswith("coverage: ") and said in told and told.count("\n") == 1
 
 
