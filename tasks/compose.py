@@ -9,6 +9,7 @@ from typing import Any
 import luigi
 import pyarrow.parquet as pq
 
+from pipeline.composition.hidden_fraction import parse_wanted, plain
 from pipeline.composition.manifest import build_manifest
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
@@ -176,9 +177,11 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         out = self.folder / self.product
         jobs = gallery_jobs(out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file)
         self.fan_out(write_scenes, jobs, lambda job: job.done, report)
-        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder)
         blocks: list[Any] = self.requires()
-        manifest = build_manifest(self.jobs(blocks[0].settings))
+        composed = blocks[0].settings
+        asked = plain(parse_wanted(composed.hidden_fraction))
+        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder, asked=asked)
+        manifest = build_manifest(self.jobs(composed))
         write_json(out / MANIFEST, manifest)
         self.tell_where()
         short = f"; fell short: {manifest['shortfall']}" if manifest["shortfall"] else ""

@@ -63,7 +63,7 @@ _OF_SHARDS = (
     Fault("rgb_for_bgr", "a scene's picture has red and blue exchanged", _SHARDS,
           'colorspace="BGR"', 'colorspace="RGB"', _TEST_SHARDS),
     Fault("farther_in_front", "of two footprints on a ray the farther one is in front",
-          "pipeline/composition/depth_order.py", "np.sign(_entry(footprints[second[shared]], rays)", "np.sign(-_entry(footprints[second[shared]], rays)",
+          "pipeline/composition/depth_order.py", "result[shared] = np.sign(", "result[shared] = -np.sign(",
           "tests/pipeline/composition/test_depth_order.py"),
     Fault("track_in_both_splits", "a track that crosses the cut is kept on both sides",
           "pipeline/composition/pool.py", "np.where(crossing, NEITHER, np.where(late, VAL, TRAIN))",
