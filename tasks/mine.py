@@ -18,6 +18,8 @@ from pipeline.core.storage import read_parts, write_bytes, write_json, write_tab
 from pipeline.mining.background_evidence import BackdropJob, backdrop_shard
 from pipeline.mining.classifier_gate import NETWORK, gate_shard
 from pipeline.mining.cutouts import CutJob, CutoutSettings, cut_shard
+from pipeline.mining.empty_frames import FOLDER as EMPTY_FRAMES
+from pipeline.mining.empty_frames import EmptyFramesJob, empty_frames_shard
 from pipeline.mining.filter import REASONS, MiningSettings, decide
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
@@ -45,9 +47,10 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Judge every detection, then cut the accepted ones out of their frames."""
 
+    version = 2
     outputs = (
         f"{BACKDROP}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
-        ACCEPTED, OCCLUDERS, REPORT,
+        f"{EMPTY_FRAMES}/*.npy", ACCEPTED, OCCLUDERS, REPORT,
     )  # fmt: skip
     unit = "blocks of frames"
 
@@ -80,6 +83,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         if not found["cutouts"]:
             raise ValueError(nothing_found(self.camera, found, self.folder / REPORT))
         self.fan_out(cut_shard, self._cut_jobs(), lambda job: job.out.exists(), report)
+        self.fan_out(empty_frames_shard, self._empty_frames_jobs(), lambda job: job.out.exists(), report)
         return f"{found['cutouts']} cutouts of {found['tracks_with_cutout']} tracks"
 
     def _judge(self, report: Report) -> dict[str, Any]:
@@ -132,6 +136,22 @@ class MineUnoccluded(Stage, settings=MiningSettings):
                 settings=self.settings.cutouts,
             )
             for block in self._blocks(CUTOUTS)
+        ]
+
+    def _empty_frames_jobs(self) -> list[EmptyFramesJob]:
+        backgrounds = self.folder / "background"
+        return [
+            EmptyFramesJob(
+                name=path.stem,
+                index=self.folder / INDEX,
+                root=self.folder,
+                backgrounds=backgrounds,
+                tracks=self.folder / TRACKS,
+                count=count,
+                out=self.folder / EMPTY_FRAMES / f"{path.stem}.npy",
+            )
+            for path in sorted(backgrounds.glob("*.png"))
+            if (count := self.settings.cutouts.empty_frames)
         ]
 
 
