@@ -45,11 +45,11 @@ _INNER_PX = 88  # the classifier sees so much of a crop, moved about while it le
 
 
 class Classifier(nn.Module):
-    """Chance, as a logit, that a crop (B, 3, S, S) is composed; fixed before any of ours was looked at."""
+    """Chance, as a logit, that a crop (B, 6, S, S), as `_inputs` has it, is composed; fixed before any of ours was looked at."""
 
     def __init__(self) -> None:
         super().__init__()
-        widths = (3, 16, 32, 48, 64)
+        widths = (6, 16, 32, 48, 64)
         layers = [
             nn.Sequential(nn.Conv2d(a, b, 3, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU())
             for a, b in pairwise(widths)
@@ -97,7 +97,10 @@ def scores(network: Classifier, pictures: np.ndarray) -> np.ndarray:
 
 
 def _inputs(pictures: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).float() / 128 - 1
+    """(B, 6, S, S) float32 of crops (B, S, S, 3): the colours, and what of them is finer than three pixels, larger."""
+    colours = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2))).float() / 128 - 1
+    fine = colours - nn.functional.avg_pool2d(colours, 3, 1, 1, count_include_pad=False)
+    return torch.cat([colours, (16 * fine).clamp(-2, 2)], dim=1)
 
 
 def area_under_curve(score: np.ndarray, positive: np.ndarray) -> float:
