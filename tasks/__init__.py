@@ -13,6 +13,7 @@ configuration.register()
 
 from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
+from tasks.cutouts import ShowCutouts  # noqa: E402
 from tasks.detect import DetectObjects  # noqa: E402
 from tasks.export import Export  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
@@ -45,6 +46,7 @@ __all__ = [
     "ReconstructPeople",
     "ReconstructVehicles",
     "ShowCalibration",
+    "ShowCutouts",
     "TrackObjects",
     "Train",
     "TrainDetector",

@@ -40,6 +40,7 @@ class Stage(luigi.Task):
     version: ClassVar[int] = 1  # raised when the stage's code makes other bytes
     unit: ClassVar[str] = "parts"
     outputs: ClassVar[tuple[str, ...]] = ()  # glob patterns below the camera's folder
+    shows_only: ClassVar[bool] = False  # for people to look at: the bytes of no other stage depend on it
 
     def __init_subclass__(cls, settings: type | None = None, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -97,7 +98,7 @@ class Stage(luigi.Task):
             "version": self.version,
             "settings": self.identity(),
             "depends_on": self.depends_on(),
-            "upstream": {task.name: task.fingerprint for task in luigi.task.flatten(self.requires())},
+            "upstream": {t.name: t.fingerprint for t in luigi.task.flatten(self.requires()) if not t.shows_only},
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 

@@ -41,7 +41,7 @@ class Learning(luigi.Task):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.spec: Spec = find(self.model)
+        self.spec: Spec = find(self.model, f"make {type(self).__name__.lower()} MODEL=matting")
         self.chosen = self.spec.preset(self.options)  # a mistake is told before anything is rendered
         if self.options.cameras and not self._cameras():
             raise ValueError(f"{self.model}: --cameras: expected ids with commas between, got {self.options.cameras!r}")

@@ -81,6 +81,15 @@ def test_a_larger_set_replaces_the_shards_and_another_mode_stands_beside(street)
     assert not any("MineUnoccluded" in line for line in lines)
 
 
+def test_too_few_cutouts_name_the_page_that_shows_them(street, twin):
+    code, _, lines = street.luigi(*JOB[:-2], "--ComposeShards-objects-min", "16", data=twin)
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert code != 0 and len(errors) == 1, lines
+    sheet = twin / "street/cutouts.html"
+    assert "too few cutouts" in errors[0] and f"{sheet} shows" in errors[0]
+    assert "<article" in sheet.read_text()
+
+
 def test_no_cutouts_is_one_clear_line(street, twin):
     code, _, lines = street.luigi(*JOB, "--MineUnoccluded-min-area-px", "1000000", data=twin)
     assert code != 0
@@ -89,6 +98,8 @@ def test_no_cutouts_is_one_clear_line(street, twin):
     assert "no cutouts among" in errors[0]
     assert "too_small" in errors[0]
     assert "ShowCalibration" in errors[0]
+    sheet = twin / "street/mining/refusals.html"
+    assert f"pictures of them in {sheet}" in errors[0] and "too few pixels" in sheet.read_text()
 
 
 EXPORT = ("Export", *JOB[1:], "--format")
