@@ -15,12 +15,12 @@ from models.contract import find
 from models.matting.predict import WEIGHTS
 from pipeline.core.frames import BlockJob, read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
+from pipeline.empty_frames import FOLDER as EMPTY_FRAMES
+from pipeline.empty_frames import EmptyFramesJob, empty_frames_shard
 from pipeline.gallery.cutout_sheet import write_cutout_sheet
 from pipeline.mining.background_evidence import BackdropJob, backdrop_shard
 from pipeline.mining.classifier_gate import NETWORK, gate_shard
 from pipeline.mining.cutouts import CutJob, CutoutSettings, cut_shard
-from pipeline.mining.empty_frames import FOLDER as EMPTY_FRAMES
-from pipeline.mining.empty_frames import EmptyFramesJob, empty_frames_shard
 from pipeline.mining.filter import REASONS, MiningSettings, decide
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare

@@ -30,7 +30,7 @@ from pipeline.core import masks
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import CUTOUTS, RECONSTRUCTED, to_table
-from pipeline.mining.empty_frames import FOLDER
+from pipeline.empty_frames import FOLDER
 
 SIZE_HW = (1080, 1920)
 CAMERA = Camera(np.array([[1600.0, 0, 960], [0, 1600, 540], [0, 0, 1]]), SIZE_HW)

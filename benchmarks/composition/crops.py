@@ -99,12 +99,13 @@ def hard_scenes(camera_dir: Path, jpeg_quality: int) -> Iterator[tuple[pd.Series
 
 def _source_pixels(camera_dir: Path, sources: pd.DataFrame, size_hw: tuple[int, int]) -> Iterator[tuple]:
     """cutout_id and (crop (h, w, 3), mask (h, w), box xywh) of each cutout in its own frame."""
-    by_frame = dict(tuple(sources.groupby("source_frame")))
+    of_frame = sources["source_frame"].to_numpy(int)
     index = pq.read_table(camera_dir / "frames" / "index.parquet")
-    for frame_id, frame in FrameReader(index, camera_dir).read(by_frame):
-        for row in by_frame[frame_id].itertuples():
-            mask, (x, y, w, h) = masks.decode(row.mask_amodal_rle, size_hw)
-            yield row.cutout_id, (frame[y : y + h, x : x + w].copy(), mask, (x, y, w, h))
+    rles, ids = sources["mask_amodal_rle"].to_list(), sources["cutout_id"].to_list()
+    for frame_id, frame in FrameReader(index, camera_dir).read(of_frame.tolist()):
+        for row in np.flatnonzero(of_frame == frame_id):
+            mask, (x, y, w, h) = masks.decode(rles[row], size_hw)
+            yield ids[row], (frame[y : y + h, x : x + w].copy(), mask, (x, y, w, h))
 
 
 def recoded(picture: np.ndarray, quality: int) -> np.ndarray:

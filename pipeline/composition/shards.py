@@ -39,7 +39,7 @@ from pipeline.composition.splits import TRAIN, VAL, validates
 from pipeline.core import masks
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS, matrix
-from pipeline.mining.empty_frames import mixed, read_empty_frames
+from pipeline.empty_frames import mixed, read_empty_frames
 
 # Raised when the columns or the meaning of one change.
 COLUMNS_VERSION = 4

@@ -10,7 +10,7 @@ from pipeline.core import masks
 from pipeline.core.illumination import Relit
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import FRAMES, TRACKS, to_table
-from pipeline.mining.empty_frames import (
+from pipeline.empty_frames import (
     CELL_PX,
     EmptyFramesJob,
     empty_frame,

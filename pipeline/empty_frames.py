@@ -105,7 +105,7 @@ def _alike(wanted: np.ndarray, known: np.ndarray, rng: np.random.Generator) -> n
 def _noise(relit: Relit) -> tuple[np.ndarray, np.ndarray]:
     """Of a frame, what it has over its background (H, W, 3) without slow changes of the illumination, and how unusual
     it is (H, W): above 1 more than noise, infinite near what was found."""
-    height, width = relit.owner.shape
+    height, width = relit.frame.shape[:2]
     frame, background = relit.crop((0, 0, width, height))
     noise = frame - background
     reach = np.ones((2 * _CLEAR_PX + 1,) * 2, np.uint8)
