@@ -59,7 +59,7 @@ _OF_SHARDS = (
     Fault("occluders_off_by_one", "occluder_ids name the next object", _SHARDS,
           "sorted(size - k for", "sorted(size - k + 1 for", _TEST_SHARDS),
     Fault("empty_street", "a scene's picture is the empty background", _SHARDS,
-          "_scene_jpeg(picture, job", "_scene_jpeg(source.background(bucket), job", _TEST_SHARDS),
+          "scene_jpeg(picture, job", "scene_jpeg(source.empty_frame(bucket, noise), job", _TEST_SHARDS),
     Fault("rgb_for_bgr", "a scene's picture has red and blue exchanged", _SHARDS,
           'colorspace="BGR"', 'colorspace="RGB"', _TEST_SHARDS),
     Fault("farther_in_front", "of two footprints on a ray the farther one is in front",

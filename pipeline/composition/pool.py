@@ -46,6 +46,11 @@ class Pool:
     mask_rle: list[str]
     size_hw: tuple[int, int]
 
+    def footprint(self, row: int) -> np.ndarray:
+        """(C, 2) corners of one, each once."""
+        corners = self.footprints[row]
+        return corners[np.r_[True, (np.diff(corners, axis=0) != 0).any(axis=1)]]
+
 
 def make_pool(cutouts: pa.Table, reconstructed: pa.Table, camera: Camera, plane: GroundPlane) -> Pool:
     """Join CUTOUTS (without pixels) with RECONSTRUCTED, leaving out what has a refusal."""
