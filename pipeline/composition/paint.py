@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import cv2
@@ -66,6 +66,16 @@ def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> PaintedCutout:
         grey, where = _in_frame(_cutout_png(row["shadow"], row["cutout_id"]), row["shadow_xy"], size_hw)
         light = cv2.merge([np.ascontiguousarray(grey)] * 3), where
     return PaintedCutout((colour, place), cv2.bitwise_not(alpha), mask, light)
+
+
+def relit(sprite: PaintedCutout, gain: np.ndarray | None) -> PaintedCutout:
+    """The sprite with its colours multiplied by factors (3,) BGR; as it is for None."""
+    if gain is None:
+        return sprite
+    colour, place = sprite.colour
+    # Multiplied by alpha as it is, no colour may exceed alpha.
+    lit = cv2.min(cv2.multiply(colour, (*gain.tolist(), 1.0)), cv2.bitwise_not(sprite.through))
+    return replace(sprite, colour=(lit, place))
 
 
 def _cutout_png(png: bytes, cutout_id: int) -> np.ndarray:

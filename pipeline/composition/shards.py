@@ -29,6 +29,7 @@ from pipeline.composition.paint import (
     decode_sprite,
     keypoint_states,
     paint,
+    relit,
     visible_part,
 )
 from pipeline.composition.pairs import PairTables, read_tables
@@ -37,6 +38,7 @@ from pipeline.composition.sample import ComposeSettings, Sampler, TooFewCutouts
 from pipeline.composition.shadows import Upright, shades
 from pipeline.composition.shard_files import write_images, write_objects
 from pipeline.core import masks
+from pipeline.core.illumination import cells, gain_between
 from pipeline.core.tables import CATEGORY_IDS, IMAGES, KEYPOINT_STATES, OBJECTS, PIXELS, matrix
 from pipeline.empty_frames import mixed, read_empty_frames
 
@@ -85,22 +87,26 @@ def compose_shard(job: ShardJob) -> tuple[str, str]:
     rng = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard])
     sampler = Sampler(pair_tables(job), job.settings, rng, job.shard)
     sampled = [_sampled(sampler, job.first + number) for number in range(job.scenes)]
-    source.fetch(np.unique(np.concatenate(sampled)))
-    scenes = [_compose(job, number, rows, source) for number, rows in enumerate(sampled)]
+    all_rows = np.concatenate([rows for _, rows in sampled])
+    source.fetch(np.unique(all_rows))
+    scenes = [_compose(job, number, bucket, rows, source) for number, (bucket, rows) in enumerate(sampled)]
     images, objects = job.paths
-    write_objects(objects, _objects_table(source.pool, np.concatenate(sampled), [labels for _, labels in scenes]))
+    write_objects(
+        objects,
+        _objects_table(source.pool, all_rows, [labels for _, labels in scenes]),
+    )
     write_images(images, pa.Table.from_pylist([image for image, _ in scenes], schema=IMAGES))
     return str(images), str(objects)
 
 
 def pair_tables(job: ShardJob) -> PairTables:
     """The cutouts of a job and what each two would do to each other, made once by each worker."""
-    probability = job.settings.crossing_probability
-    return read_tables(job.camera_dir, job.camera, job.plane, job.mode, probability)
+    s = job.settings
+    return read_tables(job.camera_dir, job.camera, job.plane, job.mode, s.crossing_probability, s.relit)
 
 
-def _sampled(sampler: Sampler, scene: int) -> np.ndarray:
-    """Rows of a scene: one that validates where it is its turn and there are the cutouts for it, else one to train."""
+def _sampled(sampler: Sampler, scene: int) -> tuple[str, np.ndarray]:
+    """Time bucket and rows: of a scene that validates where it is its turn and there are cutouts for it, else trains."""
     if validates(scene):
         with suppress(TooFewCutouts):
             return sampler.scene(VAL)
@@ -123,6 +129,7 @@ class _Source:
         self._raw: dict[int, dict] = {}
         self._cache = _sprite_cache(job.settings.sprite_cache_mb)
         self._empty_frames: dict[str, np.ndarray] = {}
+        self._cells: dict[str, np.ndarray] = {}
         self._geometry = SceneGeometry(job.camera, job.plane) if job.settings.geometry else None
 
     def fetch(self, rows: np.ndarray) -> None:
@@ -136,16 +143,29 @@ class _Source:
                         pixels = file.read_row_group(group, ["cutout_id", "mask_rle", *PIXELS]).filter(found)
                         self._raw |= {row["cutout_id"]: row for row in pixels.to_pylist()}
 
-    def upright(self, row: int) -> Upright:
-        """The object of a row of the pool whose pixels were fetched."""
+    def upright(self, row: int, bucket: str) -> Upright:
+        """The object of a row of the pool whose pixels were fetched, in the illumination of a time bucket."""
         raw = self._raw[int(self.pool.cutout_id[row])]
         quad, height_m = self.pool.footprint(row), self.heights_m[row]
         # Two runs in one process may know different pixels, at another place, by the same number.
         pixels = hash((raw["sprite"], raw["shadow"], quad.tobytes(), height_m))
-        key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels)
-        return self._cache.get(
-            key, lambda: Upright(decode_sprite(raw, self.size_hw), quad, height_m, self.camera, self.plane)
-        )
+        key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels, None if bucket == self.bucket[row] else bucket)
+
+        def made() -> Upright:
+            sprite = relit(decode_sprite(raw, self.size_hw), self._gain(row, bucket))
+            return Upright(sprite, quad, height_m, self.camera, self.plane)
+
+        return self._cache.get(key, made)
+
+    def _gain(self, row: int, bucket: str) -> np.ndarray | None:
+        """(3,) what gives a row's pixels the illumination of another time bucket; None in their own."""
+        own = self.bucket[row]
+        if own == bucket:
+            return None
+        for name in {own, bucket} - set(self._cells):
+            self._cells[name] = cells(self._median(name))
+        x, y, w, h = np.rint(self.pool.box_xywh[row]).astype(int).tolist()
+        return gain_between(self._cells[own], self._cells[bucket], self.size_hw, (x, y, w, h))
 
     def empty_frame(self, bucket: str, rng: np.random.Generator) -> np.ndarray:
         """The bucket's empty street with the camera's noise; without noise where mining kept none."""
@@ -197,10 +217,9 @@ class _Labels:
     states: list[np.ndarray]
 
 
-def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> tuple[dict, _Labels]:
-    """The row of IMAGES and the labels of a scene that shows rows of the pool, nearest first."""
-    bucket = source.bucket[rows[0]]
-    things = [source.upright(row) for row in rows]
+def _compose(job: ShardJob, number: int, bucket: str, rows: np.ndarray, source: _Source) -> tuple[dict, _Labels]:
+    """The row of IMAGES and the labels of a scene of a time bucket that shows rows of the pool, nearest first."""
+    things = [source.upright(row, bucket) for row in rows]
     sprites = [thing.sprite for thing in things]
     noise = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard, number])
     picture, label = paint(source.empty_frame(bucket, noise), sprites[::-1], shades(things)[::-1])
