@@ -1,31 +1,33 @@
-"""What all stages share: where a camera's files lie, when a stage is complete, how it resumes.
+"""What all stages share: where a camera's files lie, when a stage is complete, how it resumes, what it never undoes.
 
 A stage is complete when `.stages/<name>.json` in the camera's folder holds its fingerprint, a hash of its settings,
 the part of the manifest it depends on, its version and its upstream's fingerprints, with the state "done". Under the
-same fingerprint a stage keeps the parts it finds and makes those that lack; anything else is removed first.
+same fingerprint a stage keeps the parts it finds and makes those that lack. What is done under another one stays: the
+run stops and says which settings differ, unless `redo` asks for it to be made again. A run that makes a stage lets no
+other run change what it reads.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import luigi
-from filelock import FileLock, Timeout
 
 from calibration.camera import Camera, GroundPlane
 from data_manifest import CAMERAS, CameraEntry, load_camera
 from pipeline.core.engine import Progress, map_shards
-from pipeline.core.storage import sha256_of, write_json
+from pipeline.core.storage import sha256_of
+from tasks.common.camera_settings import settings_for
 from tasks.common.configuration import HOME, walt3d
-from tasks.common.console import Report
-from tasks.common.settings import collect, declare, identity
+from tasks.common.console import Report, say
+from tasks.common.locks import lock, shared_lock
+from tasks.common.records import DONE, Record, differences, hash_of, in_words, read_record, shortened, ways_out
+from tasks.common.settings import Setting, collect, declare, identity
 
 
 class Stage(luigi.Task):
@@ -35,8 +37,12 @@ class Stage(luigi.Task):
     data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
     manifests = luigi.Parameter(default="", description="folder of the cameras' YAML, else data_manifest/cameras")
     cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
+    redo = luigi.BoolParameter(
+        significant=False, description="make again what is there with other settings; never a finished data set"
+    )
 
     settings_type: ClassVar[type | None] = None
+    settable: ClassVar[tuple[str, ...]] = ()  # parameters that a manifest's `settings` may give beside the settings
     version: ClassVar[int] = 1  # raised when the stage's code makes other bytes
     unit: ClassVar[str] = "parts"
     outputs: ClassVar[tuple[str, ...]] = ()  # glob patterns below the camera's folder
@@ -47,12 +53,26 @@ class Stage(luigi.Task):
             cls.settings_type = settings
             declare(cls, settings)
 
+    @classmethod
+    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> list[tuple[str, Any]]:
+        """Luigi's, with what the camera's manifest gives."""
+        values = dict(super().get_param_values(params, args, kwargs))
+        entry = _load(values["camera"], values["manifests"] or walt3d().manifests)
+        return list((values | settings_for(cls, entry, kwargs)).items())
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.entry: CameraEntry = _load(self.camera, self.manifests or walt3d().manifests)
         self.settings: Any = self.configure()
-        # Made now: a mistake in any upstream stage's settings is told before anything runs.
-        self.fingerprint = self._fingerprint()
+        _ = self.fingerprint  # now: a mistake in any upstream stage's settings is told before anything runs
+
+    def clone(self, cls: Any = None, **kwargs: Any) -> Any:
+        """Another stage of the same camera, with settings of its own."""
+        if cls is None:
+            return super().clone(**kwargs)
+        own = [name for name, one in cls.get_params() if not isinstance(one, Setting) and hasattr(self, name)]
+        shared = {name: getattr(self, name) for name in own if name != "redo" or self.redo}
+        return cls(**(shared | kwargs))
 
     def configure(self) -> Any:
         """The stage's settings, an instance of the dataclass it was declared with."""
@@ -71,9 +91,14 @@ class Stage(luigi.Task):
         return identity(self.settings) if self.settings else None
 
     @property
+    def kind(self) -> str:
+        """What it is called in fingerprints and to users; the same for all data sets of a camera."""
+        return self.task_family
+
+    @property
     def name(self) -> str:
         """Name of the stage's record; tasks that differ in other parameters have other names."""
-        return self.task_family
+        return self.kind
 
     @cached_property
     def folder(self) -> Path:
@@ -90,16 +115,39 @@ class Stage(luigi.Task):
         """Processes that work on shards at a time."""
         return self.cpus or walt3d().cpus
 
-    def _fingerprint(self) -> str:
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What the bytes depend on beside what is upstream."""
+        return {"version": self.version, "settings": self.identity(), "depends_on": self.depends_on()}
+
+    @cached_property
+    def fingerprint(self) -> str:
         """Hash of all that the stage's bytes depend on."""
-        content = {
-            "stage": self.name,
-            "version": self.version,
-            "settings": self.identity(),
-            "depends_on": self.depends_on(),
-            "upstream": {task.name: task.fingerprint for task in luigi.task.flatten(self.requires())},
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        upstream = {task.kind: task.fingerprint for task in luigi.task.flatten(self.requires())}
+        return hash_of({"stage": self.kind, **self.content, "upstream": upstream})
+
+    @cached_property
+    def upstream(self) -> list[Stage]:
+        """Every stage that this one reads, however far, the farthest first."""
+        found: dict[Stage, None] = {}
+        for task in cast(list[Stage], luigi.task.flatten(self.requires())):
+            found |= dict.fromkeys([*task.upstream, task])
+        return list(found)
+
+    @cached_property
+    def made_of(self) -> dict[str, Any]:
+        """What the fingerprint is a hash of, by stage, the farthest upstream first."""
+        return {task.kind: shortened(task.content) for task in [*self.upstream, self]}
+
+    @cached_property
+    def options(self) -> dict[str, dict[str, Any]]:
+        """By stage, the settings that are not the defaults and change the bytes."""
+        chosen = {task.kind: task._chosen() for task in [*self.upstream, self]}
+        return {kind: settings for kind, settings in chosen.items() if settings}
+
+    def _chosen(self) -> dict[str, Any]:
+        settings = [(name, one) for name, one in self.get_params() if isinstance(one, Setting) and not one.speed]
+        return {name: value for name, one in settings if (value := getattr(self, name)) != one.default}
 
     @property
     def record(self) -> Path:
@@ -111,10 +159,33 @@ class Stage(luigi.Task):
         return luigi.LocalTarget(str(self.record))
 
     def complete(self) -> bool:
+        """Whether it is done. Raises ValueError where it is done with other settings and nobody asked to redo it."""
+        if self._in_the_way() and not any(task._in_the_way() for task in self.upstream):
+            raise ValueError(self._refusal())
+        return self.done()
+
+    def done(self) -> bool:
         """Done under the present fingerprint, with every file still there."""
-        recorded = self._recorded()
-        done = recorded.get("fingerprint") == self.fingerprint and recorded.get("state") == "done"
-        return done and recorded.get("files") == len(self.files())
+        found = read_record(self.record)
+        return found is not None and self._is_mine(found) and found.state == DONE and found.files == len(self.files())
+
+    def _is_mine(self, record: Record | None) -> bool:
+        return record is not None and record.fingerprint == self.fingerprint
+
+    def _in_the_way(self) -> bool:
+        """Finished with other settings, and not to be redone."""
+        found = read_record(self.record)
+        other = found is not None and found.state == DONE and not self._is_mine(found)
+        return other and not any(task.redo for task in [*self.upstream, self]) and bool(self.files())
+
+    def _refusal(self) -> str:
+        record = read_record(self.record)
+        found = record.made_of if record else {}
+        redo = f"add --{self.task_family}-redo to make it and what follows again"
+        return (
+            f"{self.camera}: {self.kind} is done with other settings: {in_words(differences(found, self.made_of))}. "
+            f"{ways_out(found, str(self.entry.path), redo)}"
+        )
 
     def files(self) -> list[Path]:
         """What the stage has written so far."""
@@ -135,10 +206,11 @@ class Stage(luigi.Task):
         with self._locked():
             if self.complete():
                 return
-            self._clear()
-            report = Report(self, f"{self.camera} {self.name}", self.unit)
+            self._check_upstream()
+            self._begin()
+            report = Report(self, self._label, self.unit)
             done = self.work(report)
-            self._write("done", len(self.files()))
+            self._end()
             report.close(done)
 
     def fan_out(
@@ -159,39 +231,49 @@ class Stage(luigi.Task):
         """Camera and ground plane for frames as large as those of the FRAMES table."""
         return self.entry.calibrated((frames["height"][0].as_py(), frames["width"][0].as_py()))
 
-    def _recorded(self) -> dict[str, Any]:
-        try:
-            return json.loads(self.record.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-
-    def _write(self, state: str, files: int) -> None:
-        write_json(self.record, {"fingerprint": self.fingerprint, "state": state, "files": files})
-
-    def _clear(self) -> None:
+    def _begin(self) -> None:
         """Remove half-written files, and whatever was made under another fingerprint."""
         for part in self.half_written():
             part.unlink()
-        if self._recorded().get("fingerprint") == self.fingerprint:
+        if self._is_mine(read_record(self.record)):
             return
         # In this order: killed at any point, the next run starts over rather than trusts foreign parts.
         self.record.unlink(missing_ok=True)
-        for path in self.leftovers():
+        if old := self.leftovers():
+            say(self._label, f"starts over: {len(old)} files of other settings are removed")
+        for path in old:
             path.unlink()
-        self._write("started", 0)
+        Record(self.fingerprint, made_of=self.made_of).write(self.record)
+
+    def _end(self) -> None:
+        Record(self.fingerprint, DONE, len(self.files()), self.made_of).write(self.record)
+
+    def _check_upstream(self) -> None:
+        """Raises ValueError where another run changed, while this one waited, what is to be read."""
+        for task in self.upstream:
+            if not task.done():
+                raise ValueError(f"{self.camera}: another run began to make {task.kind} again; run again after it")
+
+    @property
+    def _label(self) -> str:
+        return f"{self.camera} {self.name}"
+
+    @property
+    def lock(self) -> Path:
+        """The file that is locked to make the stage, and by who reads it."""
+        return self.record.with_suffix(".lock")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One run at a time writes a stage of a camera; the lock dies with its process."""
-        self.record.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            held = FileLock(self.record.with_suffix(".lock"), blocking=False).acquire()
-        except Timeout:
-            raise ValueError(
-                f"another run is making {self.name} of {self.camera} in {self.folder}; run again when it has ended"
-            ) from None
-        with held:
+        """One run at a time makes a stage of a camera, and none changes what it reads."""
+        with ExitStack() as held:
+            for task in self.upstream:
+                held.enter_context(shared_lock(task.lock, lambda task=task: self._waits(task)))  # type: ignore[misc]
+            held.enter_context(lock(self.lock, lambda: self._waits(self)))
             yield
+
+    def _waits(self, other: Stage) -> None:
+        say(self._label, f"waits for another run, which makes or reads {other.name} of {self.camera}")
 
 
 @lru_cache

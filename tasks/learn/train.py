@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from tasks.common.stage import Stage, data_root_of
 from tasks.compose import GenerateClipArt
 from tasks.learn.training_data import task_of
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles
+from tasks.variants import DEFAULT, DataSet, taken
 
 # What a network that learns from a camera's own objects reads of its job.
 _OBJECTS: dict[str, type[Stage]] = {"vehicle": ReconstructVehicles, "person": ReconstructPeople}
@@ -27,6 +29,7 @@ class Learning(luigi.Task):
 
     model = luigi.Parameter(default="vehicle_keypoints", description="a network of models/, or an installed one")
     camera = luigi.Parameter(default="cam07", description="camera whose clip-art it learns from, if it learns from any")
+    variant = luigi.Parameter(default="", description="name of that data set, else the one that is there")
     run_name = luigi.Parameter(default="", description="name of the run, else made of model, camera and preset")
     data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
     manifests = luigi.Parameter(default="", description="folder of the cameras' YAML, else data_manifest/cameras")
@@ -56,34 +59,46 @@ class Learning(luigi.Task):
     def folder(self) -> Path:
         """The run's folder."""
         options, own = self.options, isinstance(self.spec.source, Shards)
-        parts = [self.model, "labels" if options.labels else self.camera] if own else [self.model]
+        parts = [self.model, "labels" if options.labels else self._clip_art] if own else [self.model]
         amodal = ["amodal"] if options.masks == "amodal" and not options.labels else []
         return data_root_of(self.data_root) / "runs" / (self.run_name or "-".join([*parts, options.preset, *amodal]))
 
     def sources(self) -> list[luigi.Task]:
-        """What makes the data, unless human labels are given, and the cameras' objects in 3D."""
-        made = self._data()
-        return [*([made] if made else []), *(task for tasks in self._cameras().values() for task in tasks)]
+        """What makes the data, unless human labels are given or they are there, and the cameras' objects in 3D."""
+        made = [self._data] if isinstance(self._data, luigi.Task) else []
+        return [*made, *(task for tasks in self._cameras().values() for task in tasks)]
 
     def given(self) -> Given:
         """What the network's data are read from. Raises ValueError for options that do not go together."""
-        made, folder = self._data(), Path(self.manifests).expanduser().resolve() if self.manifests else _manifests()
-        data: Path | None = made.folder if made else None
-        if isinstance(made, GenerateClipArt):
-            data = made.folder / made.product
+        folder = Path(self.manifests).expanduser().resolve() if self.manifests else _manifests()
+        data: Path | None = self._data_set.folder if self._data_set else self._data.folder if self._data else None
         cameras = [
             OwnCamera(tasks[0].folder, name, folder, getattr(tasks[0], "network", None))
             for name, tasks in self._cameras().items()
         ]
         return given_of(self.spec, self.options, data, cameras)
 
+    @cached_property
     def _data(self) -> Any:
+        """The task that makes what is learnt from, or the camera's data set that is there; None beside labels."""
         if self.options.labels:
             return None
         if isinstance(self.spec.source, Shards):
-            return GenerateClipArt(camera=self.camera, data_root=self.data_root, manifests=self.manifests)
+            there = taken(data_root_of(self.data_root) / self.camera, self.variant)
+            return there or GenerateClipArt(camera=self.camera, data_root=self.data_root, manifests=self.manifests)
         task = task_of(self.spec)
         return task(data_root=self.data_root) if task else None
+
+    @property
+    def _data_set(self) -> DataSet | None:
+        made = self._data
+        return made.data_set if isinstance(made, GenerateClipArt) else made if isinstance(made, DataSet) else None
+
+    @property
+    def _clip_art(self) -> str:
+        """The camera, and its data set where that is not the default one."""
+        name = self._data_set.name if self._data_set else DEFAULT
+        return self.camera if name == DEFAULT else f"{self.camera}-{name}"
 
     def _cameras(self) -> dict[str, list[Stage]]:
         kinds = self.spec.categories or tuple(_OBJECTS)
