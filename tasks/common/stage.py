@@ -137,7 +137,16 @@ class Stage(luigi.Task):
     @cached_property
     def made_of(self) -> dict[str, Any]:
         """What the fingerprint is a hash of, by stage, the farthest upstream first."""
-        return {task.kind: shortened(task.content) for task in [*self.upstream, self]}
+        return {task.kind: shortened(task.content | task._as_typed()) for task in [*self.upstream, self]}
+
+    def _as_typed(self) -> dict[str, Any]:
+        """The settings by the names that the command line and luigi.cfg have for them."""
+        if type(self).identity is not Stage.identity:
+            return {}
+        return {"settings": {name: getattr(self, name) for name, _ in self._typed()}}
+
+    def _typed(self) -> list[tuple[str, Setting]]:
+        return [(name, one) for name, one in self.get_params() if isinstance(one, Setting) and not one.speed]
 
     @cached_property
     def options(self) -> dict[str, dict[str, Any]]:
@@ -146,8 +155,7 @@ class Stage(luigi.Task):
         return {kind: settings for kind, settings in chosen.items() if settings}
 
     def _chosen(self) -> dict[str, Any]:
-        settings = [(name, one) for name, one in self.get_params() if isinstance(one, Setting) and not one.speed]
-        return {name: value for name, one in settings if (value := getattr(self, name)) != one.default}
+        return {name: value for name, one in self._typed() if (value := getattr(self, name)) != one.default}
 
     @property
     def record(self) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -94,6 +96,10 @@ class Learning(luigi.Task):
         made = self._data
         return made.data_set if isinstance(made, GenerateClipArt) else made if isinstance(made, DataSet) else None
 
+    def reading(self) -> AbstractContextManager[None]:
+        """While it lasts, nobody removes the data set that is learnt from, if any is."""
+        return self._data_set.read() if self._data_set else nullcontext()
+
     @property
     def _clip_art(self) -> str:
         """The camera, and its data set where that is not the default one."""
@@ -123,8 +129,25 @@ class Train(Learning, options=TrainOptions):
         """The weights, written when the last step is done."""
         return luigi.LocalTarget(str(self.folder / self.spec.trained))
 
+    def complete(self) -> bool:
+        """Whether the weights are there. Raises ValueError where they learnt from another data set than there is."""
+        there, learnt = self._data_set, self._learnt_from()
+        now = there.manifest.get("hash", "") if there else ""
+        if there and now and learnt and learnt != now:
+            raise ValueError(
+                f"{self.folder}: this run learns from data set {learnt[:12]}, {there.folder} is {now[:12]}; choose "
+                "another --run-name, or remove the run's folder"
+            )
+        return super().complete()
+
+    def _learnt_from(self) -> str:
+        """The hash that the run's configuration names; empty before it began, and where it names none."""
+        about = self.folder / "config.json"
+        return json.loads(about.read_text()).get("source", {}).get("data_set", "") if about.is_file() else ""
+
     def run(self) -> None:
-        """Train, or go on."""
+        """Train, or go on; nobody removes the data set meanwhile."""
         report = Report(self, f"Train {self.model}", "steps")
-        last = run_training(self.spec, self.options, self.given(), self.folder, report)
+        with self.reading():
+            last = run_training(self.spec, self.options, self.given(), self.folder, report)
         report.close(", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step"))
