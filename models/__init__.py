@@ -18,6 +18,6 @@ def load(name: str, weights: str | Path | None = None, device: str | None = None
     """
     from models.contract import find, load_object  # not at import: the house's other users do without
 
-    spec = find(name)
+    spec = find(name, 'models.load("occlusion_net")')
     loader = load_object(spec.predictor or "models.predictor:load")
     return loader(spec, Path(weights).expanduser() if weights else None, device)

@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _launch(asked: argparse.Namespace) -> dict[str, float]:
-    spec = find(asked.network)
+    spec = find(asked.network, "python -m models.launch matting --help")
     options = TrainOptions(**{option.name: getattr(asked, option.name) for option in dataclasses.fields(TrainOptions)})
     spec.preset(options)  # a mistake in the options is told before one in the data
     cameras = [

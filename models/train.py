@@ -71,7 +71,7 @@ def train(
     Raises ValueError where the folder holds a run of another configuration, for weights of another model or
     architecture, and for data that cannot be read.
     """
-    return run(build(spec, preset, given, init_from), preset.train, folder, progress=progress)
+    return train_recipe(build(spec, preset, given, init_from), preset.train, folder, progress=progress)
 
 
 def build(spec: Spec, preset: Preset, given: Given, init_from: Path | None = None) -> Recipe:
@@ -89,7 +89,9 @@ def build(spec: Spec, preset: Preset, given: Given, init_from: Path | None = Non
     return Recipe(network, load_object(spec.data)(preset.network, given, seed), config, spec.best)
 
 
-def run(recipe: Recipe, settings: TrainSettings, folder: Path, *, progress: Progress | None = None) -> dict[str, float]:
+def train_recipe(
+    recipe: Recipe, settings: TrainSettings, folder: Path, *, progress: Progress | None = None
+) -> dict[str, float]:
     """Train, or go on training, in a run folder; the last evaluation's metrics."""
     rank, world, device = devices()
     learnt = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings) if not f.metadata.get("speed")}

@@ -13,6 +13,7 @@ configuration.register()
 
 from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
+from tasks.cutouts import ShowCutouts  # noqa: E402
 from tasks.data_sets import Datasets, Remove  # noqa: E402
 from tasks.detect import DetectObjects  # noqa: E402
 from tasks.export import Export  # noqa: E402
@@ -48,6 +49,7 @@ __all__ = [
     "ReconstructVehicles",
     "Remove",
     "ShowCalibration",
+    "ShowCutouts",
     "TrackObjects",
     "Train",
     "TrainDetector",

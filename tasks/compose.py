@@ -15,14 +15,16 @@ import pyarrow.parquet as pq
 from pipeline.composition.manifest import build_manifest, of_one_data_set
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
+from pipeline.core.engine import ShardError
 from pipeline.core.storage import data_set_of, write_json
 from pipeline.core.tables import MODES
 from pipeline.gallery.page import GallerySettings, build_gallery
 from tasks.common.console import Report
 from tasks.common.stage import Stage
+from tasks.common.variants import MANIFEST, SETTINGS, DataSet, chosen_name
+from tasks.cutouts import SHEET, ShowCutouts
 from tasks.frames import INDEX
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles
-from tasks.variants import MANIFEST, SETTINGS, DataSet, chosen_name
 
 _SHARDS_PER_BLOCK = 64
 GALLERY = "gallery.html"
@@ -112,8 +114,8 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
         return f"{super().name}-{self.block:03d}"
 
     def requires(self) -> list[luigi.Task]:
-        """Cutouts with their place in the world."""
-        return [self.clone(ReconstructVehicles), self.clone(ReconstructPeople)]
+        """Cutouts with their place in the world, and the page that shows them should composing fail."""
+        return [self.clone(ReconstructVehicles), self.clone(ReconstructPeople), self.clone(ShowCutouts)]
 
     @property
     def numbers(self) -> range:
@@ -165,7 +167,13 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
     def work(self, report: Report) -> str:
         """One shard each."""
         jobs = [job for job in self.jobs(self.settings) if job.shard in self.numbers]
-        self.fan_out(compose_shard, jobs, lambda job: job.done, report)
+        try:
+            self.fan_out(compose_shard, jobs, lambda job: job.done, report)
+        except ShardError as error:
+            if "too few cutouts" not in str(error):
+                raise
+            sheet = self.folder / SHEET
+            raise ValueError(f"{error}; {sheet} shows the cutouts there are, and why others were refused") from error
         return f"{sum(job.scenes for job in jobs)} scenes in {len(jobs)} shards"
 
 
@@ -232,7 +240,8 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
     def tell_where(self) -> None:
         """What the user came for."""
         out = self.data_set.folder
-        print(f"shards:  {out / 'images'}\n         {out / 'objects'}\ngallery: {out / GALLERY}", flush=True)
+        print(f"shards:  {out / 'images'}\n         {out / 'objects'}\ngallery: {out / GALLERY}")
+        print(f"cutouts: {self.folder / SHEET}", flush=True)
 
 
 def _validating(splits: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import luigi
 import pandas as pd
 
 from tasks.common.stage import data_root_of
-from tasks.variants import MANIFEST, DataSet, checked_name, data_sets
+from tasks.common.variants import MANIFEST, DataSet, checked_name, data_sets
 
 
 class Datasets(luigi.Task):

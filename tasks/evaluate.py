@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The exit code of what was run; 1 and one line for an unknown network."""
     name, *options = (sys.argv[1:] if arguments is None else arguments) or [""]
     try:
-        spec = find(name)
+        spec = find(name, "make evaluate MODEL=matting")
     except ValueError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 1

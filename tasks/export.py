@@ -18,8 +18,8 @@ from tasks.common.console import Report
 from tasks.common.records import hash_of
 from tasks.common.settings import collect_of, declare_each, identity
 from tasks.common.stage import Stage
+from tasks.common.variants import DEFAULT, DataSet, name_of, taken
 from tasks.compose import GenerateClipArt
-from tasks.variants import DEFAULT, DataSet, name_of, taken
 
 EXPORT = "export.json"
 

@@ -15,6 +15,7 @@ from models.contract import find
 from models.matting.predict import WEIGHTS
 from pipeline.core.frames import BlockJob, read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
+from pipeline.gallery.cutout_sheet import write_cutout_sheet
 from pipeline.mining.background_evidence import BackdropJob, backdrop_shard
 from pipeline.mining.classifier_gate import NETWORK, gate_shard
 from pipeline.mining.cutouts import CutJob, CutoutSettings, cut_shard
@@ -29,7 +30,8 @@ CUTOUTS = "cutouts"
 REPORT = "mining_report.json"
 BACKDROP = "mining/backdrop"
 UNOCCLUDED = "mining/unoccluded"
-ACCEPTED = "mining/accepted.parquet"
+ACCEPTED, REFUSED = "mining/accepted.parquet", "mining/refused.parquet"
+SHEET_OF_NONE = "mining/refusals.html"  # where there is no cutout, hence no ShowCutouts
 OCCLUDERS = "mining/static_occluders.png"
 _FRAMES_PER_PART = 100
 
@@ -47,8 +49,9 @@ class MineUnoccluded(Stage, settings=MiningSettings):
 
     outputs = (
         f"{BACKDROP}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
-        ACCEPTED, OCCLUDERS, REPORT,
+        ACCEPTED, REFUSED, OCCLUDERS, REPORT, SHEET_OF_NONE,
     )  # fmt: skip
+    version = 2
     unit = "blocks of frames"
 
     def requires(self) -> luigi.Task:
@@ -78,7 +81,8 @@ class MineUnoccluded(Stage, settings=MiningSettings):
             self.fan_out(gate_shard, self._gate_jobs(), lambda job: job.out.exists(), report)
         found = self._judge(report)
         if not found["cutouts"]:
-            raise ValueError(nothing_found(self.camera, found, self.folder / REPORT))
+            sheet = write_cutout_sheet(self.camera, self.folder, self.folder / SHEET_OF_NONE)
+            raise ValueError(nothing_found(self.camera, found, self.folder / REPORT, sheet))
         self.fan_out(cut_shard, self._cut_jobs(), lambda job: job.out.exists(), report)
         return f"{found['cutouts']} cutouts of {found['tracks_with_cutout']} tracks"
 
@@ -94,6 +98,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         found = verdict.report | {"settings": asdict(self.settings.mining), "reasons": REASONS}
         write_json(self.folder / REPORT, found)
         write_table(self.folder / ACCEPTED, verdict.accepted)
+        write_table(self.folder / REFUSED, verdict.refused)
         background = next(iter(read_backgrounds(self.folder / "background").values()))
         picture = cv2.imencode(".png", verdict.occluders.picture(background))[1].tobytes()
         write_bytes(self.folder / OCCLUDERS, picture)
@@ -138,12 +143,13 @@ class MineUnoccluded(Stage, settings=MiningSettings):
 declare(MineUnoccluded, CutoutSettings)
 
 
-def nothing_found(camera: str, found: dict[str, Any], report: Path) -> str:
+def nothing_found(camera: str, found: dict[str, Any], report: Path, sheet: Path) -> str:
     """What to tell who gets no cutout at all."""
     refused = sorted(found["refused"].items(), key=lambda item: -item[1])
     reasons = ", ".join(f"{count} {reason} ({REASONS[reason]})" for reason, count in refused[:3] if count)
     why = f"refused: {reasons}" if reasons else "there is nothing to cut out"
     return (
         f"camera {camera}: no cutouts among {found['detections']} detections; {why}. "
-        f"All reasons are in {report}; look at ShowCalibration first, then at [MineUnoccluded] in luigi.cfg"
+        f"All reasons are in {report}, pictures of them in {sheet}; "
+        "look at ShowCalibration first, then at [MineUnoccluded] in luigi.cfg"
     )

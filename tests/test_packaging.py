@@ -145,6 +145,23 @@ def would_run(folder, *arguments):
     ).stdout
 
 
+@pytest.mark.parametrize(
+    ("asked", "run"),
+    [
+        (["train"], "luigi --module tasks Evaluate --weights run --camera cam07 --preset tiny --model detector"),
+        (["train", "MODEL=nonsense"], "luigi --module tasks Train --preset tiny --model nonsense"),
+        (["train", "MODEL=hmr", "PRESET=base", "ARGS=--lr 1e-3"], "Train --preset base --model hmr --lr 1e-3"),
+        (["evaluate"], "python -m tasks.evaluate"),
+        (["evaluate", "MODEL=matting"], "python -m tasks.evaluate matting"),
+        (["evaluate", "MODEL=detector"], "python -m tasks.evaluate detector --camera cam07 --preset tiny"),
+        (["predict"], "python -m tasks.predict"),
+        (["predict", "MODEL=hmr", "ARGS=a.jpg --box 1 2 3 4"], "python -m tasks.predict hmr a.jpg --box 1 2 3 4"),
+    ],
+)
+def test_make_asks_the_commands_for_any_network_and_leaves_its_absence_to_them(makefile, asked, run):
+    assert " ".join(would_run(makefile, *asked).split()).endswith(run)
+
+
 TARGETS = ("help", "schema", "lint", "setup", "clipart", "train", "evaluate", "test")
 
 

@@ -1,5 +1,6 @@
 """What the README says is true: its examples run on the shards of a real job, its links and commands exist."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from pathlib import Path
 import cv2
 import pandas as pd
 import pytest
+from luigi.task_register import Register
 
+import tasks  # noqa: F401  registers every task
 from benchmarks.common.job import QUICK_SITE
 from benchmarks.composition.composition_truth import measure as composition
 from benchmarks.mining.mining_truth import measure as mining
@@ -16,6 +19,9 @@ from benchmarks.people.people_truth import measure as people
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+DOCUMENTS += [str(p.relative_to(ROOT)) for p in [*ROOT.glob("docs/*.md"), *ROOT.glob("models/*/card.md")]]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +71,35 @@ def test_calibration_can_be_looked_at(job):
 def test_files_and_commands_that_the_readme_names_exist():
     for link in re.findall(r"\]\(((?!http)[^)]+)\)", README):
         assert (ROOT / link).exists(), link
-    makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
-        assert f"\n{target}:" in makefile, target
+        assert f"\n{target}:" in MAKEFILE, target
+
+
+@pytest.mark.parametrize("path", DOCUMENTS)
+def test_modules_targets_and_tasks_that_a_document_names_exist(path):
+    text = " ".join((ROOT / path).read_text().split())
+    for module in re.findall(r"-m ((?:tasks|models|pipeline|benchmarks)(?:\.[a-z]\w*)+)", text):
+        assert exists(module), module
+    for name in re.findall(r"`((?:tasks|models|pipeline|calibration)(?:\.\w+)+)", text):
+        module, _, attribute = name.rpartition(".")
+        assert exists(name) or hasattr(importlib.import_module(module), attribute), name
+    for target in re.findall(r"`make ([a-z][a-z-]*)", text):
+        assert f"\n{target}:" in MAKEFILE, target
+    for task in re.findall(r"--module tasks ([A-Z]\w+)", text):
+        assert task in Register.task_names(), task
+
+
+def exists(module):
+    """Whether there is a module of this name."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def test_the_flow_names_the_stages_as_their_folders():
+    shown = " ".join(re.findall(r">([^<>]+)<", (ROOT / "docs" / "flow.svg").read_text()))
+    method = README.split("## How it works")[1].split("\n## ")[0]
+    rooms = {path.stem for path in (ROOT / "pipeline").iterdir() if path.stem[0] != "_"} - {"core", "simulate"}
+    assert {room for room in rooms if room not in shown} == set()
+    assert {room for room in rooms if room not in method} == set()

@@ -63,15 +63,17 @@ def main(
     *,
     cameras: Sequence[str] = (),
     quick_cameras: Sequence[str] = (QUICK_CAMERA,),
+    parts: Sequence[str] = (),
     **paths: str,
 ) -> None:
     """Parse the options, call measure(quick, data folder), print, write the JSON; exit 1 if --check and a bar fell.
 
     A benchmark that measures `cameras`, or `quick_cameras` in a quick run, takes --camera and --manifests for another
-    one in their place and gets them as `sites`. `paths` are options of the benchmark's own, files that need not be
-    given, and their help; measure gets them by name.
+    one in their place and gets them as `sites`. One that consists of `parts` takes --only for one of them, and gets
+    its name or None as `only`. `paths` are options of the benchmark's own, files that need not be given, and their
+    help; measure gets them by name.
     """
-    options, given = _parsed(name, about, cameras, quick_cameras, paths)
+    options, given = _parsed(name, about, cameras, quick_cameras, parts, paths)
     begun = time.monotonic()
     report = measure(options.quick, options.data, **given)
     print(table(report.rows))
@@ -79,7 +81,8 @@ def main(
     bars = [{"name": b.name, "value": float(b.value), "limit": b.limit, "met": b.met} for b in report.bars]
     about_run = {"commit": commit(), "machine": machine(), "wall_s": round(time.monotonic() - begun, 1)}
     run = {"name": name, **about_run, "rows": report.rows, "bars": bars, "notes": report.notes}
-    kind = ".quick" if options.quick else f".{options.camera}" if cameras and options.camera else ""
+    one = (cameras and options.camera) or (parts and options.only)
+    kind = ".quick" if options.quick else f".{one}" if one else ""
     write_bytes(OUT / f"{name}{kind}.json", (json.dumps(run, indent=2) + "\n").encode())  # in the table's order
     short = [bar.name for bar in report.bars if not bar.met]
     if options.check and short:
@@ -87,7 +90,12 @@ def main(
 
 
 def _parsed(
-    name: str, about: str | None, cameras: Sequence[str], quick_cameras: Sequence[str], paths: dict[str, str]
+    name: str,
+    about: str | None,
+    cameras: Sequence[str],
+    quick_cameras: Sequence[str],
+    parts: Sequence[str],
+    paths: dict[str, str],
 ) -> tuple[argparse.Namespace, dict[str, Any]]:
     """The options, and what measure gets by name."""
     parser = argparse.ArgumentParser(
@@ -99,10 +107,14 @@ def _parsed(
     if cameras:
         parser.add_argument("--camera", help=f"the camera to measure (default: {', '.join(cameras)})")
         parser.add_argument("--manifests", type=Path, help="folder of the camera's manifest, where it is your own")
+    if parts:
+        parser.add_argument("--only", choices=parts, metavar="NAME", help=f"one of {', '.join(parts)}")
     for key, meaning in paths.items():
         parser.add_argument(f"--{key.replace('_', '-')}", type=Path, help=meaning)
     options = parser.parse_args()
     given = {key: getattr(options, key) for key in paths}
+    if parts:
+        given["only"] = options.only
     if cameras:
         chosen = [options.camera] if options.camera else quick_cameras if options.quick else cameras
         given["sites"] = sites(chosen, options.manifests)

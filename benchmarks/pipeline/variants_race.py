@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from benchmarks.common.job import MANIFESTS, QUICK_CAMERA, differing, digests, start
 from benchmarks.common.report import Bar, Report, main
 from pipeline.core.storage import data_set_of
-from tasks.variants import DataSet, name_of
+from tasks.common.variants import DataSet, name_of
 
 TIMES = 20
 SCENES = 6

@@ -27,8 +27,8 @@ from calibration.camera import edge_to_pixel
 from models.metrics.keypoints import PCK_FRACTION
 from models.synthetic.plans import CropSettings, plan_crops
 from models.synthetic.sprites import Sprite, render_sprite, sample_illumination, sample_place
-from models.synthetic.vehicle_crops import Crop, compose
-from models.synthetic.vehicle_shards import Library, read_library, render_vehicles
+from models.synthetic.vehicle_crops import VehicleCrop, compose_vehicle
+from models.synthetic.vehicle_shards import VehicleLibrary, read_library, render_vehicles
 from models.topdown.keypoints import load_keypoints
 from pipeline.core.mesh import Lamp, Mesh
 from pipeline.core.tables import KEYPOINT_STATES
@@ -102,7 +102,7 @@ def views(every: int) -> Iterator[tuple[str, Sprite, np.ndarray]]:
             yield name, render_sprite("sedan", 0, mesh, np.nan_to_num(points[name]), place, light, rng), known
 
 
-def validation(shards: int | None) -> Library:
+def validation(shards: int | None) -> VehicleLibrary:
     """The sprites and backdrops that the network's validation crops are composed of, or the first shards of them."""
     with tempfile.TemporaryDirectory() as folder:
         jobs = [job for job in plan_crops(CropSettings(), Path(folder)) if job.split == "val"]
@@ -111,7 +111,7 @@ def validation(shards: int | None) -> Library:
         return read_library(Path(folder) / "val")
 
 
-def errors(crops: Sequence[Crop]) -> np.ndarray:
+def errors(crops: Sequence[VehicleCrop]) -> np.ndarray:
     """(N, 12) distances of the network's keypoints from the true ones, in shares of the box's longer side."""
     boxes = np.stack([crop.box_xywh for crop in crops])
     images = [np.ascontiguousarray(crop.image[..., ::-1]) for crop in crops]
@@ -127,7 +127,9 @@ def network_rows(quick: bool) -> list[dict]:
     library = validation(1 if quick else None)
     names, sprites, known = zip(*views(4 if quick else 1), strict=True)
     crops = [
-        compose(replace(library, vehicles=_OwnFirst(sprite, library.vehicles)), np.random.default_rng([9, number]))
+        compose_vehicle(
+            replace(library, vehicles=_OwnFirst(sprite, library.vehicles)), np.random.default_rng([9, number])
+        )
         for number, sprite in enumerate(sprites)
     ]
     state = np.where(known, np.stack([crop.state for crop in crops]), UNKNOWN)

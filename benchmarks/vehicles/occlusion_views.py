@@ -30,10 +30,10 @@ from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.truth import match, matched, truth_of
 from benchmarks.vehicles.occlusion_net import crops_in
 from calibration.camera import Camera, edge_to_pixel, pixel_to_edge
-from models.geometry.boxes import box_matrix
-from models.geometry.view_sets import Views, from_box, view_sets
+from models.geometry.boxes import box_matrix, from_box
+from models.geometry.view_sets import Views, view_sets
 from models.labels.views import UNKNOWN
-from models.metrics.hidden_keypoints import VISIBLE, area
+from models.metrics.hidden_keypoints import VISIBLE, auc
 from models.occlusion_net import BASELINE, SPEC, OcclusionNetSettings
 from models.occlusion_net.data import TRAINING, RenderedViews, as_sample
 from models.occlusion_net.evaluate import load_network
@@ -90,14 +90,15 @@ def known(camera_dir: Path, camera: Camera) -> Known:
 def coverage(seen: Known) -> list[dict]:
     """Two rows: without and with mirror views."""
     views, hidden = seen.views, seen.views.hidden
-    guess_px = np.linalg.norm(from_box(views.xy, views.box_xywh) - seen.pixels, axis=-1)
+    boxes = views.box_xywh[:, None]
+    guess_px = np.linalg.norm(edge_to_pixel(from_box(views.xy, boxes)) - seen.pixels, axis=-1)
     side = views.box_xywh[:, 2:].max(axis=1)[:, None]
     found = []
     for mirrors in (False, True):
         sets = view_sets(views, mirrors=mirrors)
         cameras, other_xy, other_visible = map(torch.from_numpy, (sets.cameras, sets.other_xy, sets.other_visible))
         target, weight = (a.numpy() for a in transfer(cameras, other_xy, other_visible, COVERED_DEG))
-        away = np.linalg.norm(from_box(target, views.box_xywh) - seen.pixels, axis=-1)
+        away = np.linalg.norm(edge_to_pixel(from_box(target, boxes)) - seen.pixels, axis=-1)
         told = covered(views, sets) & (weight > 0)
         row: dict = {"kind": "views", "name": seen.folder.name, "mirrors": mirrors, "vehicles": len(views)}
         row |= {"hidden": hidden.sum(), "covered": told.sum() / hidden.sum(), "transfer_px": _median(away[told])}
@@ -147,7 +148,7 @@ def agreement(
         right = np.linalg.norm(xy - true, axis=-1) / side[:, None] <= PCK_ALPHA
         row |= {f"{method}_{name}": _mean(right[chosen]) for name, chosen in groups.items()}
     known = groups["visible"] | groups["hidden"]
-    return row | {"graph_auc": area(1 - visible[known], groups["hidden"][known])}
+    return row | {"graph_auc": auc(1 - visible[known], groups["hidden"][known])}
 
 
 def judged(seen: Known, heatmaps: OcclusionNet) -> Cached:

@@ -61,7 +61,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     missing = [key for key in KEYS if key not in raw]
     if missing:
         raise ValueError(f"{path}: not an SMPL model: {', '.join(missing)} missing")
-    arrays = {key: _plain(raw[key], key, path) for key in KEYS}
+    arrays = {key: _numbers(raw[key], key, path) for key in KEYS}
     arrays["shapedirs"] = arrays["shapedirs"][..., :SHAPES]
     arrays["face_regressor"] = _face(raw, len(arrays["v_template"]), path)
     _check_members(arrays, path)
@@ -90,7 +90,7 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _plain(value: Any, key: str, path: Path) -> np.ndarray:
+def _numbers(value: Any, key: str, path: Path) -> np.ndarray:
     """A dense numeric array of an array, a sparse matrix or chumpy's stand-in."""
     if isinstance(value, _Plain):
         value = value.state.get("x") if isinstance(value.state, dict) else None
@@ -113,7 +113,7 @@ def _dense(value: Any, key: str, path: Path) -> np.ndarray:
 
 def _face(raw: Mapping[str, Any], vertices: int, path: Path) -> np.ndarray:
     if "face_regressor" in raw:
-        return _plain(raw["face_regressor"], "face_regressor", path)
+        return _numbers(raw["face_regressor"], "face_regressor", path)
     if vertices != _SMPL_VERTICES:
         raise ValueError(f"{path}: expected SMPL's {_SMPL_VERTICES} vertices, got {vertices}")
     return np.eye(vertices, dtype=np.float32)[list(_SMPL_FACE)]

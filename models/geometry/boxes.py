@@ -35,8 +35,8 @@ def cells_per_unit(aspect: Tensor) -> Tensor:
 
 
 def to_box(edge_xy: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
-    """Points (..., 2) of the box's frame from edge px."""
-    return 2 * (edge_xy - box_xywh[:2]) / box_xywh[2:] - 1
+    """Points (..., 2) in the frames of boxes (..., 4) from edge px."""
+    return 2 * (edge_xy - box_xywh[..., :2]) / box_xywh[..., 2:] - 1
 
 
 def from_box(xy: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:

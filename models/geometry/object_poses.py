@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import torch
 
-from calibration.camera import edge_to_pixel
+from calibration.camera import edge_to_pixel, pixel_to_edge
 from models.geometry import solve_pnp
-from models.geometry.view_sets import POINTS, Views, box_cameras, to_box
+from models.geometry.boxes import to_box
+from models.geometry.view_sets import POINTS, Views, box_cameras
 from models.shape_basis import ShapeBasis
 
 MIN_POINTS = 5
@@ -47,7 +48,7 @@ def views_of_crops(
     known &= off <= _MOST_OFF
     if not known.any():
         raise ValueError(f"keypoints: none of {len(xy)} crops determines a pose; expected {MIN_POINTS} points or more")
-    cameras, points = box_cameras(R, t, K, box_xywh), to_box(np.nan_to_num(xy), box_xywh)
+    cameras, points = box_cameras(R, t, K, box_xywh), to_box(pixel_to_edge(np.nan_to_num(xy)), box_xywh[:, None])
     rows = np.flatnonzero(known)
     return Views(of, cameras, points, visible, ~visible, box_xywh, np.arange(len(xy))).at(rows)
 

@@ -130,17 +130,6 @@ def _most_telling(directions: np.ndarray, sees: np.ndarray, most: int) -> np.nda
     return np.flatnonzero(chosen)
 
 
-def to_box(xy: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
-    """Box coordinates (N, P, 2) of pixels (N, P, 2) in boxes (N, 4)."""
-    share = (pixel_to_edge(xy) - box_xywh[:, None, :2]) / box_xywh[:, None, 2:]
-    return 2 * share - 1
-
-
-def from_box(xy: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
-    """Pixels (N, P, 2): the inverse of `to_box`."""
-    return edge_to_pixel((xy + 1) / 2 * box_xywh[:, None, 2:] + box_xywh[:, None, :2])
-
-
 def box_cameras(R: np.ndarray, t: np.ndarray, pixel_maps: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
     """(N, 3, 4) from the object's frame to box coordinates, of X_cam = R X + t (N, 3, 3), (N, 3), boxes (N, 4), and
     pixel_maps (3, 3) or (N, 3, 3): a camera's K, or `lens_at` where it has a lens."""

@@ -22,8 +22,8 @@ from models.crops import PERSON_ASPECT, crop_square, squares_of
 from models.hmr import MeshSettings
 from models.metrics.keypoints import PCK_FRACTION
 from models.poses import sample_poses
-from models.synthetic.people_crops import Crop, compose
-from models.synthetic.people_shards import BODIES, Library, bodies_of, read_people
+from models.synthetic.people_crops import PersonCrop, compose_person
+from models.synthetic.people_shards import BODIES, PeopleLibrary, bodies_of, read_people
 from models.synthetic.vehicle_shards import read_backdrops
 from pipeline.core.skeletons import SMPL_24
 from pipeline.simulate.people.gait import placed
@@ -57,7 +57,7 @@ def matrices(theta: np.ndarray) -> np.ndarray:
     return flat.astype(np.float32).reshape(*theta.shape, 3)
 
 
-def as_sample(crop: Crop, beta: np.ndarray, height_px: int) -> dict[str, Tensor]:
+def person_sample(crop: PersonCrop, beta: np.ndarray, height_px: int) -> dict[str, Tensor]:
     """One item of a batch, without the facing and the real pose; beta (10,) is the body's."""
     square = squares_of(crop.box_xywh[None], PERSON_ASPECT)[0]
     left, top, side = square
@@ -86,15 +86,15 @@ def known_facing(orientation: np.ndarray, rng: np.random.Generator) -> np.ndarra
 class RenderedPeople:
     """Endless crops composed of a library; each comes with a real pose and shape for the discriminator."""
 
-    def __init__(self, library: Library, seed: int, height_px: int) -> None:
+    def __init__(self, library: PeopleLibrary, seed: int, height_px: int) -> None:
         self.library, self.seed, self.height_px = library, seed, height_px
         self.real_theta = sample_poses(np.random.default_rng([seed, 0xADF]), _REAL, "train")[0][:, 1:]
         self.betas, self.real_bodies = fitted_betas(BODIES).astype(np.float32), bodies_of("train")
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([self.seed, index])
-        crop = compose(self.library, rng)
-        sample = as_sample(crop, self.betas[crop.body], self.height_px)
+        crop = compose_person(self.library, rng)
+        sample = person_sample(crop, self.betas[crop.body], self.height_px)
         sample["facing"] = torch.from_numpy(known_facing(crop.theta[0], rng))
         pose = matrices(self.real_theta[int(rng.integers(len(self.real_theta)))])
         beta = self.betas[int(rng.choice(self.real_bodies))]

@@ -19,14 +19,14 @@ import models
 from models.hmr import SPEC
 from models.hmr.data import RenderedPeople
 from models.hmr.network import Bodies, MeshNetwork
-from models.synthetic.people_shards import Library, read_people
+from models.synthetic.people_shards import PeopleLibrary, read_people
 
 SIZE_BANDS_PX = ((24, 40), (40, 60), (60, 110), (110, 200))
 _BATCH, _SEED = 64, 1  # validation's own
 
 
 @torch.inference_mode()
-def measure(network: MeshNetwork, library: Library, count: int) -> dict[str, dict[str, float]]:
+def measure(network: MeshNetwork, library: PeopleLibrary, count: int) -> dict[str, dict[str, float]]:
     """Metrics of each band of sizes, and of all, over the first `count` crops of a library."""
     samples = RenderedPeople(library, _SEED, network.settings.backbone.height_px)
     totals: dict[str, dict[str, Tensor]] = {}

@@ -59,7 +59,7 @@ def node_features(xy: Tensor, confidence: Tensor) -> Tensor:
     return torch.cat([xy, confidence[..., None], kind], -1)
 
 
-class Encoder(nn.Module):
+class GraphEncoder(nn.Module):
     """Equations 1 to 4: logits (N, 12, 12, 2) of every edge, index 1 where both its ends are visible.
 
     With one round the edges are read after equation 2.
@@ -83,7 +83,7 @@ class Encoder(nn.Module):
         return self.out(edges)
 
 
-class Decoder(nn.Module):
+class GraphDecoder(nn.Module):
     """Equations 6 to 8: the mean (N, 12, 2) of every keypoint's place, by messages of a kind for each edge type."""
 
     def __init__(self, hidden: int, dropout: float) -> None:
@@ -112,7 +112,7 @@ class KeypointGraph(nn.Module):
 
     def __init__(self, hidden: int, rounds: int, dropout: float) -> None:
         super().__init__()
-        self.encoder, self.decoder = Encoder(hidden, rounds, dropout), Decoder(hidden, dropout)
+        self.encoder, self.decoder = GraphEncoder(hidden, rounds, dropout), GraphDecoder(hidden, dropout)
 
     def forward(self, xy: Tensor, confidence: Tensor) -> Graph:
         """The graph of points (N, 12, 2) in their box's frame, as the heatmaps have them, and confidences (N, 12)."""

@@ -97,7 +97,7 @@ def roc(score: np.ndarray, positive: np.ndarray) -> Curve:
     return np.r_[0, misses / misses[-1]], np.r_[0, hits / hits[-1]]
 
 
-def area(score: np.ndarray, positive: np.ndarray) -> float:
+def auc(score: np.ndarray, positive: np.ndarray) -> float:
     """Area under `roc`."""
     return _under(roc(score, positive))
 

@@ -34,7 +34,7 @@ def splits(settings: ClassifierSettings, given: Given, seed: int) -> Splits:
 
     Raises ValueError for labels that cannot be read, and where there is nothing to learn from or to validate on.
     """
-    tables = read_simulated(given.data) if given.labels is None else [read_labelled(given.labels, given.images)]
+    tables = read_simulated(given.data) if given.labels is None else [labelled_crops(given.labels, given.images)]
     # Actors of two cameras share numbers: each camera is split by itself.
     train, val = zip(*(split(table) for table in tables), strict=True)
     return Splits(Crops(train, seed, vary=True), Crops(val, seed, vary=False))
@@ -48,7 +48,7 @@ def read_simulated(folder: Path | None) -> list[pa.Table]:
     return [pq.read_table(path) for path in paths]
 
 
-def read_labelled(path: Path, images: Path | None = None) -> pa.Table:
+def labelled_crops(path: Path, images: Path | None = None) -> pa.Table:
     """CROPS of a label file; images: the camera's folder of a CSV, the pictures' of an XML, else the file's own."""
     return crops_of_cvat(path, images or path.parent) if path.suffix == ".xml" else crops_of_csv(path, images)
 

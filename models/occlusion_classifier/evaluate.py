@@ -46,7 +46,7 @@ def curve(chance: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return chance[order][last], hits / (last + 1), hits / whole.sum()
 
 
-def tables(chances: np.ndarray, right: np.ndarray) -> Iterable[str]:
+def quality_lines(chances: np.ndarray, right: np.ndarray) -> Iterable[str]:
     """Lines of text for chances (N, 6) beside the right classes (N, 6) bool: the curve, and what is taken for what."""
     whole = right[:, 0]
     yield "chance of unoccluded | precision | recall"
@@ -86,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     chances = np.concatenate([chances_of(network, stored(table)) for table in kept if len(table)])
     right = [[name in row for name in CLASSES] for table in kept for row in table["classes"].to_pylist()]
-    print("\n".join(tables(chances, np.array(right))))
+    print("\n".join(quality_lines(chances, np.array(right))))
     return 0
 
 

@@ -41,7 +41,7 @@ def crops_of_camera(camera_dir: Path, per_actor: int) -> pa.Table:
     size_hw = (index["height"][0].as_py(), index["width"][0].as_py())
     tracks = pq.read_table(camera_dir / "tracks.parquet", columns=["frame_id", "mask_rle"]).to_pandas()
     judged = judged_detections(tracks, read_truth(camera_dir / "truth").to_pandas(), size_hw)
-    kept = spread(judged, per_actor)
+    kept = thinned(judged, per_actor)
     by_frame = kept.groupby("frame_id").indices
     rows: list[dict] = []
     for frame_id, image in FrameReader(index, camera_dir).read(np.unique(kept["frame_id"]).tolist()):
@@ -79,7 +79,7 @@ def _matches(rles: list[str], there: pd.DataFrame, size_hw: tuple[int, int]) -> 
             yield number, int(best)
 
 
-def spread(judged: pd.DataFrame, most: int) -> pd.DataFrame:
+def thinned(judged: pd.DataFrame, most: int) -> pd.DataFrame:
     """Of each group and kind of label at most so many rows, evenly spread over its stay."""
     by_kind = [np.asarray(rows) for rows in judged.groupby(["group", "classes"], sort=False).indices.values()]
     kept = [rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)] for rows in by_kind]

@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from calibration.camera import Camera
+from calibration.camera import Camera, pixel_to_edge
 from models.contract import OwnCamera, Samples
 from models.crops import GROWN
-from models.geometry.boxes import box_matrix, from_box
+from models.geometry.boxes import box_matrix, from_box, to_box
 from models.geometry.object_poses import camera_matrix, focal_px, views_of_crops
-from models.geometry.view_sets import Views, box_cameras, lens_at, to_box, view_sets
+from models.geometry.view_sets import Views, box_cameras, lens_at, view_sets
 from models.labels.carfusion import read_raw
 from models.labels.views import UNKNOWN, VISIBLE, LabelledVehicle, objects_of
 from models.occlusion_net.data import OTHERS, as_sample
@@ -115,7 +115,7 @@ def views_of_camera(
                          "lower --score")  # fmt: skip
     R = np.array(fitted["R"].to_pylist(), float).reshape(-1, 3, 3)
     cameras = box_cameras(R, np.array(fitted["t"].to_pylist(), float), lens_at(camera, boxes), boxes)
-    xy = np.nan_to_num(to_box(found.xy, boxes))
+    xy = np.nan_to_num(to_box(pixel_to_edge(found.xy), boxes[:, None]))
     return Views(fitted["track_id"].to_numpy(), cameras, xy, visible, hidden, boxes, fitted["cutout_id"].to_numpy())
 
 

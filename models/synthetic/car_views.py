@@ -20,7 +20,7 @@ from models.synthetic.sprites import SIDE_PX, Placed, Sprite, render_sprite, rep
 from models.synthetic.vehicle_shards import (
     BACKDROP,
     SCHEMA,
-    Library,
+    VehicleLibrary,
     backdrop_rows,
     backdrops_of,
     read_rows,
@@ -57,7 +57,7 @@ class CarViews:
     """The views of one split, all of one vehicle together, and the library to compose them with."""
 
     views: Sequence[CarView]
-    library: Library
+    library: VehicleLibrary
 
 
 @cache
@@ -105,10 +105,10 @@ def render_view(body: str, seed: int, vehicle: Vehicle, instance: int, rng: np.r
 
 def render_views(job: ViewJob) -> int:
     """Render one shard of views, people and backdrops and write it; its number of rows."""
-    return write_shard(job, VIEW_SCHEMA, lambda rng: _rows(job, rng))
+    return write_shard(job, VIEW_SCHEMA, lambda rng: _rows_of_views(job, rng))
 
 
-def _rows(job: ViewJob, rng: np.random.Generator) -> Iterator[dict]:
+def _rows_of_views(job: ViewJob, rng: np.random.Generator) -> Iterator[dict]:
     yield from map(_view_row, _views(job, rng))
     yield from map(sprite_row, render_passers_by(job.first_seed, max(1, job.count // 3), rng))
     yield from backdrop_rows(max(2, job.count // 3), rng)
@@ -140,7 +140,7 @@ def read_views(folder: Path) -> CarViews:
     people = [sprite_of(row) for row in rows if row["kind"] == "person"]
     views = [_view_of(row) for row in rows if row["kind"] not in (BACKDROP, "person")]
     views.sort(key=lambda view: view.instance)  # stable
-    return CarViews(views, Library([view.sprite for view in views], people, backdrops))
+    return CarViews(views, VehicleLibrary([view.sprite for view in views], people, backdrops))
 
 
 def _view_of(row: dict) -> CarView:

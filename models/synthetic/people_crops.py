@@ -14,7 +14,7 @@ from models.body_model.points import FLIP_ORDER
 from models.crops import GROWN, PERSON_ASPECT, crop_from_camera
 from models.poses import mirror
 from models.synthetic.canvas import Canvas, lay_street, piece_of, resized, resized_wh
-from models.synthetic.people_shards import Library
+from models.synthetic.people_shards import PeopleLibrary
 from models.synthetic.people_sprites import HEIGHT_PX, PersonSprite
 from models.synthetic.sprites import SIDE_PX, Sprite
 
@@ -25,7 +25,7 @@ _MIRROR = np.array([-1.0, 1, 1])
 
 
 @dataclass(frozen=True)
-class Crop:
+class PersonCrop:
     """image (H, W, 3) uint8 RGB; box_xywh (4,); theta (24, 3) and points_3d (29, 3) in the camera through the box's
     middle; points_2d (29, 2) edge px; body: which baked one; size_px: their longer side in the imagined picture."""
 
@@ -38,7 +38,7 @@ class Crop:
     size_px: float
 
 
-def flip_sprite(sprite: PersonSprite) -> PersonSprite:
+def flip_person(sprite: PersonSprite) -> PersonSprite:
     """The mirror image, in which left and right limbs have changed places."""
     width = sprite.rgba.shape[1]
     return replace(
@@ -51,9 +51,9 @@ def flip_sprite(sprite: PersonSprite) -> PersonSprite:
     )
 
 
-def compose(library: Library, rng: np.random.Generator) -> Crop:
+def compose_person(library: PeopleLibrary, rng: np.random.Generator) -> PersonCrop:
     """One crop; the same generator state gives the same bytes."""
-    sprite = _sampled(library.people, rng)
+    sprite = _any_person(library.people, rng)
     size = float(np.exp(rng.uniform(*np.log(SIZE_PX))))
     street = piece_of(library.backdrops, 48, rng)
     canvas = lay_street(sprite, HEIGHT_PX, _ROOM, min(size, _LARGEST_PX) / HEIGHT_PX, street, rng)
@@ -66,23 +66,23 @@ def compose(library: Library, rng: np.random.Generator) -> Crop:
     return _developed(canvas, sprite, frame, canvas.box(frame, 0.03, 0.08, rng), size, rng)
 
 
-def _sampled(people, rng: np.random.Generator) -> PersonSprite:
+def _any_person(people, rng: np.random.Generator) -> PersonSprite:
     """One of the people, mirrored every other time."""
     sprite = people[int(rng.integers(len(people)))]
-    return flip_sprite(sprite) if rng.uniform() < 0.5 else sprite
+    return flip_person(sprite) if rng.uniform() < 0.5 else sprite
 
 
-def _other(library: Library, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+def _other(library: PeopleLibrary, rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """RGBA (h, w, 4), premultiplied, of another person or a vehicle, and its pixels per metre."""
     if rng.uniform() < 0.65:
-        person = _sampled(library.people, rng)
+        person = _any_person(library.people, rng)
         return person.rgba, person.px_per_m
     vehicle: Sprite = library.vehicles[int(rng.integers(len(library.vehicles)))]
     rgba = vehicle.rgba[:, ::-1] if rng.uniform() < 0.5 else vehicle.rgba
     return rgba, vehicle.px_per_m * SIDE_PX / vehicle.natural_px
 
 
-def _paste_beside(canvas: Canvas, sprite: PersonSprite, library: Library, rng, *, behind: bool) -> None:
+def _paste_beside(canvas: Canvas, sprite: PersonSprite, library: PeopleLibrary, rng, *, behind: bool) -> None:
     """Another person or a vehicle at about the same scale, standing farther away or nearer."""
     rgba, px_per_m = _other(library, rng)
     zoom = canvas.zoom * sprite.px_per_m / px_per_m * rng.uniform(0.8, 1.25)
@@ -97,7 +97,7 @@ def _paste_beside(canvas: Canvas, sprite: PersonSprite, library: Library, rng, *
     canvas.paste(*resized(rgba, size), corner, None if behind else canvas.front)
 
 
-def _occlude_person(canvas: Canvas, sprite: PersonSprite, library: Library, rng: np.random.Generator) -> None:
+def _occlude_person(canvas: Canvas, sprite: PersonSprite, library: PeopleLibrary, rng: np.random.Generator) -> None:
     """Put something before the person, unless little would be left of them."""
     with canvas.unless_hidden(0.4):
         if rng.uniform() < 0.65:
@@ -119,7 +119,7 @@ def _border(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
 
 def _developed(
     canvas: Canvas, sprite: PersonSprite, frame: np.ndarray, box: np.ndarray, size: float, rng: np.random.Generator
-) -> Crop:
+) -> PersonCrop:
     """The part of the canvas that the crop needs, as a camera would deliver it, with the labels in its camera."""
     middle, reach = box[:2] + box[2:] / 2, GROWN * max(box[3], box[2] / PERSON_ASPECT) / 2 + 3
     image, low = canvas.developed(frame, middle, reach, min(1.0, _LARGEST_PX / size), rng)
@@ -128,7 +128,7 @@ def _developed(
     theta[0] = cv2.Rodrigues(R @ cv2.Rodrigues(theta[0])[0])[0][:, 0]
     scale = canvas.size_wh / sprite.rgba.shape[1::-1]
     points_2d = sprite.points_2d * scale + canvas.corner - low
-    return Crop(image, np.r_[box[:2] - low, box[2:]], theta, sprite.body, sprite.points_3d @ R.T, points_2d, size)
+    return PersonCrop(image, np.r_[box[:2] - low, box[2:]], theta, sprite.body, sprite.points_3d @ R.T, points_2d, size)
 
 
 def _turn(sprite: PersonSprite, canvas: Canvas, middle: np.ndarray) -> np.ndarray:

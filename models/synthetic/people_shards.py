@@ -41,11 +41,11 @@ _QUALITY = 92
 
 def render_people(job: PeopleJob) -> int:
     """Render one shard of people and backdrops and write it; its number of rows."""
-    return write_shard(job, SCHEMA, lambda rng: _rows(job, rng))
+    return write_shard(job, SCHEMA, lambda rng: _people_rows(job, rng))
 
 
-def _rows(job: PeopleJob, rng: np.random.Generator) -> Iterator[dict]:
-    yield from map(_row, _sprites(job, rng))
+def _people_rows(job: PeopleJob, rng: np.random.Generator) -> Iterator[dict]:
+    yield from map(_person_row, _rendered_people(job, rng))
     for _ in range(_BACKDROPS):
         yield {"rgba": encoded_jpeg(sample_backdrop(rng)[..., ::-1], _QUALITY)}
 
@@ -56,7 +56,7 @@ def bodies_of(split: str) -> np.ndarray:
     return every[(every % _VAL_EVERY == _VAL_EVERY - 1) == (split == "val")]
 
 
-def _sprites(job: PeopleJob, rng: np.random.Generator) -> Iterator[PersonSprite]:
+def _rendered_people(job: PeopleJob, rng: np.random.Generator) -> Iterator[PersonSprite]:
     theta, _ = sample_poses(rng, job.count * job.views, POSES[job.split])
     for number in range(job.count):
         person = dress(int(rng.choice(bodies_of(job.split))), BODIES, rng)
@@ -74,7 +74,7 @@ SCHEMA = pa.schema(
 )
 
 
-def _row(sprite: PersonSprite) -> dict:
+def _person_row(sprite: PersonSprite) -> dict:
     return {
         "rgba": encoded_png(sprite.rgba),
         "ground": encode_ground(sprite.ground),
@@ -102,7 +102,7 @@ class People(Sequence[PersonSprite]):
 
 
 @dataclass(frozen=True)
-class Library:
+class PeopleLibrary:
     """What augmentation composes from: people, vehicles and backdrops (S, S, 3) uint8 RGB albedo."""
 
     people: Sequence[PersonSprite]
@@ -110,7 +110,7 @@ class Library:
     backdrops: Sequence[np.ndarray]
 
 
-def read_people(folder: Path, split: str) -> Library:
+def read_people(folder: Path, split: str) -> PeopleLibrary:
     """All shards of one split in the folder that RenderPeopleCrops wrote.
 
     Raises FileNotFoundError where there is no shard.
@@ -118,6 +118,6 @@ def read_people(folder: Path, split: str) -> Library:
     rows = read_rows(folder / split, "RenderPeopleCrops")
     scenery = read_library(folder / "vehicles" / split)
     backdrops = [decoded(row["rgba"])[..., ::-1] for row in rows if row["theta"] is None]
-    return Library(
+    return PeopleLibrary(
         People([r for r in rows if r["theta"] is not None]), scenery.vehicles, [*backdrops, *scenery.backdrops]
     )

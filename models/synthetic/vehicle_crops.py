@@ -13,7 +13,7 @@ import numpy as np
 from models.crops import GROWN
 from models.synthetic.canvas import Canvas, lay_street, piece_of, resized, resized_wh
 from models.synthetic.sprites import SIDE_PX, Sprite
-from models.synthetic.vehicle_shards import Library
+from models.synthetic.vehicle_shards import VehicleLibrary
 from pipeline.core.skeletons import VEHICLE_12
 
 VISIBLE, SELF_OCCLUDED, OCCLUDED, TRUNCATED = range(4)
@@ -24,7 +24,7 @@ _LARGEST_PX = 128  # a vehicle larger in the picture is composed at this size: t
 
 
 @dataclass(frozen=True)
-class Crop:
+class VehicleCrop:
     """image (H, W, 3) uint8 RGB; box_xywh (4,); keypoints (12, 2) edge px; state (12,) index of KEYPOINT_STATES;
     size_px: the vehicle's longer side in the imagined camera; zoom_xy (2,) and shift_xy (2,): edge px here are zoom
     times the sprite's plus shift."""
@@ -60,7 +60,7 @@ def flip_sprite(sprite: Sprite) -> Sprite:
     )  # fmt: skip
 
 
-def compose(library: Library, rng: np.random.Generator) -> Crop:
+def compose_vehicle(library: VehicleLibrary, rng: np.random.Generator) -> VehicleCrop:
     """One crop; the same generator state gives the same bytes."""
     sprite = library.vehicles[int(rng.integers(len(library.vehicles)))]
     if rng.uniform() < 0.5:
@@ -68,7 +68,9 @@ def compose(library: Library, rng: np.random.Generator) -> Crop:
     return composed(sprite, library, Augmentation(), rng)
 
 
-def composed(sprite: Sprite, library: Library, augmentation: Augmentation, rng: np.random.Generator) -> Crop:
+def composed(
+    sprite: Sprite, library: VehicleLibrary, augmentation: Augmentation, rng: np.random.Generator
+) -> VehicleCrop:
     """One crop of this vehicle."""
     size = float(np.exp(rng.uniform(np.log(augmentation.least_px), np.log(360))))
     street = piece_of(library.backdrops, 64, rng)
@@ -82,15 +84,15 @@ def composed(sprite: Sprite, library: Library, augmentation: Augmentation, rng: 
     zoom = canvas.size_wh / sprite.alpha.shape[::-1]
     points = sprite.keypoints * zoom + canvas.corner
     frame = _frame(canvas, augmentation.truncated, rng)
-    state = keypoint_states(points, sprite.self_hidden, canvas.own, canvas.front, frame)
+    state = states_in_crop(points, sprite.self_hidden, canvas.own, canvas.front, frame)
     poor = augmentation.poor_box > 0 and rng.uniform() < augmentation.poor_box
     box = canvas.box(frame, *(_POOR_BOX if poor else _GOOD_BOX), rng)
     middle, reach = box[:2] + box[2:] / 2, GROWN * box[2:].max() / 2 + 3
     image, low = canvas.developed(frame, middle, reach, min(1.0, _LARGEST_PX / size), rng)
-    return Crop(image, np.r_[box[:2] - low, box[2:]], points - low, state, size, zoom, canvas.corner - low)
+    return VehicleCrop(image, np.r_[box[:2] - low, box[2:]], points - low, state, size, zoom, canvas.corner - low)
 
 
-def keypoint_states(
+def states_in_crop(
     points: np.ndarray, self_hidden: np.ndarray, own: np.ndarray, front: np.ndarray, frame_xyxy: np.ndarray
 ) -> np.ndarray:
     """(12,) states of edge points (12, 2), given coverage (h, w) of the vehicle and of what is before it."""
@@ -103,7 +105,9 @@ def keypoint_states(
     return state
 
 
-def _paste_other(canvas: Canvas, sprite: Sprite, library: Library, rng: np.random.Generator, *, behind: bool) -> None:
+def _paste_other(
+    canvas: Canvas, sprite: Sprite, library: VehicleLibrary, rng: np.random.Generator, *, behind: bool
+) -> None:
     """Another vehicle or a person at about the same scale, standing farther away or nearer."""
     pool = library.people if rng.uniform() < 0.35 else library.vehicles
     other = pool[int(rng.integers(len(pool)))]
@@ -122,7 +126,7 @@ def _paste_other(canvas: Canvas, sprite: Sprite, library: Library, rng: np.rando
     canvas.paste(*resized(other.rgba, size), corner, None if behind else canvas.front)
 
 
-def _occlude(canvas: Canvas, sprite: Sprite, library: Library, rng: np.random.Generator) -> None:
+def _occlude(canvas: Canvas, sprite: Sprite, library: VehicleLibrary, rng: np.random.Generator) -> None:
     """Put something before the vehicle, unless little would be left of it."""
     with canvas.unless_hidden(0.3):
         if rng.uniform() < 0.7:

@@ -30,7 +30,7 @@ _QUALITY = 95  # colours hardly change
 
 def render_vehicles(job: VehicleJob) -> int:
     """Render one shard of vehicles, people and backdrops and write it; its number of rows."""
-    return write_shard(job, SCHEMA, lambda rng: _rows(job, rng))
+    return write_shard(job, SCHEMA, lambda rng: _vehicle_rows(job, rng))
 
 
 def write_shard(job: RenderJob, schema: pa.Schema, rows_of: Callable[[np.random.Generator], Iterable[dict]]) -> int:
@@ -43,12 +43,12 @@ def write_shard(job: RenderJob, schema: pa.Schema, rows_of: Callable[[np.random.
     return len(rows)
 
 
-def _rows(job: VehicleJob, rng: np.random.Generator) -> Iterator[dict]:
-    yield from map(sprite_row, _sprites(job, rng))
+def _vehicle_rows(job: VehicleJob, rng: np.random.Generator) -> Iterator[dict]:
+    yield from map(sprite_row, _rendered_sprites(job, rng))
     yield from backdrop_rows(max(2, job.count // 4), rng)
 
 
-def _sprites(job: VehicleJob, rng: np.random.Generator) -> Iterator[Sprite]:
+def _rendered_sprites(job: VehicleJob, rng: np.random.Generator) -> Iterator[Sprite]:
     """Vehicles in several views each, then half as many people."""
     for number in range(job.count):
         seed = job.first_seed + number
@@ -129,7 +129,7 @@ def backdrop_rows(count: int, rng: np.random.Generator) -> Iterator[dict]:
 
 
 @dataclass(frozen=True)
-class Library:
+class VehicleLibrary:
     """What augmentation composes from: vehicles, people and backdrops (S, S, 3) uint8 albedo."""
 
     vehicles: Sequence[Sprite]
@@ -137,7 +137,7 @@ class Library:
     backdrops: Sequence[np.ndarray]
 
 
-def read_library(folder: Path) -> Library:
+def read_library(folder: Path) -> VehicleLibrary:
     """All shards of one split's folder, decoded into memory: about 60 kB a sprite.
 
     Raises FileNotFoundError where the folder holds no shard.
@@ -145,7 +145,9 @@ def read_library(folder: Path) -> Library:
     rows = read_rows(folder, "RenderVehicleCrops")
     backdrops = backdrops_of(rows)
     sprites = [sprite_of(row) for row in rows if row["kind"] != BACKDROP]
-    return Library([s for s in sprites if s.kind != "person"], [s for s in sprites if s.kind == "person"], backdrops)
+    return VehicleLibrary(
+        [s for s in sprites if s.kind != "person"], [s for s in sprites if s.kind == "person"], backdrops
+    )
 
 
 def read_rows(folder: Path, task: str) -> list[dict]:

@@ -22,8 +22,8 @@ from models.frames import read_picture
 from models.labels.keypoints import LabelledCrop, read_coco, read_deeplabcut
 from models.metrics.keypoints import pck_radius_cells
 from models.synthetic.photograph import photographed
-from models.synthetic.vehicle_crops import compose
-from models.synthetic.vehicle_shards import Library, read_backdrops, read_library
+from models.synthetic.vehicle_crops import compose_vehicle
+from models.synthetic.vehicle_shards import VehicleLibrary, read_backdrops, read_library
 from models.vehicle_keypoints import KeypointSettings
 from pipeline.core.skeletons import VEHICLE_12
 
@@ -38,7 +38,7 @@ def splits(settings: KeypointSettings, given: Given, seed: int) -> Splits:
     ValueError for labels that cannot be read, and FileNotFoundError where nothing was rendered.
     """
     if given.labels is not None:
-        return _labelled(given.labels, given.images or given.labels.parent, seed)
+        return _splits_of_labels(given.labels, given.images or given.labels.parent, seed)
     if given.data is None:
         raise ValueError("vehicle_keypoints: expected rendered crops or --labels, got neither")
     library = read_library(given.data / "train")
@@ -47,7 +47,7 @@ def splits(settings: KeypointSettings, given: Given, seed: int) -> Splits:
     return Splits(RenderedCrops(library, seed), RenderedCrops(read_library(given.data / "val"), seed + 1))
 
 
-def _labelled(labels: Path, images: Path, seed: int) -> Splits:
+def _splits_of_labels(labels: Path, images: Path, seed: int) -> Splits:
     known = read_deeplabcut(labels, images) if labels.suffix == ".csv" else read_coco(labels, images)
     pictures = list(dict.fromkeys(crop.image.resolve() for crop in known))
     if len(pictures) < 2:
@@ -57,7 +57,9 @@ def _labelled(labels: Path, images: Path, seed: int) -> Splits:
     return Splits(LabelledCrops(train, seed), LabelledCrops(val, seed, plain=True))
 
 
-def as_sample(image_rgb: np.ndarray, box_xywh: np.ndarray, xy: np.ndarray, state: np.ndarray) -> dict[str, Tensor]:
+def keypoint_sample(
+    image_rgb: np.ndarray, box_xywh: np.ndarray, xy: np.ndarray, state: np.ndarray
+) -> dict[str, Tensor]:
     """One item of a batch from an RGB image, a box (4,), keypoints (12, 2) pixel centres and states (12,)."""
     square = squares_of(np.asarray(box_xywh)[None])
     return {
@@ -71,12 +73,12 @@ def as_sample(image_rgb: np.ndarray, box_xywh: np.ndarray, xy: np.ndarray, state
 class RenderedCrops:
     """Endless crops composed of a library of sprites."""
 
-    def __init__(self, library: Library, seed: int) -> None:
+    def __init__(self, library: VehicleLibrary, seed: int) -> None:
         self.library, self.seed = library, seed
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        crop = compose(self.library, np.random.default_rng([self.seed, index]))
-        sample = as_sample(crop.image, crop.box_xywh, edge_to_pixel(crop.keypoints), crop.state)
+        crop = compose_vehicle(self.library, np.random.default_rng([self.seed, index]))
+        sample = keypoint_sample(crop.image, crop.box_xywh, edge_to_pixel(crop.keypoints), crop.state)
         return sample | {"size": torch.tensor(crop.size_px, dtype=torch.float32)}
 
 
@@ -97,7 +99,7 @@ class LabelledCrops:
         if not self.plain:
             image, box, xy, state = _varied(image, box, xy, state, np.random.default_rng([self.seed, 1, index]))
         size = torch.tensor(float(max(crop.box_xywh[2:])), dtype=torch.float32)
-        return as_sample(image, box, xy, state) | {"size": size}
+        return keypoint_sample(image, box, xy, state) | {"size": size}
 
 
 def _varied(

@@ -16,8 +16,8 @@ import numpy as np
 
 from calibration.camera import edge_to_pixel
 from models.metrics.keypoints import PCK_FRACTION
-from models.synthetic.vehicle_crops import compose
-from models.synthetic.vehicle_shards import Library, read_library
+from models.synthetic.vehicle_crops import compose_vehicle
+from models.synthetic.vehicle_shards import VehicleLibrary, read_library
 from models.topdown.keypoints import VehicleKeypoints, load_keypoints
 from models.vehicle_keypoints import SPEC
 from pipeline.core.skeletons import VEHICLE_12
@@ -27,7 +27,7 @@ SIZE_BANDS_PX = ((28, 50), (50, 90), (90, 160), (160, 360))
 
 
 @dataclass(frozen=True)
-class Scored:
+class KeypointScores:
     """Predictions beside the truth for N crops: error and sigma (N, 12) as fractions of the box's longer side; score
     (N, 12); state and found (N, 12), the true and the predicted one; size_px (N,)."""
 
@@ -43,14 +43,14 @@ class Scored:
         return float((self.error[chosen] <= PCK_FRACTION).mean()) if chosen.any() else float("nan")
 
 
-def score(predictor: VehicleKeypoints, library: Library, count: int, seed: int) -> Scored:
+def score(predictor: VehicleKeypoints, library: VehicleLibrary, count: int, seed: int) -> KeypointScores:
     """Predict the first `count` crops of a seed and compare."""
-    crops = [compose(library, np.random.default_rng([seed, index])) for index in range(count)]
+    crops = [compose_vehicle(library, np.random.default_rng([seed, index])) for index in range(count)]
     boxes = np.stack([crop.box_xywh for crop in crops])
     found = predictor.predict([np.ascontiguousarray(crop.image[..., ::-1]) for crop in crops], boxes)
     true = np.stack([edge_to_pixel(crop.keypoints) for crop in crops])
     side = boxes[:, 2:].max(axis=1, keepdims=True)
-    return Scored(
+    return KeypointScores(
         np.linalg.norm(found.xy - true, axis=-1) / side,
         found.sigma_px / side,
         found.score,
@@ -60,7 +60,7 @@ def score(predictor: VehicleKeypoints, library: Library, count: int, seed: int) 
     )
 
 
-def tables(scored: Scored) -> Iterable[str]:
+def score_lines(scored: KeypointScores) -> Iterable[str]:
     """Lines of text: PCK by size and state, the states' confusion, and how honest score and sigma are."""
     yield "PCK@0.1 | " + " | ".join(KEYPOINT_STATES) + " | all | state right"
     for low, high in (*SIZE_BANDS_PX, (0, 9999)):
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 1
-    print("\n".join(tables(score(network, library, given.count, given.seed))))
+    print("\n".join(score_lines(score(network, library, given.count, given.seed))))
     return 0
 
 

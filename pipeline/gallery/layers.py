@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.composition.paint import blend, decode_sprite
+from pipeline.gallery.pictures import shrunk
 
 Rect = tuple[int, int, int, int]
 _SPRITE_COLUMNS = ["cutout_id", "mask_rle", "sprite", "sprite_xy", "shadow", "shadow_xy"]
@@ -87,10 +88,3 @@ def _scaled_patch(picture: np.ndarray, rect: Rect, scale: float) -> tuple[Rect, 
     x1, y1 = (int(np.ceil(v * scale)) for v in rect[2:])
     x1, y1 = min(x1, picture.shape[1]), min(y1, picture.shape[0])
     return (x0, y0, x1, y1), picture[y0:y1, x0:x1].copy()
-
-
-def shrunk(picture: np.ndarray, scale: float) -> np.ndarray:
-    """The picture, smaller by a factor <= 1; sizes are rounded."""
-    height, width = picture.shape[:2]
-    size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(picture, size_wh, interpolation=cv2.INTER_AREA)

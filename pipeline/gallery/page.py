@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import html
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -18,15 +17,16 @@ from typing import Any
 
 import cv2
 import numpy as np
-import simplejpeg
 
-from pipeline.core import masks, storage, tables
+from pipeline.core import storage, tables
 from pipeline.gallery import statistics as gallery_statistics
-from pipeline.gallery.layers import Layers, load_layers, selected_rows, shrunk
+from pipeline.gallery.layers import Layers, load_layers, selected_rows
+from pipeline.gallery.pictures import jpeg_base64, outlines, shrunk, spread_over
+from pipeline.gallery.template import fill, json_data, text
 from pipeline.gallery.viewer_3d import COLOURS, GRID_M, scene_glb, viewer
 
 Progress = Callable[[int, int], None]
-_TEMPLATE = Path(__file__).with_name("page.html")
+_SCRIPTS = [f"{name}.js" for name in ("start", "picture", "labels", "space", "panels", "pointer", "charts", "setup")]
 _THUMBNAIL_WIDTH = 240
 # The page's name of a column of OBJECTS.
 _COLUMNS = {
@@ -51,8 +51,6 @@ _COLUMNS = {
     "fitOk": "fit_ok",
     "score": "score",
 }
-# Steps of the golden section visit rows so that the first few are spread like all of them.
-_GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def build_gallery(
     """
     images = storage.read_parts(clipart_dir / "images", gallery_statistics.IMAGE_COLUMNS)
     objects = storage.read_parts(clipart_dir / "objects", gallery_statistics.OBJECT_COLUMNS)
-    chosen = {images["scene_id"][i].as_py(): i for i in _spread_over(len(images), settings.scenes)}
+    chosen = {images["scene_id"][i].as_py(): i for i in spread_over(len(images), settings.scenes)}
     page = {
         "camera": ", ".join(sorted(set(images["camera_id"].to_pylist()))),
         "modes": sorted(set(images["mode"].to_pylist())),
@@ -102,28 +100,13 @@ def build_gallery(
 
 def render(page: Mapping[str, Any]) -> str:
     """The page's HTML; text of any kind may stand in the data."""
-    # In a script element only "<" can end the element or open a comment; JSON allows it as an escape.
-    data = json.dumps(page, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    head, body = _TEMPLATE.read_text(encoding="utf-8").split("{{data}}")
-    return head.replace("{{title}}", html.escape(f"{page['camera']} · clip-art gallery")) + data + body
-
-
-def outlines(rle: str, size_hw: tuple[int, int], tolerance_px: float) -> list[list[float]]:
-    """Closed outlines [x0, y0, x1, y1, ...] of a mask, in edge coordinates, holes among them (even-odd rule)."""
-    crop, (x, y, _, _) = masks.decode(rle, size_hw)
-    if not crop.size:
-        return []
-    # Twice as large, an outline through pixel centres runs a quarter of a pixel inside the true edge.
-    large = np.pad(crop.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1), 1)
-    found, _ = cv2.findContours(large, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    simple = [cv2.approxPolyDP(c, 2 * tolerance_px, True)[:, 0] for c in found]
-    return [((c - 0.5) / 2 + (x, y)).round(1).ravel().tolist() for c in simple if len(c) > 2]
-
-
-def _spread_over(count: int, wanted: int) -> list[int]:
-    """Up to `wanted` of `count` rows, evenly spaced, listed so that any first few of them are spread too."""
-    rows = np.unique(np.linspace(0, count - 1, min(wanted, count)).round().astype(int)) if count else np.zeros(0, int)
-    return rows[np.argsort(np.arange(len(rows)) * _GOLDEN % 1)].tolist()
+    return fill(
+        "gallery.html",
+        styles=["base.css", "gallery.css"],
+        scripts=_SCRIPTS,
+        title=text(f"{page['camera']} · clip-art gallery"),
+        data=json_data(page),
+    )
 
 
 def _chosen_scenes(
@@ -176,7 +159,7 @@ def _scene_entry(
     if layers is not None:
         patches = layers.behind(row["background"], [thing["cutout_id"] for thing in nearest_first], scale)
         for thing, (rect, pixels) in zip(objects, patches, strict=True):
-            thing["behind"] = {"rect": rect, "jpeg": _jpeg_base64(pixels, settings.jpeg_quality)}
+            thing["behind"] = {"rect": rect, "jpeg": jpeg_base64(pixels, settings.jpeg_quality)}
     scene = {
         "id": row["scene_id"],
         "bucket": row["background"],
@@ -185,8 +168,8 @@ def _scene_entry(
         "scale": scale,
         "K": row["K"],
         "distortion": row["distortion"],
-        "jpeg": _jpeg_base64(shown, settings.jpeg_quality),
-        "thumb": _jpeg_base64(shrunk(picture, min(1.0, _THUMBNAIL_WIDTH / row["width"])), 70),
+        "jpeg": jpeg_base64(shown, settings.jpeg_quality),
+        "thumb": jpeg_base64(shrunk(picture, min(1.0, _THUMBNAIL_WIDTH / row["width"])), 70),
         "glb": _compressed(scene_glb(row, nearest_first, body_file)),
         "objects": objects,
     }
@@ -200,12 +183,6 @@ def _object(row: Mapping, size_hw: tuple[int, int], tolerance_px: float) -> dict
         "seen": outlines(row["mask_visible_rle"], size_hw, tolerance_px) if row["px_count_visib"] else [],
         "behind": None,
     }
-
-
-def _jpeg_base64(picture: np.ndarray, quality: int) -> str:
-    """Base64 of a JPEG of a BGR picture."""
-    data = simplejpeg.encode_jpeg(np.ascontiguousarray(picture), quality, colorspace="BGR", colorsubsampling="420")
-    return base64.b64encode(data).decode("ascii")
 
 
 def _compressed(data: bytes | None) -> str | None:

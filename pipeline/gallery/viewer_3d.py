@@ -32,7 +32,7 @@ _GREY, _DARK = (176, 170, 160, 255), (29, 28, 26, 255)
 _SHADE = 0.62
 
 # Beside what trimesh's viewer does: the page's paper behind it, and messages that hide and light objects by rank.
-_ADDED = """<script>
+_ADDED = """<script nonce="$NONCE">
 scene.background = new THREE.Color("#f8f7f4");
 const plain = render;
 let told = { hidden: [], lit: null };
@@ -50,12 +50,15 @@ addEventListener("message", ({ data }) => { told = data; if (controls) render();
 
 
 def viewer() -> str:
-    """Base64 of the gzipped HTML page that shows a scene: the scene's base64 takes the place of `$B64GLTF` in it."""
+    """Base64 of the gzipped HTML page that shows a scene: in it, `$B64GLTF` is where the scene's
+    base64 goes and `$NONCE` where the page's nonce does."""
     from trimesh import resources
 
     with zipfile.ZipFile(io.BytesIO(resources.get_bytes("templates/viewer.zip"))) as archive:
         page = archive.read("viewer.html.template").decode("utf-8")
     head, body = page.rsplit("</body>", 1)
+    for tag in ("<script>", "<style>"):
+        head = head.replace(tag, f'{tag[:-1]} nonce="$NONCE">')
     return base64.b64encode(gzip.compress((head + _ADDED + body).encode(), mtime=0)).decode("ascii")
 
 

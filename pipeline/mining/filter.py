@@ -124,6 +124,12 @@ class Judgement:
         keep = self.reason == ""
         return pa.table({"detection_id": self.detection_id[keep], "stationary": self.stationary[keep]})
 
+    @property
+    def refused(self) -> pa.Table:
+        """detection_id and reason of all others, in the table's order."""
+        lost = self.reason != ""
+        return pa.table({"detection_id": self.detection_id[lost], "reason": pa.array(self.reason[lost], pa.string())})
+
 
 def decide(
     tracks: pa.Table,

@@ -26,6 +26,16 @@ _FIRST_ROUNDS, _ROUNDS = 4, 8
 _PURSUED = 2
 # What a heading costs that is not the one motion tells: as much as an outline off by its noise on half of its samples.
 _AGAINST_MOTION = 4.0
+# Words of RECONSTRUCTED's `refusal`, the first that applies, and what they mean.
+REFUSALS = {
+    "no_ground": "its foot does not see the ground",
+    "notched": "its outline has deeper notches than one vehicle has",
+    "outline": "no model of its kind has its outline",
+    "height": "no person is as tall or as short",
+    "behind_camera": "it would stand behind the camera",
+    "unsure": "where it stands is not known well enough",
+    "too_far": "it stands too far away",
+}
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def track(
     A track's boxes all get the category that has the higher sum of scores in it. `root` is the camera's folder, whose
     frames only `appearance` looks at. Raises ValueError for a detection whose frame is not in `frames`.
     """
-    boxes, about = _boxes(detections, frames)
+    boxes, about = _boxes_in_time(detections, frames)
     ids = _joined_boxes(boxes, about, settings, progress)
     foot, slack = foot_points(boxes.xyxy, camera, plane, settings.foot_noise_px)
     person = _vote(boxes, ids)
@@ -100,7 +100,7 @@ def track(
     return _tracks_table(detections, about, boxes, ids, _vote(boxes, ids), foot, velocity)
 
 
-def _boxes(detections: pa.Table, frames: pa.Table) -> tuple[_Boxes, pa.Table]:
+def _boxes_in_time(detections: pa.Table, frames: pa.Table) -> tuple[_Boxes, pa.Table]:
     """The detections in time order, and FRAMES in time order."""
     about = frames.sort_by([("sequence", "ascending"), ("timestamp", "ascending"), ("frame_id", "ascending")])
     place = {frame_id: k for k, frame_id in enumerate(about["frame_id"].to_pylist())}

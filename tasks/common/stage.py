@@ -12,88 +12,31 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import luigi
 
 from calibration.camera import Camera, GroundPlane
-from data_manifest import CAMERAS, CameraEntry, load_camera
 from pipeline.core.engine import Progress, map_shards
 from pipeline.core.storage import sha256_of
-from tasks.common.camera_settings import settings_for
+from tasks.common.camera_task import CameraTask
 from tasks.common.configuration import HOME, walt3d
 from tasks.common.console import Report, say
 from tasks.common.locks import lock, shared_lock
-from tasks.common.records import DONE, Record, differences, hash_of, in_words, read_record, shortened, ways_out
-from tasks.common.settings import Setting, collect, declare, identity
+from tasks.common.records import DONE, Record, differences, in_words, read_record, ways_out
 
 
-class Stage(luigi.Task):
-    """A stage of one camera. Subclasses say `settings=` their dataclass, `outputs` and `work`."""
+class Stage(CameraTask):
+    """A stage of one camera. Subclasses say `outputs` and `work`."""
 
-    camera = luigi.Parameter(description="id of the camera: a YAML of this name in data_manifest/cameras")
-    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
-    manifests = luigi.Parameter(default="", description="folder of the cameras' YAML, else data_manifest/cameras")
-    cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
-    redo = luigi.BoolParameter(
-        significant=False, description="make again what is there with other settings; never a finished data set"
-    )
-
-    settings_type: ClassVar[type | None] = None
-    settable: ClassVar[tuple[str, ...]] = ()  # parameters that a manifest's `settings` may give beside the settings
-    version: ClassVar[int] = 1  # raised when the stage's code makes other bytes
     unit: ClassVar[str] = "parts"
     outputs: ClassVar[tuple[str, ...]] = ()  # glob patterns below the camera's folder
-
-    def __init_subclass__(cls, settings: type | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if settings is not None:
-            cls.settings_type = settings
-            declare(cls, settings)
-
-    @classmethod
-    def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> list[tuple[str, Any]]:
-        """Luigi's, with what the camera's manifest gives."""
-        values = dict(super().get_param_values(params, args, kwargs))
-        entry = _load(values["camera"], values["manifests"] or walt3d().manifests)
-        return list((values | settings_for(cls, entry, kwargs)).items())
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.entry: CameraEntry = _load(self.camera, self.manifests or walt3d().manifests)
-        self.settings: Any = self.configure()
-        _ = self.fingerprint  # now: a mistake in any upstream stage's settings is told before anything runs
-
-    def clone(self, cls: Any = None, **kwargs: Any) -> Any:
-        """Another stage of the same camera, with settings of its own."""
-        if cls is None:
-            return super().clone(**kwargs)
-        own = [name for name, one in cls.get_params() if not isinstance(one, Setting) and hasattr(self, name)]
-        shared = {name: getattr(self, name) for name in own if name != "redo" or self.redo}
-        return cls(**(shared | kwargs))
-
-    def configure(self) -> Any:
-        """The stage's settings, an instance of the dataclass it was declared with."""
-        return collect(self, self.settings_type) if self.settings_type else None
 
     def work(self, report: Report) -> str:
         """Make the outputs and return what was made, in a few words."""
         raise NotImplementedError
-
-    def depends_on(self) -> Any:
-        """What beyond settings and upstream the bytes depend on, as JSON: parts of the manifest, files' stamps."""
-        return None
-
-    def identity(self) -> dict[str, Any] | None:
-        """What of the settings the bytes depend on, as plain values."""
-        return identity(self.settings) if self.settings else None
-
-    @property
-    def kind(self) -> str:
-        """What it is called in fingerprints and to users; the same for all data sets of a camera."""
-        return self.task_family
 
     @property
     def name(self) -> str:
@@ -114,48 +57,6 @@ class Stage(luigi.Task):
     def processes(self) -> int:
         """Processes that work on shards at a time."""
         return self.cpus or walt3d().cpus
-
-    @cached_property
-    def content(self) -> dict[str, Any]:
-        """What the bytes depend on beside what is upstream."""
-        return {"version": self.version, "settings": self.identity(), "depends_on": self.depends_on()}
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of all that the stage's bytes depend on."""
-        upstream = {task.kind: task.fingerprint for task in luigi.task.flatten(self.requires())}
-        return hash_of({"stage": self.kind, **self.content, "upstream": upstream})
-
-    @cached_property
-    def upstream(self) -> list[Stage]:
-        """Every stage that this one reads, however far, the farthest first."""
-        found: dict[Stage, None] = {}
-        for task in cast(list[Stage], luigi.task.flatten(self.requires())):
-            found |= dict.fromkeys([*task.upstream, task])
-        return list(found)
-
-    @cached_property
-    def made_of(self) -> dict[str, Any]:
-        """What the fingerprint is a hash of, by stage, the farthest upstream first."""
-        return {task.kind: shortened(task.content | task._as_typed()) for task in [*self.upstream, self]}
-
-    def _as_typed(self) -> dict[str, Any]:
-        """The settings by the names that the command line and luigi.cfg have for them."""
-        if type(self).identity is not Stage.identity:
-            return {}
-        return {"settings": {name: getattr(self, name) for name, _ in self._typed()}}
-
-    def _typed(self) -> list[tuple[str, Setting]]:
-        return [(name, one) for name, one in self.get_params() if isinstance(one, Setting) and not one.speed]
-
-    @cached_property
-    def options(self) -> dict[str, dict[str, Any]]:
-        """By stage, the settings that are not the defaults and change the bytes."""
-        chosen = {task.kind: task._chosen() for task in [*self.upstream, self]}
-        return {kind: settings for kind, settings in chosen.items() if settings}
-
-    def _chosen(self) -> dict[str, Any]:
-        return {name: value for name, one in self._typed() if (value := getattr(self, name)) != one.default}
 
     @property
     def record(self) -> Path:
@@ -181,10 +82,11 @@ class Stage(luigi.Task):
         return record is not None and record.fingerprint == self.fingerprint
 
     def _in_the_way(self) -> bool:
-        """Finished with other settings, and not to be redone."""
+        """Finished with other settings, and not to be redone; what only shows something is drawn anew."""
         found = read_record(self.record)
         other = found is not None and found.state == DONE and not self._is_mine(found)
-        return other and not any(task.redo for task in [*self.upstream, self]) and bool(self.files())
+        redone = self.shows_only or any(task.redo for task in [*self.upstream, self])
+        return other and not redone and bool(self.files())
 
     def _refusal(self) -> str:
         record = read_record(self.record)
@@ -282,11 +184,6 @@ class Stage(luigi.Task):
 
     def _waits(self, other: Stage) -> None:
         say(self._label, f"waits for another run, which makes or reads {other.name} of {self.camera}")
-
-
-@lru_cache
-def _load(camera: str, manifests: str) -> CameraEntry:
-    return load_camera(camera, Path(manifests).expanduser().resolve() if manifests else CAMERAS)
 
 
 def data_root_of(given: str) -> Path:

@@ -8,6 +8,7 @@ and prints how many of the hidden ones two other views see, by how the vehicle m
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from data_manifest import CAMERAS
@@ -35,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
         for line in coverage(views_of_camera(folder, camera, min_score=options.score), options.angle):
             print(line)
     except (ValueError, OSError) as error:
-        print(f"coverage: {error}")
+        print(f"coverage: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -17,10 +17,10 @@ from tasks.common.configuration import walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
 from tasks.common.stage import Stage, data_root_of
+from tasks.common.variants import DEFAULT, DataSet, taken
 from tasks.compose import GenerateClipArt
 from tasks.learn.training_data import task_of
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles
-from tasks.variants import DEFAULT, DataSet, taken
 
 # What a network that learns from a camera's own objects reads of its job.
 _OBJECTS: dict[str, type[Stage]] = {"vehicle": ReconstructVehicles, "person": ReconstructPeople}
@@ -46,7 +46,7 @@ class Learning(luigi.Task):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.spec: Spec = find(self.model)
+        self.spec: Spec = find(self.model, f"make {type(self).__name__.lower()} MODEL=matting")
         self.chosen = self.spec.preset(self.options)  # a mistake is told before anything is rendered
         if self.options.cameras and not self._cameras():
             raise ValueError(f"{self.model}: --cameras: expected ids with commas between, got {self.options.cameras!r}")

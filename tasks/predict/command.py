@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         asked = _parsed(sys.argv[1:] if arguments is None else arguments)
-        spec = find(asked.network)
+        spec = find(asked.network, "make predict MODEL=occlusion_net ARGS=--help")
         _check_asked(asked, spec)
         files, device = files_of(asked.inputs), str(pick_device(asked.device))
         detect, items = _detect(asked, files), _items(asked, files)

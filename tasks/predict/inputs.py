@@ -41,7 +41,12 @@ class LeftOut:
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
-    """The files themselves, and those of the folders by their names, without hidden ones."""
+    """The files themselves, and those of the folders by their names, without hidden ones.
+
+    Raises ValueError where nothing of what was named exists.
+    """
+    if paths and not any(path.exists() for path in paths):
+        raise ValueError(f"{paths[0]}: no such file; expected pictures, folders of them or videos that exist")
     files: list[Path] = []
     for path in paths:
         inside = (

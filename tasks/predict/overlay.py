@@ -1,64 +1,115 @@
-"""What a network found, drawn over its picture: boxes, masks and keypoints."""
+"""What a network found, drawn over its picture: boxes, masks, and keypoints whose shape tells their state, so that
+colour need not."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from calibration.camera import edge_to_pixel
+from calibration.camera import edge_to_pixel, pixel_to_edge
 from pipeline.core import masks
 from pipeline.core.instances import Instances
 from pipeline.core.skeletons import Skeleton
 
-_BOX_BGR, _MASK_BGR, _SEEN_BGR, _HIDDEN_BGR, _LINK_BGR = (
-    (170, 170, 170), (60, 210, 255), (80, 220, 60), (60, 60, 240), (200, 160, 60)
+LEAST_PX = 24  # longer side of a box; keypoints in a smaller one are a heap
+_BOX_BGR, _MASK_BGR, _SEEN_BGR, _HIDDEN_BGR, _LINK_BGR, _EDGE_BGR = (
+    (170, 170, 170), (60, 210, 255), (80, 220, 60), (60, 60, 240), (60, 210, 255), (30, 30, 30)
 )  # fmt: skip
 _FAR_PX = 30_000  # OpenCV still draws there
+_WIDE_PX = 1000  # smaller pictures with keypoints are enlarged to about this before they are drawn over
+_STRIP_PX = 28
 
 
 def overlay(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = None) -> np.ndarray:
-    """A copy of a BGR picture (H, W, 3) with its objects over it: outlines of masks, boxes, links of the skeleton,
-    visible keypoints as green discs and others as red rings."""
-    picture = image.copy()
-    for row in range(len(objects)):
-        one = {name: column[row] for name, column in objects.columns.items()}
-        _draw_outline(picture, one, objects.size_hw)
-        _draw_box(picture, one)
-        if one.get("keypoints_2d") is not None:
-            _draw_keypoints(picture, one, skeleton)
-    return picture
+    """`drawn`; where objects have keypoints on a picture large enough to tell them apart, with a strip below that says
+    what is what."""
+    if "keypoints_2d" not in objects:
+        return drawn(image, objects, skeleton)
+    zoom = max(1, round(_WIDE_PX / max(image.shape[:2])))
+    picture = drawn(image, objects, skeleton, zoom)
+    return np.concatenate([picture, _legend(picture.shape[1])])
 
 
-def _draw_outline(picture: np.ndarray, one: dict, size_hw: tuple[int, int]) -> None:
+def drawn(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = None, zoom: int = 1) -> np.ndarray:
+    """A copy of a BGR picture (H, W, 3), `zoom` times as large, with its objects over it: outlines of masks, boxes, the
+    skeleton's links, visible keypoints as green discs and others as red rings; of objects below LEAST_PX no keypoints.
+
+    Links join `wire_xy`, a 3D model's keypoints projected, where there are such. Small objects lie on top.
+    """
+    picture = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC) if zoom > 1 else image.copy()
+    rows = [{name: column[row] for name, column in objects.columns.items()} for row in range(len(objects))]
+    for one in sorted(rows, key=_size_px, reverse=True):
+        _draw_outline(picture, one, objects.size_hw, zoom)
+        _draw_box(picture, one, zoom)
+        if one.get("keypoints_2d") is not None and _size_px(one) >= LEAST_PX:
+            _draw_keypoints(picture, one, skeleton, zoom)
+    return np.asarray(picture)
+
+
+def _size_px(one: dict) -> float:
+    """The longer side of its box; infinite where it has none."""
+    return float(max(one["bbox_xywh"][2:])) if one.get("bbox_xywh") is not None else np.inf
+
+
+def _draw_outline(picture: np.ndarray, one: dict, size_hw: tuple[int, int], zoom: int) -> None:
     rle = one.get("mask_visible_rle") or one.get("mask_rle")
     if rle:
         crop, (x, y, _, _) = masks.decode(rle, size_hw)
-        outlines, _ = cv2.findContours(crop.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=(x, y))
+        large = cv2.resize(crop.astype(np.uint8), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
+        place = zoom * int(x), zoom * int(y)
+        outlines, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=place)
         cv2.drawContours(picture, outlines, -1, _MASK_BGR, 1, cv2.LINE_AA)
 
 
-def _draw_box(picture: np.ndarray, one: dict) -> None:
+def _draw_box(picture: np.ndarray, one: dict, zoom: int) -> None:
     box = one.get("bbox_visible_xywh", one.get("bbox_xywh"))
     if box is not None:
         x, y, w, h = box
-        low, high = _places(edge_to_pixel(np.array([[x, y], [x + w, y + h]])))
+        low, high = _places(edge_to_pixel(np.array([[x, y], [x + w, y + h]])), zoom)
         cv2.rectangle(picture, low, high, _BOX_BGR, 1)
 
 
-def _draw_keypoints(picture: np.ndarray, one: dict, skeleton: Skeleton | None) -> None:
-    spots = _places(np.asarray(one["keypoints_2d"], float))
-    size = max(one["bbox_xywh"][2:]) if one.get("bbox_xywh") is not None else 0
-    radius = max(2, round(0.02 * min(float(size), *picture.shape[:2])))
+def _draw_keypoints(picture: np.ndarray, one: dict, skeleton: Skeleton | None, zoom: int) -> None:
+    xy = np.asarray(one["keypoints_2d"], float)
+    wire = xy if one.get("wire_xy") is None else np.asarray(one["wire_xy"], float)
+    radius = max(2, round(0.02 * min(zoom * _size_px(one), *picture.shape[:2])))
+    known, ends = np.isfinite(wire).all(axis=1), _places(wire, zoom)
     for a, b in skeleton.links if skeleton else ():
-        cv2.line(picture, spots[a], spots[b], _LINK_BGR, max(1, radius // 4), cv2.LINE_AA)
+        if known[a] and known[b]:
+            cv2.line(picture, ends[a], ends[b], _LINK_BGR, max(1, radius // 4), cv2.LINE_AA)
     states = one.get("keypoint_state")
-    for number, spot in enumerate(spots):
-        if states is None or states[number] == "visible":
-            cv2.circle(picture, spot, radius, _SEEN_BGR, -1, cv2.LINE_AA)
-        else:
-            cv2.circle(picture, spot, radius + 2, _HIDDEN_BGR, 1 + radius // 4, cv2.LINE_AA)
+    for number, spot in enumerate(_places(xy, zoom)):
+        _dot(picture, spot, radius, seen=states is None or states[number] == "visible")
 
 
-def _places(xy: np.ndarray) -> list[tuple[int, int]]:
-    spots = np.clip(np.round(np.nan_to_num(xy, nan=-_FAR_PX)), -_FAR_PX, _FAR_PX).astype(int)
+def _dot(picture: np.ndarray, spot: tuple[int, int], radius: int, *, seen: bool) -> None:
+    if seen:
+        cv2.circle(picture, spot, radius + 1, _EDGE_BGR, -1, cv2.LINE_AA)
+        cv2.circle(picture, spot, radius, _SEEN_BGR, -1, cv2.LINE_AA)
+    else:
+        cv2.circle(picture, spot, radius + 1, _HIDDEN_BGR, 1 + radius // 4, cv2.LINE_AA)
+
+
+def _places(xy: np.ndarray, zoom: int) -> list[tuple[int, int]]:
+    """Pixels of the enlarged picture of pixel centres (K, 2), where OpenCV still draws them."""
+    spots = edge_to_pixel(zoom * pixel_to_edge(xy))
+    spots = np.clip(np.round(np.nan_to_num(spots, nan=-_FAR_PX)), -_FAR_PX, _FAR_PX).astype(int)
     return [(int(x), int(y)) for x, y in spots]
+
+
+def _legend(width: int) -> np.ndarray:
+    """(28, width, 3) what discs, rings and bare boxes stand for."""
+    strip = np.full((_STRIP_PX, width, 3), _EDGE_BGR, np.uint8)
+    middle, x = _STRIP_PX // 2, 14
+    for words, seen in (("visible", True), ("hidden", False)):
+        _dot(strip, (x, middle), 5, seen=seen)
+        x = _written(strip, words, x + 12)
+    cv2.rectangle(strip, (x, middle - 5), (x + 12, middle + 5), _BOX_BGR, 1)
+    _written(strip, f"box, alone below {LEAST_PX} px", x + 20)
+    return strip
+
+
+def _written(strip: np.ndarray, words: str, x: int) -> int:
+    """Writes the words and returns where the next may begin."""
+    cv2.putText(strip, words, (x, _STRIP_PX // 2 + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235, 235, 235), 1, cv2.LINE_AA)
+    return x + cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0] + 24

@@ -116,7 +116,7 @@ def _save_one(out: Path, spec: Spec, result: Prediction, taken: set[str]) -> dic
     picture = f"{_apart(Path(frame.name).stem, taken)}.jpg"
     jpeg = cv2.imencode(".jpg", overlay(frame.image, result.objects, spec.skeleton), _JPEG)[1]
     write_bytes(out / picture, jpeg.tobytes())
-    rows = [{name: _short(value) for name, value in row.items()} for row in result.objects.plain()]
+    rows = [{name: _rounded_floats(value) for name, value in row.items()} for row in result.objects.plain()]
     return {"image": frame.name, "picture": picture, "size_hw": list(frame.size_hw), "objects": rows}
 
 
@@ -130,9 +130,9 @@ def _apart(stem: str, taken: set[str]) -> str:
     return name
 
 
-def _short(value: Any) -> Any:
+def _rounded_floats(value: Any) -> Any:
     if isinstance(value, list):
-        return [_short(one) for one in value]
+        return [_rounded_floats(one) for one in value]
     return round(value, _DIGITS) if isinstance(value, float) else value
 
 

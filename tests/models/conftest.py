@@ -1,8 +1,9 @@
-"""Rendered vehicles and people to compose crops of, and a camera that sees cards."""
+"""Rendered vehicles and people to compose crops of, a camera that sees cards, and one that sees a drawn car."""
 
 import numpy as np
 import pytest
 from cards import write_camera
+from drives import drive_past, write_drive
 
 from models.synthetic.car_views import read_views
 from models.synthetic.people_shards import read_people
@@ -74,3 +75,15 @@ def library(crops_folder):
 @pytest.fixture
 def rng():
     return np.random.default_rng(11)
+
+
+@pytest.fixture
+def passing():
+    """A drawn car at seven moments: see drives.py."""
+    return drive_past()
+
+
+@pytest.fixture
+def drive_folder(tmp_path, passing):
+    """A camera's folder of it."""
+    return write_drive(tmp_path, passing)

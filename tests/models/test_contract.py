@@ -16,7 +16,7 @@ from models.contract import Preset, TrainSettings, load_object, specs
 from models.frames import frame_of
 from models.network import check_batch
 from models.predictor import Predictor
-from models.train import Recipe, _batches, run
+from models.train import Recipe, _batches, train_recipe
 from pipeline.core import masks
 from pipeline.core.instances import Instances
 
@@ -84,6 +84,12 @@ def test_every_network_has_its_case():
     assert set(CASES) == set(SPECS)
 
 
+def test_an_unknown_network_is_one_line_with_those_that_there_are():
+    with pytest.raises(ValueError, match="try `models") as error:
+        models.load("nonsense")
+    assert str(error.value).startswith(f"network: expected one of {', '.join(sorted(SPECS))}, got")
+
+
 def test_specs_load_no_torch():
     told = "import sys; from models.contract import specs; specs(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", told]).returncode == 0
@@ -145,10 +151,14 @@ def test_training_reads_no_validation_sample_for_a_step(name, case_of, tmp_path)
     settings = TrainSettings(steps=2, batch=2, warmup=1, evaluate_every=1, val_samples=2, save_every=9, workers=0,
                              threads=1, bfloat16=False)  # fmt: skip
     splits = split(case, name)
-    for number, val in enumerate((splits.val, Shifted(splits.val, 1000))):
+    shifted = Shifted(splits.val, 997)  # a prime: no multiple of how many there are
+    assert any(differs(splits.val[k], shifted[k]) for k in range(2))
+    for number, val in enumerate((splits.val, shifted)):
         torch.manual_seed(0)
         network = load_object(SPECS[name].network)(case.settings)
-        last = run(Recipe(network, splits._replace(val=val), {"model": name}), settings, tmp_path / str(number))
+        last = train_recipe(
+            Recipe(network, splits._replace(val=val), {"model": name}), settings, tmp_path / str(number)
+        )
         ended.append((read_weights(tmp_path / str(number) / "weights.safetensors")[0], last))
     (one, first), (other, second) = ended
     assert all(torch.equal(one[n], other[n]) for n in one)
@@ -180,6 +190,7 @@ def test_one_batch_is_learnt_by_heart(name, case_of):
     losses = []
     for _ in range(case.steps):
         parts = network.loss(network(batch), batch)
+        assert all(value.requires_grad or value == 0 for value in parts.values()), "a part that nothing learns from"
         optimizer.zero_grad()
         parts["total"].backward()
         optimizer.step()

@@ -12,7 +12,7 @@ from torch import nn
 from models.checkpoints import load_into, read_checkpoint, read_weights, write_checkpoint, write_weights
 from models.contract import Splits, TrainSettings
 from models.network import Network, check_batch
-from models.train import BEST, Recipe, _schedule, evaluate, moving_average, run
+from models.train import BEST, Recipe, _schedule, evaluate, moving_average, train_recipe
 
 SETTINGS = TrainSettings(steps=12, batch=4, lr=1e-2, warmup=3, evaluate_every=6, val_samples=8, save_every=4,
                          workers=0, threads=1, bfloat16=False)  # fmt: skip
@@ -70,24 +70,24 @@ def same(a, b):
 
 @pytest.mark.parametrize("settings", [SETTINGS, replace(SETTINGS, bfloat16=True)], ids=["float32", "bfloat16"])
 def test_a_run_that_was_stopped_ends_with_the_bytes_of_an_undisturbed_one(tmp_path, settings):
-    whole = run(recipe(), settings, tmp_path / "whole")
+    whole = train_recipe(recipe(), settings, tmp_path / "whole")
     with pytest.raises(OSError, match="plug"):
-        run(recipe(die_at=4 * 10), settings, tmp_path / "cut")
+        train_recipe(recipe(die_at=4 * 10), settings, tmp_path / "cut")
     assert state_of(tmp_path / "cut")["step"] == 8
-    assert run(recipe(), settings, tmp_path / "cut") == whole
+    assert train_recipe(recipe(), settings, tmp_path / "cut") == whole
     assert same(state_of(tmp_path / "cut"), state_of(tmp_path / "whole"))
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "cut")]
     assert weights[0] == weights[1]
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
-    first = run(recipe(), SETTINGS, tmp_path)
-    assert run(recipe(die_at=0), SETTINGS, tmp_path) == first
+    first = train_recipe(recipe(), SETTINGS, tmp_path)
+    assert train_recipe(recipe(die_at=0), SETTINGS, tmp_path) == first
 
 
 def test_processes_that_prepare_samples_do_not_change_what_is_learnt(tmp_path):
-    run(recipe(), SETTINGS, tmp_path / "none")
-    run(recipe(), replace(SETTINGS, workers=2), tmp_path / "two")
+    train_recipe(recipe(), SETTINGS, tmp_path / "none")
+    train_recipe(recipe(), replace(SETTINGS, workers=2), tmp_path / "two")
     assert same(state_of(tmp_path / "none"), state_of(tmp_path / "two"))
 
 
@@ -136,7 +136,7 @@ def test_a_batch_that_lacks_what_the_network_requires_is_told():
 
 
 def test_the_best_checkpoint_is_that_of_the_best_evaluation(tmp_path):
-    run(recipe(), replace(SETTINGS, steps=60, evaluate_every=5, val_samples=64, lr=0.2), tmp_path)
+    train_recipe(recipe(), replace(SETTINGS, steps=60, evaluate_every=5, val_samples=64, lr=0.2), tmp_path)
     history = json.loads((tmp_path / "metrics.json").read_text())
     best = max(range(len(history)), key=lambda i: history[i]["close"])
     assert best < len(history) - 1, "the last evaluation is the best: this run tells nothing"
@@ -149,7 +149,7 @@ def test_the_best_checkpoint_is_that_of_the_best_evaluation(tmp_path):
 
 def test_it_learns_and_says_how_far_it_is(tmp_path):
     said = []
-    last = run(
+    last = train_recipe(
         recipe(), replace(SETTINGS, steps=400, batch=32, val_samples=64, evaluate_every=200, lr=3e-2, clip=9.0),
         tmp_path, progress=lambda done, of: said.append((done, of)),
     )  # fmt: skip
@@ -160,11 +160,11 @@ def test_it_learns_and_says_how_far_it_is(tmp_path):
 
 
 def test_the_configuration_is_kept_and_another_one_refused_in_one_line(tmp_path):
-    run(recipe(), SETTINGS, tmp_path)
+    train_recipe(recipe(), SETTINGS, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["model"] == "line" and config["train"]["lr"] == 1e-2 and "workers" not in config["train"]
     with pytest.raises(ValueError, match=r"config\.json: this run was started with another train: .*choose") as error:
-        run(recipe(), replace(SETTINGS, lr=5e-3), tmp_path)
+        train_recipe(recipe(), replace(SETTINGS, lr=5e-3), tmp_path)
     assert "\n" not in str(error.value)
 
 
@@ -220,7 +220,7 @@ import torch
 from torch import nn
 from models.contract import Splits, TrainSettings
 from models.network import Network
-from models.train import Recipe, run
+from models.train import Recipe, train_recipe
 
 class Line(Network):
     def __init__(self):
@@ -240,5 +240,5 @@ class Points:
 torch.manual_seed(0)
 settings = TrainSettings(steps=20, batch=int(sys.argv[2]), lr=3e-2, warmup=2, evaluate_every=20, val_samples=4,
                          workers=0, threads=1, bfloat16=False, ema=0.5)
-run(Recipe(Line(), Splits(Points(), Points()), {"model": "line"}), settings, Path(sys.argv[1]))
+train_recipe(Recipe(Line(), Splits(Points(), Points()), {"model": "line"}), settings, Path(sys.argv[1]))
 """

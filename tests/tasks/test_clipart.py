@@ -46,6 +46,15 @@ def test_the_same_seed_gives_the_same_bytes_for_two_workers_in_another_place(str
     assert shards(twin) == shards(street.data)
 
 
+def test_too_few_cutouts_name_the_page_that_shows_them(street, twin):
+    code, _, lines = street.luigi(*JOB[:-2], "--variant", "few", "--ComposeShards-objects-min", "16", data=twin)
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert code != 0 and len(errors) == 1, lines
+    sheet = twin / "street/cutouts.html"
+    assert "too few cutouts" in errors[0] and f"{sheet} shows" in errors[0]
+    assert "<article" in sheet.read_text()
+
+
 def test_no_cutouts_is_one_clear_line(street, twin):
     code, _, lines = street.luigi(
         *JOB, "--variant", "none", "--MineUnoccluded-min-area-px", "1000000", "--redo", data=twin
@@ -56,6 +65,8 @@ def test_no_cutouts_is_one_clear_line(street, twin):
     assert "no cutouts among" in errors[0]
     assert "too_small" in errors[0]
     assert "ShowCalibration" in errors[0]
+    sheet = twin / "street/mining/refusals.html"
+    assert f"pictures of them in {sheet}" in errors[0] and "too few pixels" in sheet.read_text()
 
 
 EXPORT = ("Export", "--camera", "street", "--format")

@@ -38,6 +38,7 @@ def test_without_a_network_and_for_an_unknown_one_it_says_which_there_are(capsys
         assert main(arguments) == 1
         error = capsys.readouterr().err
         assert error.startswith("evaluate: network: expected one of detector, ") and error.count("\n") == 1
+        assert "try `make evaluate MODEL=" in error
 
 
 def test_what_ships_is_measured_on_validation_samples_alone(tmp_path_factory):

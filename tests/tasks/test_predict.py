@@ -18,7 +18,7 @@ from pipeline.core import masks
 from pipeline.core.instances import Instance, Instances
 from pipeline.core.tables import DETECTIONS, FRAMES
 from tasks.predict.command import main
-from tasks.predict.overlay import overlay
+from tasks.predict.overlay import drawn
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +73,9 @@ def test_box_of_a_picture_gives_a_picture_and_json(picture, tmp_path, capsys):
     assert one["bbox_xywh"] == [20, 10, 100, 80] and one["keypoints_2d"][3] == [120, 90]
     assert one["keypoint_state"] == ["visible", "visible", "occluded", "occluded"] and one["far_m"] is None
     assert one["level"] == pytest.approx(cv2.imread(str(picture))[10:90, 20:120].mean(), abs=1e-4)
-    drawn = cv2.imread(str(out / only["picture"]))
-    assert drawn.shape == (120, 200, 3) and np.abs(drawn.astype(int) - cv2.imread(str(picture))).max() > 60
+    shown, large = cv2.imread(str(out / only["picture"])), cv2.resize(cv2.imread(str(picture)), (1000, 600))
+    assert shown.shape[1] == 1000 and shown.shape[0] > 600  # a small picture is enlarged, and has a strip below
+    assert np.abs(shown[:600].astype(int) - large).max() > 60
 
 
 def test_coco_detections_a_frame_without_vehicles_and_one_with_a_person(picture, tmp_path, capsys):
@@ -302,11 +303,12 @@ def test_what_is_asked_wrongly_is_one_line(options, message, picture, capsys, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing", "a.png"], "network: expected one of detector,"),
+        (["nothing", "."], "got 'nothing'; try `make predict MODEL=occlusion_net"),
         ([], "network: expected one of detector,"),
-        (["detector", "a.png"], "no weights ship with detector"),
-        (["detector", "a.png", "--detector", "coco"], "detector finds objects itself; expected no --detector"),
-        (["detector", "a.png", "--weights", "none.pth"], "none.pth"),
+        (["detector", "a.png"], "predict: a.png: no such file; expected pictures, folders of them or videos"),
+        (["detector", "."], "no weights ship with detector"),
+        (["detector", ".", "--detector", "coco"], "detector finds objects itself; expected no --detector"),
+        (["detector", ".", "--weights", "none.pth"], "none.pth"),
     ],
 )
 def test_networks_are_told_apart(arguments, message, capsys):
@@ -344,11 +346,11 @@ def test_what_is_drawn_lies_where_it_was_found():
             "mask_rle": [masks.encode(mask, (0, 0), mask.shape)],
         },
     )
-    picture = overlay(image, found)
+    picture = drawn(image, found)
     changed = (picture != image).any(axis=2)
     assert (image == 120).all() and changed[20, 20] and not changed[20, 60] and changed[16:25, 56:65].any()
     assert changed[10, 30] and changed[60, 120] and not changed[75, 120] and not changed[95:, :].any()
-    assert np.array_equal(overlay(image, Instances((100, 160), {})), image)
+    assert np.array_equal(drawn(image, Instances((100, 160), {})), image)
 
 
 def test_detections_become_columns():

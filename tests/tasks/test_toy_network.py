@@ -168,7 +168,8 @@ def test_it_is_rendered_for_trained_evaluated_launched_and_used(place):
     weights = work / "data/runs/toy-tiny/weights.safetensors"
     assert weights.is_file() and (work / "data/runs/toy-tiny/best.safetensors").is_file()
 
-    code, out, err = luigi(place, "Evaluate", "--model", "toy", "--RenderToyPatches-patches", "9")
+    command = (PYTHON, "-m", "tasks.evaluate", "toy", "--RenderToyPatches-patches", "9", "--walt3d-engine", "serial")
+    code, out, err = run(place, *command)
     assert code == 0 and "Train toy" not in err, err
     rows = {row["metric"]: row for row in json.loads((work / "data/runs/toy-tiny/evaluation.json").read_text())}
     assert rows["close"]["value"] == 1 and rows["close"]["samples"] == 8 and "close" in out
@@ -202,9 +203,9 @@ def test_its_mistakes_are_one_line(place):
     for command, said in {
         (LUIGI, "--module", "tasks", "Train", "--model", "toy", "--preset", "base"): "toy: expected --preset of tiny",
         (LUIGI, "--module", "tasks", "Train", "--model", "toy", "--labels", "a"): "toy: has no use for --labels",
-        (LUIGI, "--module", "tasks", "Train", "--model", "tot"): "network: expected one of detector,",
-        (PYTHON, "-m", "tasks.predict", "toy", "a.png", "--box", "1", "1", "2", "2"): "no weights ship with toy",
-        (PYTHON, "-m", "tasks.evaluate"): "evaluate: network: expected one of detector,",
+        (LUIGI, "--module", "tasks", "Train", "--model", "tot"): "got 'tot'; try `make train MODEL=",
+        (PYTHON, "-m", "tasks.predict", "toy", ".", "--box", "1", "1", "2", "2"): "no weights ship with toy",
+        (PYTHON, "-m", "tasks.evaluate"): "toy, vehicle_keypoints, got ''; try `make evaluate MODEL=",
         (PYTHON, "-m", "models.launch", "toy", "--folder", "x"): "launch: toy: expected --preset of tiny, got 'base'",
     }.items():
         code, _, err = run(place, *command)

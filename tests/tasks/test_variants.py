@@ -11,8 +11,8 @@ from house import House, clean_environment
 from street import JOB, TEN
 
 from pipeline.core.storage import data_set_of
+from tasks.common.variants import DataSet, checked_name, chosen_name, data_sets, name_of, taken
 from tasks.learn.train import Train
-from tasks.variants import DataSet, checked_name, chosen_name, data_sets, name_of, taken
 
 FEW = ("--scenes", "2", "--scenes-per-shard", "1")
 

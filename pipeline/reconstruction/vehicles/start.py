@@ -24,7 +24,7 @@ def plane_starts(
     more than a quarter turn from it. xy (N, 12, 2) finite, weight (N, 12) one over the variance, 0 where missing."""
     R_world, R_cam = _about_z(_YAWS), plane.R_cam_world
     body = np.einsum("ij,yjk,pk->ypi", R_cam, R_world, mean)  # (Y, 12, 3)
-    place = _places(view, plane, body, xy, weight)  # (N, Y, 2)
+    place = _places_on_ground(view, plane, body, xy, weight)  # (N, Y, 2)
     t = place @ R_cam[:, :2].T - plane.d * plane.n  # (N, Y, 3)
     points_cam = body[None] + t[:, :, None]
     off = view.project(points_cam) - xy[:, None]
@@ -38,7 +38,9 @@ def plane_starts(
     return R_cam @ R_world[chosen], t[rows, chosen]
 
 
-def _places(view: View, plane: GroundPlane, body: np.ndarray, xy: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _places_on_ground(
+    view: View, plane: GroundPlane, body: np.ndarray, xy: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
     """World xy (N, Y, 2) that brings bodies (Y, 12, 3) closest to the rays, by linear least squares."""
     K = view.K
     v = (xy[..., 1] - K[1, 2]) / K[1, 1]

@@ -88,6 +88,14 @@ def test_missed_and_false_boxes_cost_mota_and_no_tracks_leave_nothing():
     assert tracked(truth, found(truth).head(0))["MOTA"] == 0
 
 
+def test_a_false_track_costs_the_same_whether_anybody_is_there_or_not():
+    truth = drawn()
+    beside = found(truth[truth["person"] == 7]).assign(track_id=3, x=150.0)
+    among, later = (tracked(truth, pd.concat([found(truth), g])) for g in (beside, beside.assign(frame=range(40, 44))))
+    assert later == pytest.approx(among) and later["MOTA"] == pytest.approx(0.5)
+    assert later["DetA"] == pytest.approx(8 / 12) and later["IDF1"] == pytest.approx(16 / 20)
+
+
 def test_cutouts_are_whole_where_no_nearer_box_overlaps_theirs():
     truth = pd.DataFrame(
         [(0, 1, 20.0, 10.0, 10.0, 30.0), (0, 2, 25.0, 20.0, 10.0, 30.0), (0, 3, 80.0, 20.0, 10.0, 30.0)],

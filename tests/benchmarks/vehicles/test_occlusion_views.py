@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from drives import drive_past, write_drive
 
 from benchmarks.vehicles.occlusion_net import BASELINE
 from benchmarks.vehicles.occlusion_views import Known, agreement, judged
 from models.occlusion_net.evaluate import load_network
-from tests.models.occlusion_net.conftest import folder, passing  # noqa: F401
 
 
-def test_truth_and_lens_of_a_crop_are_in_its_boxs_frame(folder, passing):  # noqa: F811
-    views = passing.views()
+def test_truth_and_lens_of_a_crop_are_in_its_boxs_frame(tmp_path):
+    passing = drive_past()
+    folder, views = write_drive(tmp_path, passing), passing.views()
     views = type(views)(**{**vars(views), "row": np.arange(10, 17)})
     known = Known(folder, passing.camera, views, passing.pixels, np.where(passing.visible, 0, 1), passing.R)
     found = judged(known, load_network(BASELINE))

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from drives import drive
 
-from models.geometry.object_poses import poses, views_of_crops
+from models.geometry.object_poses import focal_px, poses, views_of_crops
 from models.geometry.view_sets import view_sets
+from models.occlusion_net.lifting import vehicles_basis
 from models.occlusion_net.trifocal import transfer
-from tests.models.occlusion_net.conftest import drive
 
 
 def _around(shape=None):
@@ -56,3 +57,17 @@ def test_crops_without_a_pose_are_left_out_and_bad_input_is_named():
         views_of_crops(**(given | {"xy": np.zeros((10, 14, 2))}))
     with pytest.raises(ValueError, match="none of 10 crops determines a pose"):
         views_of_crops(**(given | {"scores": np.zeros((10, 12))}))
+
+
+@pytest.mark.parametrize("focal", [700.0, 1300.0, 2300.0])
+def test_focal_length_is_found_by_vehicles_of_unknown_shape(focal, rng):
+    size = np.array([1280, 720])
+    drives = []
+    for _ in range(6):
+        near = np.column_stack([rng.uniform(-4, 4, 6), rng.uniform(9, 18, 6) * focal / 1000])
+        drives.append(drive(near, rng.uniform(0, 6.28, 6), rng.normal(0, 0.7, 8), focal=focal))
+    xy, visible, box = (np.concatenate([getattr(d, n) for d in drives]) for n in ("pixels", "visible", "box_xywh"))
+    noisy = xy + rng.normal(0, 0.005, xy.shape) * box[:, 2:].max(axis=1)[:, None, None]
+    given = np.repeat(np.arange(6), 6), noisy, visible.astype(float), box, size, vehicles_basis()
+    assert abs(np.log(focal_px(*given) / focal)) < 0.4
+    assert focal_px(*given[:2], 0.0 * visible, *given[3:]) == 1280

@@ -6,7 +6,7 @@ from contract_cases import Case
 from models.contract import Given
 from models.hmr import HeadSettings, MeshSettings
 from models.layers.settings import BackboneSettings
-from models.synthetic.people_crops import compose
+from models.synthetic.people_crops import compose_person
 from models.synthetic.people_shards import read_people
 from models.synthetic.plans import PeopleSettings, people_jobs
 
@@ -15,7 +15,7 @@ LARGE_PX = 100.0
 
 def pair(library, seed):
     """Two composed crops of large people beside each other, BGR, and their boxes."""
-    crops = (compose(library, np.random.default_rng([seed, n])) for n in range(100))
+    crops = (compose_person(library, np.random.default_rng([seed, n])) for n in range(100))
     one, other = (next(crop for crop in crops if crop.size_px > LARGE_PX) for _ in range(2))
     height = max(one.image.shape[0], other.image.shape[0])
     padded = [np.pad(c.image, ((0, height - c.image.shape[0]), (0, 0), (0, 0))) for c in (one, other)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.labels.occlusion import LABELS, OCCLUDED, crop_of
 from models.labels.occlusion_csv import crops_of_csv, csv_of, read_csv
 from models.labels.occlusion_cvat import crops_of_cvat
-from models.occlusion_classifier.data import read_labelled, stored
+from models.occlusion_classifier.data import labelled_crops, stored
 from pipeline.core.frames import decode_image
 
 
@@ -29,9 +29,9 @@ def test_a_csv_in_the_cameras_folder_needs_no_other_word(camera_dir, tmp_path):
     assert table["classes"].to_pylist() == [["unoccluded"], list(OCCLUDED), ["occluded_by_person"]]
     assert table["group"].to_pylist() == [1, 2, 2]
     elsewhere = write(tmp_path / "mine.csv", text)
-    assert read_labelled(elsewhere, camera_dir).equals(table)
+    assert labelled_crops(elsewhere, camera_dir).equals(table)
     with pytest.raises(FileNotFoundError, match="name the labelled camera's folder with --images"):
-        read_labelled(elsewhere)
+        labelled_crops(elsewhere)
 
 
 def test_a_box_has_the_mask_of_the_detection_there_else_its_own(camera_dir, tmp_path):
@@ -84,7 +84,7 @@ def test_a_label_of_another_camera_is_told(camera_dir, tmp_path):
     with pytest.raises(ValueError, match="frame 0: the box has no pixel inside the picture"):
         crops_of_csv(write(tmp_path / "mine.csv", HEAD + "0,900,3,4,5,unoccluded\n"), camera_dir)
     with pytest.raises(FileNotFoundError, match="no such label file"):
-        read_labelled(tmp_path / "none.csv")
+        labelled_crops(tmp_path / "none.csv")
 
 
 def cvat(tmp_path, shapes, name="a.png"):
@@ -151,6 +151,6 @@ def test_what_cvats_file_cannot_say_is_one_clear_line(tmp_path, shapes, name, sa
 
 def test_a_file_that_is_not_xml_or_is_not_there_is_told(tmp_path):
     with pytest.raises(ValueError, match="not XML"):
-        read_labelled(write(tmp_path / "a.xml", "<annotations>"))
+        labelled_crops(write(tmp_path / "a.xml", "<annotations>"))
     with pytest.raises(FileNotFoundError, match="no such label file"):
-        read_labelled(tmp_path / "none.xml")
+        labelled_crops(tmp_path / "none.xml")

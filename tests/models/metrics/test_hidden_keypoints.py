@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.metrics.hidden_keypoints import Scored, area, centre_rotation, correspondences, joined, roc, yaw_errors_deg
+from models.metrics.hidden_keypoints import Scored, auc, centre_rotation, correspondences, joined, roc, yaw_errors_deg
 
 EYE = np.eye(3)[None]
 
@@ -26,7 +26,7 @@ def test_area_is_how_often_a_hidden_point_scores_above_a_visible_one(score, posi
             roc(score, positive)
         return
     above = score[positive][:, None] - score[~positive][None]
-    assert area(score, positive) == pytest.approx(((above > 0) + 0.5 * (above == 0)).mean())
+    assert auc(score, positive) == pytest.approx(((above > 0) + 0.5 * (above == 0)).mean())
 
 
 @given(st.floats(-180, 180), st.floats(-0.5, 0.5), st.floats(-0.5, 0.5))

@@ -6,7 +6,7 @@ from chance import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.occlusion_classifier.evaluate import curve, precision_at, precision_recall, tables
+from models.occlusion_classifier.evaluate import curve, precision_at, precision_recall, quality_lines
 
 
 def test_precision_and_recall_of_four():
@@ -37,6 +37,6 @@ def test_no_whole_object_has_no_recall():
 def test_tables_say_what_is_taken_for_what():
     right = np.eye(6, dtype=bool)[[0, 0, 1, 4]]
     chances = np.eye(6)[[0, 4, 1, 4]]
-    lines = list(tables(chances, right))
+    lines = list(quality_lines(chances, right))
     assert "0.50 | 1.000 | 0.500" in lines
     assert any(line.startswith("unoccluded | 2 | 0.500 | 0.000 | 0.000 | 0.000 | 0.500") for line in lines)

@@ -6,7 +6,7 @@ import pytest
 from cards import HW, track_rows, truth_rows
 
 from models.occlusion_classifier.data import stored
-from models.occlusion_classifier.simulated import classes_of, crops_of_camera, judged_detections, spread
+from models.occlusion_classifier.simulated import classes_of, crops_of_camera, judged_detections, thinned
 
 WHOLE = {"visible_fraction": 1.0, "truncation": 0.0, "static_hidden_fraction": 0.0, "occluder_ids": []}
 NAMES = {7: "person", 8: "vehicle"}
@@ -52,5 +52,5 @@ def test_a_camera_gives_the_crops_of_its_detections_in_time_order(camera_dir):
 
 def test_of_each_object_and_label_a_few_are_kept_from_first_to_last():
     judged = pd.DataFrame({"group": [5] * 6 + [9], "classes": ["a", "a", "a", "a", "a", "b", "a"]})
-    assert spread(judged, 3).index.tolist() == [0, 2, 4, 5, 6]
-    assert not len(spread(judged.iloc[:0], 3))
+    assert thinned(judged, 3).index.tolist() == [0, 2, 4, 5, 6]
+    assert not len(thinned(judged.iloc[:0], 3))

@@ -1,189 +1,80 @@
-import json
+"""Vehicles of boxes, wherever they lie in their picture."""
 
-import cv2
+from dataclasses import replace
+
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
-from mm_scene import scene, train_by_heart, write_config
-from models.occlusion_net.predict import load, main, predict
 
 from models.checkpoints import write_weights
-from models.occlusion_net.network import OcclusionNet, OcclusionNetSettings, config_of
-from pipeline.core.tables import DETECTIONS, FRAMES
+from models.geometry.rotations import quaternion_to_matrix
+from models.occlusion_net import SPEC, OcclusionNetSettings
+from models.occlusion_net.network import OcclusionNet
+from models.predictor import Predictor, load
+from pipeline.core.instances import Instances
 
-SETTINGS = OcclusionNetSettings(width=8, hidden=16)
+BOX = np.array([[40.0, 50, 80, 60]])
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """An untrained network's file."""
-    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    write_weights(path, OcclusionNet(SETTINGS), config_of(SETTINGS))
-    return path
+def predictor(tiny):
+    torch.manual_seed(0)
+    return Predictor(SPEC, OcclusionNet(tiny))
 
 
-@pytest.fixture
-def picture(tmp_path, rng):
-    """A picture of noise."""
-    path = tmp_path / "street.png"
-    cv2.imwrite(str(path), rng.integers(0, 256, (120, 200, 3), np.uint8))
-    return path
-
-
-def test_vehicle_moves_with_its_box_and_grows_with_it(weights, rng):
+def test_a_vehicle_moves_with_its_box_and_grows_with_it(predictor, rng):
     image = rng.integers(0, 256, (160, 160, 3), np.uint8)
-    network, canvas = load(weights), np.zeros((400, 400, 3), np.uint8)
+    canvas = np.zeros((400, 400, 3), np.uint8)
     canvas[100:260, 200:360] = image
-    box = np.array([[40.0, 50, 80, 60]])
-    here, there = predict(network, [image], box), predict(network, [canvas], box + [200, 100, 0, 0])
-    np.testing.assert_allclose(there.xy, here.xy + [200, 100], atol=1e-3)
-    np.testing.assert_allclose(there.points, here.points, atol=1e-4)
-    assert here.xy.shape == here.wire_xy.shape == (1, 12, 2) and (here.focal_px > 0).all()
+    here, there = predictor([image, canvas], [BOX, BOX + [200, 100, 0, 0]])
+    for name in ("keypoints_2d", "wire_xy"):
+        np.testing.assert_allclose(there[name], here[name] + [200, 100], atol=1e-3)
+        assert here[name].shape == (1, 12, 2)
+    for name in ("points_m", "quaternion", "translation_m", "keypoint_visible", "focal_px"):
+        np.testing.assert_allclose(there[name], here[name], atol=1e-3)
+    (large,) = predictor(np.kron(image, np.ones((2, 2, 1), np.uint8)), 2 * BOX)
+    assert large["focal_px"] == pytest.approx(2 * here["focal_px"], rel=0.1)
 
 
-def test_no_vehicle_is_no_result(weights):
-    found = predict(load(weights), [], np.zeros((0, 4)))
-    assert found.xy.shape == (0, 12, 2) and found.focal_px.shape == (0,)
+def test_the_wireframe_is_where_the_reported_camera_projects_the_points(predictor, rng):
+    """Looking along the ray of the box's centre, with a focal length in px: x right, y down."""
+    image, boxes = rng.integers(0, 256, (300, 400, 3), np.uint8), np.array([[40.0, 50, 80, 60], [100, 80, 90, 200]])
+    (found,) = predictor(image, boxes)
+    np.testing.assert_allclose(np.linalg.norm(found["quaternion"], axis=1), 1, atol=1e-6)
+    R = quaternion_to_matrix(torch.from_numpy(found["quaternion"])).numpy()
+    seen = found["points_m"] @ R.transpose(0, 2, 1) + found["translation_m"][:, None]
+    middle = boxes[:, None, :2] + boxes[:, None, 2:] / 2
+    shown = found["focal_px"][:, None, None] * seen[..., :2] / seen[..., 2:] + middle - 0.5
+    assert (seen[..., 2] > 0.3).all() and (found["focal_px"] > 0).all()
+    np.testing.assert_allclose(shown, found["wire_xy"], atol=1e-2)
 
 
-def test_box_of_a_picture_gives_a_picture_and_json(weights, picture, tmp_path):
-    out = tmp_path / "out"
-    options = ["--box", "20", "10", "100", "80", "--weights", str(weights), "--out", str(out)]
-    assert main([str(picture), *options]) == 0
-    (found,) = json.loads((out / "keypoints.json").read_text())
-    (vehicle,) = found["vehicles"]
-    assert found["image"] == "street.png" and len(vehicle["keypoints"]) == 12
-    assert {k["state"] for k in vehicle["keypoints"].values()} <= {"visible", "occluded"}
-    assert np.isclose(np.linalg.norm(vehicle["camera"]["quaternion"]), 1, atol=1e-3)
-    assert cv2.imread(str(out / "street_keypoints.jpg")).shape[1] == 5 * 200  # a small picture is enlarged
+def test_states_say_what_is_likelier(predictor, rng):
+    (found,) = predictor(
+        rng.integers(0, 256, (300, 400, 3), np.uint8), np.array([[40.0, 50, 80, 60]] * 3) + np.eye(4)[:3]
+    )
+    for row, visible in zip(found["keypoint_state"], found["keypoint_visible"], strict=True):
+        assert row == ["visible" if value >= 0.5 else "occluded" for value in visible]
+    assert (found["keypoint_score"] > 0).all() and (found["keypoint_score"] <= 1).all()
 
 
-def test_coco_detections_and_a_frame_without_vehicles(weights, picture, tmp_path):
-    (other := tmp_path / "empty.png").write_bytes(picture.read_bytes())
-    box = [20, 10, 100, 80]
-    polygon = [20, 10, 120, 10, 120, 90, 20, 90]
-    coco = {
-        "images": [{"id": 1, "file_name": "street.png"}, {"id": 2, "file_name": "empty.png"}],
-        "categories": [{"id": 3, "name": "car"}],
-        "annotations": [{"id": 1, "image_id": 1, "category_id": 3, "bbox": box, "segmentation": [polygon]}],
-    }
-    (file := tmp_path / "coco.json").write_text(json.dumps(coco))
-    options = ["--detector", "coco", "--file", str(file), "--weights", str(weights), "--out", str(tmp_path / "o")]
-    assert main([str(picture), str(other), *options]) == 0
-    first, second = json.loads((tmp_path / "o" / "keypoints.json").read_text())
-    np.testing.assert_allclose(first["vehicles"][0]["box_xywh"], box, atol=1)
-    assert second["vehicles"] == [] and (tmp_path / "o" / "empty_keypoints.jpg").is_file()
+def test_no_vehicle_is_no_result(predictor):
+    (found,) = predictor(np.zeros((80, 90, 3), np.uint8), np.zeros((0, 4)))
+    assert len(found) == 0 and set(SPEC.gives) <= set(found.columns)
 
 
-@pytest.fixture
-def job(tmp_path, rng):
-    """A camera's folder of three frames: two vehicles and a person, nothing, and a vehicle in the other shard."""
-    pictures = rng.integers(0, 256, (3, 120, 200, 3), np.uint8)
-    (folder := tmp_path / "cam07").mkdir()
-    for name in ("frames", "detections"):
-        (folder / name).mkdir()
-    frames = []
-    for i, frame in zip((4, 5, 8), pictures, strict=True):
-        cv2.imwrite(str(folder / "frames" / f"{i}.png"), frame)
-        row = {"frame_id": i, "source": f"frames/{i}.png", "position": -1, "width": 200, "height": 120, "status": "ok"}
-        frames.append(dict.fromkeys(FRAMES.names) | row)
-    pq.write_table(pa.Table.from_pylist(frames, schema=FRAMES), folder / "frames" / "index.parquet")
-    found = [(4, "vehicle", [10, 20, 90, 60]), (4, "person", [5, 5, 20, 50]), (4, "vehicle", [110, 30, 80, 70])]
-    for part, rows in enumerate((found, [(8, "vehicle", [30.0, 10, 100, 90])])):
-        rows = [{"frame_id": i, "category": kind, "bbox_xywh": box} for i, kind, box in rows]
-        rows = [dict.fromkeys(DETECTIONS.names) | row for row in rows]
-        table = pa.Table.from_pylist(rows, schema=DETECTIONS)
-        pq.write_table(table, folder / "detections" / f"part-{part:05d}.parquet")
-    return folder, dict(zip((4, 5, 8), pictures, strict=True))
+def test_weights_without_graphs_give_what_heatmaps_read(tiny, tmp_path, rng):
+    """The baseline: no pose, and the heatmaps' own places with their confidences as visibility."""
+    settings = replace(tiny, graph=False, lift=False)
+    write_weights(tmp_path / "b.safetensors", OcclusionNet(settings), SPEC.config(settings))
+    (found,) = load(SPEC, tmp_path / "b.safetensors", "cpu")(rng.integers(0, 256, (160, 160, 3), np.uint8), BOX)
+    assert isinstance(found, Instances)
+    assert set(found.columns) == {"bbox_xywh", "keypoints_2d", "keypoint_visible", "keypoint_score", "keypoint_state"}
+    np.testing.assert_array_equal(found["keypoint_visible"], found["keypoint_score"])
 
 
-def test_a_jobs_vehicles_are_found_in_its_frames(job, weights, tmp_path, capsys):
-    folder, pictures = job
-    options = ["--job", str(folder), "--weights", str(weights), "--out", str(tmp_path / "out")]
-    assert main(options) == 0
-    assert "3 vehicles in 3 pictures" in capsys.readouterr().out
-    found = json.loads((tmp_path / "out" / "keypoints.json").read_text())
-    boxes = {picture["image"]: [vehicle["box_xywh"] for vehicle in picture["vehicles"]] for picture in found}
-    assert boxes == {
-        "frame000004.png": [[10, 20, 90, 60], [110, 30, 80, 70]],
-        "frame000005.png": [],
-        "frame000008.png": [[30, 10, 100, 90]],
-    }
-    right = predict(load(weights), [pictures[8]], np.array([[30.0, 10, 100, 90]]))
-    keypoints = found[2]["vehicles"][0]["keypoints"].values()
-    np.testing.assert_allclose([k["xy"] for k in keypoints], right.xy[0], atol=0.006)
-    np.testing.assert_allclose([k["visible"] for k in keypoints], right.visible[0], atol=1e-4)
-    assert len(list((tmp_path / "out").glob("frame*_keypoints.jpg"))) == 3
-
-
-def test_chosen_frames_of_a_job_and_an_unknown_one(job, weights, tmp_path, capsys):
-    options = ["--job", str(job[0]), "--weights", str(weights), "--out", str(tmp_path / "out")]
-    assert main([*options, "--frames", "8,5"]) == 0
-    found = json.loads((tmp_path / "out" / "keypoints.json").read_text())
-    assert [picture["image"] for picture in found] == ["frame000005.png", "frame000008.png"]
-    capsys.readouterr()
-    for frames, message in {"4,7": "no frame 7; frames are 4 to 8", "4,x": "--frames: expected numbers"}.items():
-        assert main([*options, "--frames", frames]) == 1
-        error = capsys.readouterr().err
-        assert message in error and error.count("\n") == 1
-
-
-def test_mmdet_finds_the_vehicles_and_is_built_once(weights, tmp_path, monkeypatch):
-    from pipeline.detection import mmdet
-
-    config, built = write_config(tmp_path), []
-    torch.save({"state_dict": train_by_heart(config, 60).state_dict(), "meta": {}}, tmp_path / "small.pth")
-    begin = mmdet.MmdetDetector.__init__
-    monkeypatch.setattr(mmdet.MmdetDetector, "__init__", lambda *given: built.append(given) or begin(*given))
-    image = scene()[0]
-    for name in ("a", "b"):
-        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
-    detector = ["--detector", "mmdet", "--config", str(config), "--checkpoint", str(tmp_path / "small.pth")]
-    pictures = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
-    assert main([*pictures, *detector, "--weights", str(weights), "--out", str(tmp_path / "out")]) == 0
-    first, second = json.loads((tmp_path / "out" / "keypoints.json").read_text())
-    assert first["vehicles"] == second["vehicles"] and len(built) == 1
-    own = mmdet.MmdetDetector(mmdet.MmdetSettings(config=str(config), checkpoint=str(tmp_path / "small.pth")))
-    boxes = [list(one.box_xywh) for one in own(image, "", 0) if one.category == "vehicle"]
-    assert boxes == [vehicle["box_xywh"] for vehicle in first["vehicles"]] != []
-
-
-def test_without_mmdet_it_says_how_to_install_it(weights, picture, monkeypatch, capsys):
-    monkeypatch.setattr("models.mm.find_spec", lambda name: None)
-    assert main([str(picture), "--detector", "mmdet", "--weights", str(weights)]) == 1
-    assert capsys.readouterr().err == "predict: mmdet is not installed; run `make setup-mm`\n"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ([], "expected pictures or --job"),
-        (["PICTURE", "a/street.png", "--box", "0", "0", "9", "9"], "expected pictures of different names"),
-        (["PICTURE", "--detector", "mmdet"], "checkpoint: expected the path of a .pth"),
-        (["PICTURE", "--detector", "mmdet", "--config", "no.py", "--checkpoint", "no.pth"], "'no.py': no such file"),
-        (["PICTURE", "--detector", "coco", "--file", "WALT"], "run a camera's job with it"),
-        (["nothing.png", "--box", "0", "0", "9", "9"], "nothing.png: cannot be read as a picture"),
-        (["--job", "nowhere"], "nowhere: holds no detections"),
-        (["--job", "nowhere", "--box", "0", "0", "9", "9"], "--box goes with pictures"),
-        (["PICTURE", "--frames", "3"], "--frames with --job"),
-        (["PICTURE", "--detector", "coco", "--file", "none.json"], "none.json"),
-        (["PICTURE", "--box", "0", "0", "0", "9"], "positive w h"),
-    ],
-)
-def test_what_cannot_be_read_is_one_line(options, message, weights, picture, capsys, tmp_path):
-    walt = {"label_id": 1, "time": "2021-05-01 10:00", "bbox": "{1,2,9,9,1}", "segmentation": "{1,2,9,2,9,9}"}
-    (file := tmp_path / "walt.json").write_text(json.dumps([walt]))
-    places = {"PICTURE": str(picture), "WALT": str(file)}
-    given = [places.get(option, option) for option in options]
-    assert main([*given, "--weights", str(weights), "--out", str(tmp_path / "out")]) == 1
-    error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
-
-
-def test_weights_without_graphs_are_refused(tmp_path):
-    settings = OcclusionNetSettings(width=8, graph=False, lift=False)
-    write_weights(tmp_path / "b.safetensors", OcclusionNet(settings), config_of(settings))
-    with pytest.raises(ValueError, match="expected weights with both graphs"):
-        load(tmp_path / "b.safetensors")
+@pytest.mark.parametrize("box", [(30, 20, 2, 5), (-40, 10, 60, 120), (150, 150, 200, 40), (900, 900, 20, 50)])
+def test_tiny_cut_off_and_outside_boxes_give_finite_vehicles(predictor, rng, box):
+    (found,) = predictor(rng.integers(0, 256, (160, 160, 3), np.uint8), np.array([box], float))
+    assert all(np.isfinite(found[name]).all() for name in SPEC.gives if name != "keypoint_state")
+    assert isinstance(predictor.network.settings, OcclusionNetSettings)

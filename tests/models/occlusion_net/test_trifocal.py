@@ -4,12 +4,25 @@ import numpy as np
 import pytest
 import torch
 from chance import examples
+from drives import drive
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from models.geometry import exp_so3
-from models.occlusion_net.trifocal import homogeneous, incidence, transfer, trifocal_loss, trifocal_tensor
+from models.geometry.view_sets import view_sets
+from models.occlusion_net import trifocal
+from models.occlusion_net.trifocal import (
+    MOTIONS,
+    coverage,
+    covered,
+    homogeneous,
+    incidence,
+    motions,
+    transfer,
+    trifocal_loss,
+    trifocal_tensor,
+)
 
 TOP_DOWN = torch.tensor([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]], dtype=torch.float64)  # object x forward to camera z
 
@@ -205,3 +218,39 @@ def test_fewer_than_two_views_and_wrong_shapes_are_named():
         scene.loss(scene.xy[:, 0], other_visible=scene.seen[:, 1:])
     with pytest.raises(ValueError, match="expected xy"):
         scene.loss(scene.xy[:, 0], hidden=scene.hidden[:1])
+
+
+def test_covered_points_are_those_that_other_times_tell(passing, monkeypatch):
+    views = passing.views()
+    sets = view_sets(views)
+    target, weight = transfer(*(torch.from_numpy(a) for a in vars(sets).values()))
+    told = covered(views, sets)
+    monkeypatch.setattr(trifocal, "_AT_ONCE", 2)
+    assert np.array_equal(covered(views, sets), told)  # whatever is in memory at once
+    away = np.linalg.norm(target.numpy() - views.xy, axis=-1)[told & (weight.numpy() > 0)]
+    assert told.sum() > 0.8 * views.hidden.sum() and away.max() < 1e-3
+    assert not (told & views.visible).any()
+    assert covered(views, sets, min_angle_deg=89).sum() < told.sum()
+
+
+def test_coverage_is_printed_by_motion(passing):
+    lines = list(coverage(passing.views()))
+    assert lines[0].split() == ["motion", "vehicles", "hidden", "covered", "with", "mirrors"]
+    total, turning = (line.split() for line in lines[1:])
+    assert (total[0], turning[0]) == ("all", "turning") and total[1:] == turning[1:]
+    assert float(total[3]) < float(total[4]) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("places", "yaw", "motion"),
+    [
+        ([[0, 20], [0.3, 20.2]], [0.0, 0.02], "standing"),
+        ([[1, 60], [1, 40]], [-1.57, -1.57], "approaching"),
+        ([[-9, 20], [9, 20]], [0.0, 0.0], "passing"),
+        ([[-3, 20], [5, 24]], [0.0, 0.9], "turning"),
+        ([[0, 20]], [0.0], "standing"),
+    ],
+)
+def test_motion_is_told_by_the_cameras_place_about_the_object(places, yaw, motion):
+    views = drive(np.array(places, float), np.array(yaw)).views()
+    assert {MOTIONS[k] for k in motions(views)} == {motion}

@@ -1,17 +1,15 @@
 """A drawn drive as training samples, from a camera's folder and from CarFusion's files of two videos."""
 
-import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
-from models.occlusion_net.recipe import build
+from carfusion_files import write_carfusion
+from drives import Detector, own_camera
 
 from models.geometry.boxes import CELL_PX, INPUT_PX, MAP_CELLS
-from models.geometry.object_poses import focal_px
 from models.occlusion_net import view_samples
 from models.occlusion_net.data import Kept, RenderedViews
-from models.occlusion_net.lifting import vehicles_basis
-from models.occlusion_net.network import OcclusionNetSettings
 from models.occlusion_net.trifocal import transfer
 from models.occlusion_net.view_samples import (
     Mixed,
@@ -19,45 +17,22 @@ from models.occlusion_net.view_samples import (
     camera_patches,
     samples_of_camera,
     samples_of_carfusion,
+    views_of_camera,
 )
-from models.train import TrainSettings, train
-from tests.models.occlusion_net.conftest import Detector, drive
-
-TINY = OcclusionNetSettings(width=8, hidden=16)
-# Ours of CarFusion's fourteen.
-_POINT = (1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13)
 
 
 @pytest.fixture
-def samples(folder, passing):
+def samples(drive_folder, passing):
     """The drive's, unshaken, with its true keypoints."""
     views = passing.views()
     views = type(views)(**{**vars(views), "row": np.arange(10, 17)})
-    return ViewSamples(views, camera_patches(folder, views).__getitem__, 5, shaken=False)
-
-
-def _drive_past(focal: float, count: int = 12):
-    """Another drive past a camera of another focal length."""
-    turns = np.linspace(0.2, 2.6, count)
-    return drive(np.column_stack([np.linspace(-6, 6, count), np.full(count, 18.0)]), turns, focal=focal)
+    return ViewSamples(views, camera_patches(drive_folder, views).__getitem__, 5, shaken=False)
 
 
 @pytest.fixture
-def carfusion(tmp_path):
-    """Two videos of car_craig1 and one of car_penn1: one object, seen points with flag 1, its far side with 3."""
-    for sequence, video, focal in (("car_craig1", 1, 1400.0), ("car_craig1", 2, 900.0), ("car_penn1", 1, 1400.0)):
-        seen = _drive_past(focal)
-        for i in range(len(seen.t)):
-            labels = zip(seen.pixels[i].tolist(), _POINT, seen.visible[i].tolist(), strict=True)
-            text = "".join(f"{x:.2f},{y:.2f},{point},3,{1 if v else 3}\n" for (x, y), point, v in labels)
-            for name, suffix in (("gt", "txt"), ("images_jpg", "jpg")):
-                (tmp_path / sequence / name).mkdir(parents=True, exist_ok=True)
-                path = tmp_path / sequence / name / f"{video}_{i:04d}.{suffix}"
-                if name == "gt":
-                    path.write_text(text)
-                else:
-                    cv2.imwrite(str(path), np.full((720, 1280, 3), 90, np.uint8))
-    return tmp_path
+def own(drive_folder, passing, tmp_path):
+    """The camera of the drive."""
+    return own_camera(drive_folder, passing, tmp_path / "cameras")
 
 
 def test_a_crop_shows_its_keypoints_where_the_sample_says(samples, passing):
@@ -68,7 +43,7 @@ def test_a_crop_shows_its_keypoints_where_the_sample_says(samples, passing):
         assert (sample["image"].numpy()[:, at[inside, 1], at[inside, 0]] > 90).all()
 
 
-def test_shaken_boxes_take_points_and_cameras_with_them(folder, passing, samples):
+def test_shaken_boxes_take_points_and_cameras_with_them(passing, samples):
     shaken = ViewSamples(samples.views, samples.patch, 5)
     points = torch.from_numpy(passing.basis.mean).float()
     for index in (0, 3, 12):
@@ -86,8 +61,8 @@ def test_samples_depend_on_their_number_and_differ_from_lap_to_lap(samples):
     assert not torch.equal(first["image"], shaken[3 + len(samples)]["image"])
 
 
-def test_a_cameras_folder_becomes_samples_whose_hidden_points_the_track_tells(folder, passing):
-    samples = samples_of_camera(folder, passing.camera, Detector(passing), 0)
+def test_a_cameras_folder_becomes_samples_whose_hidden_points_the_track_tells(own):
+    samples = samples_of_camera(own, 0)
     assert len(samples) == 7
     batch = torch.utils.data.default_collate([samples[i] for i in range(7)])
     target, weight = transfer(batch["cameras"], batch["other_xy"], batch["other_visible"])
@@ -104,40 +79,26 @@ def test_mixed_samples_take_turns_with_what_all_have(samples, car_views):
     assert torch.equal(mixed[5]["image"], samples[0]["image"].flip(-1))
 
 
-@pytest.mark.parametrize("focal", [700.0, 1300.0, 2300.0])
-def test_focal_length_is_found_by_vehicles_of_unknown_shape(focal, rng):
-    size = np.array([1280, 720])
-    drives = []
-    for _ in range(6):
-        near = np.column_stack([rng.uniform(-4, 4, 6), rng.uniform(9, 18, 6) * focal / 1000])
-        drives.append(drive(near, rng.uniform(0, 6.28, 6), rng.normal(0, 0.7, 8), focal=focal))
-    xy, visible, box = (np.concatenate([getattr(d, n) for d in drives]) for n in ("pixels", "visible", "box_xywh"))
-    noisy = xy + rng.normal(0, 0.005, xy.shape) * box[:, 2:].max(axis=1)[:, None, None]
-    given = np.repeat(np.arange(6), 6), noisy, visible.astype(float), box, size, vehicles_basis()
-    assert abs(np.log(focal_px(*given) / focal)) < 0.4
-    assert focal_px(*given[:2], 0.0 * visible, *given[3:]) == 1280
-
-
-def test_crops_are_drawn_in_any_order_evenly_of_an_object_and_as_whole_objects():
+def test_crops_are_sampled_in_any_order_evenly_of_an_object_and_as_whole_objects():
     of = np.repeat(np.arange(40), 9)
-    rows = view_samples._drawn(of, 0)
-    assert sorted(rows) == list(range(len(of))) and np.array_equal(rows, view_samples._drawn(of, 0))
+    rows = view_samples._sampled(of, 0)
+    assert sorted(rows) == list(range(len(of))) and np.array_equal(rows, view_samples._sampled(of, 0))
     assert len(set(of[rows[:32]])) > 15  # of 40, where the first 32 as they come are of four
-    counts = np.bincount(of[view_samples._drawn(of, 0, 90)], minlength=40)
+    counts = np.bincount(of[view_samples._sampled(of, 0, 90)], minlength=40)
     assert sorted(counts) == [0] * 30 + [9] * 10 and counts[:10].sum() < 90
-    often = np.sort(view_samples._drawn(np.repeat([7, 3], [500, 5]), 1))
+    often = np.sort(view_samples._sampled(np.repeat([7, 3], [500, 5]), 1))
     assert len(often) == view_samples._OF_ONE + 5 and (np.diff(often[:-5]) < 10).all()
 
 
-def test_no_more_of_a_cameras_vehicles_are_kept_than_are_shown(folder, passing):
-    few = samples_of_camera(folder, passing.camera, Detector(passing), 0, most=3)
+def test_no_more_of_a_cameras_vehicles_are_kept_than_are_shown(own):
+    few = samples_of_camera(own, 0, most=3)
     assert len(few) == 3 and few.sets.other_visible.any(axis=(1, 2)).all()
-    order = samples_of_camera(folder, passing.camera, Detector(passing), 0).views.row
+    order = samples_of_camera(own, 0).views.row
     assert sorted(order) == list(range(10, 17)) != list(order)
 
 
 def test_carfusions_other_cameras_tell_what_one_does_not_see(carfusion):
-    samples = samples_of_carfusion(carfusion, "train", 0, shaken=False)
+    samples = samples_of_carfusion(carfusion, True, 0)
     assert len(samples) > 20 and len(set(samples.views.of)) == 1
     back = np.diff(samples.views.box_xywh[:, 0]) < 0
     assert back.sum() > 5  # in time order the car goes back once, where the second video begins
@@ -148,26 +109,55 @@ def test_carfusions_other_cameras_tell_what_one_does_not_see(carfusion):
     assert (target - batch["xy"])[told].norm(dim=-1).median() < 0.08
 
 
-SHORT = TrainSettings(steps=2, batch=4, warmup=1, evaluate_every=2, val_samples=4, workers=0, bfloat16=False)
+def test_a_track_is_read_as_views_of_one_object(drive_folder, passing):
+    views = views_of_camera(drive_folder, passing.camera, Detector(passing))
+    np.testing.assert_array_equal(views.row, np.arange(10, 17))
+    np.testing.assert_array_equal(views.of, 4)
+    np.testing.assert_allclose(views.cameras, passing.views().cameras, rtol=1e-4, atol=1e-3)
+    assert (views.visible == passing.visible).all() and (views.hidden == ~passing.visible).all()
 
 
-def test_trains_on_carfusion_alone(carfusion, tmp_path):
-    recipe = build(TINY, 0, tmp_path / "none", labels=carfusion)
-    last = train(recipe, SHORT, tmp_path / "run")
-    assert np.isfinite(last["train_loss"]) and recipe.config["labels"] == carfusion.name
+def test_folders_without_other_views_are_named(drive_folder, passing):
+    def read(score: float = 0.9) -> None:
+        views_of_camera(drive_folder, passing.camera, Detector(passing, score))
+
+    with pytest.raises(ValueError, match=r"no visible keypoint scored 0.3 or more in 7 vehicles"):
+        read(0.1)
+    path = drive_folder / "reconstructed" / "part-00000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 1), path)
+    with pytest.raises(ValueError, match="no track has two vehicles fitted to keypoints"):
+        read()
+    pq.write_table(table, path)
+    cutouts = drive_folder / "cutouts" / "part-00000.parquet"
+    pq.write_table(pq.read_table(cutouts).slice(1), cutouts)
+    with pytest.raises(ValueError, match="names cutouts that are not in cutouts"):
+        read()
 
 
-def test_trains_on_car_render_and_a_cameras_vehicles(folder, passing, views_folder, tmp_path):
-    recipe = build(TINY, 0, views_folder, cameras=[(folder, passing.camera, Detector(passing))])
-    assert np.isfinite(train(recipe, SHORT, tmp_path / "run")["train_loss"])
-    assert recipe.config["cameras"] == [folder.name]
+def test_of_several_intersections_the_last_one_validates(carfusion):
+    """And none of the test intersection: its labels may say anything, and its pictures may be none."""
+    for path in (carfusion / "car_penn1").glob("*/*"):
+        path.write_bytes(b"nothing that can be read")
+    levels = [levels_of(samples_of_carfusion(carfusion, held, 0)) for held in (False, True)]
+    assert levels == [{150}, {90, 120}]
 
 
-def test_what_does_not_go_together_is_told(tmp_path, carfusion, passing):
-    with pytest.raises(ValueError, match="goes without --images"):
-        build(TINY, 0, tmp_path, labels=carfusion, cameras=[(tmp_path, passing.camera, Detector(passing))])
-    with pytest.raises(ValueError, match="supervision truth"):
-        build(OcclusionNetSettings(width=8, hidden=16, supervision="truth"), 0, tmp_path, labels=carfusion)
-    (carfusion / "car_craig1" / "images_jpg" / "2_0003.jpg").unlink()
-    with pytest.raises(ValueError, match=r"1 of 24 labelled frames have no picture.*2_0003.jpg"):
-        build(TINY, 0, tmp_path, labels=carfusion)
+def test_of_one_intersection_every_fifth_object_validates(tmp_path):
+    for number in range(7):
+        write_carfusion(tmp_path, "car_craig1", number, 1000.0 + 50 * number, of=number, grey=60 + 20 * number)
+    write_carfusion(tmp_path, "car_penn1", 1, 1400.0, grey=250)
+    levels = [levels_of(samples_of_carfusion(tmp_path, held, 0)) for held in (False, True)]
+    assert levels == [{60, 80, 100, 120, 160, 180}, {140}]
+
+
+def test_one_object_alone_cannot_train_and_validate(tmp_path):
+    write_carfusion(tmp_path, "car_craig1", 1, 1400.0)
+    for held in (False, True):
+        with pytest.raises(ValueError, match="expected two objects or more, one of which validates, got one"):
+            samples_of_carfusion(tmp_path, held, 0)
+
+
+def levels_of(samples):
+    """The greys of the pictures that samples are cut from."""
+    return {round(float(samples.patch(i)[0].mean())) for i in range(len(samples))}

@@ -2,7 +2,7 @@ import numpy as np
 
 from models.body_model.points import FLIP_ORDER
 from models.hmr.data import fitted_betas, matrices
-from models.synthetic.people_crops import compose, flip_sprite
+from models.synthetic.people_crops import compose_person, flip_person
 from models.synthetic.people_shards import BODIES, bodies_of, render_people
 from models.synthetic.people_sprites import HEIGHT_PX
 from models.synthetic.plans import PeopleSettings, plan_people
@@ -60,7 +60,7 @@ def test_fitted_betas_are_moderate_and_differ():
 
 def test_mirroring_twice_changes_nothing(people_library):
     sprite = people_library.people[0]
-    again = flip_sprite(flip_sprite(sprite))
+    again = flip_person(flip_person(sprite))
     for name in ("rgba", "theta", "points_3d", "points_2d"):
         np.testing.assert_allclose(getattr(again, name), getattr(sprite, name), atol=1e-6)
     assert (FLIP_ORDER[FLIP_ORDER] == np.arange(29)).all()
@@ -70,19 +70,19 @@ def test_mirroring_mirrors_the_rotations_as_it_does_the_points(people_library):
     """The body's chain of rotations is that of the mirrored world: M R M, with left and right exchanged."""
     sprite = people_library.people[1]
     M = np.diag([-1.0, 1, 1])
-    found, R = matrices(flip_sprite(sprite).theta), matrices(sprite.theta)
+    found, R = matrices(flip_person(sprite).theta), matrices(sprite.theta)
     np.testing.assert_allclose(found, (M @ R @ M)[FLIP_ORDER[:24]], atol=1e-5)
 
 
 def test_a_crop_is_a_function_of_its_random_numbers(people_library):
-    first, again = (compose(people_library, np.random.default_rng(4)) for _ in range(2))
+    first, again = (compose_person(people_library, np.random.default_rng(4)) for _ in range(2))
     assert first.image.tobytes() == again.image.tobytes()
     np.testing.assert_array_equal(first.theta, again.theta)
 
 
 def test_crops_hold_their_person(people_library):
     for seed in range(30):
-        crop = compose(people_library, np.random.default_rng(seed))
+        crop = compose_person(people_library, np.random.default_rng(seed))
         x, y, w, h = crop.box_xywh
         low, high = crop.points_2d.min(axis=0), crop.points_2d.max(axis=0)
         assert min(x + w, high[0]) > max(x, low[0]) and min(y + h, high[1]) > max(y, low[1])

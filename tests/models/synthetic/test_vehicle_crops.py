@@ -1,17 +1,15 @@
 import numpy as np
 import pytest
 
-from models.metrics.keypoints import pck_radius_cells
 from models.synthetic.vehicle_crops import (
     OCCLUDED,
     SELF_OCCLUDED,
     TRUNCATED,
     VISIBLE,
-    compose,
+    compose_vehicle,
     flip_sprite,
     states_in_crop,
 )  # fmt: skip
-from models.vehicle_keypoints.data import RenderedCrops
 from pipeline.core.skeletons import VEHICLE_12
 
 
@@ -42,19 +40,10 @@ def test_states_in_a_scene_one_could_draw():
     assert states_in_crop(points, hidden, own, front, np.array([0, 0, 28, 40])).tolist() == expected
 
 
-def test_the_same_number_gives_the_same_crop_and_another_one_another(library):
-    first, second = RenderedCrops(library, 3), RenderedCrops(library, 3)
-    for index in (0, 1, 10**9):
-        a, b = first[index], second[index]
-        assert all((a[name] == b[name]).all() for name in a)
-    assert (first[0]["image"] != first[1]["image"]).any()
-    assert (first[0]["image"] != RenderedCrops(library, 4)[0]["image"]).any()
-
-
 def test_crops_hold_the_vehicle_in_their_box(library):
     states = np.zeros(4, int)
     for index in range(150):
-        crop = compose(library, np.random.default_rng([1, index]))
+        crop = compose_vehicle(library, np.random.default_rng([1, index]))
         states += np.bincount(crop.state, minlength=4)
         (x, y), size = crop.box_xywh[:2], crop.box_xywh[2:]
         seen = crop.keypoints[crop.state == VISIBLE]
@@ -65,10 +54,3 @@ def test_crops_hold_the_vehicle_in_their_box(library):
             if 0 <= px < crop.image.shape[1] and 0 <= py < crop.image.shape[0]:
                 assert (crop.image[py, px] == 0).all()
     assert (states > 20).all()
-
-
-def test_a_sample_is_what_the_network_declares(library):
-    sample = RenderedCrops(library, 0)[5]
-    assert sample["image"].shape == (3, 128, 128) and sample["image"].dtype.is_floating_point is False
-    assert sample["cells"].shape == (12, 2) and sample["state"].shape == (12,)
-    assert sample["radius"].item() == pytest.approx(pck_radius_cells()) == pytest.approx(2.56)

@@ -4,7 +4,7 @@ import torch
 from models.checkpoints import load_into, read_weights, write_weights
 from models.contract import Splits, TrainSettings
 from models.crops import MAP_CELLS
-from models.train import Recipe, run
+from models.train import Recipe, train_recipe
 from models.vehicle_keypoints import SPEC, KeypointSettings
 from models.vehicle_keypoints.data import RenderedCrops
 from models.vehicle_keypoints.network import KeypointNetwork
@@ -41,7 +41,7 @@ def test_it_learns_a_few_crops_by_heart(library, tmp_path):
     before = loss_of(network.eval(), batch_of(few, 8))
     settings = TrainSettings(steps=60, batch=8, lr=4e-3, warmup=5, evaluate_every=60, val_samples=8, workers=0,
                              threads=1, bfloat16=False, ema=0.9, clip=5.0)  # fmt: skip
-    last = run(Recipe(network, Splits(few, few), SPEC.config(SMALL), SPEC.best), settings, tmp_path)
+    last = train_recipe(Recipe(network, Splits(few, few), SPEC.config(SMALL), SPEC.best), settings, tmp_path)
     after = loss_of(network.eval(), batch_of(few, 8))
     # A Gaussian of one cell has an entropy of 2.84: nothing can be below it.
     assert before["heatmap"] > 6 and 2.8 < after["heatmap"] < 3.6

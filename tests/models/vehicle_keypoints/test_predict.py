@@ -109,13 +109,13 @@ def test_bad_input_is_told_in_one_line(network, tmp_path):
 
 def test_the_shipped_network_finds_visible_points_of_vehicles_it_never_saw(crops_folder):
     from models.synthetic.vehicle_shards import read_library
-    from models.vehicle_keypoints.evaluate import score, tables
+    from models.vehicle_keypoints.evaluate import score, score_lines
 
     assert SPEC.shipped.stat().st_size <= 10e6
     scored = score(load_keypoints(device="cpu"), read_library(crops_folder / "val"), 60, seed=5)
     visible = (scored.state == 0) & (scored.size_px > 50)[:, None]
     assert scored.pck(visible) > 0.85
-    assert any("all sizes" in line for line in tables(scored))
+    assert any("all sizes" in line for line in score_lines(scored))
 
 
 def test_a_weights_file_is_known_before_it_is_loaded(tmp_path):

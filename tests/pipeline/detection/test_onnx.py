@@ -97,6 +97,14 @@ def test_car_bus_and_truck_of_one_vehicle_are_one(monkeypatch):
     assert vehicle.category == "vehicle" and vehicle.score == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize(("aside_px", "cars"), [(8, 1), (12, 2)])
+def test_boxes_that_share_less_than_the_threshold_are_two(monkeypatch, aside_px, cars):
+    """Aside by d, boxes 40 wide overlap by (40 - d) / (40 + d): 0.67 and 0.54 about the threshold's 0.6."""
+    beside = (BOX[0] + aside_px, *BOX[1:])
+    found = detector(monkeypatch, rows(candidate(BOX, {2: 0.9}), candidate(beside, {2: 0.8})))
+    assert [i.score for i in found(FRAME, "day", 0)] == pytest.approx([0.9, 0.8][:cars])
+
+
 def test_a_person_in_front_of_a_car_stays(monkeypatch):
     found = detector(monkeypatch, rows(candidate(BOX, {2: 0.6}), candidate(BOX, {0: 0.7}), candidate(BOX, {16: 0.9})))
     assert [i.category for i in found(FRAME, "day", 0)] == ["person", "vehicle"]

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core import masks
-from pipeline.gallery import page as gallery
 from pipeline.gallery.layers import load_layers
-from pipeline.gallery.page import GallerySettings, build_gallery, outlines
+from pipeline.gallery.page import GallerySettings, build_gallery
+from pipeline.gallery.pictures import outlines, spread_over
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +84,9 @@ def test_the_page_is_as_large_as_it_may_be(camera, tmp_path, scenes, megabytes, 
 def test_scenes_are_spread_over_the_shards(camera, tmp_path):
     path = build_gallery(camera / "clipart", tmp_path / "page.html", GallerySettings(scenes=2))
     assert [s["id"] for s in page_data(path)["scenes"]] == ["000", "002"]
-    first_ten = sorted(gallery._spread_over(1000, 40)[:10])
+    first_ten = sorted(spread_over(1000, 40)[:10])
     assert max(np.diff([0, *first_ten, 999])) < 250
-    assert gallery._spread_over(0, 40) == []
+    assert spread_over(0, 40) == []
 
 
 def test_pictures_are_scaled_down_to_the_widest_allowed(camera, tmp_path):

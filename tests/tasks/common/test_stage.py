@@ -6,6 +6,7 @@ from pathlib import Path
 import luigi
 import pytest
 
+from tasks.common import camera_task
 from tasks.common.stage import Stage
 
 
@@ -57,9 +58,7 @@ def probes(house, monkeypatch):
 
     def tasks(**first):
         luigi.task_register.Register.clear_instance_cache()
-        from tasks.common import stage
-
-        stage._load.cache_clear()
+        camera_task.camera_entry.cache_clear()
         here = {"camera": "gate", "data_root": str(house.data), "manifests": str(house.manifests)}
         upstream = ProbeFirst(**here, **first)
         monkeypatch.setattr(ProbeSecond, "requires", lambda self: upstream)

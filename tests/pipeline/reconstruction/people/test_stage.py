@@ -8,13 +8,15 @@ import pytest
 from bodies_seen import CAMERA, PLANE, guessed, street
 
 from models.body_model import load_body
-from models.hmr import People
+from models.contract import find
 from models.poses import load_prior
+from models.predictor import FramePredictor
 from pipeline.core import masks
 from pipeline.core.tables import CUTOUTS, FRAMES, RECONSTRUCTED, TRACKS
 from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined, ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people.stage import MetricPeopleSettings, PeopleFitSettings, fit_people_rows, regress
+from pipeline.reconstruction.people.types import RegressedPeople
 from pipeline.reconstruction.support_function import outline_of_mask
 
 BODY = load_body()
@@ -51,7 +53,7 @@ def outlined(scene, refusal):
 
 
 def found(theta):
-    return People.of_poses(theta, np.zeros((len(theta), 10)))
+    return RegressedPeople.of_poses(theta, np.zeros((len(theta), 10)))
 
 
 def fitted(scene, *, refusal="outline", theta=None, keypoints=None, cutouts=None, moving=False):
@@ -121,14 +123,27 @@ def test_nobody_is_no_work():
     assert table.equals(RECONSTRUCTED.empty_table())
 
 
-class Marks:
-    """A network that answers with the brightness of the picture it is shown, and a pose network that does so too."""
+class Marks(FramePredictor):
+    """A network of the contract that answers with the brightness of the picture it is shown, and a pose network that
+    does so too."""
 
-    def predict(self, images, boxes_xywh, camera=None, facing=None):
+    def __init__(self):
+        super().__init__(find("hmr"))
+
+    def predict_batch(self, frames):
+        found = []
+        for frame in frames:
+            assert frame.camera is CAMERA and len(frame.objects) == 1
+            grey, known = float(frame.image[0, 0, 0]), frame.objects
+            told = known["facing_cam"][:, 0] if "facing_cam" in known.columns else np.array([np.nan])
+            columns = {"smpl_theta": np.full((1, 72), grey), "smpl_beta": np.tile(told[:, None], (1, 10))}
+            columns |= {"keypoints_2d": np.full((1, 17, 2), grey + 100), "keypoint_score": np.full((1, 17), 0.5)}
+            found.append(known.with_columns(columns))
+        return found
+
+    def predict(self, images, boxes_xywh):
         grey = np.array([float(image[0, 0, 0]) for image in images])
-        if camera is None:
-            return np.tile(grey[:, None, None], (1, 17, 2)), np.ones((len(grey), 17))
-        return People.of_poses(np.tile(grey[:, None, None], (1, 24, 3)), np.tile(facing[:, :1], (1, 10)))
+        return np.tile(grey[:, None, None], (1, 17, 2)), np.ones((len(grey), 17))
 
 
 def test_each_person_is_looked_at_in_its_own_frame(tmp_path):
@@ -144,4 +159,6 @@ def test_each_person_is_looked_at_in_its_own_frame(tmp_path):
     assert np.allclose(people.keypoints[:, 3, 1], [65, 25, np.nan, 25], atol=2, equal_nan=True)
     assert people.score[:, 0].tolist() == [1, 1, 0, 1]
     assert people.beta[:, 0].tolist()[:2] == [0, 3] and people.beta[3, 0] == 9
-    assert not regress(seen, table, tmp_path, CAMERA, Marks(), facing).score.any()
+    alone = regress(seen, table, tmp_path, CAMERA, Marks())
+    assert np.allclose(alone.keypoints[:, 3, 1], [165, 125, np.nan, 125], atol=2, equal_nan=True)
+    assert alone.score[:, 0].tolist() == [0.5, 0.5, 0, 0.5] and np.isnan(alone.beta).all()

@@ -7,18 +7,28 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from models.occlusion_net.predict import load, predict
 from scipy.io import savemat
 
+import models
 from calibration.camera import edge_to_pixel
+from models.checkpoints import write_weights
 from models.labels.carfusion import OURS
 from models.labels.kitti3d import read_kitti3d
 from models.labels.pascal3d import ANCHORS
 from models.labels.views import NAMES
-from models.occlusion_net import labelled
+from models.occlusion_net import SPEC, OcclusionNetSettings, evaluate
 from models.occlusion_net.data import CAR_RENDER
-from models.occlusion_net.evaluate import WEIGHTS, main, read_labelled, samples_of, score, subset
+from models.occlusion_net.evaluate import (
+    load_network,
+    main,
+    read_labelled,
+    samples_of,
+    score_labelled,
+    subset,
+)
+from models.occlusion_net.network import OcclusionNet
 from models.synthetic.vehicle_crops import composed
+from pipeline.core.instances import Instances
 
 OFFSETS = np.array([[20, 30], [460, 30]])  # of the two crops of a frame
 
@@ -34,13 +44,14 @@ class Street:
     state: np.ndarray
 
     def found(self, boxes: np.ndarray):
-        """What predict says of a box of each vehicle."""
-        return predict(load(), [self.pictures[i] for i in self.frame], boxes)
+        """What the shipped network says of a box of each vehicle: columns of 8."""
+        by_frame = [boxes[self.frame == number] for number in range(len(self.pictures))]
+        return Instances.joined(models.load("occlusion_net", device="cpu")(self.pictures, by_frame))
 
     def expected(self, boxes: np.ndarray, chosen: np.ndarray) -> list[str]:
         """PCK@0.1 of chosen keypoints (8, 12) by both graphs, as printed."""
         found, side = self.found(boxes), boxes[:, 2:].max(axis=1)[:, None]
-        away = [np.linalg.norm(xy - self.xy, axis=2) / side for xy in (found.xy, found.wire_xy)]
+        away = [np.linalg.norm(xy - self.xy, axis=2) / side for xy in (found["keypoints_2d"], found["wire_xy"])]
         return [f"{(errors[chosen] <= 0.1).mean():.3f}" for errors in away]
 
 
@@ -146,7 +157,7 @@ def test_states_without_places_give_the_auc_alone(pascal3d, street, capsys):
     printed = table(pascal3d, capsys)
     assert printed["visible"][2:] == street.expected(street.boxes, street.state == 0)
     assert printed["hidden"] == ["not labelled"]
-    hidden = 1 - street.found(street.boxes).visible
+    hidden = 1 - street.found(street.boxes)["keypoint_visible"]
     above = hidden[street.state > 0][:, None] - hidden[street.state == 0]
     assert float(printed["occlusion AUC"][2]) == pytest.approx((above > 0).mean(), abs=1e-3)
 
@@ -158,7 +169,7 @@ def test_objects_of_several_videos_correspond(carfusion, capsys, tmp_path):
     for name, chosen in {"visible": carfusion.state == 0, "hidden": carfusion.state > 0}.items():
         assert printed[name][2:] == carfusion.expected(boxes, chosen)
     side = boxes[:, 2:].max(axis=1)[:, None]
-    right = np.linalg.norm(carfusion.found(boxes).xy - carfusion.xy, axis=2) / side <= 0.1
+    right = np.linalg.norm(carfusion.found(boxes)["keypoints_2d"] - carfusion.xy, axis=2) / side <= 0.1
     both = [(right[i] & right[i + 2]).sum() for i in (0, 1, 4, 5)]
     assert printed["points that two of 2 views have right, of 12"][2] == f"{np.mean(both):.2f}"
     assert not any("of 4 views" in name for name in printed)
@@ -180,16 +191,19 @@ def test_a_picture_is_read_once_and_every_vehicle_is_scored(carfusion, tmp_path,
     read, told = [], []
     imread = cv2.imread
     monkeypatch.setattr(cv2, "imread", lambda path, flags: read.append(path) or imread(path, flags))
-    monkeypatch.setattr(labelled, "_AT_ONCE", 3)  # parts that end amid a frame
+    monkeypatch.setattr(evaluate, "_AT_ONCE", 3)  # parts that end amid a frame
     vehicles = subset(read_labelled("carfusion", tmp_path / "coco.json", tmp_path / "root", None), None, 0)
-    scored = score(load(), load(), vehicles, 0, lambda *step: told.append(step))
+    ours = load_network(SPEC.shipped)
+    scored = score_labelled(ours, ours, vehicles, 0, lambda *step: told.append(step))
     assert len(read) == len(set(read)) == 4 and told == [(3, 8), (6, 8), (8, 8)]
     np.testing.assert_array_equal(scored.error["baseline"], scored.error["heatmap"])
     found, side = carfusion.found(carfusion.boxes), carfusion.boxes[:, 2:].max(axis=1)[:, None]
-    away = np.linalg.norm(found.xy - carfusion.xy, axis=2) / side
+    away = np.linalg.norm(found["keypoints_2d"] - carfusion.xy, axis=2) / side
     order = np.argsort(scored.error["graph"][:, 0])  # the rows are shuffled
     np.testing.assert_allclose(scored.error["graph"][order], away[np.argsort(away[:, 0])], atol=1e-4)
-    np.testing.assert_allclose(scored.hidden["graph"][order], 1 - found.visible[np.argsort(away[:, 0])], atol=1e-3)
+    np.testing.assert_allclose(
+        scored.hidden["graph"][order], 1 - found["keypoint_visible"][np.argsort(away[:, 0])], atol=1e-3
+    )
     assert np.isnan(scored.yaw_deg).all() and sorted(scored.instance) == list(range(8))
 
 
@@ -233,7 +247,7 @@ def test_a_split_without_vehicles_and_a_broken_picture_are_named(carfusion, tmp_
     with pytest.raises(ValueError, match="no vehicle with a labelled keypoint in split train"):
         read_labelled("carfusion", tmp_path / "coco.json", tmp_path / "root", "train")
     (broken := tmp_path / "root" / "car_penn1" / "images_jpg" / "0_0040.jpg").write_bytes(b"no picture")
-    assert main(["--carfusion", str(tmp_path / "root"), "--weights", str(WEIGHTS)]) == 1
+    assert main(["--carfusion", str(tmp_path / "root"), "--weights", str(SPEC.weights)]) == 1
     assert f"{broken}: cannot be read as a picture" in capsys.readouterr().err
 
 
@@ -243,3 +257,18 @@ def test_samples_hold_unlabelled_keypoints_as_unknown(kitti3d, street):
         unknown = sample["state"].numpy() == -1
         np.testing.assert_array_equal(unknown, state > 0)
         np.testing.assert_array_equal(unknown, sample["xy"].isnan().any(dim=1).numpy())
+
+
+def test_tables_of_rendered_vehicles_are_printed_and_figures_drawn(tiny, views_folder, tmp_path, capsys):
+    files = {}
+    for name, settings in (("ours", tiny), ("baseline", OcclusionNetSettings(width=8, graph=False, lift=False))):
+        files[name] = tmp_path / f"{name}.safetensors"
+        write_weights(files[name], OcclusionNet(settings), SPEC.config(settings))
+    options = ["--crops", views_folder, "--weights", files["ours"], "--baseline", files["baseline"]]
+    assert main([*map(str, options), "--plots", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    for words in ("test: 8 crops", "unseen: 4 crops", "composed: 8 crops", "occlusion AUC", "yaw error", "noise"):
+        assert words in printed
+    assert {path.name for path in tmp_path.glob("*.png")} >= {
+        "figure3_occlusion_test.png", "figure5_alpha_unseen.png", "figure9_hidden_composed.png", "figure10_noise.png"
+    }  # fmt: skip
