@@ -48,7 +48,7 @@ class Remove(luigi.Task):
     def run(self) -> None:
         """Say what goes, and remove it."""
         name, root = checked_name(self.variant), data_root_of(self.data_root)
-        if Path(self.camera).name != self.camera or self.camera.startswith("."):
+        if not self.camera or Path(self.camera).name != self.camera or self.camera.startswith("."):
             raise ValueError(f"--camera: expected an id as Datasets lists it, got {self.camera!r}")
         there = {one.name: one for one in data_sets(root / self.camera)}
         if name not in there:
