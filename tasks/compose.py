@@ -18,7 +18,8 @@ from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core.engine import ShardError
 from pipeline.core.storage import data_set_of, write_json
 from pipeline.core.tables import MODES
-from pipeline.gallery.page import GallerySettings, build_gallery
+from pipeline.gallery.page import gallery_jobs, write_page
+from pipeline.gallery.scenes import GallerySettings, write_scenes
 from tasks.common.console import Report
 from tasks.common.stage import Stage
 from tasks.common.variants import MANIFEST, SETTINGS, DataSet, chosen_name
@@ -188,7 +189,7 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
     """The whole job: frames to shards, their manifest, a gallery to look at."""
 
     settable = ("mode", "seed", "scenes", "scenes_per_shard")
-    unit = "scenes of the gallery"
+    unit = "shards of the gallery"
 
     def requires(self) -> list[luigi.Task]:
         """All blocks."""
@@ -208,8 +209,7 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def files(self) -> list[Path]:
         """The manifest and the gallery."""
-        out = self.data_set.folder
-        return [path for path in (out / MANIFEST, out / GALLERY) if path.exists()]
+        return _described(self.data_set.folder)
 
     def leftovers(self) -> list[Path]:
         """The gallery; what describes the data set stays until it is written again."""
@@ -217,7 +217,8 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def half_written(self) -> list[Path]:
         """Of the manifest and the gallery."""
-        return sorted(self.data_set.folder.glob(".*.part"))
+        out = self.data_set.folder
+        return sorted([*out.glob(".*.part"), *(out / GALLERY).with_suffix("").rglob(".*.part")])
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -227,12 +228,12 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def work(self, report: Report) -> str:
         """The gallery, then the manifest last: where it is, all the rest is."""
-        out, jobs = self.data_set.folder, self.jobs(self.shards.settings)
+        out, shards = self.data_set.folder, self.jobs(self.shards.settings)
         data_set_of(out)  # what the gallery shows is of one data set
-        build_gallery(
-            out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file, progress=report
-        )
-        manifest = build_manifest(jobs)
+        jobs = gallery_jobs(out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file)
+        self.fan_out(write_scenes, jobs, lambda job: job.done, report)
+        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder)
+        manifest = build_manifest(shards)
         write_json(out / MANIFEST, manifest | {"made_of": self.shards.made_of})
         self.tell_where()
         return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}"
@@ -242,6 +243,12 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         out = self.data_set.folder
         print(f"shards:  {out / 'images'}\n         {out / 'objects'}\ngallery: {out / GALLERY}")
         print(f"cutouts: {self.folder / SHEET}", flush=True)
+
+
+def _described(out: Path) -> list[Path]:
+    """The manifest of a data set, and its gallery: the page and the files beside it."""
+    paths = (out / MANIFEST, out / GALLERY, *sorted((out / GALLERY).with_suffix("").rglob("*")))
+    return [path for path in paths if path.is_file()]
 
 
 def _validating(splits: dict[str, Any]) -> str:

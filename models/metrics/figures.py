@@ -14,12 +14,14 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from models.metrics.hidden_keypoints import VISIBLE, Scored, correspondences
+from pipeline.core.skeletons import VEHICLE_12
 
 TITLES = {"baseline": "baseline", "heatmap": "heatmaps", "graph": "2D-KGNN", "lifted": "3D-KGNN"}
 HIDDEN_COUNTS = (3, 4, 5, 6, 7, 8, 9)
 _ALPHAS = np.linspace(0.01, 0.3, 30)
-_COUNTS = range(1, 12)
-_OF_12 = (3, 5, 7, 8, 9)
+_KEYPOINTS = len(VEHICLE_12)
+_COUNTS = range(1, _KEYPOINTS)
+_SHOWN_COUNTS = (3, 5, 7, 8, 9)
 
 
 def draw_all(scored: Mapping[str, Scored], noisy: Mapping[float, Scored], folder: Path) -> None:
@@ -56,8 +58,8 @@ def draw_alphas(s: Scored, path: Path) -> None:
     """PCK against alpha of all points, of visible ones, and of hidden ones of crops that hide 3, 5, 7, 8 and 9 of 12,
     where there are any."""
     panels = {"all": s.located, "visible": s.state == VISIBLE}
-    for count in _OF_12:
-        panels[f"hidden, {count} of 12"] = (s.state > VISIBLE) & (s.hidden_count == count)[:, None]
+    for count in _SHOWN_COUNTS:
+        panels[f"hidden, {count} of {_KEYPOINTS}"] = (s.state > VISIBLE) & (s.hidden_count == count)[:, None]
     panels = {name: chosen for name, chosen in panels.items() if (chosen & s.located).any()}
     with _figure(path, len(panels)) as axes:
         for ax, (name, chosen) in zip(axes, panels.items(), strict=True):
@@ -72,7 +74,7 @@ def draw_counts(s: Scored, path: Path) -> None:
         for ax, alpha in zip(axes, (0.05, 0.1), strict=True):
             for method in s.error:
                 ax.plot(_COUNTS, [s.pck_of_hidden(method, n, alpha) for n in _COUNTS], "o-", label=TITLES[method])
-            ax.set(xlabel="hidden of 12", ylabel=f"PCK@{alpha:g} of hidden points", ylim=(0, 1))
+            ax.set(xlabel=f"hidden of {_KEYPOINTS}", ylabel=f"PCK@{alpha:g} of hidden points", ylim=(0, 1))
 
 
 def draw_correspondences(s: Scored, path: Path) -> None:
@@ -81,7 +83,7 @@ def draw_correspondences(s: Scored, path: Path) -> None:
     with _figure(path, 1) as (ax,):
         for method in s.error:
             ax.plot(views, [correspondences(s, method, n, usable) for n in views], "o-", label=TITLES[method])
-        ax.set(xlabel="views", ylabel="corresponding points of 12", ylim=(0, 12))
+        ax.set(xlabel="views", ylabel=f"corresponding points of {_KEYPOINTS}", ylim=(0, _KEYPOINTS))
 
 
 def draw_noise(noisy: Mapping[float, Scored], path: Path) -> None:

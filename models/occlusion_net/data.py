@@ -169,8 +169,8 @@ def mirrored(sample: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _others(K: np.ndarray, current: CarView, others: Sequence[CarView]) -> dict[str, Tensor]:
     """What the other views show, each in its sprite's own box: cameras (OTHERS + 1, 3, 4), the current one first."""
-    cameras, xy = np.zeros((OTHERS + 1, 3, 4)), np.zeros((OTHERS, 12, 2))
-    visible = np.zeros((OTHERS, 12), bool)
+    points = (OTHERS, len(VEHICLE_12))
+    cameras, xy, visible = np.zeros((OTHERS + 1, 3, 4)), np.zeros((*points, 2)), np.zeros(points, bool)
     cameras[0] = K @ np.column_stack([current.R, current.t])
     for row, view in enumerate(others):
         box = np.r_[0, 0, view.sprite.alpha.shape[::-1]].astype(float)

@@ -72,7 +72,7 @@ def tables(scored: Mapping[str, Scored]) -> Iterable[str]:
         methods = list(s.error)
         yield f"{scene}: {len(s.state)} crops; PCK@0.1 | " + " | ".join(TITLES[m] for m in methods)
         if not s.located.all():
-            yield f"(of labelled points alone, {s.located.sum(axis=1).mean():.1f} of 12 in a crop)"
+            yield f"(of labelled points alone, {s.located.sum(axis=1).mean():.1f} of {s.state.shape[1]} in a crop)"
         groups = {"visible": s.state == VISIBLE, "hidden": s.state > VISIBLE, "all": np.ones_like(s.state, bool)}
         for name, chosen in groups.items():
             known = (chosen & s.located).any()

@@ -49,9 +49,9 @@ def joint_basis() -> tuple[np.ndarray, np.ndarray]:
     bases = [load_bases()[name] for name in GROUPS]
     mean = np.mean([basis.mean for basis in bases], axis=0)
     spread = [rows for basis in bases for rows in (*basis.components, basis.mean - mean)]
-    _, scale, rows = np.linalg.svd(np.reshape(spread, (-1, 36)) / np.sqrt(len(bases)), full_matrices=False)
+    _, scale, rows = np.linalg.svd(np.reshape(spread, (-1, 3 * KEYPOINTS)) / np.sqrt(len(bases)), full_matrices=False)
     signs = np.sign(rows[np.arange(len(rows)), np.abs(rows).argmax(1)])  # the sign of a component is arbitrary
-    return mean, ((signs * scale)[:, None] * rows)[:SHAPES].reshape(-1, 12, 3)
+    return mean, ((signs * scale)[:, None] * rows)[:SHAPES].reshape(-1, KEYPOINTS, 3)
 
 
 @cache

@@ -132,7 +132,7 @@ def _read_cad(folder: Path, name: str, entry: Mapping[str, Any]) -> Cad:
 def _read_keypoints(path: Path, points: Any) -> np.ndarray:
     """(12, 3) in the file's unit and axes."""
     if not isinstance(points, dict):
-        raise ValueError(f"{path}: expected keypoints as an object of 12 named points in {INDEX}")
+        raise ValueError(f"{path}: expected keypoints as an object of {len(VEHICLE_12)} named points in {INDEX}")
     for name in VEHICLE_12.names:
         if name not in points:
             raise ValueError(f"{path}: keypoint {name!r} is missing in {INDEX}")

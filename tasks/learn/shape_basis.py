@@ -12,6 +12,7 @@ from models.shape_basis.build import COMPONENTS, build_basis
 from models.shape_basis.cad import cad_models, read_cad_folder
 from models.shape_basis.envelope import envelope_triangles
 from models.shape_basis.fleet import fleet_models
+from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import atomic_path
 from pipeline.simulate.vehicles.fleet import make_vehicle
 from tasks.common.console import Report
@@ -42,9 +43,11 @@ class BuildShapeBasis(luigi.Task):
 
     def run(self) -> None:
         """Learn and write the bases, and say where they are."""
-        if not 1 <= self.components <= 18:
+        most = 3 * len(VEHICLE_12) // 2  # a vehicle's right half follows from its left
+        if not 1 <= self.components <= most:
             raise ValueError(
-                f"--components: expected 1 to 18, the numbers that 12 keypoints give, got {self.components}"
+                f"--components: expected 1 to {most}, the numbers that {len(VEHICLE_12)} keypoints give, "
+                f"got {self.components}"
             )
         if not self.cad_dir and self.samples < 2:
             raise ValueError(f"--samples: expected at least 2, got {self.samples}")
