@@ -12,6 +12,7 @@ from typing import Any
 import luigi
 import pyarrow.parquet as pq
 
+from pipeline.composition.hidden_fraction import parse_wanted, plain
 from pipeline.composition.manifest import build_manifest, of_one_data_set
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
@@ -34,7 +35,7 @@ GALLERY = "gallery.html"
 class OfClipArt(Stage):
     """What the two have in common: which data set it is."""
 
-    version = 5
+    version = 6
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")
@@ -232,11 +233,13 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         data_set_of(out)  # what the gallery shows is of one data set
         jobs = gallery_jobs(out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file)
         self.fan_out(write_scenes, jobs, lambda job: job.done, report)
-        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder)
+        asked = plain(parse_wanted(self.shards.settings.hidden_fraction))
+        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder, asked=asked)
         manifest = build_manifest(shards)
         write_json(out / MANIFEST, manifest | {"made_of": self.shards.made_of})
         self.tell_where()
-        return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}"
+        short = f"; fell short: {manifest['shortfall']}" if manifest["shortfall"] else ""
+        return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}{short}"
 
     def tell_where(self) -> None:
         """What the user came for."""

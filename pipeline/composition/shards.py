@@ -21,8 +21,7 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.composition.geometry import SceneGeometry, depth_png, normals_png
-from pipeline.composition.meshes import solids
+from pipeline.composition.meshes import SceneGeometry, depth_png, normals_png, solids
 from pipeline.composition.paint import (
     PaintedCutout,
     SpriteCache,
@@ -32,16 +31,17 @@ from pipeline.composition.paint import (
     paint,
     visible_part,
 )
-from pipeline.composition.sample import ComposeSettings, Pool, TooFewCutouts, make_pool, sample
+from pipeline.composition.pairs import PairTables, read_tables
+from pipeline.composition.pool import TRAIN, VAL, Pool, validates
+from pipeline.composition.sample import ComposeSettings, Sampler, TooFewCutouts
+from pipeline.composition.shadows import Upright, shades
 from pipeline.composition.shard_files import write_images, write_objects
-from pipeline.composition.splits import TRAIN, VAL, validates
 from pipeline.core import masks
-from pipeline.core.storage import read_parts
-from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS
+from pipeline.core.tables import CATEGORY_IDS, IMAGES, KEYPOINT_STATES, OBJECTS, PIXELS, matrix
+from pipeline.empty_frames import mixed, read_empty_frames
 
 # Raised when the columns or the meaning of one change.
-COLUMNS_VERSION = 4
-_PIXELS = ("sprite", "sprite_xy", "shadow", "shadow_xy")
+COLUMNS_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def compose_shard(job: ShardJob) -> tuple[str, str]:
     """Compose and write a shard; returns the two paths. Raises ValueError where there are too few cutouts."""
     source = _Source(job)
     rng = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard])
-    sampled = [_sampled(source.pool, job, job.first + number, rng) for number in range(job.scenes)]
+    sampler = Sampler(pair_tables(job), job.settings, rng, job.shard)
+    sampled = [_sampled(sampler, job.first + number) for number in range(job.scenes)]
     source.fetch(np.unique(np.concatenate(sampled)))
     scenes = [_compose(job, number, rows, source) for number, rows in enumerate(sampled)]
     images, objects = job.paths
@@ -94,17 +95,18 @@ def compose_shard(job: ShardJob) -> tuple[str, str]:
     return str(images), str(objects)
 
 
-def read_pool(job: ShardJob) -> Pool:
-    cutouts = read_parts(job.camera_dir / "cutouts", [name for name in CUTOUTS.names if name not in _PIXELS])
-    return make_pool(cutouts, read_parts(job.camera_dir / "reconstructed"), job.plane, job.camera.size_hw)
+def pair_tables(job: ShardJob) -> PairTables:
+    """The cutouts of a job and what each two would do to each other, made once by each worker."""
+    probability = job.settings.crossing_probability
+    return read_tables(job.camera_dir, job.camera, job.plane, job.mode, probability)
 
 
-def _sampled(pool: Pool, job: ShardJob, scene: int, rng: np.random.Generator) -> np.ndarray:
+def _sampled(sampler: Sampler, scene: int) -> np.ndarray:
     """Rows of a scene: one that validates where it is its turn and there are the cutouts for it, else one to train."""
     if validates(scene):
         with suppress(TooFewCutouts):
-            return sample(pool, VAL, job.mode, job.settings, rng)
-    return sample(pool, TRAIN, job.mode, job.settings, rng)
+            return sampler.scene(VAL)
+    return sampler.scene(TRAIN)
 
 
 class _Source:
@@ -112,15 +114,17 @@ class _Source:
 
     def __init__(self, job: ShardJob) -> None:
         self.folder, self.size_hw, self.body_file = job.camera_dir, job.camera.size_hw, job.body_file
-        self.pool = read_pool(job)
+        self.pool = pair_tables(job).pool
         self.timestamps = self.pool.table["timestamp"].cast(pa.int64()).to_numpy()
         self.bucket = self.pool.table["bucket"].to_pylist()
         self.states = _state_codes(self.pool.table["keypoint_state"])
         self.keypoints = [np.reshape(k, (-1, 2)) for k in self.pool.table["keypoints_2d"].to_pylist()]
         self.area_px = [masks.area(rle, self.size_hw) for rle in self.pool.table["mask_rle"].to_pylist()]
+        self.heights_m = matrix(self.pool.table["dims_lwh_m"], 3)[:, 2]
+        self.camera, self.plane = job.camera, job.plane
         self._raw: dict[int, dict] = {}
         self._cache = _sprite_cache(job.settings.sprite_cache_mb)
-        self._backgrounds: dict[str, np.ndarray] = {}
+        self._empty_frames: dict[str, np.ndarray] = {}
         self._geometry = SceneGeometry(job.camera, job.plane) if job.settings.geometry else None
 
     def fetch(self, rows: np.ndarray) -> None:
@@ -131,27 +135,35 @@ class _Source:
                 for group in range(file.num_row_groups):
                     found = pc.is_in(file.read_row_group(group, ["cutout_id"])["cutout_id"], wanted)
                     if pc.any(found).as_py():
-                        pixels = file.read_row_group(group, ["cutout_id", "mask_rle", *_PIXELS]).filter(found)
+                        pixels = file.read_row_group(group, ["cutout_id", "mask_rle", *PIXELS]).filter(found)
                         self._raw |= {row["cutout_id"]: row for row in pixels.to_pylist()}
 
-    def sprite(self, row: int) -> PaintedCutout:
-        """The sprite of a row of the pool that was fetched."""
+    def upright(self, row: int) -> Upright:
+        """The object of a row of the pool whose pixels were fetched."""
         raw = self._raw[int(self.pool.cutout_id[row])]
-        # Two runs in one process may know different pixels by the same number.
-        key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], hash((raw["sprite"], raw["shadow"])))
-        return self._cache.get(key, lambda: decode_sprite(raw, self.size_hw))
+        quad, height_m = self.pool.footprint(row), self.heights_m[row]
+        # Two runs in one process may know different pixels, at another place, by the same number.
+        pixels = hash((raw["sprite"], raw["shadow"], quad.tobytes(), height_m))
+        key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels)
+        return self._cache.get(
+            key, lambda: Upright(decode_sprite(raw, self.size_hw), quad, height_m, self.camera, self.plane)
+        )
 
-    def background(self, bucket: str) -> np.ndarray:
-        """The bucket's median picture."""
-        if bucket not in self._backgrounds:
-            path = self.folder / "background" / f"{bucket}.png"
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if picture is None or picture.shape[:2] != self.size_hw:
-                got = "none" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
-                expected = f"{self.size_hw[1]}x{self.size_hw[0]}"
-                raise ValueError(f"{path}: expected a picture of {expected}, got {got}; run MedianBackground")
-            self._backgrounds[bucket] = picture
-        return self._backgrounds[bucket]
+    def empty_frame(self, bucket: str, rng: np.random.Generator) -> np.ndarray:
+        """The bucket's empty street with the camera's noise; without noise where mining kept none."""
+        if bucket not in self._empty_frames:
+            frames = read_empty_frames(self.folder, bucket, self.size_hw)
+            self._empty_frames[bucket] = self._median(bucket)[None] if frames is None else frames
+        return mixed(self._empty_frames[bucket], rng)
+
+    def _median(self, bucket: str) -> np.ndarray:
+        path = self.folder / "background" / f"{bucket}.png"
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None or picture.shape[:2] != self.size_hw:
+            got = "none" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
+            expected = f"{self.size_hw[1]}x{self.size_hw[0]}"
+            raise ValueError(f"{path}: expected a picture of {expected}, got {got}; run MedianBackground")
+        return picture
 
     def geometry(self, rows: np.ndarray, stem: str) -> dict[str, dict | None]:
         """The depth and normals columns of a scene of rows of the pool; null unless the settings ask for them."""
@@ -167,7 +179,7 @@ class _Source:
 
 
 @lru_cache(maxsize=1)
-def _sprite_cache(megabytes: int) -> SpriteCache:
+def _sprite_cache(megabytes: int) -> SpriteCache[Upright]:
     """One for all shards of a worker."""
     return SpriteCache(megabytes * 2**20)
 
@@ -190,8 +202,10 @@ class _Labels:
 def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> tuple[dict, _Labels]:
     """The row of IMAGES and the labels of a scene that shows rows of the pool, nearest first."""
     bucket = source.bucket[rows[0]]
-    sprites = [source.sprite(row) for row in rows]
-    picture, label = paint(source.background(bucket), sprites[::-1])
+    things = [source.upright(row) for row in rows]
+    sprites = [thing.sprite for thing in things]
+    noise = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard, number])
+    picture, label = paint(source.empty_frame(bucket, noise), sprites[::-1], shades(things)[::-1])
     scene_id = f"{job.camera_id}/{job.mode}/{job.shard:05d}/{number:05d}"
     stem = scene_id.replace("/", "_")
     image = {
@@ -208,14 +222,15 @@ def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> t
         "K": job.camera.K.ravel().tolist(),
         "distortion": job.camera.distortion.tolist(),
         "ground_plane": [*job.plane.n.tolist(), job.plane.d],
-        "image": {"bytes": _scene_jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
+        "image": {"bytes": scene_jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
         "n_objects": len(rows),
         **source.geometry(rows, stem),
     }
     return image, _labels(scene_id, rows, sprites, label, source)
 
 
-def _scene_jpeg(picture: np.ndarray, quality: int) -> bytes:
+def scene_jpeg(picture: np.ndarray, quality: int) -> bytes:
+    """The JPEG that a scene is kept as."""
     return simplejpeg.encode_jpeg(picture, quality=quality, colorspace="BGR", colorsubsampling="420", fastdct=True)
 
 
@@ -223,7 +238,7 @@ def _labels(
     scene_id: str, rows: np.ndarray, sprites: list[PaintedCutout], label: np.ndarray, source: _Source
 ) -> _Labels:
     painted = np.arange(len(rows), 0, -1)  # the nearest was painted last
-    rles = [source.pool.coco_masks[row]["counts"].decode("ascii") for row in rows]
+    rles = [source.pool.mask_rle[row] for row in rows]
     visible = [visible_part(label, int(n), s, rle) for n, s, rle in zip(painted, sprites, rles, strict=True)]
     points = [source.keypoints[row] for row in rows]
     counts = [len(p) for p in points]
