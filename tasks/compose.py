@@ -15,7 +15,8 @@ from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core.engine import ShardError
 from pipeline.core.storage import write_json
 from pipeline.core.tables import MODES
-from pipeline.gallery.page import GallerySettings, build_gallery
+from pipeline.gallery.page import gallery_jobs, write_page
+from pipeline.gallery.scenes import GallerySettings, write_scenes
 from tasks.common.console import Report
 from tasks.common.stage import Stage
 from tasks.cutouts import SHEET, ShowCutouts
@@ -126,8 +127,7 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
         """Also shards of a data set of another size, and what described the data set as it was."""
         out = self.folder / self.product
         other = [p for p in out.glob("*/part-*.parquet") if not p.name.endswith(f"-of-{len(self.sizes):05d}.parquet")]
-        described = [path for path in (out / MANIFEST, out / GALLERY) if path.exists()]
-        return [*self.files(), *other, *described]
+        return [*self.files(), *other, *_described(out)]
 
     def half_written(self) -> list[Path]:
         """Of this data set's shards."""
@@ -156,7 +156,7 @@ class GenerateSettings:
 class GenerateClipArt(OfClipArt, settings=GenerateSettings):
     """The whole job: frames to shards, their manifest, a gallery to look at."""
 
-    unit = "scenes of the gallery"
+    unit = "shards of the gallery"
 
     def requires(self) -> list[luigi.Task]:
         """All blocks."""
@@ -165,8 +165,7 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def files(self) -> list[Path]:
         """The manifest and the gallery."""
-        out = self.folder / self.product
-        return [path for path in (out / MANIFEST, out / GALLERY) if path.exists()]
+        return _described(self.folder / self.product)
 
     def half_written(self) -> list[Path]:
         """Of the manifest and the gallery."""
@@ -175,9 +174,9 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
     def work(self, report: Report) -> str:
         """The gallery, then the manifest last: where it is, all the rest is."""
         out = self.folder / self.product
-        build_gallery(
-            out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file, progress=report
-        )
+        jobs = gallery_jobs(out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file)
+        self.fan_out(write_scenes, jobs, lambda job: job.done, report)
+        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder)
         blocks: list[Any] = self.requires()
         manifest = build_manifest(self.jobs(blocks[0].settings))
         write_json(out / MANIFEST, manifest)
@@ -189,6 +188,12 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         out = self.folder / self.product
         print(f"shards:  {out / 'images'}\n         {out / 'objects'}\ngallery: {out / GALLERY}")
         print(f"cutouts: {self.folder / SHEET}", flush=True)
+
+
+def _described(out: Path) -> list[Path]:
+    """The manifest of a data set, and its gallery: the page and the files beside it."""
+    paths = (out / MANIFEST, out / GALLERY, *sorted((out / GALLERY).with_suffix("").rglob("*")))
+    return [path for path in paths if path.is_file()]
 
 
 def _validating(splits: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ def load_layers(camera_dir: Path, buckets: Iterable[str], cutout_ids: Iterable[i
     missing = [i for i in wanted if i not in cutouts]
     if missing:
         raise ValueError(f"{camera_dir / 'cutouts'}: {len(missing)} cutouts missing, first {missing[0]}; compose again")
-    return Layers({b: _background(camera_dir / "background" / f"{b}.png") for b in set(buckets)}, cutouts)
+    return Layers({bucket: read_background(camera_dir, bucket) for bucket in set(buckets)}, cutouts)
 
 
 def selected_rows(
@@ -72,7 +72,9 @@ def selected_rows(
                 yield from batch.filter(found).to_pylist()
 
 
-def _background(path: Path) -> np.ndarray:
+def read_background(camera_dir: Path, bucket: str) -> np.ndarray:
+    """A time bucket's median picture. Raises FileNotFoundError where it is not there."""
+    path = camera_dir / "background" / f"{bucket}.png"
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         raise FileNotFoundError(f"{path}: expected the bucket's background picture; run MedianBackground")

@@ -1,20 +1,20 @@
 """Count what the shards hold, as bar charts the gallery draws.
 
-A chart is {title, note, x, y, labels, series}: one number a label in each named series; series are stacked.
+A chart is {title, note, x, y, labels, series}: one number a label in each named series; series are stacked. `wanted`,
+where it is there, is a number a label beside them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-IMAGE_COLUMNS = ["scene_id", "camera_id", "mode", "background", "seed", "n_objects"]
-OBJECT_COLUMNS = ["scene_id", "cutout_id", "track_id", "category", "visible_fraction", "z_m"]
 Chart = dict[str, Any]
+_BANDS = 10
 
 # A cutout's soft edge costs its neighbours a pixel or two: below this share nothing is hidden that one could see.
 _HIDDEN_FROM = 0.01
@@ -33,11 +33,14 @@ def facts(images: pa.Table, objects: pa.Table) -> list[tuple[str, str]]:
     ]
 
 
-def charts(images: pa.Table, objects: pa.Table) -> list[Chart]:
-    """Objects a scene, occlusion, depth, classes, time buckets and how often cutouts are used."""
+def charts(images: pa.Table, objects: pa.Table, asked: Mapping[str, Sequence[float]] | None = None) -> list[Chart]:
+    """Hidden fractions by category, objects a scene, depth, classes, time buckets and how often cutouts are used.
+
+    `asked`: by category the shares (10,) of its objects that were to be hidden by each tenth.
+    """
     return [
+        *_hidden_fractions(objects, asked or {}),
         _objects_per_scene(images),
-        _occlusion(objects),
         _depth(objects),
         _classes(objects),
         _buckets(images, objects),
@@ -56,15 +59,26 @@ def _objects_per_scene(images: pa.Table) -> Chart:
     return _chart("Objects per scene", note, "objects", "scenes", labels, {"scenes": bars})
 
 
-def _occlusion(objects: pa.Table) -> Chart:
-    hidden = _hidden(objects)
-    partly = hidden > _HIDDEN_FROM
-    bins = np.where(hidden >= 1, 10, np.minimum((hidden * 10).astype(int), 9))
-    labels = [*(f"{p}–{p + 10}" for p in range(0, 100, 10)), "all"]
-    shares = [f"{100 * np.mean(share):.0f} %" for share in (partly, hidden > 0.5) if len(hidden)]
-    note = "{} partly hidden, {} by more than half".format(*shares) if shares else ""
-    series = _by_category(objects, bins, 11, partly)
-    return _chart("Occlusion", note, "% of the object hidden; the unhidden are left out", "objects", labels, series)
+def _hidden_fractions(objects: pa.Table, asked: Mapping[str, Sequence[float]]) -> list[Chart]:
+    """A chart a category: objects by the tenth of them that is hidden, beside as many as were asked for."""
+    category, hidden = np.array(objects["category"].to_pylist(), dtype=object), _hidden(objects)
+    labels = [f"{10 * band}–{10 * (band + 1)}" for band in range(_BANDS)]
+    found = []
+    for name in sorted({*category, *(name for name, shares in asked.items() if sum(shares))}):
+        mine = hidden[category == name]
+        # Fractions are float32: those of a tenth fall on either side of it.
+        bars = np.bincount(np.minimum((mine * _BANDS + 1e-6).astype(int), _BANDS - 1), minlength=_BANDS)
+        over = f"{_percent(mine > 0.1)} hidden by more than 10 %, {_percent(mine > 0.4)} by more than 40 %"
+        chart = _chart(f"Hidden fraction: {name}", over, "% of the object hidden", "objects", labels, {name: bars})
+        if name in asked:
+            chart["wanted"] = [round(len(mine) * share, 1) for share in asked[name]]
+            chart["note"] += f"; wanted: {sum(asked[name][1:]):.0%} and {sum(asked[name][4:]):.0%}".replace("%", " %")
+        found.append(chart)
+    return found
+
+
+def _percent(which: np.ndarray) -> str:
+    return f"{100 * np.mean(which):.0f} %" if len(which) else "–"
 
 
 def _depth(objects: pa.Table) -> Chart:

@@ -19,6 +19,7 @@ import numpy as np
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.composition.meshes import Solid, solid_of
+from pipeline.gallery.template import PAGES
 
 # An object's colour is that of its rank, in the picture as in the 3D view.
 COLOURS = (
@@ -30,23 +31,8 @@ _FRUSTUM_M = 2.5
 _GREY, _DARK = (176, 170, 160, 255), (29, 28, 26, 255)
 # The viewer's light doubles what it shines on; surfaces that face it keep their colour.
 _SHADE = 0.62
-
-# Beside what trimesh's viewer does: the page's paper behind it, and messages that hide and light objects by rank.
-_ADDED = """<script nonce="$NONCE">
-scene.background = new THREE.Color("#f8f7f4");
-const plain = render;
-let told = { hidden: [], lit: null };
-render = () => {
-  scene.traverse((part) => {
-    const rank = part.isMesh && /^object-(\\d+)/.exec(part.name);
-    if (!rank) return;
-    part.visible = !told.hidden.includes(Number(rank[1]));
-    part.material.emissive.setHex(told.lit === Number(rank[1]) ? 0x4a4a4a : 0);
-  });
-  plain();
-};
-addEventListener("message", ({ data }) => { told = data; if (controls) render(); });
-</script></body>"""
+# Beside what trimesh's viewer does: the page's paper behind it, a ground, messages that hide and light objects by rank.
+_ADDED = PAGES / "viewer.js"
 
 
 def viewer() -> str:
@@ -57,9 +43,10 @@ def viewer() -> str:
     with zipfile.ZipFile(io.BytesIO(resources.get_bytes("templates/viewer.zip"))) as archive:
         page = archive.read("viewer.html.template").decode("utf-8")
     head, body = page.rsplit("</body>", 1)
+    page = f"{head}<script>{_ADDED.read_text(encoding='utf-8')}</script></body>{body}"
     for tag in ("<script>", "<style>"):
-        head = head.replace(tag, f'{tag[:-1]} nonce="$NONCE">')
-    return base64.b64encode(gzip.compress((head + _ADDED + body).encode(), mtime=0)).decode("ascii")
+        page = page.replace(tag, f'{tag[:-1]} nonce="$NONCE">')
+    return base64.b64encode(gzip.compress(page.encode(), mtime=0)).decode("ascii")
 
 
 def scene_glb(
@@ -71,9 +58,27 @@ def scene_glb(
     placed = {rank: body for rank, body in bodies.items() if body is not None}
     if not placed:
         return None
+    return _export(placed, *_seen_by(image))
+
+
+def ground_camera(image: Mapping[str, Any]) -> dict[str, Any]:
+    """How glTF points are seen in the picture of a row of IMAGES.
+
+    `T_cam_gltf` (3, 4) maps them into the camera frame, row by row; `reach` is the largest x^2 + y^2 at z = 1 of the
+    picture's rays: farther off the axis the lens polynomial may fold points back into it.
+    """
+    camera, plane = _seen_by(image)
+    T_world_gltf = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    height, width = camera.size_hw
+    x, y = np.linspace(-0.5, width - 0.5, 33), np.linspace(-0.5, height - 0.5, 33)
+    edge = [(u, v) for u in x for v in y[[0, -1]]] + [(u, v) for u in x[[0, -1]] for v in y]
+    reach = float((camera.undistort(np.array(edge)) ** 2).sum(axis=1).max())
+    return {"T_cam_gltf": (plane.T_cam_world @ T_world_gltf)[:3].ravel().tolist(), "reach": reach}
+
+
+def _seen_by(image: Mapping[str, Any]) -> tuple[Camera, GroundPlane]:
     camera = Camera(np.reshape(image["K"], (3, 3)), (image["height"], image["width"]), np.array(image["distortion"]))
-    plane = GroundPlane(np.array(image["ground_plane"][:3]), image["ground_plane"][3])
-    return _export(placed, camera, plane)
+    return camera, GroundPlane(np.array(image["ground_plane"][:3]), image["ground_plane"][3])
 
 
 def _export(placed: Mapping[int, Solid], camera: Camera, plane: GroundPlane) -> bytes:

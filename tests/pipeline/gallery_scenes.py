@@ -21,8 +21,12 @@ THINGS = {
     2: ((50, 30, 50, 40), BLUE, "vehicle", 12.0),
     3: ((120, 20, 16, 48), GREEN, "person", 15.0),
     4: ((60, 60, 30, 30), RED, HOSTILE, None),
+    5: ((40, 40, 50, 40), BLUE, "vehicle", 12.0),
+    6: ((25, 40, 50, 40), BLUE, "vehicle", 12.0),
 }
 SCENES = {"000": [1, 2, 3], "001": [3], "002": [4]}
+# Of the blue vehicles 2, 5 and 6 the red one hides 30, 60 and 90 %; by the remainder of a scene's number:
+MANY = {f"{n:03d}": ([3], [1, 2], [1, 5, 3], [1, 6])[n % 4] for n in range(130)}
 OVERLAP, RED_ONLY = (60, 60), (30, 70)
 
 
@@ -77,25 +81,27 @@ def picture_of(cutout_ids):
 def image_row(scene, cutout_ids):
     row = {"scene_id": scene, "camera_id": f"cam{HOSTILE}", "shard": int(scene) // 2, "seed": 5, "mode": "walt3d"}
     row |= {"background": "08h", "timestamp": dt.datetime(2026, 6, 1, 8, tzinfo=dt.UTC), "n_objects": len(cutout_ids)}
+    row |= {"split": "val" if int(scene) % 5 == 4 else "train"}
     row |= {"width": SIZE_HW[1], "height": SIZE_HW[0], "K": [100, 0, 79.5, 0, 100, 59.5, 0, 0, 1]}
     row |= {"distortion": [0.0] * 5, "ground_plane": [0.0, -1.0, 0.0, 2.0]}
     jpeg = cv2.imencode(".jpg", picture_of(cutout_ids), [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
     return dict.fromkeys(tables.IMAGES.names) | row | {"image": {"bytes": jpeg, "path": None}}
 
 
-def write_shards(camera, scenes):
-    for shard in {int(s) // 2 for s in scenes}:
-        mine = {s: ids for s, ids in scenes.items() if int(s) // 2 == shard}
-        part = f"part-{shard:05d}-of-00002.parquet"
+def write_shards(camera, scenes, per_shard=2):
+    shards = -(-len(scenes) // per_shard)
+    for shard in range(shards):
+        mine = {s: ids for s, ids in scenes.items() if int(s) // per_shard == shard}
+        part = f"part-{shard:05d}-of-{shards:05d}.parquet"
         images = tables.to_table([image_row(s, ids) for s, ids in mine.items()], tables.IMAGES)
         objects = tables.to_table([r for s, ids in mine.items() for r in object_rows(s, ids)], tables.OBJECTS)
         storage.write_table(camera / "clipart/images" / part, images)
         storage.write_table(camera / "clipart/objects" / part, objects)
 
 
-def write_camera(folder):
-    """Fill a camera's folder: two shards, the background and the cutouts they were painted from."""
-    write_shards(folder, SCENES)
+def write_camera(folder, scenes=SCENES, per_shard=2):
+    """Fill a camera's folder: its shards, the background and the cutouts they were painted from."""
+    write_shards(folder, scenes, per_shard)
     cutouts = tables.to_table(map(cutout_row, THINGS), tables.CUTOUTS)
     storage.write_table(folder / "cutouts/part-00000.parquet", cutouts)
     (folder / "background").mkdir()

@@ -2,10 +2,12 @@
 
 import dataclasses
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 from gallery_scenes import SIZE_HW
+from waiting import PATIENCE_S
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -26,8 +28,8 @@ class Viewer:
         self.page.wait_for_selector("#canvas[aria-busy=false]")
         return self
 
-    def open(self, path: Path):
-        self.page.goto(path.as_uri())
+    def open(self, path: Path, fragment: str = ""):
+        self.page.goto(path.as_uri() + fragment)
         return self.settle()
 
     def press(self, *keys):
@@ -40,7 +42,7 @@ class Viewer:
         return self.page.evaluate("canvas.toDataURL()")
 
     def colour(self, xy):
-        """BGR where a pixel of the frame is shown."""
+        """BGR where a pixel of the frame is shown while the whole frame is."""
         x, y = xy[0] / SIZE_HW[1], xy[1] / SIZE_HW[0]
         script = "([x, y]) => [...ctx.getImageData(x * canvas.width, y * canvas.height, 1, 1).data]"
         return tuple(self.page.evaluate(script, [x, y])[2::-1])
@@ -60,3 +62,19 @@ class Viewer:
 
 def close_to(found, expected, within=12):
     return all(abs(a - b) <= within for a, b in zip(found, expected, strict=True))
+
+
+def until(frame, condition):
+    """Wait; playwright's own waiting needs eval in the page, which the page forbids."""
+    end = time.monotonic() + PATIENCE_S
+    while not frame.evaluate(condition):
+        assert time.monotonic() < end, f"not within {PATIENCE_S} s: {condition}"
+        frame.wait_for_timeout(20)
+
+
+def in_3d(viewer):
+    """The frame of the 3D view, its scene loaded."""
+    viewer.page.wait_for_selector("#space iframe")
+    frame = viewer.page.frames[-1]
+    until(frame, "typeof controls !== 'undefined' && Boolean(controls)")
+    return frame

@@ -13,8 +13,8 @@ function ticks(high) {
 function drawChart(chart) {
   const width = 400, height = 196, left = 38, bottom = 40, top = 24, plot = height - bottom - top;
   const sums = chart.labels.map((_, i) => chart.series.reduce((sum, s) => sum + s.values[i], 0));
-  const marks = ticks(Math.max(...sums, 1)), high = marks[marks.length - 1], y = (v) => top + plot * (1 - v / high);
-  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${chart.title}: ${chart.labels.map((l, i) => `${l} ${sums[i]}`).join(", ")}` });
+  const marks = ticks(Math.max(...sums, ...(chart.wanted || []), 1)), high = marks[marks.length - 1], y = (v) => top + plot * (1 - v / high);
+  const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${chart.title}: ${chart.labels.map((l, i) => `${l} ${sums[i]}${chart.wanted ? ` of ${Math.round(chart.wanted[i])} wanted` : ""}`).join(", ")}` });
   root.append(svg("text", { x: 0, y: 9 }, chart.y));
   for (const mark of marks) {
     root.append(svg("line", { class: "grid", x1: left, x2: width, y1: y(mark), y2: y(mark) }));
@@ -33,6 +33,11 @@ function drawChart(chart) {
       root.append(rect);
       below += value;
     });
+    if (chart.wanted) {
+      const mark = svg("path", { class: "wanted", d: `M${left + slot * i + 1} ${y(chart.wanted[i])}H${left + slot * (i + 1) - 1}` });
+      mark.append(svg("title", {}, `${label}: ${Math.round(chart.wanted[i])} wanted`));
+      root.append(mark);
+    }
     if (i % every === 0) root.append(svg("text", { x, y: height - bottom + 15, "text-anchor": "middle" }, shortened(label, slot * every)));
   });
   root.append(svg("text", { x: left + (width - left) / 2, y: height - 6, "text-anchor": "middle" }, chart.x));
@@ -43,9 +48,13 @@ function shortened(label, room) {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 /* A class has one colour in every chart; what is not counted by class is grey. */
-const tint = (chart, i) => (chart.series[i].name === chart.y ? "#84909a" : SERIES[i % SERIES.length]);
+function tint(chart, i) {
+  const place = data.categories.indexOf(chart.series[i].name);
+  return place < 0 ? "#84909a" : SERIES[place % SERIES.length];
+}
 function chartCard(chart) {
   const keys = chart.series.map((s, i) => make("span", {}, make("i", { style: `background:${tint(chart, i)}` }), s.name));
+  if (chart.wanted) keys.push(make("span", {}, make("i", { className: "wanted" }), "wanted"));
   return make("figure", { className: "card" }, make("h3", { textContent: chart.title }), make("p", { className: "quiet", textContent: chart.note }),
     drawChart(chart), make("div", { className: "keys" }, ...(keys.length > 1 ? keys : [])));
 }

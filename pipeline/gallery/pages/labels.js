@@ -1,16 +1,19 @@
 // ---- the labels, in the frame's pixels; px is one screen pixel in them
 let px = 1;
+/* Canvas pixels of a frame's pixel where the whole frame is shown. */
+const fit = () => canvas.width / scene().size[0];
 function draw() {
   if (!state.images) return;
   paintPicture();
   const [width, height] = scene().size, wide = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
-  const zoom = wide / width;
-  [canvas.width, canvas.height] = [wide, Math.round(height * zoom)];
+  [canvas.width, canvas.height] = [wide, Math.round((height * wide) / width)];
   [scratch.width, scratch.height] = [canvas.width, canvas.height];
+  const zoom = fit() * state.zoom;
   px = devicePixelRatio / zoom;
+  ctx.setTransform(zoom, 0, 0, zoom, -state.left * zoom, -state.top * zoom);
   ctx.imageSmoothingQuality = "high";
-  ctx.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  ctx.setTransform(zoom, 0, 0, zoom, 0, 0);
+  ctx.imageSmoothingEnabled = zoom < 3 * scene().scale; // enlarged further, one wants to see the pixels
+  ctx.drawImage(picture, 0, 0, width, height);
   const farToNear = shown().reverse();
   for (const object of farToNear) if (state.layers.visible) drawVisible(object);
   for (const object of farToNear) if (state.layers.amodal) drawAmodal(object);
@@ -19,7 +22,7 @@ function draw() {
   for (const object of farToNear) if (state.layers.keypoints) drawKeypoints(object);
   if (inHand() && shown().includes(inHand())) drawInHand(inHand());
   if (state.layers.ids) placeIds(shown()).forEach(drawId);
-  canvas.setAttribute("aria-label", `Scene ${state.scene + 1}: ${scene().objects.length} objects, ${state.peel} peeled off, ${farToNear.length} labelled`);
+  canvas.setAttribute("aria-label", `Scene ${scene().id}: ${scene().objects.length} objects, ${state.peel} peeled off, ${farToNear.length} labelled`);
 }
 function hatch(target, ink, unit) {
   const tile = make("canvas", { width: 8, height: 8 }), to = tile.getContext("2d");

@@ -4,16 +4,32 @@ function load(jpeg) {
   image.src = `data:image/jpeg;base64,${jpeg}`;
   return image.decode().then(() => image);
 }
-async function openScene(index) {
+async function openScene(number) {
+  if (number < 0) return;
   canvas.setAttribute("aria-busy", "true");
-  Object.assign(state, { scene: index, peel: 0, hovered: null, chosen: null, images: null });
-  const wanted = scene();
+  if (state.scene >= 0) $("problem").hidden = true; // what the first one's address lacked stays told
+  state.scene = number;
+  describePlace();
+  let wanted, pictures;
+  try {
+    wanted = await sceneOf(number);
+    pictures = await Promise.all([load(wanted.jpeg), ...wanted.objects.map((o) => o.behind && load(o.behind.jpeg))]);
+  } catch (problem) {
+    if (number === state.scene) complain(String(problem.message || problem));
+    return;
+  }
+  if (number !== state.scene) return;
+  const [image, ...behind] = pictures;
+  current = wanted;
+  Object.assign(state, { peel: 0, hovered: null, chosen: null, images: { image, behind }, zoom: 1, left: 0, top: 0 });
   describeScene();
   showSpace();
-  const [image, ...behind] = await Promise.all([load(wanted.jpeg), ...wanted.objects.map((o) => o.behind && load(o.behind.jpeg))]);
-  if (wanted !== scene()) return;
-  state.images = { image, behind };
   refresh();
+  canvas.setAttribute("aria-busy", "false");
+}
+function complain(problem) {
+  $("problem").hidden = false;
+  $("problem").textContent = problem;
   canvas.setAttribute("aria-busy", "false");
 }
 function paintPicture() {

@@ -13,43 +13,64 @@ function legendEntry(kind) {
   drawKeypoint([14, 14], kind, dot.getContext("2d"), 2);
   return make("span", {}, dot, kind.replace("_", " "));
 }
-function classBox(name) {
+function classBox(name, i) {
   const box = make("input", { type: "checkbox", checked: true, value: name });
-  box.onchange = () => { state.hidden[box.checked ? "delete" : "add"](name); applyFilter(); };
+  box.onchange = () => { find.classes[box.checked ? "delete" : "add"](i); applyFind(); };
   return make("label", {}, box, make("span", { textContent: name, title: name }));
 }
-function thumbnail(each, i) {
-  const image = make("img", { src: `data:image/jpeg;base64,${each.thumb}`, alt: "" });
-  const button = make("button", { "aria-label": `Scene ${i + 1}, ${each.objects.length} objects`, title: each.id }, image, make("span", { textContent: each.objects.length }));
-  button.dataset.scene = i;
-  button.onclick = () => openScene(i);
-  return make("li", {}, button);
-}
-function limits(moved) {
+function limits(touched) {
   const [least, most] = [Number($("least").value), Number($("most").value)];
-  if (least > most) $(moved).value = moved === "least" ? most : least;
-  [state.least, state.most] = [Number($("least").value), Number($("most").value)];
-  applyFilter();
+  if (least > most) $(touched).value = touched === "least" ? most : least;
+  [find.least, find.most] = [Number($("least").value), Number($("most").value)];
+  applyFind();
+}
+/* A number typed into a field; what is none marks the field and finds everything. */
+function numberField(id) {
+  $(id).oninput = () => {
+    const text = $(id).value.trim(), valid = /^-?\d+$/.test(text);
+    $(id).setAttribute("aria-invalid", String(text !== "" && !valid));
+    find[id] = valid ? Number(text) : null;
+    applyFind();
+  };
+}
+function choice(id, names) {
+  $(id).append(make("option", { value: "", textContent: "all" }), ...names.map((name, i) => make("option", { value: i, textContent: name || "none" })));
+  $(id).onchange = () => { find[id] = $(id).value === "" ? "" : Number($(id).value); applyFind(); };
 }
 $("camera").textContent = data.camera || "No camera";
-$("about").textContent = [`mode ${data.modes.join(", ")}`, `seed ${data.seeds.join(", ")}`, data.scenes.some((s) => s.objects.some((o) => !o.behind)) ? "built without cutouts: what is behind a peeled object is hatched" : ""].filter(Boolean).join(" · ");
+const without = data.layers ? "" : "built without cutouts: what is behind a peeled object is hatched";
+$("about").textContent = [`mode ${data.modes.join(", ")}`, `seed ${data.seeds.join(", ")}`, without].filter(Boolean).join(" · ");
 $("facts").append(...data.facts.map(([value, name]) => make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: value }))));
 $("toggles").append(...LAYERS.map(toggle));
 $("legend").append(...data.states.map(legendEntry));
-$("classes").append(...[...new Set(data.scenes.flatMap((s) => s.objects.map((o) => o.category)))].sort().map(classBox));
-$("thumbs").append(...data.scenes.map(thumbnail));
+$("classes").append(...data.categories.map(classBox));
 $("charts").append(...data.charts.map(chartCard));
+$("sort").append(...Object.entries(ORDERS).map(([value, [label]]) => make("option", { value, textContent: label })));
+$("sort").onchange = () => { find.sort = $("sort").value; resort(); };
+$("reverse").onclick = () => { find.reversed = !find.reversed; $("reverse").setAttribute("aria-pressed", String(find.reversed)); resort(); };
+["track", "cutout"].forEach(numberField);
+choice("bucket", data.buckets);
+choice("split", data.splits);
+$("clear").onclick = () => { clearFind(); applyFind(); };
+$("pageBack").onclick = () => turnTo(page - 1);
+$("pageOn").onclick = () => turnTo(page + 1);
+$("link").onclick = copyLink;
+$("zoomIn").onclick = () => zoomMiddle(1.5);
+$("zoomOut").onclick = () => zoomMiddle(1 / 1.5);
+$("zoomFit").onclick = () => zoomTo(1, 0, 0);
 $("view3d").onclick = () => {
   state.space = !state.space;
   showSpace();
   if (state.space) $("space").scrollIntoView({ block: "nearest" });
 };
-$("view3d").disabled = !data.scenes.length;
+$("view3d").disabled = !total;
 $("peel").oninput = () => peelTo(Number($("peel").value));
 $("least").oninput = () => limits("least");
 $("most").oninput = () => limits("most");
 $("previous").onclick = () => step(-1);
 $("next").onclick = () => step(1);
 new ResizeObserver(() => state.images && draw()).observe(canvas.parentElement);
-applyFilter();
-if (data.scenes.length) openScene(0); else canvas.setAttribute("aria-busy", "false");
+addEventListener("hashchange", openLink);
+findScenes();
+if (!openLink()) applyFind(); else $("matching").textContent = `all ${total} listed`;
+if (!total) canvas.setAttribute("aria-busy", "false");

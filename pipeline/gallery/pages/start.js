@@ -16,8 +16,13 @@ const LINKS = {
   12: [[0, 2], [1, 3], [0, 4], [1, 5], [2, 6], [3, 7], [4, 5], [6, 7], [4, 8], [5, 9], [6, 10], [7, 11], [8, 9], [10, 11], [8, 10], [9, 11]],
   17: [[0, 1], [0, 2], [1, 3], [2, 4], [5, 6], [5, 7], [7, 9], [6, 8], [8, 10], [5, 11], [6, 12], [11, 12], [11, 13], [13, 15], [12, 14], [14, 16]],
 };
+/* What an open scene is before the first one has come. */
+const NOTHING = { id: "", bucket: "", split: "", size: [16, 9], scale: 1, objects: [], glb: null, large: true };
+let current = NOTHING;
+const scene = () => current;
 const state = {
-  scene: 0, peel: 0, layers: { amodal: true, visible: true }, hidden: new Set(), least: 0, most: 100, hovered: null, chosen: null, images: null, space: false,
+  scene: -1, peel: 0, layers: { amodal: true, visible: true }, hovered: null, chosen: null, images: null, space: false,
+  zoom: 1, left: 0, top: 0, // how often larger the frame is shown than whole, and the frame's pixel at the top left
 };
 
 // ---- small helpers: every text goes through textContent, never through markup
@@ -31,13 +36,9 @@ function make(tag, properties = {}, ...children) {
 }
 const percent = (fraction) => `${Math.round(100 * fraction)} %`;
 const number = (value, digits = 1) => (value == null ? "–" : value.toFixed(digits));
-const scene = () => data.scenes[state.scene];
 const colour = (object) => data.colours[object.rank % data.colours.length];
-const passes = (object) =>
-  !state.hidden.has(object.category) && 100 * object.visible >= state.least - 0.5 && 100 * object.visible <= state.most + 0.5;
-const matches = (candidate) => candidate.objects.some(passes) || (!candidate.objects.length && unfiltered());
-const unfiltered = () => !state.hidden.size && state.least === 0 && state.most === 100;
 const shown = () => scene().objects.filter((object) => object.rank >= state.peel && passes(object));
+const hiddenOf = (object) => 1 - object.visible;
 const inHand = () => state.hovered || state.chosen;
 
 function pathOf(outlines) {
@@ -49,5 +50,3 @@ function pathOf(outlines) {
   }
   return path;
 }
-for (const each of data.scenes)
-  each.objects.forEach((object, rank) => Object.assign(object, { rank, amodalPath: pathOf(object.amodal), seenPath: pathOf(object.seen) }));

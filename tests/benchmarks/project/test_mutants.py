@@ -29,7 +29,9 @@ SHORT = replace(SUBTRACTS, name="short", there="/ len(values)", wrong="/ (len(va
 @pytest.fixture
 def tree(tmp_path):
     """The toy tree, which is sound."""
-    files = {"pipeline/__init__.py": "", "pipeline/sums.py": SUMS, "tests/test_sums.py": TEST, "pyproject.toml": ""}
+    settings = '[tool.pytest.ini_options]\naddopts = "-p no:dash"\n'  # whose import takes longer than all of this
+    files = {"pipeline/__init__.py": "", "pipeline/sums.py": SUMS, "tests/test_sums.py": TEST}
+    files["pyproject.toml"] = settings
     for name, text in files.items():
         path = tmp_path / "toy" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +44,6 @@ def test_a_fault_is_caught_by_the_test_that_fails_and_survives_where_none_does(t
     assert [row["outcome"] for row in found.rows] == ["caught", "survived"]
     assert [row["told by"] for row in found.rows] == ["tests/test_sums.py::test_total", ""]
     assert [(bar.value, bar.met) for bar in found.bars] == [(1, False)] and found.notes == {"not caught": ["short"]}
-    assert measure(tree, [SUBTRACTS]).bars[0].met
     assert (tree / "pipeline/sums.py").read_text() == SUMS and not list(tree.rglob("__pycache__"))
 
 

@@ -1,18 +1,23 @@
-"""The page as it is written."""
+"""The page and the files beside it, as they are written."""
 
+import base64
+import gzip
 import json
+import re
 
 import cv2
 import numpy as np
 import pytest
-from gallery_scenes import HOSTILE, SIZE_HW, picture_of, write_camera
+from gallery_scenes import HOSTILE, MANY, SCENES, SIZE_HW, THINGS, picture_of, write_camera
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core import masks
+from pipeline.gallery.index import Index, read_shards
 from pipeline.gallery.layers import load_layers
-from pipeline.gallery.page import GallerySettings, build_gallery
+from pipeline.gallery.page import build_gallery
 from pipeline.gallery.pictures import outlines, spread_over
+from pipeline.gallery.scenes import GallerySettings
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +30,20 @@ def page_data(path):
     text = path.read_text()
     start = text.index('id="data">') + len('id="data">')
     return json.loads(text[start : text.index("</script>", start)])
+
+
+def scene_data(page, number):
+    """A scene as its file hands it to the page."""
+    data = page_data(page)
+    row = data["scenes"]["row"][number]
+    path = page.parent / data["folder"] / data["parts"][data["scenes"]["part"][number]] / f"{row:05d}.js"
+    scene_id, packed = re.fullmatch(r'addScene\((".*?"),"(.*)"\);\n', path.read_text()).groups()
+    assert json.loads(scene_id) == data["scenes"]["id"][number]
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
+
+
+def files_of(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_laying_the_patches_over_the_scene_removes_the_nearest_objects_exactly(camera):
@@ -56,42 +75,81 @@ def test_outlines_enclose_exactly_the_masks_pixel_centres(seed):
 def test_any_text_survives_and_cannot_leave_its_place(camera):
     data, text = page_data(camera / "gallery.html"), (camera / "gallery.html").read_text()
     assert data["camera"] == f"cam{HOSTILE}"
-    assert data["scenes"][2]["objects"][0]["category"] == HOSTILE
+    assert scene_data(camera / "gallery.html", 2)["objects"][0]["category"] == HOSTILE
     assert text.count("<script") == 2 and text.count("</script>") == 2
     assert "<title>cam&lt;/script&gt;" in text
 
 
-def test_unknown_numbers_become_null_and_the_page_names_no_address(camera):
+def test_the_page_runs_no_script_but_its_own_and_names_no_address(camera):
     text = (camera / "gallery.html").read_text()
-    assert page_data(camera / "gallery.html")["scenes"][2]["objects"][0]["z"] is None
     assert text.replace("http://www.w3.org/2000/svg", "").count("://") == 0
-    assert "default-src 'none'" in text
+    policy = dict(part.split(" ", 1) for part in re.search(r'content="(default[^"]*)"', text)[1].split("; "))
+    assert policy["default-src"] == "'none'" and policy["script-src"] == policy["style-src"]
+    nonce = re.fullmatch(r"'nonce-([\w+/]{24})'", policy["script-src"])[1]
+    # A script of the data would have to name it.
+    assert nonce not in text[text.index('id="data">') : text.index(f'<script nonce="{nonce}">')]
+    assert not re.search(r"\son\w+=", text[text.index("</title>") : text.index('id="data">')])
+
+
+def test_unknown_numbers_become_null(camera):
+    assert scene_data(camera / "gallery.html", 2)["objects"][0]["z"] is None
 
 
 def test_the_same_shards_give_the_same_bytes(camera, tmp_path):
-    again = build_gallery(camera / "clipart", tmp_path / "again.html", layers=camera)
+    again = build_gallery(camera / "clipart", tmp_path / "gallery.html", layers=camera)
     assert again.read_bytes() == (camera / "gallery.html").read_bytes()
+    assert files_of(tmp_path / "gallery") == files_of(camera / "gallery")
 
 
-@pytest.mark.parametrize(("scenes", "megabytes", "expected"), [(40, 20, 3), (2, 20, 2), (40, 0.0001, 1)])
-def test_the_page_is_as_large_as_it_may_be(camera, tmp_path, scenes, megabytes, expected):
-    settings = GallerySettings(scenes=scenes, max_megabytes=megabytes)
-    path = build_gallery(camera / "clipart", tmp_path / "page.html", settings)
-    assert len(page_data(path)["scenes"]) == expected
-    assert page_data(path)["total"] == 3
+def test_every_scene_is_there_and_some_are_large(tmp_path):
+    camera = write_camera(tmp_path, MANY, per_shard=20)
+    page = build_gallery(
+        camera / "clipart", tmp_path / "few.html", GallerySettings(scenes=8, small_width=80), layers=camera
+    )
+    data = page_data(page)
+    assert data["scenes"]["id"] == list(MANY) and len(data["parts"]) == 7
+    large = [number for number, size in enumerate(data["scenes"]["large"]) if size]
+    # Two of the fullest, 60 % and more of an object hidden; the others spread over the shards.
+    assert len(large) == 8 and max(np.diff([0, *large, 129])) <= 40
+    for number in (*large[:2], 1, 2):
+        scene = scene_data(page, number)
+        picture = cv2.imdecode(np.frombuffer(base64.b64decode(scene["jpeg"]), np.uint8), 1)
+        assert picture.shape[1] == (160 if number in large else 80) and scene["scale"] == picture.shape[1] / 160
+        assert all(bool(thing["behind"]) == (number in large) for thing in scene["objects"])
+        assert bool(scene["glb"]) == (number in large)
+    thumbnails = sorted((tmp_path / "few").glob("part-*/*.jpg"))
+    assert len(thumbnails) == 130 and cv2.imread(str(thumbnails[0])) is not None
 
 
-def test_scenes_are_spread_over_the_shards(camera, tmp_path):
-    path = build_gallery(camera / "clipart", tmp_path / "page.html", GallerySettings(scenes=2))
-    assert [s["id"] for s in page_data(path)["scenes"]] == ["000", "002"]
+def test_the_index_says_who_stands_in_which_scene_and_how_hidden(camera):
+    data = page_data(camera / "gallery.html")
+    first = np.cumsum([0, *data["scenes"]["count"]])
+    for number, cutout_ids in enumerate(SCENES.values()):
+        mine = slice(first[number], first[number + 1])
+        assert [data["cutouts"]["id"][c] for c in data["objects"]["cutout"][mine]] == cutout_ids
+    assert data["objects"]["hidden"] == [0, 300, 0, 0, 0]
+    for cutout, track, category in zip(*(data["cutouts"][k] for k in ("id", "track", "category")), strict=True):
+        assert track == 70 + cutout and data["categories"][category] == THINGS[cutout][2]
+    assert [data["buckets"][b] for b in data["scenes"]["bucket"]] == ["08h"] * 3
+    assert [data["splits"][s] for s in data["scenes"]["split"]] == ["train"] * 3
+
+
+def test_the_fullest_scene_has_the_most_hidden_objects(tmp_path):
+    write_camera(tmp_path, {"000": [1, 6], "001": [1, 5], "002": [1, 2, 5], "003": [3], "004": [1, 6]})
+    images, objects, _ = read_shards(tmp_path / "clipart")
+    # 2 and 5 both hidden; then 90 %, twice, the earlier first; then 60 %; then nothing.
+    assert Index(images, objects).fullest_first().tolist() == [2, 0, 4, 1, 3]
+
+
+def test_rows_are_spread():
     first_ten = sorted(spread_over(1000, 40)[:10])
     assert max(np.diff([0, *first_ten, 999])) < 250
-    assert spread_over(0, 40) == []
+    assert spread_over(0, 40) == [] and sorted(spread_over(3, 2)) == [0, 2]
 
 
 def test_pictures_are_scaled_down_to_the_widest_allowed(camera, tmp_path):
     path = build_gallery(camera / "clipart", tmp_path / "page.html", GallerySettings(max_width=80), layers=camera)
-    scene = page_data(path)["scenes"][0]
+    scene = scene_data(path, 0)
     assert scene["scale"] == 0.5
     assert scene["objects"][0]["behind"]["rect"] == [10, 20, 35, 45]
 

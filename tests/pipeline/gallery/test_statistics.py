@@ -1,8 +1,9 @@
 import pytest
-from gallery_scenes import HOSTILE, write_camera
+from gallery_scenes import write_camera
 
-from pipeline.core import storage, tables
+from pipeline.core import tables
 from pipeline.gallery import statistics as gallery_statistics
+from pipeline.gallery.index import read_shards
 
 
 @pytest.fixture(scope="module")
@@ -12,22 +13,34 @@ def camera(tmp_path_factory):
 
 
 def test_statistics_count_every_object_once(camera):
-    images = storage.read_parts(camera / "clipart/images", gallery_statistics.IMAGE_COLUMNS)
-    objects = storage.read_parts(camera / "clipart/objects", gallery_statistics.OBJECT_COLUMNS)
+    images, objects, _ = read_shards(camera / "clipart")
     charts = {c["title"]: c for c in gallery_statistics.charts(images, objects)}
     sums = {title: sum(sum(s["values"]) for s in chart["series"]) for title, chart in charts.items()}
-    # Five objects in three scenes; one partly hidden; one without a depth; four cutouts, the person used twice.
-    assert list(sums.values()) == [3, 1, 4, 5, 5, 4]
+    # One hostile object, two people, two vehicles in three scenes; one without a depth; four cutouts.
+    assert list(sums.values()) == [1, 2, 2, 3, 4, 5, 5, 4]
     assert all(len(s["values"]) == len(c["labels"]) for c in charts.values() for s in c["series"])
     assert charts["Uses of a cutout"]["series"][0]["values"] == [3, 1]
     # Of the blue vehicle, 20 x 30 of its 50 x 40 pixels lie behind the red one.
-    assert {s["name"]: s["values"][3] for s in charts["Occlusion"]["series"]} == {HOSTILE: 0, "person": 0, "vehicle": 1}
+    assert charts["Hidden fraction: vehicle"]["series"] == [{"name": "vehicle", "values": [1, 0, 0, 1, *[0] * 6]}]
+    assert charts["Hidden fraction: vehicle"]["note"].startswith("50 % hidden by more than 10 %, 0 % by more than 40 %")
+    assert all("wanted" not in chart for chart in charts.values())
     assert ("20 %", "partly hidden") in gallery_statistics.facts(images, objects)
 
 
+def test_what_was_asked_for_stands_beside_what_was_reached(camera):
+    images, objects, _ = read_shards(camera / "clipart")
+    asked = {"vehicle": [0.5, 0, 0, 0, 0, 0.5, 0, 0, 0, 0], "lorry": [1, *[0] * 9], "bus": [0] * 10}
+    charts = {c["title"]: c for c in gallery_statistics.charts(images, objects, asked)}
+    assert charts["Hidden fraction: vehicle"]["wanted"] == [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+    assert charts["Hidden fraction: vehicle"]["note"].endswith("wanted: 50 % and 50 %")
+    assert "wanted" not in charts["Hidden fraction: person"]
+    # Asked for, and there is none: shown as none; not asked for and none: left out.
+    assert sum(charts["Hidden fraction: lorry"]["series"][0]["values"]) == 0
+    assert "Hidden fraction: bus" not in charts
+
+
 def test_statistics_of_no_scenes_are_empty():
-    images = tables.IMAGES.empty_table().select(gallery_statistics.IMAGE_COLUMNS)
-    objects = tables.OBJECTS.empty_table().select(gallery_statistics.OBJECT_COLUMNS)
+    images, objects = tables.IMAGES.empty_table(), tables.OBJECTS.empty_table()
     charts = gallery_statistics.charts(images, objects)
     assert all(sum(s["values"]) == 0 for c in charts for s in c["series"])
     assert ("–", "partly hidden") in gallery_statistics.facts(images, objects)

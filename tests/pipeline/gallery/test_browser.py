@@ -1,16 +1,13 @@
 """The page as a person sees it, in a real browser."""
 
-import time
-
 import numpy as np
 import pytest
 from gallery_scenes import BLUE, GREEN, GREY, HOSTILE, OVERLAP, RED, RED_ONLY, image_row, write_camera
-from gallery_viewer import CHROMIUM, FLAGS, Viewer, close_to
-from waiting import PATIENCE_S
+from gallery_viewer import close_to, in_3d, until
 
 from pipeline.core import storage, tables
-from pipeline.gallery import page as gallery
 from pipeline.gallery.page import build_gallery
+from pipeline.gallery.viewer_3d import COLOURS
 
 
 @pytest.fixture(scope="module")
@@ -19,32 +16,11 @@ def camera(tmp_path_factory):
     return write_camera(tmp_path_factory.mktemp("camera"))
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine: the gallery is not tried in a browser")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS.split(), "--no-first-run"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def viewer(browser, camera):
-    """The gallery with its pictures alone; every test ends with a look at errors and requests."""
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(1000 * PATIENCE_S)
-    viewer = Viewer(page, [], [])
-    page.on("request", lambda r: viewer.requests.append(r.url))
-    page.on("console", lambda m: viewer.errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda e: viewer.errors.append(str(e)))
-    viewer.open(camera / "gallery.html").press("a", "v")
-    yield viewer
-    assert viewer.errors == []
-    pages = [path.as_uri() for path in camera.glob("*.html")]
-    assert [r for r in viewer.requests if r not in pages and not r.startswith("data:")] == []
-    page.close()
+def viewer(open_viewer, camera):
+    """The gallery with its pictures alone."""
+    with open_viewer(camera / "gallery.html") as viewer:
+        yield viewer.press("a", "v")
 
 
 @pytest.mark.parametrize("layer", ["amodal", "visible", "boxAmodal", "boxVisible", "keypoints", "box3d", "ids"])
@@ -114,31 +90,31 @@ def test_the_class_filter_hides_labels_and_scenes(viewer):
     assert thumbs.count() == 2 and close_to(viewer.colour((128, 40)), plain)
     assert not close_to(viewer.colour(RED_ONLY), RED)
     viewer.press("ArrowRight")
-    assert viewer.page.locator("#where strong").inner_text() == "Scene 3 of 3"
+    assert viewer.page.locator("#where strong").inner_text() == "Scene 2 of 2"
 
 
-def test_the_visible_fraction_filter_leaves_what_is_hidden_enough(viewer):
+def test_the_hidden_fraction_filter_leaves_what_is_hidden_enough(viewer):
     viewer.page.locator("#layer-visible").check()
-    viewer.page.locator("#most").fill("80")
+    viewer.page.locator("#least").fill("20")
     assert close_to(viewer.colour(RED_ONLY), RED) and not close_to(viewer.colour((90, 50)), BLUE)
     assert viewer.page.locator("#matching").inner_text() == "1 of 3 match"
-    viewer.page.locator("#least").fill("95")  # held at the other handle
-    assert viewer.page.locator("#least").input_value() == "80"
+    viewer.page.locator("#most").fill("5")  # held at the other handle
+    assert viewer.page.locator("#most").input_value() == "20"
     assert viewer.page.locator("#empty").is_visible()
-    viewer.page.locator("#most").fill("100")
+    viewer.page.locator("#least").fill("0")
     assert viewer.page.locator("#empty").is_hidden()
 
 
 def test_pointing_and_clicking_show_an_objects_row(viewer):
     viewer.hover(OVERLAP)
-    assert viewer.page.locator("#tip").inner_text() == "10 · vehicle · 8.0 m · 100 % visible"
+    assert viewer.page.locator("#tip").inner_text() == "10 · vehicle · 8.0 m · 0 % hidden"
     assert "71" in viewer.page.locator("#row").inner_text()
     viewer.hover((90, 50))
     viewer.page.mouse.down()
     viewer.page.mouse.up()
     viewer.hover((5, 5))
     row = viewer.page.locator("#row").inner_text()
-    for text in ("72", "502", "12.00 m", "4.00 × 2.00 × 1.50 m", "0.700", "Occluded by\n10"):
+    for text in ("72", "502", "12.00 m", "4.00 × 2.00 × 1.50 m", "0.300", "Occluded by\n10"):
         assert text in row
     viewer.press("Escape")
     assert viewer.page.locator("#row").is_hidden()
@@ -162,24 +138,12 @@ def test_a_3d_box_stands_where_its_pose_says(viewer):
     np.testing.assert_allclose(corners[:2], [[t_x - 1, 2, 10], [t_x + 1, 2, 10]], atol=1e-3)
 
 
-def in_3d(viewer):
-    """The frame of the 3D view, its scene loaded."""
-    viewer.page.wait_for_selector("#space iframe")
-    frame = viewer.page.frames[-1]
-    until(frame, "typeof controls !== 'undefined' && Boolean(controls)")
-    return frame
-
-
-def until(frame, condition, seconds=PATIENCE_S):
-    """Wait; playwright's own waiting needs eval in the page, which the page forbids."""
-    end = time.monotonic() + seconds
-    while not frame.evaluate(condition):
-        assert time.monotonic() < end, f"not within {seconds} s: {condition}"
-        frame.page.wait_for_timeout(20)
-
-
 def solids_shown(frame):
-    script = "() => { const n = []; scene.traverse((o) => o.isMesh && o.visible && n.push(o.name)); return n.sort(); }"
+    script = """() => {
+      const names = [];
+      scene.traverse((part) => /^object/.test(part.name) && part.isMesh && part.visible && names.push(part.name));
+      return names.sort();
+    }"""
     return frame.evaluate(script)
 
 
@@ -188,7 +152,7 @@ def test_the_3d_view_has_every_object_in_its_colour_and_turns_when_dragged(viewe
     frame = in_3d(viewer)
     assert solids_shown(frame) == ["object-0", "object-1", "object-2"]
     tint = frame.evaluate("scene.getObjectByName('object-1').material.color.toArray()")
-    expected = [int(gallery.COLOURS[1][i : i + 2], 16) for i in (1, 3, 5)]
+    expected = [int(COLOURS[1][i : i + 2], 16) for i in (1, 3, 5)]
     np.testing.assert_allclose(np.divide(tint, max(tint)), np.divide(expected, max(expected)), atol=0.01)
     before, box = frame.evaluate("camera.position.toArray()"), viewer.page.locator("#space iframe").bounding_box()
     viewer.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -260,6 +224,6 @@ def test_empty_shards_still_make_a_page(viewer, camera, tmp_path, scenes):
 def test_the_page_fits_its_window_and_everything_has_a_name(viewer, width):
     viewer.page.set_viewport_size({"width": width, "height": 800})
     assert viewer.page.evaluate("document.documentElement.scrollWidth") <= width
-    nameless = """() => [...document.querySelectorAll('button, input, canvas[role], svg')].filter((e) =>
+    nameless = """() => [...document.querySelectorAll('button, input, select, canvas[role], svg, iframe')].filter((e) =>
       !(e.getAttribute('aria-label') || e.textContent.trim() || (e.labels && e.labels.length))).length"""
     assert viewer.page.evaluate(nameless) == 0
