@@ -86,10 +86,10 @@ class OnnxDetector:
         mask, (x, y) = found
         if self.ignore is not None:
             mask = mask & ~self.ignore[y : y + mask.shape[0], x : x + mask.shape[1]]
-        found = tight(mask, (x, y))
-        if found is None or np.count_nonzero(found[0]) < self.settings.min_area_px:
+        tightened = tight(mask, (x, y))
+        if tightened is None or np.count_nonzero(tightened[0]) < self.settings.min_area_px:
             return None
-        return Instance(category, min(score, 1.0), *found)
+        return Instance(category, min(score, 1.0), *tightened)
 
 
 def _session(settings: OnnxSettings) -> Any:

@@ -243,10 +243,9 @@ def _background_like_fraction(
     seen: Observations, like_background: dict[int, str], size_hw: tuple[int, int]
 ) -> np.ndarray:
     """(N,) fraction of each mask that shows the background."""
-    like_background = [
-        masks.area(like_background[i], size_hw) if i in like_background else 0 for i in seen.detection_id.tolist()
-    ]
-    return np.array(like_background) / np.maximum(seen.area_px, 1)
+    ids = seen.detection_id.tolist()
+    area_px = [masks.area(like_background[i], size_hw) if i in like_background else 0 for i in ids]
+    return np.array(area_px) / np.maximum(seen.area_px, 1)
 
 
 def _select(seen: Observations, quality: np.ndarray, decision: _Refusals, settings: SelectionSettings) -> np.ndarray:

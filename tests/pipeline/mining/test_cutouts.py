@@ -203,7 +203,7 @@ def test_a_rough_mask_stays_where_the_network_disagrees_with_it(chance: float, m
 
 
 def camera_folder(root: Path) -> CropJob:
-    """One frame with two discs, one of them accepted, and a CutJob for it."""
+    """One frame with two discs, one of them accepted, and a CropJob for it."""
     background = street()
     frame, truth, _ = sunny(background)
     other = coverage((60.0, 180.0), 12)
@@ -229,7 +229,7 @@ def camera_folder(root: Path) -> CropJob:
     return CropJob("block 0", (2, 3, 4), camera=CAMERA, plane=PLANE, settings=CutoutSettings(), **paths)
 
 
-def test_cut_shard_writes_the_accepted_detections_with_sprite_and_shadow(tmp_path: Path) -> None:
+def test_crop_shard_writes_the_accepted_detections_with_sprite_and_shadow(tmp_path: Path) -> None:
     job = camera_folder(tmp_path)
     assert crop_shard(job) == 1
     (row,) = pq.read_table(job.out).to_pylist()

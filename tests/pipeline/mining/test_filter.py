@@ -82,7 +82,7 @@ def test_a_pole_is_found_from_the_cars_it_cuts_and_hides_only_what_is_beyond() -
     assert not near[rows].any()
 
 
-def test_a_bridged_pole_is_told_by_the_bare_pixels() -> None:
+def test_a_bridged_pole_is_found_by_the_background_like_pixels() -> None:
     table, _ = watch(cars(3), [], 70)
     pole = np.zeros(HW, bool)
     pole[:, 330:338] = True
