@@ -176,9 +176,10 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         out = self.folder / self.product
         jobs = gallery_jobs(out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file)
         self.fan_out(write_scenes, jobs, lambda job: job.done, report)
-        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder)
         blocks: list[Any] = self.requires()
         manifest = build_manifest(self.jobs(blocks[0].settings))
+        asked = manifest["statistics"].get("hidden_fraction", {}).get("asked")
+        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder, asked=asked)
         write_json(out / MANIFEST, manifest)
         self.tell_where()
         return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}"
