@@ -15,6 +15,8 @@ from models.contract import find
 from models.matting.predict import WEIGHTS
 from pipeline.core.frames import BlockJob, read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
+from pipeline.empty_frames import FOLDER as EMPTY_FRAMES
+from pipeline.empty_frames import EmptyFramesJob, empty_frames_shard
 from pipeline.gallery.cutout_sheet import write_cutout_sheet
 from pipeline.mining.background_evidence import BackdropJob, backdrop_shard
 from pipeline.mining.classifier_gate import NETWORK, gate_shard
@@ -47,11 +49,11 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Judge every detection, then cut the accepted ones out of their frames."""
 
+    version = 3
     outputs = (
         f"{BACKDROP}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
-        ACCEPTED, REFUSED, OCCLUDERS, REPORT, SHEET_OF_NONE,
+        f"{EMPTY_FRAMES}/*.npy", ACCEPTED, REFUSED, OCCLUDERS, REPORT, SHEET_OF_NONE,
     )  # fmt: skip
-    version = 2
     unit = "blocks of frames"
 
     def requires(self) -> luigi.Task:
@@ -84,6 +86,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
             sheet = write_cutout_sheet(self.camera, self.folder, self.folder / SHEET_OF_NONE)
             raise ValueError(nothing_found(self.camera, found, self.folder / REPORT, sheet))
         self.fan_out(cut_shard, self._cut_jobs(), lambda job: job.out.exists(), report)
+        self.fan_out(empty_frames_shard, self._empty_frames_jobs(), lambda job: job.out.exists(), report)
         return f"{found['cutouts']} cutouts of {found['tracks_with_cutout']} tracks"
 
     def _judge(self, report: Report) -> dict[str, Any]:
@@ -137,6 +140,22 @@ class MineUnoccluded(Stage, settings=MiningSettings):
                 settings=self.settings.cutouts,
             )
             for block in self._blocks(CUTOUTS)
+        ]
+
+    def _empty_frames_jobs(self) -> list[EmptyFramesJob]:
+        backgrounds = self.folder / "background"
+        return [
+            EmptyFramesJob(
+                name=path.stem,
+                index=self.folder / INDEX,
+                root=self.folder,
+                backgrounds=backgrounds,
+                tracks=self.folder / TRACKS,
+                count=count,
+                out=self.folder / EMPTY_FRAMES / f"{path.stem}.npy",
+            )
+            for path in sorted(backgrounds.glob("*.png"))
+            if (count := self.settings.cutouts.empty_frames)
         ]
 
 

@@ -3,11 +3,12 @@
     python -m benchmarks.composition_speed [--check] [--quick]
 
 Beside it the floor, the JPEG encode of the same picture alone, in the same run. The cutouts are made here: textured
-cars of 150 to 300 pixels with soft edges and shadows.
+cars of 150 to 300 pixels with soft edges and shadows, over empty frames with noise.
 """
 
 from __future__ import annotations
 
+import io
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from pipeline.core import masks
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import CUTOUTS, RECONSTRUCTED, to_table
+from pipeline.empty_frames import FOLDER
 
 SIZE_HW = (1080, 1920)
 CAMERA = Camera(np.array([[1600.0, 0, 960], [0, 1600, 540], [0, 0, 1]]), SIZE_HW)
@@ -36,6 +38,7 @@ PLANE = GroundPlane.from_tilt(24, 0, 12.0)
 DIMS = np.array([4.4, 1.85, 1.5])
 CUTOUT_COUNT, SCENES, REPEATS = 240, 50, 5
 BUCKET = "noon"
+EMPTY_FRAMES = 3
 
 
 def texture(rng: np.random.Generator, size_hw: tuple[int, int], sigma: float) -> np.ndarray:
@@ -116,7 +119,12 @@ def make_street(folder: Path, count: int) -> None:
     while len(rows) < count:
         made = cutout(rng, len(rows))
         rows += [made] if made else []
-    write_bytes(folder / "background" / f"{BUCKET}.png", png(texture(rng, SIZE_HW, 9.0)))
+    background = texture(rng, SIZE_HW, 9.0)
+    write_bytes(folder / "background" / f"{BUCKET}.png", png(background))
+    noise = rng.normal(0, 2.0, (EMPTY_FRAMES, *SIZE_HW, 1))
+    frames = io.BytesIO()
+    np.save(frames, np.clip(background + noise, 0, 255).astype(np.uint8))
+    write_bytes(folder / FOLDER / f"{BUCKET}.npy", frames.getvalue())
     write_table(folder / "cutouts" / "part-00000.parquet", to_table([r for r, _ in rows], CUTOUTS), row_group_rows=100)
     write_table(folder / "reconstructed" / "vehicles-00000.parquet", to_table([p for _, p in rows], RECONSTRUCTED))
 

@@ -101,14 +101,18 @@ class Spec:
 
 
 def from_plain(kind: type, plain: Mapping[str, Any]) -> Any:
-    """A dataclass from what `dataclasses.asdict` and JSON made of it; lists become tuples again."""
+    """A dataclass from what `dataclasses.asdict` and JSON made of it; lists become tuples again.
+
+    A field that was renamed has its old name in its metadata, as "formerly": what is stored by it is read, too.
+    """
     hints = get_type_hints(kind)
+    now = {field.metadata.get("formerly", field.name): field.name for field in dataclasses.fields(kind)}
     values = {
         name: from_plain(hints[name], value)
         if dataclasses.is_dataclass(hints.get(name))
         else tuple(value)
         if isinstance(value, list)
         else value
-        for name, value in plain.items()
+        for name, value in ((now.get(stored, stored), value) for stored, value in plain.items())
     }
     return kind(**values)

@@ -1,5 +1,8 @@
 """Paint cutouts over a background, far to near, and read from one label map what is left of each.
 
+Shadows lie on the ground and objects stand on it: all shadows are laid first, then whoever stands there covers them,
+nearer or farther than the caster. Where shadows overlap the darkest counts, for the sun can be taken away but once.
+
 Pictures are (H, W, 3) BGR uint8. The label map (H, W) uint8 holds 0 for the background and k for the k-th painted
 object, so that a larger number is nearer; at most MAX_OBJECTS objects fit.
 """
@@ -7,8 +10,9 @@ object, so that a larger number is nearer; at most MAX_OBJECTS objects fit.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -78,42 +82,75 @@ def _in_frame(picture: np.ndarray, xy: Sequence[int], size_hw: tuple[int, int]) 
     return picture[y0 - y : y1 - y, x0 - x : x1 - x], (slice(y0, y1), slice(x0, x1))
 
 
-class SpriteCache:
-    """Keeps the most recently used sprites, up to a number of bytes."""
+class _Sized(Protocol):
+    @property
+    def nbytes(self) -> int: ...
+
+
+_T = TypeVar("_T", bound=_Sized)
+
+
+class SpriteCache(Generic[_T]):
+    """Keeps the most recently used sprites, or what holds one, up to a number of bytes."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes, self.used = max_bytes, 0
-        self._kept: OrderedDict[Hashable, PaintedCutout] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _T] = OrderedDict()
 
-    def get(self, key: Hashable, make: Callable[[], PaintedCutout]) -> PaintedCutout:
-        """The sprite of a key, made when it is not kept."""
+    def get(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What belongs to a key, made when it is not kept."""
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        sprite = make()
-        self._kept[key] = sprite
-        self.used += sprite.nbytes
+        made = make()
+        self._kept[key] = made
+        self.used += made.nbytes
         while self.used > self.max_bytes:
             self.used -= self._kept.popitem(last=False)[1].nbytes
-        return sprite
+        return made
 
 
-def blend(picture: np.ndarray, sprite: PaintedCutout) -> None:
-    """Darken the picture by the sprite's shadow, then lay the sprite over it, in place."""
-    if sprite.light is not None:
-        light, place = sprite.light
-        picture[place] = cv2.multiply(picture[place], light, scale=1 / 255)
+def shaded(background: np.ndarray, sprites: Iterable[PaintedCutout]) -> np.ndarray:
+    """The background with the shadows of all sprites on it."""
+    picture = background.copy()
+    left = np.full_like(background, 255)
+    for sprite in sprites:
+        if sprite.light is not None:
+            light, place = sprite.light
+            left[place] = cv2.min(left[place], light)
+            # Anew from the background: what was darkened already must not be darkened again.
+            picture[place] = cv2.multiply(background[place], left[place], scale=1 / 255)
+    return picture
+
+
+def blend(picture: np.ndarray, sprite: PaintedCutout, shade: np.ndarray | None = None) -> None:
+    """Lay a sprite over the picture, in place; shade (h, w) uint8, of its mask's box, is what is left of its
+    illumination, 255 all."""
     colour, place = sprite.colour
+    if shade is not None:
+        colour = cv2.multiply(colour, cv2.merge([_spread(shade, sprite.mask[1], place)] * 3), scale=1 / 255)
     # colour + picture * (1 - alpha): whole numbers, at most one grey level off the exact blend.
     picture[place] = cv2.add(cv2.multiply(picture[place], sprite.through, scale=1 / 255), colour)
 
 
-def paint(background: np.ndarray, far_to_near: Sequence[PaintedCutout]) -> tuple[np.ndarray, np.ndarray]:
-    """The picture, and the label map, in which the first sprite is 1."""
-    picture = background.copy()
+def _spread(shade: np.ndarray, own: tuple[slice, slice], place: tuple[slice, slice]) -> np.ndarray:
+    """The shade of a mask's box in the box of its sprite, which is larger by a soft edge."""
+    (rows, columns), (to_rows, to_columns) = own, place
+    top, bottom = rows.start - to_rows.start, to_rows.stop - rows.stop
+    left, right = columns.start - to_columns.start, to_columns.stop - columns.stop
+    grown = cv2.copyMakeBorder(shade, max(top, 0), max(bottom, 0), max(left, 0), max(right, 0), cv2.BORDER_REPLICATE)
+    y, x = max(-top, 0), max(-left, 0)
+    return grown[y : y + to_rows.stop - to_rows.start, x : x + to_columns.stop - to_columns.start]
+
+
+def paint(
+    background: np.ndarray, far_to_near: Sequence[PaintedCutout], shades: Sequence[np.ndarray | None] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The picture, and the label map, in which the first sprite is 1; shades: see `blend`, one a sprite."""
+    picture = shaded(background, far_to_near)
     label = np.zeros(background.shape[:2], np.uint8)
-    for number, sprite in enumerate(far_to_near, 1):
-        blend(picture, sprite)
+    for number, (sprite, shade) in enumerate(zip(far_to_near, shades or [None] * len(far_to_near), strict=True), 1):
+        blend(picture, sprite, shade)
         mask, place = sprite.mask
         # Numbers grow towards the camera, so the larger label is the nearer object.
         label[place] = cv2.max(label[place], mask & np.uint8(number))

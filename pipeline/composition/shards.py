@@ -33,11 +33,13 @@ from pipeline.composition.paint import (
     visible_part,
 )
 from pipeline.composition.sample import ComposeSettings, Pool, TooFewCutouts, make_pool, sample
+from pipeline.composition.shadows import Upright, shades
 from pipeline.composition.shard_files import write_images, write_objects
 from pipeline.composition.splits import TRAIN, VAL, validates
 from pipeline.core import masks
 from pipeline.core.storage import read_parts
-from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS
+from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS, matrix
+from pipeline.empty_frames import mixed, read_empty_frames
 
 # Raised when the columns or the meaning of one change.
 COLUMNS_VERSION = 4
@@ -116,9 +118,11 @@ class _Source:
         self.states = _state_codes(self.pool.table["keypoint_state"])
         self.keypoints = [np.reshape(k, (-1, 2)) for k in self.pool.table["keypoints_2d"].to_pylist()]
         self.area_px = [masks.area(rle, self.size_hw) for rle in self.pool.table["mask_rle"].to_pylist()]
+        self.heights_m = matrix(self.pool.table["dims_lwh_m"], 3)[:, 2]
+        self.camera, self.plane = job.camera, job.plane
         self._raw: dict[int, dict] = {}
         self._cache = _sprite_cache(job.settings.sprite_cache_mb)
-        self._backgrounds: dict[str, np.ndarray] = {}
+        self._empty_frames: dict[str, np.ndarray] = {}
         self._geometry = SceneGeometry(job.camera, job.plane) if job.settings.geometry else None
 
     def fetch(self, rows: np.ndarray) -> None:
@@ -132,24 +136,32 @@ class _Source:
                         pixels = file.read_row_group(group, ["cutout_id", "mask_rle", *_PIXELS]).filter(found)
                         self._raw |= {row["cutout_id"]: row for row in pixels.to_pylist()}
 
-    def sprite(self, row: int) -> PaintedCutout:
-        """The sprite of a row of the pool that was fetched."""
+    def upright(self, row: int) -> Upright:
+        """The object of a row of the pool whose pixels were fetched."""
         raw = self._raw[int(self.pool.cutout_id[row])]
-        # Two runs in one process may know different pixels by the same number.
-        key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], hash((raw["sprite"], raw["shadow"])))
-        return self._cache.get(key, lambda: decode_sprite(raw, self.size_hw))
+        quad, height_m = self.pool.quads[row], self.heights_m[row]
+        # Two runs in one process may know different pixels, at another place, by the same number.
+        pixels = hash((raw["sprite"], raw["shadow"], quad.tobytes(), height_m))
+        key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels)
+        return self._cache.get(
+            key, lambda: Upright(decode_sprite(raw, self.size_hw), quad, height_m, self.camera, self.plane)
+        )
 
-    def background(self, bucket: str) -> np.ndarray:
-        """The bucket's median picture."""
-        if bucket not in self._backgrounds:
-            path = self.folder / "background" / f"{bucket}.png"
-            picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if picture is None or picture.shape[:2] != self.size_hw:
-                got = "none" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
-                expected = f"{self.size_hw[1]}x{self.size_hw[0]}"
-                raise ValueError(f"{path}: expected a picture of {expected}, got {got}; run MedianBackground")
-            self._backgrounds[bucket] = picture
-        return self._backgrounds[bucket]
+    def empty_frame(self, bucket: str, rng: np.random.Generator) -> np.ndarray:
+        """The bucket's empty street with the camera's noise; without noise where mining kept none."""
+        if bucket not in self._empty_frames:
+            frames = read_empty_frames(self.folder, bucket, self.size_hw)
+            self._empty_frames[bucket] = self._median(bucket)[None] if frames is None else frames
+        return mixed(self._empty_frames[bucket], rng)
+
+    def _median(self, bucket: str) -> np.ndarray:
+        path = self.folder / "background" / f"{bucket}.png"
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is None or picture.shape[:2] != self.size_hw:
+            got = "none" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
+            expected = f"{self.size_hw[1]}x{self.size_hw[0]}"
+            raise ValueError(f"{path}: expected a picture of {expected}, got {got}; run MedianBackground")
+        return picture
 
     def geometry(self, rows: np.ndarray, stem: str) -> dict[str, dict | None]:
         """The depth and normals columns of a scene of rows of the pool; null unless the settings ask for them."""
@@ -165,7 +177,7 @@ class _Source:
 
 
 @lru_cache(maxsize=1)
-def _sprite_cache(megabytes: int) -> SpriteCache:
+def _sprite_cache(megabytes: int) -> SpriteCache[Upright]:
     """One for all shards of a worker."""
     return SpriteCache(megabytes * 2**20)
 
@@ -188,8 +200,10 @@ class _Labels:
 def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> tuple[dict, _Labels]:
     """The row of IMAGES and the labels of a scene that shows rows of the pool, nearest first."""
     bucket = source.bucket[rows[0]]
-    sprites = [source.sprite(row) for row in rows]
-    picture, label = paint(source.background(bucket), sprites[::-1])
+    things = [source.upright(row) for row in rows]
+    sprites = [thing.sprite for thing in things]
+    noise = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard, number])
+    picture, label = paint(source.empty_frame(bucket, noise), sprites[::-1], shades(things)[::-1])
     scene_id = f"{job.camera_id}/{job.mode}/{job.shard:05d}/{number:05d}"
     stem = scene_id.replace("/", "_")
     image = {
@@ -206,14 +220,15 @@ def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> t
         "K": job.camera.K.ravel().tolist(),
         "distortion": job.camera.distortion.tolist(),
         "ground_plane": [*job.plane.n.tolist(), job.plane.d],
-        "image": {"bytes": _scene_jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
+        "image": {"bytes": scene_jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
         "n_objects": len(rows),
         **source.geometry(rows, stem),
     }
     return image, _labels(scene_id, rows, sprites, label, source)
 
 
-def _scene_jpeg(picture: np.ndarray, quality: int) -> bytes:
+def scene_jpeg(picture: np.ndarray, quality: int) -> bytes:
+    """The JPEG that a scene is kept as."""
     return simplejpeg.encode_jpeg(picture, quality=quality, colorspace="BGR", colorsubsampling="420", fastdct=True)
 
 

@@ -39,6 +39,9 @@ class CutoutSettings:
 
     refine: bool = field(default=True, metadata={"help": "make the detector's mask exact with the matting network"})
     keep_shadow: bool = field(default=True, metadata={"help": "keep the cast shadow of the source frame as a layer"})
+    empty_frames: int = field(
+        default=3, metadata={"help": "empty frames of each time bucket to compose over, 0 for its bare median"}
+    )
     shadow: ShadowSettings = field(default_factory=ShadowSettings)
 
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from drawn_streets import SIZE_HW, street, visible, write_coco, write_shards
+from rendered_streets import SIZE_HW, street, visible, write_coco, write_shards
 
 from models.detector.pictures import CLASSES, ClipArt, CocoFrames
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from drawn_streets import street, visible, write_coco, write_shards
+from rendered_streets import street, visible, write_coco, write_shards
 
 from models.contract import Given, Preset
 from models.detector import SPEC, DetectorSettings, DetectorTraining, WindowSettings

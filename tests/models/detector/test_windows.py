@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 from chance import examples
-from drawn_streets import BLUE, RED, SIZE_HW, street, visible
 from hypothesis import given
 from hypothesis import strategies as st
+from rendered_streets import BLUE, RED, SIZE_HW, street, visible
 
 from models.detector import WindowSettings
 from models.detector.pictures import Label, Picture

@@ -1,0 +1,168 @@
+"""Which part of an upright object stands in the shadows that others cast on the ground around it.
+
+A mined shadow lies on the ground. Where the sun stands is not known, but the shadow tells how high it reaches: a ray
+over the caster's top ends at the shadow's tip, so that a shadow of length D beyond the caster's edge, of a caster of
+height H, is H (1 - x / D) high at x. Ground points are world metres, the camera stands above (0, 0); shadows and
+shades are uint8, 255 all the illumination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from calibration.camera import Camera, GroundPlane
+from pipeline.composition.paint import Layer, PaintedCutout
+
+_DARK = 235  # of 255: what leaves more is too faint to tell where a shadow ends
+_LEAST_LENGTH = 0.4  # of the caster's height: a shorter one is the dark beside it, and a sun above 68 degrees
+_MOST_PIXELS = 2000  # of a shadow that its direction is worked out from
+_STANDS_M = 0.4  # a pixel of the foot is at most so far from the footprint, which is an estimate
+_BLUR_PX = 5  # of a shadow's edge along the foot
+_SOFT_M = 0.1  # over which a shadow ends on an upright surface
+
+
+@dataclass(frozen=True)
+class Cast:
+    """A shadow on the ground: unit direction (2,) away from the sun, and along it, in metres from the camera's foot,
+    where the caster ends and where the shadow does; height_m of the caster."""
+
+    direction: np.ndarray
+    edge_m: float
+    tip_m: float
+    height_m: float
+
+    def height_at(self, ground: np.ndarray) -> np.ndarray:
+        """How high (N,) metres the shadow reaches above ground points (N, 2) that lie in it."""
+        left = (self.tip_m - ground @ self.direction) / (self.tip_m - self.edge_m)
+        return self.height_m * np.clip(left, 0.0, 1.0)
+
+
+class Upright:
+    """A cutout as what stands on the ground: quad (4, 2) its footprint, height_m, and its pixels."""
+
+    def __init__(
+        self, sprite: PaintedCutout, quad: np.ndarray, height_m: float, camera: Camera, plane: GroundPlane
+    ) -> None:
+        self.sprite, self.quad, self.height_m = sprite, quad, float(height_m)
+        self.camera, self.plane = camera, plane
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its layers."""
+        return self.sprite.nbytes
+
+    @cached_property
+    def foot_px(self) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and rows of the frame of the pixels with which its mask ends below, where it stands on the ground."""
+        return self._foot[0], self._foot[1]
+
+    @cached_property
+    def foot_m(self) -> np.ndarray:
+        """(N, 2) ground points of the foot's pixels."""
+        return self._foot[2]
+
+    @cached_property
+    def _foot(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        mask, (rows, columns) = self.sprite.mask
+        used = np.flatnonzero(mask.any(axis=0))
+        lowest = mask.shape[0] - 1 - mask[::-1, used].argmax(axis=0)
+        xs, ys = used + columns.start, lowest + rows.start
+        ground = self._ground(np.stack([xs, ys], axis=-1))
+        # What juts out ends above the ground: the ground seen there lies behind.
+        stands = _outside_m(ground, self.quad) < _STANDS_M
+        return xs[stands], ys[stands], ground[stands]
+
+    @cached_property
+    def metre_px(self) -> float:
+        """Pixels of a metre up."""
+        bottom = self.plane.to_camera(np.append(self.quad.mean(axis=0), 0.0))
+        low, high = self.camera.project(np.stack([bottom, bottom + self.height_m * self.plane.n]))
+        return float(np.linalg.norm(high - low)) / self.height_m
+
+    @cached_property
+    def cast(self) -> Cast | None:
+        """Its shadow; None where it has none, or one that only lies beside it and tells no direction."""
+        if self.sprite.light is None:
+            return None
+        light, (rows, columns) = self.sprite.light
+        ys, xs = np.nonzero(light[..., 0] < _DARK)
+        step = -(-len(ys) // _MOST_PIXELS) or 1
+        points = self._ground(np.stack([xs[::step] + columns.start, ys[::step] + rows.start], axis=-1))
+        points = points[np.isfinite(points).all(axis=1)]
+        middle = self.quad.mean(axis=0)
+        away = points.mean(axis=0) - middle if len(points) else np.zeros(2)
+        if not (length := float(np.linalg.norm(away))):
+            return None
+        direction = away / length
+        tip, edge = float(np.quantile(points @ direction, 0.99)), float((self.quad @ direction).max())
+        if tip - edge < _LEAST_LENGTH * self.height_m:
+            return None
+        return Cast(direction, edge, tip, self.height_m)
+
+    def shade_of(self, caster: Upright) -> np.ndarray | None:
+        """(h, w) uint8, of the mask's box, what another's shadow leaves on this object; None where it does not reach.
+
+        The part that the sun lights and the camera sees is that of an upright cylinder: (1 + cos) / 2 of it, by the
+        angle between the shadow's direction and the view's.
+        """
+        if not (caster.sprite.light and _meet(self.sprite.mask[1], caster.sprite.light[1])):
+            return None
+        left = self._at_foot(caster.sprite.light)
+        if not len(left) or left.min() >= _DARK or caster.cast is None:
+            return None
+        heights = caster.cast.height_at(self.foot_m) * self.metre_px
+        view = self.quad.mean(axis=0)
+        facing = (1 + float(caster.cast.direction @ view) / max(float(np.linalg.norm(view)), 1e-6)) / 2
+        return self._up_to(heights, facing * (1 - left / 255))
+
+    def _at_foot(self, light: Layer) -> np.ndarray:
+        """(N,) what a shadow leaves on the ground just below the foot's pixels, 255 outside it."""
+        layer, (rows, columns) = light
+        xs, ys = self.foot_px[0] - columns.start, self.foot_px[1] + 1 - rows.start
+        inside = (xs >= 0) & (xs < layer.shape[1]) & (ys >= 0) & (ys < layer.shape[0])
+        left = np.full(len(xs), 255.0, np.float32)
+        left[inside] = layer[ys[inside], xs[inside], 0]
+        return left
+
+    def _up_to(self, heights_px: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        """Takes a part (N,) of the light from the foot's pixels up to heights (N,)."""
+        (height, width), (rows, columns) = self.sprite.mask[0].shape, self.sprite.mask[1]
+        known, every = self.foot_px[0] - columns.start, np.arange(width)
+        top = np.interp(every, known, self.foot_px[1] - rows.start - heights_px)
+        part = cv2.blur(np.interp(every, known, taken)[None], (_BLUR_PX, 1))[0]
+        soft = max(_SOFT_M * self.metre_px, 1.0)
+        below = np.clip((np.arange(height)[:, None] - top) / soft, 0, 1)
+        return np.rint(255 * (1 - below * part)).astype(np.uint8)
+
+    def _ground(self, pixels: np.ndarray) -> np.ndarray:
+        return self.plane.to_world(self.plane.intersect(self.camera, pixels.astype(float)))[..., :2]
+
+
+def shades(things: Sequence[Upright]) -> list[np.ndarray | None]:
+    """What is left (h, w) uint8, of each mask's box, of the illumination of each of a scene's objects; None for all.
+
+    Of several shadows the darkest counts: the sun is taken away once.
+    """
+    result: list[np.ndarray | None] = []
+    for thing in things:
+        falling = [thing.shade_of(other) for other in things if other is not thing]
+        found = [shade for shade in falling if shade is not None]
+        result.append(np.minimum.reduce(found) if found else None)
+    return result
+
+
+def _outside_m(points: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """(N,) how far points (N, 2) lie outside the nearest side's line of a convex footprint (C, 2); NaN is far."""
+    edge = np.roll(quad, -1, axis=0) - quad
+    outward = np.stack([edge[:, 1], -edge[:, 0]], axis=-1) / np.maximum(np.linalg.norm(edge, axis=1), 1e-9)[:, None]
+    outward *= np.where(((quad - quad.mean(axis=0)) * outward).sum(axis=1, keepdims=True) < 0, -1, 1)
+    return np.nan_to_num((points @ outward.T - (quad * outward).sum(axis=1)).max(axis=1), nan=np.inf)
+
+
+def _meet(first: tuple[slice, slice], second: tuple[slice, slice]) -> bool:
+    return all(a.start < b.stop + 1 and b.start < a.stop + 1 for a, b in zip(first, second, strict=True))
