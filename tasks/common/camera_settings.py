@@ -47,24 +47,26 @@ def _checked(entry: CameraEntry) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for family, values in entry.manifest.settings.items():
         if family not in known:
-            raise ManifestError(f"{entry.path}: settings.{family}: no such task{_guess(family, known)}")
+            raise ManifestError(f"{entry.path}: settings.{family}: no such task{_or_one_of(family, known)}")
         for key, value in values.items():
             name = key.replace("-", "_")
             if name not in known[family]:
                 raise ManifestError(
-                    f"{entry.path}: settings.{family}.{key}: no such setting{_guess(name, known[family])}"
+                    f"{entry.path}: settings.{family}.{key}: no such setting{_or_one_of(name, known[family])}"
                 )
-            found.setdefault(family, {})[name] = _parsed(known[family][name], value, f"settings.{family}.{key}", entry)
+            found.setdefault(family, {})[name] = _value_of(
+                known[family][name], value, f"settings.{family}.{key}", entry
+            )
     return found
 
 
-def _parsed(parameter: luigi.Parameter, value: Any, where: str, entry: CameraEntry) -> Any:
+def _value_of(parameter: luigi.Parameter, value: Any, where: str, entry: CameraEntry) -> Any:
     try:
         return parameter.parse(str(value))
     except ValueError as error:
         raise ManifestError(f"{entry.path}: {where}: {error}") from None
 
 
-def _guess(word: str, known: Iterable[str]) -> str:
+def _or_one_of(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, sorted(known), 1)
     return f"; did you mean {close[0]}?" if close else f"; expected one of {', '.join(sorted(known))}"

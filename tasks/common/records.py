@@ -67,9 +67,9 @@ def differences(found: Mapping[str, _Content], asked: Mapping[str, _Content]) ->
         return [UNKNOWN]
     told: dict[tuple[str, str], str] = {}
     for stage, content in asked.items():
-        ours, theirs = dict(_leaves(content)), dict(_leaves(found.get(stage, {})))
+        ours, theirs = dict(_flat(content)), dict(_flat(found.get(stage, {})))
         for key in sorted(ours.keys() | theirs.keys()):
-            values = f"found {_shown(theirs, key)}, asked for {_shown(ours, key)}"
+            values = f"found {_in_short(theirs, key)}, asked for {_in_short(ours, key)}"
             if ours.get(key) != theirs.get(key):
                 told.setdefault((key.rpartition(".")[2], values), f"{stage} {key}: {values}")
     return list(told.values())
@@ -87,16 +87,16 @@ def ways_out(found: Mapping[str, _Content], manifest: str, last: str) -> str:
     return (again if found else "To go on, ") + last
 
 
-def _leaves(content: _Content, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(content: _Content, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted keys and values; whether they are settings or parts of the manifest is not in the key."""
     for key, value in content.items():
         inside = not prefix and key in ("settings", "depends_on")
         if isinstance(value, Mapping):
-            yield from _leaves(value, "" if inside else f"{prefix}{key}.")
+            yield from _flat(value, "" if inside else f"{prefix}{key}.")
         elif value is not None or not inside:
             yield prefix + key, value
 
 
-def _shown(values: Mapping[str, Any], key: str) -> str:
+def _in_short(values: Mapping[str, Any], key: str) -> str:
     text = str(values[key]) if key in values else "none"
     return text if len(text) <= 40 else text[:37] + "..."

@@ -69,12 +69,12 @@ class DataSet:
     @property
     def settings(self) -> dict[str, Any]:
         """What it was begun with: fingerprint, made_of and options by task; empty where nothing says."""
-        return _read(self.folder / SETTINGS)
+        return _json_of(self.folder / SETTINGS)
 
     @property
     def manifest(self) -> dict[str, Any]:
         """What describes the whole of it; empty where it is not whole."""
-        return _read(self.folder / MANIFEST)
+        return _json_of(self.folder / MANIFEST)
 
     @property
     def parts(self) -> list[Path]:
@@ -185,7 +185,7 @@ def taken(camera_dir: Path, variant: str = "") -> DataSet | None:
     return found[0] if found else None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _json_of(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):

@@ -123,7 +123,7 @@ def test_a_packages_export_is_known_by_its_name_and_never_half_there(street):
     assert (folder / "scenes.txt").read_text() == "".join(f"{scene}.\n" for scene in scenes)
     assert f"{folder}: 10 lines; left out: all pictures." in out
     assert json.loads((folder / "export.json").read_text())["settings"] == {"ending": ".", "fails": False}
-    code, _, lines = street.luigi(*EXPORT, "toy", "--toy-fails", "true", **environment)
+    code, _, lines = street.luigi(*EXPORT, "toy", "--toy-fails", "true", "--redo", **environment)
     assert code != 0 and any("no more room in scenes.txt" in line for line in lines)
     assert not [path for path in (street.data / "street/exports").rglob("*") if path.is_file() and "toy" in str(path)]
     code, _, lines = street.luigi(*EXPORT, "toy")
