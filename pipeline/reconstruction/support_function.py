@@ -75,8 +75,8 @@ class Targets:
 
 @dataclass(frozen=True)
 class Fit:
-    """Parameters (H, 6), cost (H,), the outline's root mean square distance (H,) in pixels, and how sure (H, 6, 6): the
-    covariance of the parameters."""
+    """Parameters (H, 6), cost (H,), the outline's root mean square distance (H,) in pixels, and uncertainty (H, 6, 6):
+    the the covariance of the parameters."""
 
     parameters: np.ndarray
     cost: np.ndarray
