@@ -76,7 +76,7 @@ class Targets:
 @dataclass(frozen=True)
 class Fit:
     """Parameters (H, 6), cost (H,), the outline's root mean square distance (H,) in pixels, and uncertainty (H, 6, 6):
-    the the covariance of the parameters."""
+    the covariance of the parameters."""
 
     parameters: np.ndarray
     cost: np.ndarray
