@@ -120,7 +120,7 @@ def _check_asked(asked: argparse.Namespace, spec: Spec) -> None:
     if ways and not spec.needs:
         raise ValueError(f"{spec.name} finds objects itself; expected no {ways[0]}")
     if spec.needs and not asked.job and len(ways) != 1:
-        raise ValueError(f"{spec.name} is told where objects are: expected one of --box, --detector and --job")
+        raise ValueError(f"{spec.name} needs to know where objects are: expected one of --box, --detector and --job")
     if asked.box:
         checked_boxes(np.array([asked.box]))
     if asked.every < 1:
