@@ -32,7 +32,7 @@ from models.labels.carfusion import read_converted, read_raw
 from models.labels.kitti3d import read_kitti3d
 from models.labels.pascal3d import read_pascal3d
 from models.labels.views import LabelledVehicle, objects_of
-from models.metrics.figures import HIDDEN_COUNTS, TITLES, draw_all
+from models.metrics.figures import HIDDEN_COUNTS, TITLES, plot_all
 from models.metrics.hidden_keypoints import VISIBLE, Scored, correspondences, joined, with_baseline
 from models.occlusion_net import SPEC
 from models.occlusion_net.data import CAR_RENDER, COMPOSED, RenderedViews, as_sample
@@ -229,7 +229,7 @@ def _report(given: argparse.Namespace) -> None:
     scored, noisy = (_rendered if given.crops else _labelled)(network, baseline, given)
     print("\n".join([*tables(scored), *noise_lines(noisy)]))
     if given.plots:
-        draw_all(scored, noisy, given.plots)
+        plot_all(scored, noisy, given.plots)
         print(f"figures in {given.plots}")
 
 
