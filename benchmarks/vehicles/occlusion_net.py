@@ -129,7 +129,7 @@ def variants(network: OcclusionNet, folder: Path, training: GraphTraining) -> di
     own = OcclusionNetSettings(supervision="truth", edge_weight=1.0)
     found: dict[str, Variant] = {
         _BY_TRUTH: (own, true),
-        "one round": (replace(own, rounds=1), true),
+        "one iteration": (replace(own, iterations=1), true),
         "without 3D": (replace(own, lift=False), true),
         _UNTOLD: (replace(own, supervision="none"), true),
         "trifocal, true cameras": (replace(own, supervision="trifocal"), true),

@@ -105,7 +105,7 @@ def _parts(s: HeadSettings, context_dim: int) -> tuple[nn.Module, ...]:
 
 
 class Decoder(nn.Module):
-    """From one number, zero, or from hints, to the token that has looked at the picture."""
+    """From one number, zero, or from hints, to the token that has attended to the picture."""
 
     def __init__(self, s: HeadSettings, context_dim: int, hints: int) -> None:
         super().__init__()

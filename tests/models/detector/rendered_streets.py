@@ -1,4 +1,4 @@
-"""Drawn streets with COCO labels and as clip-art shards: red cars, blue people, known to the pixel."""
+"""Rendered streets with COCO labels and as clip-art shards: red cars, blue people, known to the pixel."""
 
 import json
 from pathlib import Path
@@ -57,12 +57,12 @@ def write_shards(folder: Path, count: int) -> Path:
     """`count` streets as clip-art shards of two parts, every tenth to validate; the folder."""
     images, objects = [], []
     for number in range(count):
-        image, drawn = street(number)
+        image, objects = street(number)
         scene = f"gate/walt3d/{number}"
         jpeg = cv2.imencode(".png", image)[1].tobytes()
         split = "val" if number % 10 == 9 else "train"
         images.append({"scene_id": scene, "split": split, "image": {"bytes": jpeg, "path": None}})
-        for (category, whole), seen in zip(drawn, visible(drawn), strict=True):
+        for (category, whole), seen in zip(objects, visible(objects), strict=True):
             ys, xs = np.nonzero(whole)
             box = [float(xs.min()), float(ys.min()), float(np.ptp(xs) + 1), float(np.ptp(ys) + 1)]
             objects.append({
