@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common.report import Report, main
-from benchmarks.vehicles.apollo_bodies import clicked, grounded, residuals
 from benchmarks.vehicles.apollo_cars import FOLDER, meshes
+from benchmarks.vehicles.apollo_shapes import clicked, grounded, residuals
 from calibration.camera import edge_to_pixel
 from models.metrics.keypoints import PCK_FRACTION
 from models.synthetic.plans import CropSettings, plan_crops

@@ -37,7 +37,7 @@ _FAR_M = 20.0
 
 @dataclass(frozen=True)
 class GroupLayout:
-    """How the envelope lies in the bodies of a group.
+    """How the envelope lies in the meshes of a group.
 
     roof: sections at the roof's ends, counted from the tail and from the nose. follow: how far the sections follow
     those ends. spine_fraction: height of the spine as a fraction of the roof's. end_fractions: heights where tail and

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.vehicles.apollo_bodies import CAR, clicked, fitted, grounded, residuals
 from benchmarks.vehicles.apollo_cars import FOLDER, meshes
+from benchmarks.vehicles.apollo_shapes import CAR, clicked, fitted, grounded, residuals
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="ApolloCar3D is not beside the repository")
 

@@ -1,4 +1,4 @@
-"""ApolloCar3D's CAD meshes as bodies never seen: where people's clicks lie on them, and how near the car basis comes.
+"""ApolloCar3D's CAD meshes as shapes never seen: where people's clicks lie on them, and how near the car basis comes.
 
 Vehicle frame: x forward, y left, z up, metres, the origin on the ground under the centre.
 """
