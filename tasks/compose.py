@@ -9,6 +9,7 @@ from typing import Any
 import luigi
 import pyarrow.parquet as pq
 
+from pipeline.composition.hidden_fraction import parse_wanted, plain
 from pipeline.composition.manifest import build_manifest
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
@@ -30,7 +31,7 @@ MANIFEST, GALLERY = "clipart_manifest.json", "gallery.html"
 class OfClipArt(Stage):
     """What the two have in common: which data set it is."""
 
-    version = 4
+    version = 5
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")
@@ -176,12 +177,15 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         out = self.folder / self.product
         jobs = gallery_jobs(out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file)
         self.fan_out(write_scenes, jobs, lambda job: job.done, report)
-        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder)
         blocks: list[Any] = self.requires()
-        manifest = build_manifest(self.jobs(blocks[0].settings))
+        composed = blocks[0].settings
+        asked = plain(parse_wanted(composed.hidden_fraction))
+        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder, asked=asked)
+        manifest = build_manifest(self.jobs(composed))
         write_json(out / MANIFEST, manifest)
         self.tell_where()
-        return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}"
+        short = f"; fell short: {manifest['shortfall']}" if manifest["shortfall"] else ""
+        return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}{short}"
 
     def tell_where(self) -> None:
         """What the user came for."""

@@ -143,7 +143,7 @@ def cpu_ms(work: Callable[[], object], repeats: int) -> float:
 def settings_for(objects: int, cache: bool) -> ComposeSettings:
     """Scenes of exactly so many objects."""
     return ComposeSettings(
-        objects_min=objects, objects_max=objects, objects_mean=objects, clearance_m=0.2, clearance_share=0.0,
+        objects_min=objects, objects_max=objects, objects_mean=objects,
         sprite_cache_mb=256 if cache else 0,
     )  # fmt: skip
 

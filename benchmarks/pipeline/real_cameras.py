@@ -19,6 +19,7 @@ from defusedxml import ElementTree
 from benchmarks.common.job import MANIFESTS, clipart_dir, frame_size_hw, run
 from benchmarks.common.report import Bar, Report, main
 from data_manifest import load_camera
+from pipeline.composition.hidden_fraction import hidden_fraction, partly_hidden
 from pipeline.core.boxes import box_iou
 from pipeline.core.storage import read_parts
 
@@ -61,7 +62,7 @@ def yielded(camera_dir: Path) -> dict:
         "tracks": cutouts["track_id"].nunique(),
         "scenes": read_parts(shards / "images", columns=["scene_id"]).num_rows,
         "objects": len(objects),
-        "partly_hidden": float((objects["visible_fraction"] < 1).mean()),
+        "partly_hidden": float(partly_hidden(hidden_fraction(objects["visible_fraction"])).mean()),
     }
 
 

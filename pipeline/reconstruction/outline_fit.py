@@ -19,6 +19,7 @@ from pipeline.core.tables import KEYPOINT_STATES, RECONSTRUCTED, matrix
 from pipeline.reconstruction.headings import Headings, HeadingSettings, find_headings
 from pipeline.reconstruction.shape_priors import KINDS_OF, states_alone
 from pipeline.reconstruction.support_function import DIRECTIONS, Fit, HullModel, Targets, outline_of_mask
+from pipeline.reconstruction.uncertainty import footprint_of, ground_covariance
 
 Progress = Callable[[int, int], None]
 _BATCH = 1024  # outlines fitted at a time: bounds the memory
@@ -235,6 +236,8 @@ def _table(cutouts: pa.Table, fitter: _OutlineFitter, kind: np.ndarray, fit: Fit
     poses = [plane.pose(p[:2], p[2]) for p in fit.parameters]
     R, t = np.stack([R for R, _ in poses]), np.stack([t for _, t in poses])
     points = np.stack([fitter.kinds[k].keypoints for k in kind]) * dims[:, None]
+    covariance = ground_covariance(fitter.category, fit.covariance[:, :3, :3], t, camera, plane)
+    outlines = [footprint_of(fitter.kinds[k].points * size) for k, size in zip(kind, dims, strict=True)]
     points_cam = np.einsum("nij,nkj->nki", R, points) + t[:, None]
     pixels = camera.project(points_cam)
     states = states_alone(fitter.category, points, -np.einsum("nji,nj->ni", R, t), pixels, camera.size_hw)
@@ -251,6 +254,8 @@ def _table(cutouts: pa.Table, fitter: _OutlineFitter, kind: np.ndarray, fit: Fit
         "R": R.reshape(count, 9).tolist(),
         "t": t.tolist(),
         "dims_lwh_m": dims.tolist(),
+        "footprint_m": [outline.ravel().tolist() for outline in outlines],
+        "ground_cov": covariance.reshape(count, 9).tolist(),
         "fit_residual_px": fit.distance_px,
         "fit_ok": [reason is None for reason in refusals],
         "refusal": refusals,

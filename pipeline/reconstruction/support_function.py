@@ -75,17 +75,22 @@ class Targets:
 
 @dataclass(frozen=True)
 class Fit:
-    """Parameters (H, 6), cost (H,), the outline's root mean square distance (H,) in pixels, and how sure (H, 6): the
-    standard deviation of each parameter."""
+    """Parameters (H, 6), cost (H,), the outline's root mean square distance (H,) in pixels, and how sure (H, 6, 6): the
+    covariance of the parameters."""
 
     parameters: np.ndarray
     cost: np.ndarray
     distance_px: np.ndarray
-    sigma: np.ndarray
+    covariance: np.ndarray
+
+    @property
+    def sigma(self) -> np.ndarray:
+        """(H, 6) the standard deviation of each parameter."""
+        return np.sqrt(np.einsum("hii->hi", self.covariance))
 
     def at(self, rows: np.ndarray) -> Fit:
         """Some of them."""
-        return Fit(self.parameters[rows], self.cost[rows], self.distance_px[rows], self.sigma[rows])
+        return Fit(self.parameters[rows], self.cost[rows], self.distance_px[rows], self.covariance[rows])
 
     @staticmethod
     def concat(fits: Sequence[Fit]) -> Fit:
@@ -130,8 +135,7 @@ class HullModel:
         residual, cost = self._cost(targets, start)
         (current, residual), cost = minimise(propose, take, (start, residual), cost, _DAMPING, rounds)
         normal, _ = self._normal(targets, current, residual)
-        sigma = np.sqrt(np.einsum("hii->hi", np.linalg.inv(normal)))
-        return Fit(current, cost, np.sqrt((residual**2).mean(axis=1)), sigma)
+        return Fit(current, cost, np.sqrt((residual**2).mean(axis=1)), np.linalg.inv(normal))
 
     def _cost(self, targets: Targets, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Outline distances (H, D) in pixels, and the cost (H,): Cauchy's, so that a lost part does not drag."""

@@ -31,6 +31,16 @@ _UNDECLARED = {
     "core": {"rpc_connect_timeout", "rpc_retry_attempts", "rpc_retry_wait", "rpc_log_retries", "autoload_range"},
     "logging": None,
 }
+# Settings of an earlier version, by task, and what says the same now.
+_REPLACED = {
+    "ComposeShards": {
+        "clearance_m": "crossing_probability",
+        "clearance_share": "crossing_probability",
+        "occlusion_share": "hidden_fraction",
+        "min_hidden": "hidden_fraction",
+        "max_hidden": "hidden_fraction",
+    }
+}
 
 
 class walt3d(luigi.Config):
@@ -65,7 +75,11 @@ def choose_scheduler() -> None:
 
 
 def check() -> None:
-    """Raise ValueError for the first section or key of luigi.cfg that nothing reads."""
+    """Raise ValueError for the first section or key of luigi.cfg that nothing reads, or option that was replaced."""
+    for argument in sys.argv[1:]:
+        task, _, option = argument.removeprefix("--").partition("=")[0].partition("-")
+        if new := _REPLACED.get(task, {}).get(option.replace("-", "_")):
+            raise ValueError(f"--{task}-{option} is no more; say --{task}-{new.replace('_', '-')}, see --help")
     known = {family: _keys(family) for family in Register.task_names()}
     for path in (CONFIGURATION, Path(os.environ.get("LUIGI_CONFIG_PATH", ""))):
         if path.is_file():
@@ -98,6 +112,10 @@ def _check_sections(path: Path, known: dict[str, set[str]]) -> None:
 
 def _check_keys(path: str, section: str, keys: set[str], known: set[str]) -> None:
     for key in sorted(keys):
+        if new := _REPLACED.get(section, {}).get(key.replace("-", "_")):
+            raise ValueError(
+                f"{path}: [{section}] {key} is no more; say {new}, see `luigi --module tasks {section} --help`"
+            )
         if key not in known and key.replace("-", "_") not in known:
             raise ValueError(f"{path}: [{section}] has no key {key!r}{_guess(key, known)}")
 

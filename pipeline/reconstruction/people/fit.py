@@ -24,6 +24,7 @@ from pipeline.reconstruction.people.ground_contact import BodyPose, Ground, abou
 from pipeline.reconstruction.people.solver import PeopleEvidence, PeopleSolver, per_track, supports
 from pipeline.reconstruction.people.types import PeopleFits, PeopleFitSettings, PeopleSeen
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
+from pipeline.reconstruction.uncertainty import footprint_of
 
 __all__ = ["PeopleFitSettings", "PeopleFits", "PeopleSeen", "fit_people"]
 
@@ -33,6 +34,8 @@ _MOST = 2.0  # a network's shape coefficients beyond are not to be built on
 _MOST_LEAN = 0.3
 _CONTRADICTION = 3.0  # standard deviations between a network's facing and motion's
 _FAR_PX = 1e6
+_SAMPLES = 12.0  # an outline tells as much as so many independent numbers
+_HEIGHT_SIGMA = 0.03  # how far one observation's height is from its track's, shares
 
 
 def fit_people(
@@ -191,15 +194,48 @@ class _Block:
         fits.height_m[rows] = standing_height(body, pose.beta)
         off = supports(ground.project(vertices))[0] - evidence.support
         fits.residual_px[rows] = off.square().mean(dim=1).sqrt().numpy()
+        fits.covariance[rows] = self._covariance(vertices, joints[:, 0], evidence, ground)
         self._write_extent(ground.to_camera(vertices).numpy(), fits)
         fits.refusal[rows] = self._judged(fits)
 
     def _write_extent(self, vertices: np.ndarray, fits: PeopleFits) -> None:
         """How large bodies (M, V, 3), camera frame, are in their own frames and in the image, where the lens counts."""
         rows = self.rows
-        fits.dims_lwh_m[rows] = np.ptp((vertices - fits.t[rows, None]) @ fits.R[rows], axis=1)
+        own = (vertices - fits.t[rows, None]) @ fits.R[rows]
+        fits.dims_lwh_m[rows] = np.ptp(own, axis=1)
+        for row, points in zip(rows, own, strict=True):
+            fits.footprint[row] = footprint_of(points)
         pixels = pixel_to_edge(self.camera.project(vertices))
         fits.box_xywh[rows] = np.concatenate([pixels.min(axis=1), np.ptp(pixels, axis=1)], axis=1)
+
+    def _covariance(self, world: Tensor, pelvis: Tensor, evidence: PeopleEvidence, ground: Ground) -> np.ndarray:
+        """(M, 3, 3) of place and yaw of bodies (M, V, 3), world frame, from the normal equations of their outlines.
+
+        The outline moves as its farthest points do: with the place, with a turn about the pelvis, and with the height,
+        which the other observations of the track tell as well. Motion and the network tell the heading.
+        """
+        s, (support, which) = self.settings, supports(ground.project(world))
+        points = torch.gather(world, 1, which[..., None].expand(-1, -1, 3))  # (M, S, 3)
+        offset = points - pelvis[:, None]
+        zero = torch.zeros_like(offset[..., 0])
+        moves = [
+            torch.stack([zero + 1, zero, zero], dim=-1),
+            torch.stack([zero, zero + 1, zero], dim=-1),
+            torch.stack([-offset[..., 1], offset[..., 0], zero], dim=-1),
+            torch.stack([zero, zero, points[..., 2]], dim=-1),
+        ]
+        directions = torch.from_numpy(DIRECTIONS)
+        here = ground.project(points)
+        step = 1e-3
+        slopes = [((ground.project(points + step * m) - here) / step * directions).sum(dim=-1) for m in moves]
+        jacobian = torch.stack(slopes, dim=-1)  # (M, S, 4)
+        residual = (support - evidence.support) / evidence.noise_px[:, None]
+        weight = _SAMPLES / len(DIRECTIONS) / evidence.noise_px[:, None] ** 2 / (1 + (residual / s.kernel) ** 2)
+        normal = torch.einsum("msi,ms,msj->mij", jacobian, weight.double(), jacobian)
+        heading = evidence.heading_weight.double() + s.turn_sigma_rad**-2
+        normal[:, 2, 2] += heading
+        normal[:, 3, 3] += _HEIGHT_SIGMA**-2
+        return torch.linalg.inv(normal)[:, :3, :3].numpy()
 
     def _judged(self, fits: PeopleFits) -> np.ndarray:
         """(M,) why each fit is refused, "" where it is not."""

@@ -25,6 +25,7 @@ from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined
 from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen, RegressedPeople
 from pipeline.reconstruction.rows import Progress, liftable, row_of, tracks_of
+from pipeline.reconstruction.uncertainty import ground_covariance
 
 if TYPE_CHECKING:
     from models.body_model import Body
@@ -129,8 +130,9 @@ def fit_people_rows(
     sure = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)
     sure = np.where(people.score > 0, people.score, sure[:, None])
     rows = table.to_pylist()
+    covariance = ground_covariance(outlined.category, fits.covariance, fits.t, camera, plane)
     for i in np.flatnonzero(held).tolist():
-        rows[i] |= row_of(outlined.category, fits, i, camera, sure[i])
+        rows[i] |= row_of(outlined.category, fits, i, camera, sure[i], fits.footprint[i], covariance[i])
         rows[i] |= {
             "body_model": body.name,
             "smpl_theta": fits.theta[i].ravel().tolist(),

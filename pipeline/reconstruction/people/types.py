@@ -126,7 +126,8 @@ class PeopleFits:
     (N, 10), the track's, transl (N, 3) as smplx has it; R (N, 3, 3) and t (N, 3), the ground point under the pelvis, x
     forward; dims_lwh_m (N, 3) of the posed body; height_m (N,) standing, the track's; keypoints_3d (N, 17, 3), camera
     frame; box_xywh (N, 4) of the body in the image, edges; residual_px (N,) root mean square distance of the outlines;
-    refusal (N,), a word or "".
+    covariance (N, 3, 3) of world x, y and yaw; footprint (N,) of (C, 2) outlines on the ground in the body's frame,
+    None where refused; refusal (N,), a word or "".
     """
 
     theta: np.ndarray
@@ -139,6 +140,8 @@ class PeopleFits:
     keypoints_3d: np.ndarray
     box_xywh: np.ndarray
     residual_px: np.ndarray
+    covariance: np.ndarray
+    footprint: np.ndarray
     refusal: np.ndarray
 
     @staticmethod
@@ -147,9 +150,10 @@ class PeopleFits:
         shapes: dict[str, tuple[int, ...]] = {
             "theta": (len(SMPL_24), 3), "beta": (10,), "transl": (3,), "R": (3, 3), "t": (3,), "dims_lwh_m": (3,),
             "height_m": (), "keypoints_3d": (len(COCO_17), 3), "box_xywh": (4,), "residual_px": (),
+            "covariance": (3, 3),
         }  # fmt: skip
         empty = {name: np.full((len(refusal), *shape), np.nan) for name, shape in shapes.items()}
-        return PeopleFits(**empty, refusal=refusal)
+        return PeopleFits(**empty, footprint=np.full(len(refusal), None, object), refusal=refusal)
 
     @property
     def ok(self) -> np.ndarray:

@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.body_model import load_body
-from pipeline.composition.geometry import SceneGeometry, depth_png
 from pipeline.composition.manifest import build_manifest
-from pipeline.composition.meshes import solid_of
+from pipeline.composition.meshes import SceneGeometry, depth_png, solid_of
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core import masks
