@@ -43,7 +43,7 @@ _SHARDS, _TEST_SHARDS = "pipeline/composition/shards.py", "tests/pipeline/compos
 # What a shard says of its scenes.
 _OF_SHARDS = (
     Fault("painted_near_to_far", "the nearest object is painted first", _SHARDS,
-          "sprites[::-1])", "sprites)", _TEST_SHARDS),
+          "sprites[::-1], shades(things)[::-1])", "sprites, shades(things))", _TEST_SHARDS),
     Fault("plane_below", "the ground plane's normal points down", _SHARDS,
           "*job.plane.n.tolist()", "*(-job.plane.n).tolist()", _TEST_SHARDS),
     Fault("K_transposed", "a scene's K is transposed", _SHARDS,
@@ -75,7 +75,7 @@ _OF_SHARDS = (
 # How scenes' parts are found in frames.
 _OF_STAGES = (
     Fault("mean_for_median", "the background is the frames' mean", "pipeline/background.py",
-          "return median(lambda: held, len(held))", "return np.mean(held, axis=0).astype(np.uint8)",
+          "return median(lambda: kept, len(kept))", "return np.mean(kept, axis=0).astype(np.uint8)",
           "tests/pipeline/test_background.py", quick=True),
     Fault("suppression_inverted", "boxes are suppressed where they overlap little", "pipeline/detection/onnx.py",
           "settings.min_score, self.settings.nms_iou", "settings.min_score, 1 - self.settings.nms_iou",
@@ -83,8 +83,8 @@ _OF_STAGES = (
     Fault("overlap_inverted", "tracks go on where boxes overlap little", "pipeline/tracking/kalman.py",
           "minimum_iou_threshold=settings.min_iou,\n", "minimum_iou_threshold=1 - settings.min_iou,\n",
           "tests/pipeline/tracking/test_track.py"),
-    Fault("truncated_accepted", "what touches the border is cut out", "pipeline/mining/filter.py",
-          '"border", cut)', '"border", cut & False)', "tests/pipeline/mining/test_filter.py"),
+    Fault("truncated_accepted", "what touches the border is accepted", "pipeline/mining/filter.py",
+          '"border", truncated)', '"border", truncated & False)', "tests/pipeline/mining/test_filter.py"),
     Fault("nearer_is_occluded", "the nearer of two is taken for the occluded one", "pipeline/mining/occlusion.py",
           "bottom[pairs[:, 1]] > bottom[pairs[:, 0]] - 2", "bottom[pairs[:, 1]] < bottom[pairs[:, 0]] + 2",
           "tests/pipeline/mining/test_filter.py"),

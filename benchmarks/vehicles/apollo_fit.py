@@ -32,7 +32,7 @@ from pipeline.reconstruction.vehicles.fit import VehicleFitSettings, VehiclesSee
 MIN_POINTS = 5
 # Clicks are off, and cars differ from every basis, by more than a network's keypoints from the fleet's.
 # Without a size the distance is uncertain by about 5 %, and that alone refuses none here.
-SETTINGS = VehicleFitSettings(noise_px=2.0, model_noise_m=0.05, max_position_sigma_share=0.1)
+SETTINGS = VehicleFitSettings(noise_px=2.0, model_noise_m=0.05, max_position_sigma_fraction=0.1)
 
 
 def sized(basis: ShapeBasis, dims: np.ndarray, sigma_m: float = 0.02) -> ShapeBasis:

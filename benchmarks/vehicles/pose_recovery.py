@@ -100,7 +100,7 @@ def measure(tracks: int, in_span: bool, noise_px: float, missing: int) -> dict:
     """One row of the table."""
     bases = load_bases()
     settings = VehicleFitSettings(
-        noise_px=max(noise_px, 0.05), noise_share=0.0, model_noise_m=0.0 if in_span else 0.02
+        noise_px=max(noise_px, 0.05), noise_fraction=0.0, model_noise_m=0.0 if in_span else 0.02
     )  # fmt: skip
     rows = []
     for track in range(tracks):

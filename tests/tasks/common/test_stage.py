@@ -74,6 +74,12 @@ def probes(house, monkeypatch):
     return run
 
 
+def test_what_only_shows_makes_nothing_downstream_anew(probes, monkeypatch):
+    monkeypatch.setattr(ProbeFirst, "shows_only", True)
+    assert probes() == [0, 1, 2, "second"]
+    assert probes(word="b") == [0, 1, 2]
+
+
 def test_an_unchanged_stage_is_never_rewritten(probes, house):
     assert probes() == [0, 1, 2, "second"]
     before = {p: p.stat().st_mtime_ns for p in house.data.rglob("*")}
