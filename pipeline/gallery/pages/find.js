@@ -16,7 +16,7 @@ const anyObject = () => !find.classes.size && find.least === 0 && find.most === 
 
 /* By name of an order: its label, and a number of a scene's passing objects, the largest first. */
 const ORDERS = {
-  hidden: ["most objects hidden by over 10 %", (found) => count(found, (thing) => things.hidden[thing] > HIDDEN) + sum(found) / 1e6],
+  hidden: ["most objects hidden", (found) => count(found, (thing) => things.hidden[thing] > HIDDEN) + sum(found) / 1e6],
   most: ["greatest hidden fraction", (found) => found.reduce((most, thing) => Math.max(most, things.hidden[thing]), -1)],
   mean: ["hidden fraction on average", (found) => sum(found) / Math.max(found.length, 1)],
   count: ["most objects", (found) => found.length],
