@@ -74,7 +74,7 @@ def relit(sprite: PaintedCutout, gain: np.ndarray | None) -> PaintedCutout:
         return sprite
     colour, place = sprite.colour
     # Multiplied by alpha as it is, no colour may exceed alpha.
-    lit = cv2.min(cv2.multiply(colour, (*gain.tolist(), 1.0)), cv2.bitwise_not(sprite.through))
+    lit = cv2.min(cv2.transform(colour, np.diag(gain).astype(np.float32)), cv2.bitwise_not(sprite.through))
     return replace(sprite, colour=(lit, place))
 
 
