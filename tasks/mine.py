@@ -49,7 +49,7 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Judge every detection, then cut the accepted ones out of their frames."""
 
-    version = 3
+    version = 4
     outputs = (
         f"{BACKDROP}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
         f"{EMPTY_FRAMES}/*.npy", ACCEPTED, REFUSED, OCCLUDERS, REPORT, SHEET_OF_NONE,

@@ -37,7 +37,7 @@ from tasks.track import TRACKS
 RECONSTRUCTED = "reconstructed"
 # Not asked of models.body_model, which would load torch wherever tasks are listed.
 FREE_BODY = Path(models.__file__).parent / "body_model" / "anny.npz"
-_PIXELS = {"sprite", "sprite_xy", "shadow", "shadow_xy"}
+_PIXELS = {"sprite", "sprite_xy", "shadow", "shadow_xy", "halo"}
 
 
 @dataclass(frozen=True)

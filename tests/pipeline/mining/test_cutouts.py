@@ -19,7 +19,7 @@ from pipeline.core.tables import FRAMES, TRACKS, to_table
 from pipeline.mining import cutouts
 from pipeline.mining.background_evidence import BackdropJob, backdrop_shard, bare_pixels, edge_share
 from pipeline.mining.cast_shadows import ShadowSettings, cast_shadow
-from pipeline.mining.cutouts import EDGE_PX, CutJob, CutoutSettings, cut_shard, exact, matte, sprite
+from pipeline.mining.cutouts import EDGE_PX, CutJob, CutoutSettings, cut_shard, exact, halo, matte, sprite
 
 HW = (240, 320)
 CAMERA = Camera(np.array([[300.0, 0, 159.5], [0, 300.0, 119.5], [0, 0, 1]]), HW)
@@ -277,3 +277,57 @@ def test_an_outline_that_follows_the_background_is_told_from_one_that_crosses_it
 def test_a_background_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="run MedianBackground"):
         Relit(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), [])
+
+
+def test_a_sharpened_edge_comes_back_with_the_halo_and_the_ground_stays_without_one() -> None:
+    background, truth = street(), coverage()
+    plain = paint(background, truth, np.array([20.0, 20.0, 20.0]))
+    sharpened = np.clip(plain + 0.8 * (plain - cv2.GaussianBlur(plain, (0, 0), 1.5)), 0, 255)
+    ground = np.hypot(*(np.mgrid[: HW[0], : HW[1]] - np.array([CENTRE[1], CENTRE[0]])[:, None, None])) > RADIUS + 8
+    sharpened[ground] = background[ground]
+    scene = relit(sharpened, background, truth >= 0.5)
+    image, box = sprite(scene, scene.placed[0], None)
+    x, y, w, h = box
+    added = halo(scene, scene.placed[0], None, image).astype(float) - 128
+    with_halo = background.copy()
+    with_halo[y : y + h, x : x + w] += added
+    outside = (truth == 0) & ~ground
+    error = [np.abs(pasted(image, box, under) - sharpened)[outside].mean() for under in (background, with_halo)]
+    assert error[0] > 4 and error[1] < 0.4 * error[0]
+    assert (added[(truth >= 0.5)[y : y + h, x : x + w]] == 0).all()
+    assert np.abs(added[0]).max() == 0, "a halo ends before its box does"
+
+
+def test_noise_alone_makes_no_halo() -> None:
+    background, truth = street(), coverage()
+    noisy = paint(background, truth) + np.random.default_rng(3).normal(0, 2.0, (*HW, 3))
+    scene = relit(noisy, background, truth >= 0.5)
+    image, _ = sprite(scene, scene.placed[0], None)
+    added = halo(scene, scene.placed[0], None, image).astype(float) - 128
+    assert np.abs(added[image[..., 3] == 0]).mean() < 1.0
+
+
+def test_a_shadow_fades_as_it_was_seen_to_and_has_no_edge() -> None:
+    background, truth = street(), coverage()
+    y, x = np.mgrid[: HW[0], : HW[1]]
+    away = np.hypot((x - CENTRE[0]) / 1.6, y - CENTRE[1] - RADIUS)
+    left = 1 - 0.3 * np.exp(-((away / 14) ** 2))
+    scene = relit(paint(background * left[..., None], truth), background, truth >= 0.5)
+    found = cast_shadow(scene, scene.placed[0], np.array([60.0, 50.0]), ShadowSettings())
+    assert found is not None
+    kept = found.over((0, 0, HW[1], HW[0]))
+    ground = (truth == 0) & (y > CENTRE[1])
+    assert np.abs(kept - left)[ground].max() < 0.07
+    steps = np.abs(np.diff(kept, axis=0))[ground[1:]]
+    assert steps.max() < 0.045, "the shadow ends in a line"
+
+
+def test_the_faint_dark_at_the_foot_is_kept_where_nothing_is_dark_enough_for_a_shadow() -> None:
+    background, truth = street(), coverage()
+    y, x = np.mgrid[: HW[0], : HW[1]]
+    left = 1 - 0.05 * np.exp(-(((np.hypot(x - CENTRE[0], y - CENTRE[1] - RADIUS)) / 10) ** 2))
+    scene = relit(paint(background * left[..., None], truth), background, truth >= 0.5)
+    found = cast_shadow(scene, scene.placed[0], np.array([60.0, 50.0]), ShadowSettings())
+    assert found is not None
+    below = found.over((0, 0, HW[1], HW[0]))[int(CENTRE[1] + RADIUS) + 4, int(CENTRE[0])]
+    assert below == pytest.approx(0.96, abs=0.015)
