@@ -43,7 +43,7 @@ _SHARDS, _TEST_SHARDS = "pipeline/composition/shards.py", "tests/pipeline/compos
 # What a shard says of its scenes.
 _OF_SHARDS = (
     Fault("painted_near_to_far", "the nearest object is painted first", _SHARDS,
-          "sprites[::-1])", "sprites)", _TEST_SHARDS),
+          "sprites[::-1], shades", "sprites, shades", _TEST_SHARDS),
     Fault("plane_below", "the ground plane's normal points down", _SHARDS,
           "*job.plane.n.tolist()", "*(-job.plane.n).tolist()", _TEST_SHARDS),
     Fault("K_transposed", "a scene's K is transposed", _SHARDS,
