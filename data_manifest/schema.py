@@ -257,6 +257,8 @@ class Manifest(Strict):
     buckets: Buckets = "hour"
     classes: Annotated[tuple[Literal["person", "vehicle"], ...], Field(min_length=1)] = ("person", "vehicle")
     detector: DetectorChoice | None = None
+    # By task and key, as luigi.cfg has them; which there are, the tasks know and check.
+    settings: dict[str, dict[str, bool | int | float | str]] = {}
     roi: tuple[Polygon, ...] = ()
     ignore: tuple[Polygon, ...] = ()
 

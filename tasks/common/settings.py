@@ -26,9 +26,11 @@ _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 class Setting(luigi.Parameter):
     """A bool, int, float or str whose mistakes name the task and the key."""
 
-    def __init__(self, kind: type, key: str, default: Any, meaning: str, former: str = "") -> None:
+    def __init__(
+        self, kind: type, key: str, default: Any, meaning: str, former: str = "", *, speed: bool = False
+    ) -> None:
         super().__init__(default=default, description=meaning)
-        self.kind, self.key, self.former = kind, key, former
+        self.kind, self.key, self.default, self.former, self.speed = kind, key, default, former, speed
 
     def parse(self, x: str) -> Any:
         """The value of a text of luigi.cfg or of the command line."""
@@ -116,7 +118,8 @@ def declare(task: type[luigi.Task], settings: type, prefix: str = "") -> None:
         if field.default is dataclasses.MISSING:
             raise TypeError(f"{settings.__name__}.{key}: expected a setting with a default")
         meaning = field.metadata.get("help", "")
-        parameter = Setting(kind, f"[{task.__name__}] {key}", field.default, meaning, former.get(key, ""))
+        where, speed = f"[{task.__name__}] {key}", field.metadata.get("speed", False)
+        parameter = Setting(kind, where, field.default, meaning, former.get(key, ""), speed=speed)
         setattr(task, key, parameter)
         parameter.__set_name__(task, key)
 

@@ -109,6 +109,25 @@ def test_the_users_luigi_cfg_overrides_the_repositorys(house):
     refused(house.luigi("MedianBackground", "--camera", "gate"), "many")
 
 
+def test_a_cameras_settings_come_before_luigi_cfg_and_after_the_command_line(house):
+    house.video(settings={"MedianBackground": {"max_frames": 7}})
+    (house.folder / "luigi.cfg").write_text("[MedianBackground]\nmax_frames = 5\n")
+
+    def used():
+        record = json.loads((house.data / "gate/.stages/MedianBackground.json").read_text())
+        return record["made_of"]["MedianBackground"]["settings"]["max_frames"]
+
+    assert house.luigi("ShowCalibration", "--camera", "gate")[0] == 0 and used() == 7
+    asked = ("ShowCalibration", "--camera", "gate", "--MedianBackground-max-frames", "9")
+    refused(house.luigi(*asked), "MedianBackground max_frames: found 7, asked for 9", "--MedianBackground-redo")
+    assert used() == 7
+    assert house.luigi(*asked, "--MedianBackground-redo")[0] == 0 and used() == 9
+    refused(house.luigi("ShowCalibration", "--camera", "gate"), "found 9, asked for 7", "gate.yaml")
+    assert house.luigi("MedianBackground", "--camera", "gate", "--max-frames", "9")[0] == 0 and used() == 9
+    house.video(settings={"MedianBackgrund": {"max_frames": 7}})
+    refused(house.luigi("IngestFrames", "--camera", "gate"), "settings.MedianBackgrund: no such task")
+
+
 def test_a_truncated_video_fails_unless_allowed(house):
     path = house.video(count=120)
     data = path.read_bytes()
