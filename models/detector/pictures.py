@@ -37,7 +37,7 @@ _LEAST_SEEN = 0.05  # what is hidden more is no example of anything, fraction of
 class Label:
     """One object: number of its class in CLASSES, the crop (h, w) bool of its mask at xy, the box of all of it.
 
-    box_xywh, px in COCO edges, may leave the picture. hidden: share of the object that others hide; NaN unknown.
+    box_xywh, px in COCO edges, may leave the picture. hidden: fraction of the object that others hide; NaN unknown.
     """
 
     number: int
