@@ -80,7 +80,7 @@ def _hidden_fractions(objects: pa.Table, asked: Mapping[str, Sequence[float]]) -
 
 
 def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.0f} %"
+    return f"{100 * fraction:.0f}\u00a0%"
 
 
 def _depth(objects: pa.Table) -> Chart:
