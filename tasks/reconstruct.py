@@ -138,7 +138,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
 
 
 class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
-    """People as bodies that stand on the ground, from a network's and refined to what is seen; else as hulls."""
+    """People as body meshes that stand on the ground, from a network's and refined to what is seen; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/people-00000.parquet",)
     version = 4
@@ -166,7 +166,7 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
     def place(
         self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
     ) -> tuple[pa.Table, str]:
-        """By outline first; then by bodies, where they fit."""
+        """By outline first; then by body meshes, where they fit."""
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
         metric = settings.metric
         pose = load_pose(metric.pose_model, metric.pose_checkpoint) if metric.bodies else None
@@ -183,4 +183,4 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         found = metric_people.regress(outlined.cutouts, frames, self.folder, camera, network, facing, pose)
         body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
         table = metric_people.fit_people_rows(outlined, found, camera, plane, body, prior, metric)
-        return table, f", {len(table) - table['smpl_theta'].null_count} by their bodies"
+        return table, f", {len(table) - table['smpl_theta'].null_count} by body meshes"

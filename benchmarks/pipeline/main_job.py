@@ -18,7 +18,7 @@ from pipeline.core.storage import read_parts
 
 
 def product(camera_dir: Path) -> dict:
-    """What the job made: cutouts, scenes, objects a scene, the share of objects partly hidden."""
+    """What the job made: cutouts, scenes, objects a scene, the fraction of objects partly hidden."""
     shards = clipart_dir(camera_dir, "walt3d")
     objects = read_parts(shards / "objects", columns=["visible_fraction"]).to_pandas()
     scenes = read_parts(shards / "images", columns=["scene_id"]).num_rows

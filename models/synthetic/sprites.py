@@ -16,7 +16,7 @@ from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from pipeline.core.mesh import Lamp, Mesh, blocked, cast, scene_of
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import Vehicle
-from pipeline.simulate.world.illumination import Light, light_at
+from pipeline.simulate.world.illumination import Illumination, illumination_at
 from pipeline.simulate.world.stage import dot, fresnel, reflected, surface, unit
 from pipeline.simulate.world.texture import cell_noise, fractal
 
@@ -100,11 +100,11 @@ def sample_place(rng: np.random.Generator, reach_m: float) -> Placed:
     return Placed(camera, plane, np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]]), plane.to_world(ground))
 
 
-def sample_illumination(rng: np.random.Generator) -> Light:
+def sample_illumination(rng: np.random.Generator) -> Illumination:
     """Sun and sky of some moment somewhere: mostly by day, one in eight at dusk or dark."""
     hour = rng.uniform(7, 19) if rng.uniform() < 0.875 else rng.uniform(19, 22)
     moment = datetime(2024, int(rng.integers(1, 13)), 15, int(hour), int(60 * (hour % 1)))
-    illumination = light_at(moment, rng.uniform(20, 58), rng.uniform(0, 360), float(rng.beta(0.6, 0.8)))
+    illumination = illumination_at(moment, rng.uniform(20, 58), rng.uniform(0, 360), float(rng.beta(0.6, 0.8)))
     return replace(illumination, exposure=illumination.exposure * np.exp(rng.normal(0, 0.25)))
 
 
@@ -132,7 +132,7 @@ def render_sprite(
     mesh: Mesh,
     keypoints: np.ndarray,
     place: Placed,
-    illumination: Light,
+    illumination: Illumination,
     rng: np.random.Generator,
 ) -> Sprite:
     """Render a mesh, metres in the object's frame, with its keypoints (12, 3) or (0, 3)."""
@@ -213,7 +213,7 @@ def _texture(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return dirt[:, None]
 
 
-def _glow(lamp: np.ndarray, illumination: Light, rng: np.random.Generator) -> np.ndarray:
+def _glow(lamp: np.ndarray, illumination: Illumination, rng: np.random.Generator) -> np.ndarray:
     """(N, 3) emission of the vehicle's own lamps, each kind on or off."""
     power = rng.uniform(0.6, 3.0)
     on = {

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from pipeline.composition.pairs import PairTables
 from pipeline.composition.pool import NEITHER, SPLITS, TRAIN, Pool
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import COLUMNS_VERSION, ShardJob, pair_tables
-from pipeline.core.storage import sha256_of
+from pipeline.core.storage import mark_of, sha256_of
 from pipeline.core.tables import CATEGORY_IDS
 
 # A bucket with fewer cutouts of a category, to train with, can hide few of it.
@@ -36,19 +36,30 @@ _THIN = 30
 _SHORT, _OVERUSED = 0.05, 0.1
 
 
-def build_manifest(jobs: Sequence[ShardJob]) -> dict:
-    """What the finished shards hold: counts, statistics, settings and their hash, the version of the columns."""
-    job, scenes = jobs[0], sum(j.scenes for j in jobs)
-    identity = {
-        "camera": job.camera_id,
-        "mode": job.mode,
-        "seed": job.seed,
-        "columns_version": COLUMNS_VERSION,
-        "settings": {k: v for k, v in asdict(job.settings).items() if k != "sprite_cache_mb"},
-        "shards": len(jobs),
-        "scenes": scenes,
+def of_one_data_set(jobs: Sequence[ShardJob]) -> list[ShardJob]:
+    """The jobs of all its shards with the data set's hash: of its settings, and of every file that it is made from."""
+    job = jobs[0]
+    read = [job.camera_dir / kind for kind in ("background", "cutouts", "empty_frames", "reconstructed")]
+    files = sorted(path for folder in read for path in folder.glob("*.*") if not path.name.startswith("."))
+    content = {
+        **_identity(jobs),
+        "made_from": {str(path.relative_to(job.camera_dir)): sha256_of(path) for path in files},
+        "body": sha256_of(job.body_file) if job.body_file else None,
+        "camera_and_plane": [job.camera.K.tolist(), job.camera.distortion.tolist(), job.plane.n.tolist(), job.plane.d],
     }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return [replace(one, data_set=digest) for one in jobs]
+
+
+def build_manifest(jobs: Sequence[ShardJob]) -> dict:
+    """What the finished shards hold: counts, statistics, settings, the version of the columns, the data set's hash.
+
+    Raises ValueError for shards that are not of these jobs' data set.
+    """
+    job, scenes = jobs[0], sum(j.scenes for j in jobs)
+    for path in (path for j in jobs for path in j.paths):
+        if mark_of(path) != job.data_set:
+            raise ValueError(f"{path}: was composed of other cutouts or with other settings than asked for now")
     columns = ["scene_id", "category", "visible_fraction", "cutout_id", "track_id"]
     objects = pa.concat_tables([pq.read_table(j.paths[1], columns=columns) for j in jobs])
     images = pa.concat_tables([pq.read_table(j.paths[0], columns=["scene_id", "split", "background"]) for j in jobs])
@@ -58,7 +69,20 @@ def build_manifest(jobs: Sequence[ShardJob]) -> dict:
     aim = _aim(objects, job.settings, tables)
     found |= {"hidden_fraction": aim, "most_used": _most_used(images, objects)}
     told = shortfall(aim, found["most_used"], job.settings.max_use)
-    return {**identity, "hash": digest, "statistics": found, "shortfall": told, "parts": parts}
+    return {**_identity(jobs), "hash": job.data_set, "statistics": found, "shortfall": told, "parts": parts}
+
+
+def _identity(jobs: Sequence[ShardJob]) -> dict:
+    job = jobs[0]
+    return {
+        "camera": job.camera_id,
+        "mode": job.mode,
+        "seed": job.seed,
+        "columns_version": COLUMNS_VERSION,
+        "settings": {k: v for k, v in asdict(job.settings).items() if k != "sprite_cache_mb"},
+        "shards": len(jobs),
+        "scenes": sum(j.scenes for j in jobs),
+    }
 
 
 def _splits(images: pa.Table, pool: Pool) -> dict:

@@ -62,6 +62,7 @@ class ShardJob:
     mode: str = "walt3d"
     settings: ComposeSettings = field(default_factory=ComposeSettings)
     body_file: Path | None = None  # of people's solids, where theirs is not the body that ships
+    data_set: str = ""  # hash that both parts bear
 
     @property
     def name(self) -> str:
@@ -88,8 +89,9 @@ def compose_shard(job: ShardJob) -> tuple[str, str]:
     source.fetch(np.unique(np.concatenate(sampled)))
     scenes = [_compose(job, number, rows, source) for number, rows in enumerate(sampled)]
     images, objects = job.paths
-    write_objects(objects, _objects_table(source.pool, np.concatenate(sampled), [labels for _, labels in scenes]))
-    write_images(images, pa.Table.from_pylist([image for image, _ in scenes], schema=IMAGES))
+    rows = np.concatenate(sampled)
+    write_objects(objects, _objects_table(source.pool, rows, [labels for _, labels in scenes]), job.data_set)
+    write_images(images, pa.Table.from_pylist([image for image, _ in scenes], schema=IMAGES), job.data_set)
     return str(images), str(objects)
 
 

@@ -1,6 +1,6 @@
-"""The shadow an object casts in its frame, as the light it leaves on the empty street.
+"""The shadow an object casts in its frame, as the illumination it leaves on the empty street.
 
-Light is uint8, 255 all of it. Shadows are found against the bucket's background: darker by a near-uniform ratio, of
+It is uint8, 255 all of it. Shadows are found against the bucket's background: darker by a near-uniform ratio, of
 almost the same colour, joined to the object's lower part, and nobody else's.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from pipeline.core import illumination as light
+from pipeline.core import illumination
 from pipeline.core.illumination import Box, PlacedMask, Relit, padded
 
 
@@ -20,26 +20,28 @@ class ShadowSettings:
     """What counts as the cast shadow of an object."""
 
     reach_m: float = field(default=5.0, metadata={"help": "farthest that a shadow is followed from the box, metres"})
-    darkest: float = field(default=0.30, metadata={"help": "least light in a shadow, share"})
-    faintest: float = field(default=0.93, metadata={"help": "a shadow leaves less light than this, share"})
+    darkest: float = field(default=0.30, metadata={"help": "least illumination in a shadow, fraction"})
+    faintest: float = field(default=0.93, metadata={"help": "a shadow leaves less illumination than this, fraction"})
     tint: float = field(default=0.14, metadata={"help": "largest departure of a channel from the mean, ln ratio"})
 
 
 @dataclass(frozen=True)
 class CastShadow:
-    """Light (h, w) uint8 that is left, 255 all, with its top-left pixel in the frame at xy."""
+    """Illumination (h, w) uint8 that is left, 255 all, with its top-left pixel in the frame at xy."""
 
-    light: np.ndarray
+    illumination: np.ndarray
     xy: tuple[int, int]
 
     def over(self, box: Box) -> np.ndarray:
         """(h, w) float32, 0 to 1, of a box of the frame; 1 outside the layer."""
         x, y, w, h = box
-        (left, top), (rows, columns) = self.xy, self.light.shape
+        (left, top), (rows, columns) = self.xy, self.illumination.shape
         whole = np.ones((h, w), np.float32)
         x0, y0, x1, y1 = max(x, left), max(y, top), min(x + w, left + columns), min(y + h, top + rows)
         if x1 > x0 and y1 > y0:
-            whole[y0 - y : y1 - y, x0 - x : x1 - x] = self.light[y0 - top : y1 - top, x0 - left : x1 - left] / 255
+            whole[y0 - y : y1 - y, x0 - x : x1 - x] = (
+                self.illumination[y0 - top : y1 - top, x0 - left : x1 - left] / 255
+            )
         return whole
 
 
@@ -55,13 +57,13 @@ def cast_shadow(relit: Relit, mask: PlacedMask, scale_px: np.ndarray, settings: 
     shadow = _starting_at_mask(shadow, own)
     if shadow.sum() < max(30, 0.03 * mask.crop.sum()):
         return None
-    left = _light(shadow, own, ratio)
+    left = _illumination(shadow, own, ratio)
     return _trimmed(left, (box[0], box[1]))
 
 
 def _darkened(frame: np.ndarray, background: np.ndarray, settings: ShadowSettings) -> tuple[np.ndarray, np.ndarray]:
-    """(h, w) bool of pixels in some shadow, and ln of the light left there."""
-    channels = light.log_ratio(cv2.GaussianBlur(frame, (0, 0), 1.0), cv2.GaussianBlur(background, (0, 0), 1.0))
+    """(h, w) bool of pixels in some shadow, and ln of the illumination left there."""
+    channels = illumination.log_ratio(cv2.GaussianBlur(frame, (0, 0), 1.0), cv2.GaussianBlur(background, (0, 0), 1.0))
     ratio = channels.mean(axis=2)
     tint = np.abs(channels - ratio[..., None]).max(axis=2)
     dark = (ratio < np.log(settings.faintest)) & (ratio > np.log(settings.darkest)) & (tint < settings.tint)
@@ -78,7 +80,7 @@ def _belongs(own: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _starting_at_mask(shadow: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """The pieces that start at the lower half of the mask and reach beyond its blurred edge."""
+    """The parts that start at the lower half of the mask and reach beyond its blurred edge."""
     edge = _dilated(own, 5)
     rows = np.flatnonzero(own.any(axis=1))
     lower = own.copy()
@@ -99,8 +101,8 @@ def _dilated(mask: np.ndarray, size: int) -> np.ndarray:
     return cv2.dilate(mask.astype(np.uint8), _disk(size)).astype(bool)
 
 
-def _light(shadow: np.ndarray, own: np.ndarray, ratio: np.ndarray) -> np.ndarray:
-    """Light (h, w) 0 to 1: smooth within the shadow, carried on under the object, soft towards the sun."""
+def _illumination(shadow: np.ndarray, own: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Illumination (h, w) 0 to 1: smooth within the shadow, carried on under the object, soft towards the sun."""
     known = shadow.astype(np.float32)
     value = np.minimum(ratio, 0) * known
     near = cv2.GaussianBlur(known, (0, 0), 1.2)

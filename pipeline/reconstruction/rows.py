@@ -1,4 +1,4 @@
-"""What metric fits of vehicles and of people share: cutouts looked at in their frames, rows of RECONSTRUCTED."""
+"""What metric fits of vehicles and of people share: cutouts in their frames, rows of RECONSTRUCTED."""
 
 from __future__ import annotations
 

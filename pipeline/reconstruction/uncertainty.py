@@ -1,4 +1,4 @@
-"""What a fitted object takes of the ground, and how sure its place there is.
+"""What a fitted object takes of the ground, and how certain its place there is.
 
 Covariances (N, 3, 3) are of world x and y, metres, and yaw, radians.
 """

@@ -23,6 +23,7 @@ from luigi.configuration import add_config_path, get_config
 from luigi.task_register import Register
 
 from data_manifest import REPOSITORY
+from tasks.common.settings import Setting
 
 CONFIGURATION = Path(__file__).with_name("luigi.cfg").resolve()  # in a repository a link to the file at its top
 HOME = REPOSITORY or Path.cwd()  # what data/ and relative paths of luigi.cfg belong to
@@ -91,7 +92,8 @@ def check() -> None:
 
 
 def _keys(family: str) -> set[str]:
-    return {name for name, _ in Register.get_task_cls(family).get_params()}
+    params = Register.get_task_cls(family).get_params()
+    return {name for name, _ in params} | {one.former for _, one in params if isinstance(one, Setting) and one.former}
 
 
 def _is_ours(family: str) -> bool:

@@ -71,10 +71,10 @@ def fit_vehicle_rows(
     )  # fmt: skip
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
     overlap = _box_overlap(fits, matrix(outlined.cutouts["bbox_xywh"], 4), camera, bases)
-    held = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
+    accepted = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
     rows = table.to_pylist()
     covariance = ground_covariance(outlined.category, fits.covariance, fits.t, camera, plane)
-    for i in np.flatnonzero(held).tolist():
+    for i in np.flatnonzero(accepted).tolist():
         footprint = footprint_of(bases[str(fits.group[i])].mesh(fits.shape[i]))
         rows[i] |= row_of(outlined.category, fits, i, camera, points.score[i], footprint, covariance[i])
         rows[i] |= {"shape": fits.shape[i].tolist(), "shape_basis": str(fits.group[i])}

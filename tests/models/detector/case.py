@@ -1,4 +1,4 @@
-"""Drawn streets as clip-art."""
+"""Rendered streets as clip-art."""
 
 from contract_cases import Case
 from rendered_streets import street, write_shards

@@ -1,4 +1,4 @@
-"""The classifier's word on a camera of cards: one row a detection, whatever the blocks of frames."""
+"""The classifier's predictions for a camera of cards: one row a detection, whatever the blocks of frames."""
 
 import numpy as np
 import pyarrow as pa
