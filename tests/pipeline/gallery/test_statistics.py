@@ -22,7 +22,9 @@ def test_statistics_count_every_object_once(camera):
     assert charts["Uses of a cutout"]["series"][0]["values"] == [3, 1]
     # Of the blue vehicle, 20 x 30 of its 50 x 40 pixels lie behind the red one.
     assert charts["Hidden fraction: vehicle"]["series"] == [{"name": "vehicle", "values": [1, 0, 0, 1, *[0] * 6]}]
-    assert charts["Hidden fraction: vehicle"]["note"] == "50\u00a0% hidden by more than 10\u00a0%, 0\u00a0% by 40\u00a0%"
+    assert (
+        charts["Hidden fraction: vehicle"]["note"] == "50\u00a0% hidden by more than 10\u00a0%, 0\u00a0% by 40\u00a0%"
+    )
     assert all("wanted" not in chart for chart in charts.values())
     assert ("20 %", "partly hidden") in gallery_statistics.facts(images, objects)
 
