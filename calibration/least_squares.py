@@ -18,8 +18,8 @@ Array = Any  # (B,), a number for each problem: NumPy's or torch's
 
 @dataclass(frozen=True)
 class Damping:
-    """first: at the start, in shares of the normal matrix's diagonal; divided by `fall` after a step that lowered the
-    cost, times `rise` after one that did not, and always from `least` to `most`."""
+    """first: at the start, as a fraction of the normal matrix's diagonal; divided by `fall` after a step that lowered
+    the cost, times `rise` after one that did not, and always from `least` to `most`."""
 
     first: float
     fall: float
@@ -34,19 +34,19 @@ def minimise(
     state: State,
     cost: Array,
     damping: Damping,
-    rounds: int,
+    iterations: int,
     *,
     tolerance: float = 0.0,
     xp: Any = np,
 ) -> tuple[State, Array]:
-    """The state after so many rounds, and its costs (B,), which never rise.
+    """The state after so many iterations, and its costs (B,), which never rise.
 
     propose: from a state and a damping (B,) to the state a step further, and its costs (B,). take: of better (B,)
     bool, the proposed state and the present one, the state that has the one where better and else the other. It ends
     early once the last step lowered every cost by less than `tolerance` of it. xp: numpy or torch, as the arrays are.
     """
     raised = xp.full_like(cost, damping.first)
-    for _ in range(rounds):
+    for _ in range(iterations):
         trial, trial_cost = propose(state, raised)
         better = trial_cost < cost
         settled = tolerance and bool((better & (cost - trial_cost < tolerance * (tolerance + cost))).all())

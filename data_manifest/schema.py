@@ -56,7 +56,7 @@ def _clock(value: Any) -> Any:
 
 Number = FiniteFloat
 Positive = Annotated[FiniteFloat, Field(gt=0)]
-Share = Annotated[FiniteFloat, Field(ge=0)]
+NonNegative = Annotated[FiniteFloat, Field(ge=0)]
 Vector3 = tuple[Number, Number, Number]
 Matrix3 = tuple[Vector3, Vector3, Vector3]
 Size = tuple[Annotated[int, Field(ge=16, le=16384)], Annotated[int, Field(ge=16, le=16384)]]
@@ -77,7 +77,7 @@ class SimulatedBucket(Strict):
 
 
 class SimulatedSource(Strict):
-    """A street that the project draws itself (pipeline/simulate)."""
+    """A street that the project renders itself (pipeline/simulate)."""
 
     kind: Literal["simulated"]
     layout: Literal["crossroads", "junction"]
@@ -90,9 +90,9 @@ class SimulatedSource(Strict):
     burst_s: Positive
     fps: Positive = 5.0
     latitude_deg: Annotated[Number, Field(ge=-66, le=66)] = 51.5
-    vehicles_per_minute: Share
-    people_per_minute: Share
-    vehicle_mix: dict[str, Share] = {}
+    vehicles_per_minute: NonNegative
+    people_per_minute: NonNegative
+    vehicle_mix: dict[str, NonNegative] = {}
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92
 
     @field_validator("buckets")
@@ -171,7 +171,7 @@ class WorldCalibration(Strict):
 
 
 class TiltCalibration(Strict):
-    """Focal length, degrees the camera looks below the horizon, its own roll, and its height."""
+    """Focal length, degrees the camera is tilted below the horizon, its own roll, and its height."""
 
     focal_px: Positive
     tilt_deg: Annotated[Number, Field(gt=-45, le=90)]
@@ -257,6 +257,8 @@ class Manifest(Strict):
     buckets: Buckets = "hour"
     classes: Annotated[tuple[Literal["person", "vehicle"], ...], Field(min_length=1)] = ("person", "vehicle")
     detector: DetectorChoice | None = None
+    # By task and key, as luigi.cfg has them; which there are, the tasks know and check.
+    settings: dict[str, dict[str, bool | int | float | str]] = {}
     roi: tuple[Polygon, ...] = ()
     ignore: tuple[Polygon, ...] = ()
 

@@ -15,7 +15,7 @@ from calibration.camera import edge_to_pixel, pixel_to_edge
 INPUT_PX = 128
 GROWN = 1.25  # side of the square, times the longer side of the box
 PERSON_ASPECT = 3 / 4  # width to height of a person's crop: HMR 2.0 leaves out an eighth of the square on both sides
-REACH_CELLS = 4  # the heatmaps go on this many cells beyond the crop, for points that the picture cuts off
+REACH_CELLS = 4  # the heatmaps go on this many cells beyond the crop, for points that the picture truncates
 CELL_PX = 4
 MAP_CELLS = INPUT_PX // CELL_PX + 2 * REACH_CELLS
 

@@ -17,7 +17,7 @@ from pipeline.core.instances import Instances
 if TYPE_CHECKING:
     from calibration.camera import Camera, GroundPlane
 
-_HEAD = 65536  # bytes in which a file says how it was held
+_HEAD = 65536  # bytes in which a file says how the camera was turned
 Detect = Callable[[np.ndarray], Instances]
 
 
@@ -54,7 +54,7 @@ class Frame:
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 BGR of an image file, upright where it says how it was held.
+    """(H, W, 3) uint8 BGR of an image file, upright where it says how the camera was turned.
 
     Raises ValueError, naming it, where there is none to read, or a part of one.
     """

@@ -18,8 +18,8 @@ def check_header(path: Path, model: str, *, remedy: str = "", other: str = "") -
         with safe_open(path, "np") as file:
             config = json.loads((file.metadata() or {}).get("config", "null"))
     except OSError:
-        told = remedy or f"`make train MODEL={model}` writes one"
-        raise ValueError(f"{path}: no such weights file; {told}") from None
+        advice = remedy or f"`make train MODEL={model}` writes one"
+        raise ValueError(f"{path}: no such weights file; {advice}") from None
     except SafetensorError as error:
         raise ValueError(f"{path}: not a safetensors file ({error})") from None
     if not isinstance(config, dict) or config.get("model") != model:

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _launch(asked: argparse.Namespace) -> dict[str, float]:
     spec = find(asked.network, "python -m models.launch matting --help")
     options = TrainOptions(**{option.name: getattr(asked, option.name) for option in dataclasses.fields(TrainOptions)})
-    spec.preset(options)  # a mistake in the options is told before one in the data
+    spec.preset(options)  # a mistake in the options is reported before one in the data
     cameras = [
         OwnCamera(asked.data_root.resolve() / name, name, asked.manifests.resolve())
         for name in options.cameras.split(",")

@@ -63,8 +63,8 @@ class FramePredictor:
 
     def of_frames(self, frames: Sequence[Frame], progress: Progress | None = None) -> list[Instances]:
         """The same of Frames whose objects are known."""
-        if bare := lacking(frames, self.spec.needs):
-            name, column = next(iter(bare.items()))
+        if missing := lacking(frames, self.spec.needs):
+            name, column = next(iter(missing.items()))
             raise ValueError(
                 f"{self.spec.name}: picture {name}: expected {column} of its objects; give boxes or detect"
             )

@@ -1,7 +1,7 @@
 """The picture of the empty street: each pixel's exact median over the frames of a time bucket.
 
 Whatever stands at a place for less than half of the bucket's frames is not in it. Memory is bounded by a setting,
-never by the number of frames: the frames are held strip by strip, or read again for each bit of the answer.
+never by the number of frames: the frames are kept strip by strip, or read again for each bit of the answer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class BackgroundSettings:
         default=0, metadata={"help": "frames of a bucket to use, spread evenly; 0 = all of them, the exact median"}
     )
     memory_mb: int = field(
-        default=400, metadata={"help": "frames held at a time by one process, megabytes", "speed": True}
+        default=400, metadata={"help": "frames in memory at a time in one process, megabytes", "speed": True}
     )
 
 
@@ -113,8 +113,8 @@ def median_background(index: pa.Table, root: Path, bucket: str, settings: Backgr
 
 
 def _strip(reader: FrameReader, ids: list[int], rows: slice) -> np.ndarray:
-    held = [image[rows].copy() for _, image in reader.read(ids)]
-    return median(lambda: held, len(held))
+    kept = [image[rows].copy() for _, image in reader.read(ids)]
+    return median(lambda: kept, len(kept))
 
 
 def _spread_evenly(ids: list[int], most: int) -> list[int]:

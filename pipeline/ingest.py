@@ -1,6 +1,6 @@
 """Index a camera's frames: when each was taken, where it is stored, whether it can be read.
 
-The result is the FRAMES table in time order. Timestamps are UTC; time buckets are read off the camera's local clock.
+The result is the FRAMES table in time order. Timestamps are UTC; time buckets are those of the camera's local clock.
 A sequence is a run of frames without a gap longer than a setting: tracks never cross its ends.
 """
 
@@ -32,8 +32,12 @@ _IMAGES_PER_SHARD = 200
 class IngestSettings:
     """What counts as an unbroken, readable recording."""
 
-    max_unreadable_share: float = field(
-        default=0.05, metadata={"help": "share of frames that may be unreadable before the stage fails, 0 to 1"}
+    max_unreadable_fraction: float = field(
+        default=0.05,
+        metadata={
+            "help": "fraction of frames that may be unreadable before the stage fails, 0 to 1",
+            "formerly": "max_unreadable_share",
+        },
     )
     max_gap_s: float = field(
         default=2.0, metadata={"help": "a longer pause between two frames ends a sequence, seconds"}
@@ -93,26 +97,26 @@ def _one_size(rows: list[FoundFrame]) -> list[FoundFrame]:
         return rows
     height, width = size = sizes.most_common(1)[0][0]
 
-    def judged(f: FoundFrame) -> FoundFrame:
+    def checked(f: FoundFrame) -> FoundFrame:
         if f.status == "ok" and f.size_hw != size:
             return replace(
                 f, size_hw=size, status=f"size {f.size_hw[1]}x{f.size_hw[0]}, the others are {width}x{height}"
             )
         return replace(f, size_hw=size)
 
-    return [judged(f) for f in rows]
+    return [checked(f) for f in rows]
 
 
 def _refuse_unreadable(rows: list[FoundFrame], settings: IngestSettings, what: str) -> None:
     bad = [f for f in rows if f.status != "ok"]
     if len(bad) == len(rows):
         raise ValueError(f"{what}: no frame can be read" + (f"; the first: {bad[0].status}" if bad else ""))
-    share = len(bad) / len(rows)
-    if share > settings.max_unreadable_share:
+    fraction = len(bad) / len(rows)
+    if fraction > settings.max_unreadable_fraction:
         raise ValueError(
-            f"{what}: {len(bad)} of {len(rows)} frames cannot be read, {share:.0%}, more than the allowed "
-            f"{settings.max_unreadable_share:.0%}; the first: {bad[0].status}. Mend the source, or raise "
-            "max_unreadable_share under [IngestFrames] in luigi.cfg"
+            f"{what}: {len(bad)} of {len(rows)} frames cannot be read, {fraction:.0%}, more than the allowed "
+            f"{settings.max_unreadable_fraction:.0%}; the first: {bad[0].status}. Mend the source, or raise "
+            "max_unreadable_fraction under [IngestFrames] in luigi.cfg"
         )
 
 

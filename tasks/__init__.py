@@ -14,6 +14,7 @@ configuration.register()
 from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
 from tasks.cutouts import ShowCutouts  # noqa: E402
+from tasks.data_sets import Datasets, Remove  # noqa: E402
 from tasks.detect import DetectObjects  # noqa: E402
 from tasks.export import Export  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
@@ -33,6 +34,7 @@ configuration.choose_scheduler()
 __all__ = [
     "BuildShapeBasis",
     "ComposeShards",
+    "Datasets",
     "DetectObjects",
     "Evaluate",
     "EvaluateDetector",
@@ -45,6 +47,7 @@ __all__ = [
     "MineUnoccluded",
     "ReconstructPeople",
     "ReconstructVehicles",
+    "Remove",
     "ShowCalibration",
     "ShowCutouts",
     "TrackObjects",

@@ -18,6 +18,7 @@ class ShowCalibration(Stage):
     """Write calibration.png in the camera's folder and say where: wrong calibration is the commonest mistake."""
 
     outputs = ("calibration.png",)
+    shows_only = True
 
     def requires(self) -> luigi.Task:
         """The backgrounds to draw over."""

@@ -2,49 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import luigi
 import pyarrow.parquet as pq
 
-from pipeline.composition.manifest import build_manifest
+from pipeline.composition.hidden_fraction import parse_wanted, plain
+from pipeline.composition.manifest import build_manifest, of_one_data_set
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core.engine import ShardError
-from pipeline.core.storage import write_json
+from pipeline.core.storage import data_set_of, write_json
 from pipeline.core.tables import MODES
 from pipeline.gallery.page import gallery_jobs, write_page
 from pipeline.gallery.scenes import GallerySettings, write_scenes
 from tasks.common.console import Report
 from tasks.common.stage import Stage
+from tasks.common.variants import MANIFEST, SETTINGS, DataSet, chosen_name
 from tasks.cutouts import SHEET, ShowCutouts
 from tasks.frames import INDEX
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles
 
 _SHARDS_PER_BLOCK = 64
-MANIFEST, GALLERY = "clipart_manifest.json", "gallery.html"
+GALLERY = "gallery.html"
 
 
 class OfClipArt(Stage):
     """What the two have in common: which data set it is."""
 
-    version = 4
+    version = 6
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")
     scenes_per_shard = luigi.IntParameter(default=60, description="scenes in one pair of Parquet files")
+    variant = luigi.Parameter(default="", description="name of the data set, else made of mode and seed")
 
-    @property
-    def product(self) -> str:
-        """Folder of the data set below the camera's."""
-        return "clipart" if self.mode == MODES[0] else f"clipart_{self.mode}"
+    @cached_property
+    def data_set(self) -> DataSet:
+        """Where it lies."""
+        return DataSet(self.folder, chosen_name(self.variant, self.mode, self.seed))
 
     @property
     def name(self) -> str:
-        """Each mode has its own record."""
-        return f"{self.task_family}-{self.mode}"
+        """Each data set has its own record."""
+        return f"{self.kind}-{self.data_set.name}"
 
     def depends_on(self) -> Any:
         """The data set's own parameters, and the calibration."""
@@ -74,26 +80,28 @@ class OfClipArt(Stage):
         return [self.scenes_per_shard] * whole + ([rest] if rest else [])
 
     def jobs(self, settings: ComposeSettings) -> list[ShardJob]:
-        """All shards of the data set."""
+        """All shards of the data set, as cutouts, backgrounds and settings are now."""
         camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
-        return [
-            ShardJob(
-                camera_id=self.camera,
-                camera_dir=self.folder,
-                out_dir=self.folder / self.product,
-                camera=camera,
-                plane=plane,
-                seed=self.seed,
-                shard=number,
-                shards=len(self.sizes),
-                scenes=scenes,
-                first=number * self.scenes_per_shard,
-                mode=self.mode,
-                settings=settings,
-                body_file=self.body_file,
-            )
-            for number, scenes in enumerate(self.sizes)
-        ]
+        return of_one_data_set(
+            [
+                ShardJob(
+                    camera_id=self.camera,
+                    camera_dir=self.folder,
+                    out_dir=self.data_set.folder,
+                    camera=camera,
+                    plane=plane,
+                    seed=self.seed,
+                    shard=number,
+                    shards=len(self.sizes),
+                    scenes=scenes,
+                    first=number * self.scenes_per_shard,
+                    mode=self.mode,
+                    settings=settings,
+                    body_file=self.body_file,
+                )
+                for number, scenes in enumerate(self.sizes)
+            ]
+        )
 
 
 class ComposeShards(OfClipArt, settings=ComposeSettings):
@@ -104,7 +112,7 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
 
     @property
     def name(self) -> str:
-        """Each block has its own record."""
+        """Each block has its own lock."""
         return f"{super().name}-{self.block:03d}"
 
     def requires(self) -> list[luigi.Task]:
@@ -117,21 +125,46 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
         first = self.block * _SHARDS_PER_BLOCK
         return range(first, min(first + _SHARDS_PER_BLOCK, len(self.sizes)))
 
-    def files(self) -> list[Path]:
-        """The block's shards that are there."""
-        names = [f"part-{number:05d}-of-{len(self.sizes):05d}.parquet" for number in self.numbers]
-        paths = [self.folder / self.product / kind / name for kind in ("images", "objects") for name in names]
-        return [path for path in paths if path.is_file()]
+    def output(self) -> luigi.LocalTarget:
+        """What says whose shards these are, for luigi's pages; `complete` looks for each."""
+        return luigi.LocalTarget(str(self.data_set.folder / SETTINGS))
 
-    def leftovers(self) -> list[Path]:
-        """Also shards of a data set of another size, and what described the data set as it was."""
-        out = self.folder / self.product
-        other = [p for p in out.glob("*/part-*.parquet") if not p.name.endswith(f"-of-{len(self.sizes):05d}.parquet")]
-        return [*self.files(), *other, *_described(out)]
+    @property
+    def paths(self) -> list[Path]:
+        """The block's shards, there or not."""
+        names = [f"part-{number:05d}-of-{len(self.sizes):05d}.parquet" for number in self.numbers]
+        return [self.data_set.folder / kind / name for kind in ("images", "objects") for name in names]
+
+    def complete(self) -> bool:
+        """Whether all of them are there; a data set of other settings in their place is told by GenerateClipArt."""
+        return self.done()
+
+    def done(self) -> bool:
+        """The folder is of this data set, and they are there."""
+        mine = self.data_set.settings.get("fingerprint") == self.fingerprint
+        return mine and all(path.exists() for path in self.paths)
 
     def half_written(self) -> list[Path]:
-        """Of this data set's shards."""
-        return sorted((self.folder / self.product).glob("*/.part-*.parquet.part"))
+        """Of this block's shards."""
+        return [part for path in self.paths if (part := path.with_name(f".{path.name}.part")).exists()]
+
+    def claim(self) -> dict[str, Any]:
+        """What the data set's folder says of it from its first shard on."""
+        own = {key: getattr(self, key) for key in ("mode", "seed", "scenes")}
+        return {"fingerprint": self.fingerprint, "made_of": self.made_of, "options": self.options, **own}
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """In a folder that no data set of other settings has."""
+        with super()._locked(), self.data_set.claimed(self.claim(), self.entry.path):
+            yield
+
+    def _begin(self) -> None:
+        for part in self.half_written():
+            part.unlink()
+
+    def _end(self) -> None:
+        """The shards say it themselves."""
 
     def work(self, report: Report) -> str:
         """One shard each."""
@@ -156,6 +189,7 @@ class GenerateSettings:
 class GenerateClipArt(OfClipArt, settings=GenerateSettings):
     """The whole job: frames to shards, their manifest, a gallery to look at."""
 
+    settable = ("mode", "seed", "scenes", "scenes_per_shard")
     unit = "shards of the gallery"
 
     def requires(self) -> list[luigi.Task]:
@@ -163,29 +197,53 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         blocks = -(-len(self.sizes) // _SHARDS_PER_BLOCK)
         return [self.clone(ComposeShards, block=block) for block in range(blocks)]
 
+    @property
+    def shards(self) -> ComposeShards:
+        """The first of the blocks, which all have the same settings."""
+        return self.clone(ComposeShards, block=0)
+
+    def complete(self) -> bool:
+        """Whether all is there. Raises ValueError where another data set has the folder."""
+        if not self.data_set.fits(self.shards.fingerprint):
+            raise ValueError(self.data_set.refusal(self.shards.made_of, self.entry.path))
+        return super().complete()
+
     def files(self) -> list[Path]:
         """The manifest and the gallery."""
-        return _described(self.folder / self.product)
+        return _described(self.data_set.folder)
+
+    def leftovers(self) -> list[Path]:
+        """The gallery; what describes the data set stays until it is written again."""
+        return [path for path in self.files() if path.name != MANIFEST]
 
     def half_written(self) -> list[Path]:
         """Of the manifest and the gallery."""
-        return sorted((self.folder / self.product).glob(".*.part"))
+        out = self.data_set.folder
+        return sorted([*out.glob(".*.part"), *(out / GALLERY).with_suffix("").rglob(".*.part")])
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """In a folder that no data set of other settings has."""
+        with super()._locked(), self.data_set.claimed(self.shards.claim(), self.entry.path):
+            yield
 
     def work(self, report: Report) -> str:
         """The gallery, then the manifest last: where it is, all the rest is."""
-        out = self.folder / self.product
+        out, shards = self.data_set.folder, self.jobs(self.shards.settings)
+        data_set_of(out)  # what the gallery shows is of one data set
         jobs = gallery_jobs(out, out / GALLERY, self.settings.gallery, layers=self.folder, body_file=self.body_file)
         self.fan_out(write_scenes, jobs, lambda job: job.done, report)
-        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder)
-        blocks: list[Any] = self.requires()
-        manifest = build_manifest(self.jobs(blocks[0].settings))
-        write_json(out / MANIFEST, manifest)
+        asked = plain(parse_wanted(self.shards.settings.hidden_fraction))
+        write_page(out, out / GALLERY, self.settings.gallery, layers=self.folder, asked=asked)
+        manifest = build_manifest(shards)
+        write_json(out / MANIFEST, manifest | {"made_of": self.shards.made_of})
         self.tell_where()
-        return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}"
+        short = f"; fell short: {manifest['shortfall']}" if manifest["shortfall"] else ""
+        return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}{short}"
 
     def tell_where(self) -> None:
         """What the user came for."""
-        out = self.folder / self.product
+        out = self.data_set.folder
         print(f"shards:  {out / 'images'}\n         {out / 'objects'}\ngallery: {out / GALLERY}")
         print(f"cutouts: {self.folder / SHEET}", flush=True)
 

@@ -13,7 +13,7 @@ SHEET = "cutouts.html"
 
 
 class ShowCutouts(Stage, settings=SheetSettings):
-    """Write cutouts.html in the camera's folder: before composing, so that there is something to look at without."""
+    """Write cutouts.html in the camera's folder: before composing, so that there is something to see without."""
 
     outputs = (SHEET,)
     shows_only = True

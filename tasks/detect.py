@@ -55,7 +55,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
         return own | {self.settings.detector: plain.pop("options", None)} | plain
 
     def depends_on(self) -> Any:
-        """Where to look, the calibration, and the files that the detector reads."""
+        """Where to detect, the calibration, and the files that the detector reads."""
         manifest = self.entry.manifest.model_dump(mode="json")
         files = backend_of(self.settings.detector).files(self.settings.options).values()
         parts = {key: manifest[key] for key in ("calibration", "roi", "ignore")}

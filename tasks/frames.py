@@ -1,4 +1,4 @@
-"""IngestFrames: index a camera's frames; simulated ones are drawn first. MedianBackground: the empty street."""
+"""IngestFrames: index a camera's frames; simulated ones are rendered first. MedianBackground: the empty street."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class IngestFrames(Stage, settings=IngestSettings):
     unit = "frames"
 
     def depends_on(self) -> Any:
-        """The source, the buckets, and for a simulation the camera that it is drawn with."""
+        """The source, the buckets, and for a simulation the camera that it is rendered with."""
         manifest, source = self.entry.manifest, self.entry.manifest.source
         parts: dict[str, Any] = {
             "source": source.model_dump(mode="json"),
@@ -47,7 +47,7 @@ class IngestFrames(Stage, settings=IngestSettings):
         return parts
 
     def work(self, report: Report) -> str:
-        """Draw or find the frames, then write the index."""
+        """Render or find the frames, then write the index."""
         source = self.entry.manifest.source
         if isinstance(source, SimulatedSource):
             table = self._simulated(source, report)

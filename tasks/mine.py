@@ -1,4 +1,4 @@
-"""MineUnoccluded: cut out the objects that nothing hides, and say why each of the others was refused."""
+"""MineUnoccluded: crop the objects that nothing hides, and say why each of the others was refused."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pipeline.core.storage import read_parts, write_bytes, write_json, write_tab
 from pipeline.empty_frames import FOLDER as EMPTY_FRAMES
 from pipeline.empty_frames import EmptyFramesJob, empty_frames_shard
 from pipeline.gallery.cutout_sheet import write_cutout_sheet
-from pipeline.mining.background_evidence import BackdropJob, backdrop_shard
+from pipeline.mining.background_evidence import EvidenceJob, evidence_shard
 from pipeline.mining.classifier_gate import NETWORK, gate_shard
-from pipeline.mining.cutouts import CutJob, CutoutSettings, cut_shard
+from pipeline.mining.cutouts import CropJob, CutoutSettings, crop_shard
 from pipeline.mining.filter import REASONS, MiningSettings, decide
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
@@ -30,7 +30,7 @@ from tasks.track import TRACKS, TrackObjects
 
 CUTOUTS = "cutouts"
 REPORT = "mining_report.json"
-BACKDROP = "mining/backdrop"
+EVIDENCE = "mining/backdrop"
 UNOCCLUDED = "mining/unoccluded"
 ACCEPTED, REFUSED = "mining/accepted.parquet", "mining/refused.parquet"
 SHEET_OF_NONE = "mining/refusals.html"  # where there is no cutout, hence no ShowCutouts
@@ -40,18 +40,18 @@ _FRAMES_PER_PART = 100
 
 @dataclass(frozen=True)
 class MineSettings:
-    """What is cut out, and what of it is kept."""
+    """What is accepted, and what of it is kept."""
 
     mining: MiningSettings
     cutouts: CutoutSettings
 
 
 class MineUnoccluded(Stage, settings=MiningSettings):
-    """Judge every detection, then cut the accepted ones out of their frames."""
+    """Decide on every detection, then crop the accepted ones from their frames."""
 
     version = 4
     outputs = (
-        f"{BACKDROP}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
+        f"{EVIDENCE}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
         f"{EMPTY_FRAMES}/*.npy", ACCEPTED, REFUSED, OCCLUDERS, REPORT, SHEET_OF_NONE,
     )  # fmt: skip
     unit = "blocks of frames"
@@ -65,7 +65,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         return MineSettings(collect(self, MiningSettings), collect(self, CutoutSettings))
 
     def depends_on(self) -> Any:
-        """The calibration, where an object counts as cut off, and the networks that are asked."""
+        """The calibration, where an object counts as truncated, and the networks that are asked."""
         manifest = self.entry.manifest.model_dump(mode="json")
         networks = {"matting": digest(WEIGHTS)}
         if self._gated:
@@ -77,33 +77,33 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         return self.settings.mining.min_unoccluded > 0
 
     def work(self, report: Report) -> str:
-        """What the background and the classifier tell of every mask, the judgement on all, then the cutting."""
-        self.fan_out(backdrop_shard, self._backdrop_jobs(), lambda job: job.out.exists(), report)
+        """Background evidence and the classifier's prediction for every mask, the decisions, then the crops."""
+        self.fan_out(evidence_shard, self._evidence_jobs(), lambda job: job.out.exists(), report)
         if self._gated:
             self.fan_out(gate_shard, self._gate_jobs(), lambda job: job.out.exists(), report)
-        found = self._judge(report)
+        found = self._decide(report)
         if not found["cutouts"]:
             sheet = write_cutout_sheet(self.camera, self.folder, self.folder / SHEET_OF_NONE)
             raise ValueError(nothing_found(self.camera, found, self.folder / REPORT, sheet))
-        self.fan_out(cut_shard, self._cut_jobs(), lambda job: job.out.exists(), report)
+        self.fan_out(crop_shard, self._crop_jobs(), lambda job: job.out.exists(), report)
         self.fan_out(empty_frames_shard, self._empty_frames_jobs(), lambda job: job.out.exists(), report)
         return f"{found['cutouts']} cutouts of {found['tracks_with_cutout']} tracks"
 
-    def _judge(self, report: Report) -> dict[str, Any]:
+    def _decide(self, report: Report) -> dict[str, Any]:
         tracks, frames = pq.read_table(self.folder / TRACKS), pq.read_table(self.folder / INDEX)
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
-        backdrop = read_parts(self.folder / BACKDROP)
-        verdict = decide(
-            tracks, camera, plane, self.settings.mining, ignore=ignored, backdrop=backdrop,
+        evidence = read_parts(self.folder / EVIDENCE)
+        decision = decide(
+            tracks, camera, plane, self.settings.mining, ignore=ignored, evidence=evidence,
             unoccluded=read_parts(self.folder / UNOCCLUDED) if self._gated else None, progress=report,
         )  # fmt: skip
-        found = verdict.report | {"settings": asdict(self.settings.mining), "reasons": REASONS}
+        found = decision.report | {"settings": asdict(self.settings.mining), "reasons": REASONS}
         write_json(self.folder / REPORT, found)
-        write_table(self.folder / ACCEPTED, verdict.accepted)
-        write_table(self.folder / REFUSED, verdict.refused)
+        write_table(self.folder / ACCEPTED, decision.accepted)
+        write_table(self.folder / REFUSED, decision.refused)
         background = next(iter(read_backgrounds(self.folder / "background").values()))
-        picture = cv2.imencode(".png", verdict.occluders.picture(background))[1].tobytes()
+        picture = cv2.imencode(".png", decision.occluders.picture(background))[1].tobytes()
         write_bytes(self.folder / OCCLUDERS, picture)
         return found
 
@@ -121,17 +121,17 @@ class MineUnoccluded(Stage, settings=MiningSettings):
                 "out": self.folder / out / f"{name}.parquet",
             }
 
-    def _backdrop_jobs(self) -> list[BackdropJob]:
+    def _evidence_jobs(self) -> list[EvidenceJob]:
         backgrounds = self.folder / "background"
-        return [BackdropJob(**block, backgrounds=backgrounds) for block in self._blocks(BACKDROP)]
+        return [EvidenceJob(**block, backgrounds=backgrounds) for block in self._blocks(EVIDENCE)]
 
     def _gate_jobs(self) -> list[BlockJob]:
         return [BlockJob(**block) for block in self._blocks(UNOCCLUDED)]
 
-    def _cut_jobs(self) -> list[CutJob]:
+    def _crop_jobs(self) -> list[CropJob]:
         camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
         return [
-            CutJob(
+            CropJob(
                 **block,
                 backgrounds=self.folder / "background",
                 accepted=self.folder / ACCEPTED,
@@ -166,7 +166,7 @@ def nothing_found(camera: str, found: dict[str, Any], report: Path, sheet: Path)
     """What to tell who gets no cutout at all."""
     refused = sorted(found["refused"].items(), key=lambda item: -item[1])
     reasons = ", ".join(f"{count} {reason} ({REASONS[reason]})" for reason, count in refused[:3] if count)
-    why = f"refused: {reasons}" if reasons else "there is nothing to cut out"
+    why = f"refused: {reasons}" if reasons else "there is nothing to crop"
     return (
         f"camera {camera}: no cutouts among {found['detections']} detections; {why}. "
         f"All reasons are in {report}, pictures of them in {sheet}; "

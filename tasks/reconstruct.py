@@ -20,7 +20,7 @@ from models.shape_basis import load_bases
 from models.topdown import load_pose
 from models.topdown.keypoints import NETWORK, VehicleKeypoints, load_keypoints, predict_keypoints
 from pipeline.core.storage import read_parts, write_table
-from pipeline.core.tables import CUTOUTS
+from pipeline.core.tables import CUTOUTS, PIXELS
 from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people import stage as metric_people
 from pipeline.reconstruction.people.stage import MetricPeopleSettings
@@ -37,7 +37,6 @@ from tasks.track import TRACKS
 RECONSTRUCTED = "reconstructed"
 # Not asked of models.body_model, which would load torch wherever tasks are listed.
 FREE_BODY = Path(models.__file__).parent / "body_model" / "anny.npz"
-_PIXELS = {"sprite", "sprite_xy", "shadow", "shadow_xy", "halo"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ class _Reconstruct(Stage):
     def work(self, report: Report) -> str:
         """All cutouts of the category."""
         frames = pq.read_table(self.folder / INDEX)
-        columns = [name for name in CUTOUTS.names if name not in _PIXELS]
+        columns = [name for name in CUTOUTS.names if name not in PIXELS]
         cutouts = read_parts(self.folder / CUTOUTS_FOLDER, columns)
         table, done = self.place(cutouts, frames, *self.calibrated(frames), report)
         write_table(self.folder / self.outputs[0], table)
@@ -92,7 +91,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
     """Vehicles as deformable shapes that stand on the ground, fitted to their keypoints; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/vehicles-00000.parquet",)
-    version = 3
+    version = 4
 
     @property
     def weights(self) -> Path:
@@ -139,10 +138,10 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
 
 
 class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
-    """People as bodies that stand on the ground, from a network's and refined to what is seen; else as hulls."""
+    """People as body meshes that stand on the ground, from a network's and refined to what is seen; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/people-00000.parquet",)
-    version = 3
+    version = 4
 
     @property
     def networks(self) -> dict[str, Path]:
@@ -167,7 +166,7 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
     def place(
         self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
     ) -> tuple[pa.Table, str]:
-        """By outline first; then by bodies, where they fit."""
+        """By outline first; then by body meshes, where they fit."""
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
         metric = settings.metric
         pose = load_pose(metric.pose_model, metric.pose_checkpoint) if metric.bodies else None
@@ -184,4 +183,4 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         found = metric_people.regress(outlined.cutouts, frames, self.folder, camera, network, facing, pose)
         body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
         table = metric_people.fit_people_rows(outlined, found, camera, plane, body, prior, metric)
-        return table, f", {len(table) - table['smpl_theta'].null_count} by their bodies"
+        return table, f", {len(table) - table['smpl_theta'].null_count} by body meshes"

@@ -1,4 +1,4 @@
-"""Draw the README's picture from a finished job: `python -m benchmarks.picture [--data DIR]` writes docs/scene.jpg.
+"""Render the README's picture from a finished job: `python -m benchmarks.picture [--data DIR]` writes docs/scene.jpg.
 
 One composed scene twice: as it is, and with its whole (amodal) masks, what is hidden of them hatched, and 3D boxes.
 """
@@ -38,8 +38,8 @@ def annotated(picture: np.ndarray, scene: dict, objects: list[dict]) -> np.ndarr
         hue = np.array([[[(37 * row["object_id"] + 11) % 180, 190, 255]]], np.uint8)
         colour = cv2.cvtColor(hue, cv2.COLOR_HSV2BGR)[0, 0].astype(float)
         whole, seen = (masks.full(row[name], size_hw) for name in ("mask_amodal_rle", "mask_visible_rle"))
-        for part, share in ((seen, 0.45), (whole & ~seen & hatch, 0.8)):
-            result[part] = (1 - share) * result[part] + share * colour
+        for part, alpha in ((seen, 0.45), (whole & ~seen & hatch, 0.8)):
+            result[part] = (1 - alpha) * result[part] + alpha * colour
         for a, b in box_lines(row, camera):
             cv2.line(result, a, b, tuple(map(float, colour)), 1, cv2.LINE_AA)
     return result
@@ -58,7 +58,7 @@ def box_lines(row: dict, camera: Camera) -> list[tuple[tuple[int, int], tuple[in
     return [((ends[a][0], ends[a][1]), (ends[b][0], ends[b][1])) for a, b in _EDGES]
 
 
-def draw(clipart: Path, background: str) -> np.ndarray:
+def visualised(clipart: Path, background: str) -> np.ndarray:
     """Both pictures side by side, half size, of a scene on that time bucket's background."""
     objects = pd.read_parquet(clipart / "objects")
     images = pd.read_parquet(clipart / "images")
@@ -78,6 +78,6 @@ if __name__ == "__main__":
     parser.add_argument("--camera", default=CAMERA, help="whose job (default: %(default)s)")
     parser.add_argument("--background", default="morning", help="time bucket (default: %(default)s)")
     options = parser.parse_args()
-    picture = draw(options.data / options.camera / "clipart", options.background)
+    picture = visualised(options.data / options.camera / "clipart", options.background)
     cv2.imwrite(str(PICTURE), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
     print(PICTURE)

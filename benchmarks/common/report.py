@@ -40,7 +40,7 @@ class Bar:
 
     @property
     def limit(self) -> str:
-        """The limit in words."""
+        """The limit as text."""
         return f">= {self.at_least:g}" if self.at_least is not None else f"<= {self.at_most:g}"
 
     def __str__(self) -> str:
@@ -147,7 +147,7 @@ def commit() -> str:
 
 
 def machine() -> str:
-    """Cores and processor, in words."""
+    """Cores and processor, as text."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -18,12 +18,12 @@ Each section is the last full run of one command. Simulated cameras are measured
 limits that the command's `--check` holds it to. Written by `python -m benchmarks.results`.
 
 How far to trust them: thresholds were chosen on cam07, so its numbers are not held out. cam11 chose no value and
-trained no network, but it was looked at: its precision was read while mining was made stricter until it met its bar,
+trained no network, but it was consulted: its precision was read while mining was made stricter until it met its bar,
 and again when smaller objects were let in after masks had become exact. cam07's street was changed (a tree, fewer
 vehicles, more people) until it hid enough and its backgrounds held fewer ghosts of waiting cars. The mask network and
 the occlusion classifier are trained on cam03 and cam05, the keypoint network and the shape bases on rendered vehicles,
 the mesh network on rendered people: other seeds, bodies and gaits than the measured cameras', but the same generator of
-vehicles, dresses and light.
+vehicles, dresses and illumination.
 The noise settings of people's fits were chosen on cam07, after cam11's people, at 94 mm, had missed their bars: cam11
 chose none of them, but it said that there was need. Its 3D PCK still misses by 0.3 points: 57 % of its people are less
 than 50 px tall, and those err by 100 mm, taller ones by 60 to 80. On real footage detection, tracks and cutouts on PETS
@@ -37,8 +37,8 @@ leaves 32 % of cam07's objects partly hidden, near the bar, where 38 % were.
 Occlusion-Net learns from rendered vehicles of the same generator as its test's, other seeds and, for "unseen", other
 bodies; the test's scores were read while its losses were weighed, and pictures of two real cameras and cam07's
 detections while it was made to bear poor boxes. Graphs of the ablation are trained alone on a few thousand crops, so
-they stay below what ships.
-Joining broken tracks by appearance was made while cam07 and PETS were looked at; it stays, off unless asked for,
+they are below what ships.
+Joining broken tracks by appearance was made with cam07 and PETS in view; it is kept, off unless asked for,
 because of what it adds on cam11 and on junction21, which chose nothing in it.
 """
 

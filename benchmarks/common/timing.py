@@ -27,18 +27,18 @@ def cpu_s(work: Callable[[], object], repeats: int) -> float:
 
 
 def profile(work: Callable[[], object], lines: int = 10) -> list[dict]:
-    """The functions that took the most time of their own, printed, too: name, calls, share of the whole."""
+    """The functions that took the most time of their own, printed, too: name, calls, fraction of the whole."""
     watch = cProfile.Profile()
     watch.runcall(work)
     stats = pstats.Stats(watch).stats  # type: ignore[attr-defined]
     whole = sum(entry[2] for entry in stats.values())
     ordered = sorted(stats.items(), key=lambda item: -item[1][2])[:lines]
     rows = [
-        {"function": f"{Path(file).name}:{name}", "calls": entry[1], "share": round(entry[2] / whole, 3)}
+        {"function": f"{Path(file).name}:{name}", "calls": entry[1], "fraction": round(entry[2] / whole, 3)}
         for (file, _, name), entry in ordered
     ]
     for row in rows:
-        print(f"{row['share']:6.1%}  {row['calls']:7d}  {row['function']}")
+        print(f"{row['fraction']:6.1%}  {row['calls']:7d}  {row['function']}")
     return rows
 
 

@@ -1,7 +1,7 @@
 """Match what the pipeline made of a simulated camera to the simulator's exact truth.
 
 An instance belongs to the actor of its frame whose amodal mask it overlaps most, if that is at least MATCH_IOU;
-an instance of no actor counts as wrong in every share below.
+an instance of no actor counts as wrong in every fraction below.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from pipeline.simulate import read_truth
 
 MATCH_IOU = 0.3
 UNOCCLUDED_FRACTION = 0.98
-# A silhouette that only touches the border loses a sliver of antialiased edge.
-UNTRUNCATED_SHARE = 0.005
+# A mask that only touches the border loses a sliver of antialiased edge.
+UNTRUNCATED_FRACTION = 0.005
 LONG_VEHICLES = ("bus", "lorry")
 
 
@@ -34,7 +34,7 @@ def truth_of(camera_dir: Path) -> pd.DataFrame:
 
 def is_clean(truth: pd.DataFrame) -> pd.Series:
     """Which rows of the truth are wholly visible and wholly inside the frame."""
-    return (truth["visible_fraction"] >= UNOCCLUDED_FRACTION) & (truth["truncation"] <= UNTRUNCATED_SHARE)
+    return (truth["visible_fraction"] >= UNOCCLUDED_FRACTION) & (truth["truncation"] <= UNTRUNCATED_FRACTION)
 
 
 def match(instances: pd.DataFrame, truth: pd.DataFrame, size_hw: tuple[int, int]) -> pd.DataFrame:

@@ -89,6 +89,7 @@ def cutout(rng: np.random.Generator, number: int) -> tuple[dict, dict] | None:
         "sprite_xy": [int(x), int(y)],
         "shadow": png(light),
         "shadow_xy": [int(x), int(y)],
+        "halo": png(np.where((alpha > 0)[..., None], np.uint8(128), np.uint8(124)).repeat(3, axis=2)),
     }
     points = (np.tile(np.array([[0.4, 0.4, 0.2]]), (len(VEHICLE_12), 1)) * DIMS) @ R.T + t
     pose = {name: None for name in RECONSTRUCTED.names} | frame
@@ -143,7 +144,7 @@ def cpu_ms(work: Callable[[], object], repeats: int) -> float:
 def settings_for(objects: int, cache: bool) -> ComposeSettings:
     """Scenes of exactly so many objects."""
     return ComposeSettings(
-        objects_min=objects, objects_max=objects, objects_mean=objects, clearance_m=0.2, clearance_share=0.0,
+        objects_min=objects, objects_max=objects, objects_mean=objects,
         sprite_cache_mb=256 if cache else 0,
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from pipeline.core.storage import read_parts
 BARS = {"precision": 0.90, "track_recall": 0.50, "median_iou": 0.85}
 
 
-def judged_cutouts(camera_dir: Path, truth: pd.DataFrame) -> pd.DataFrame:
+def matched_cutouts(camera_dir: Path, truth: pd.DataFrame) -> pd.DataFrame:
     """Cutouts with the actor each belongs to (-1 for none), the IoU with its amodal mask, and whether it was clean."""
     cutouts = read_parts(camera_dir / "cutouts", columns=["frame_id", "category", "mask_rle"]).to_pandas()
     matched = match(cutouts, truth, frame_size_hw(camera_dir))
@@ -37,7 +37,7 @@ def judged_cutouts(camera_dir: Path, truth: pd.DataFrame) -> pd.DataFrame:
 def measure(camera_dir: Path) -> list[dict]:
     """One row for all, one for each category."""
     truth = truth_of(camera_dir)
-    cutouts = judged_cutouts(camera_dir, truth)
+    cutouts = matched_cutouts(camera_dir, truth)
     # What never moves within its bucket is the background itself: no detector of change can see it.
     able = truth[is_clean(truth) & truth["moving"]]
     rows = []

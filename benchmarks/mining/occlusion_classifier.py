@@ -66,7 +66,7 @@ def annotated_whole(boxes: pd.DataFrame, tracks: pa.Table, size_hw: tuple[int, i
 
 
 def heuristics(tracks: pa.Table, camera: Camera, plane: GroundPlane) -> dict[float, np.ndarray]:
-    """By delta, (N,) bool: no nearer box of the frame, however unsure, overlaps by more."""
+    """By delta, (N,) bool: no nearer box of the frame, however unconfident, overlaps by more."""
     seen = from_tracks(tracks, camera, plane)
     return {delta: ~occluded_by_boxes(seen, delta) for delta in DELTAS}
 
@@ -105,20 +105,20 @@ def measure(
     site: Site, data: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndarray
 ) -> tuple[list[dict], list[Bar]]:
     """Rows and bars over the detections that mining considers; whole and chance (N,) for the rows of a TRACKS table."""
-    sure = tracks["score"].to_numpy() >= MiningSettings().min_score
-    said = {f"delta {d:g}": kept[sure] for d, kept in heuristics(tracks, *site.calibrated(data)).items()}
-    return compare(site.camera, said, chance[sure], whole[sure])
+    confident = tracks["score"].to_numpy() >= MiningSettings().min_score
+    said = {f"delta {d:g}": kept[confident] for d, kept in heuristics(tracks, *site.calibrated(data)).items()}
+    return compare(site.camera, said, chance[confident], whole[confident])
 
 
 def gated(camera_dir: Path, tracks: pa.Table, whole: np.ndarray, chance: np.ndarray) -> str:
-    """In words: of what mining accepts, how much is whole, and how much of it the classifier would let through."""
+    """As text: of what mining accepts, how much is whole, and how much of it the classifier would let through."""
     accepted = pq.read_table(camera_dir / "mining" / "accepted.parquet")["detection_id"].to_numpy()
     mined = np.isin(tracks["detection_id"].to_numpy(), accepted)
-    words = [f"{mined.sum()} cutouts, precision {whole[mined].mean():.3f}"]
+    parts = [f"{mined.sum()} cutouts, precision {whole[mined].mean():.3f}"]
     for threshold in GATES:
         precision, recall = precision_recall(chance[mined] >= threshold, whole[mined])
-        words.append(f"at {threshold:g} precision {precision:.3f} with {recall:.3f} of the whole ones")
-    return "; ".join(words)
+        parts.append(f"at {threshold:g} precision {precision:.3f} with {recall:.3f} of the whole ones")
+    return "; ".join(parts)
 
 
 def on_simulated(site: Site, data: Path, classifier: FramePredictor) -> tuple[list[dict], list[Bar], str]:

@@ -22,7 +22,7 @@ from pipeline.reconstruction.people.types import RegressedPeople
 
 METRIC = MetricPeopleSettings()
 # The start of the refinement, taken as it is wherever the outline says that somebody stands.
-UNREFINED = replace(METRIC, min_box_overlap=0.0, fit=replace(METRIC.fit, rounds=0, max_residual_share=1.0))
+UNREFINED = replace(METRIC, min_box_overlap=0.0, fit=replace(METRIC.fit, iterations=0, max_residual_fraction=1.0))
 
 
 class Refit:

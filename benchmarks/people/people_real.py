@@ -65,12 +65,12 @@ def bodies_of(placed: pa.Table, cutouts: pa.Table) -> pa.Table:
 
 
 def reprojected(bodies: pa.Table, xy: np.ndarray, score: np.ndarray) -> float:
-    """Share of a network's confident points xy (N, 17, 2) of cutouts within PCK_ALPHA of the box's longer side."""
+    """Fraction of a network's confident points xy (N, 17, 2) of cutouts within PCK_ALPHA of the box's longer side."""
     rows = bodies["row"].to_numpy()
     off = np.linalg.norm(stacked(bodies, "keypoints_2d", len(COCO_17), 2) - xy[rows], axis=2)
     reach = PCK_ALPHA * stacked(bodies, "bbox_xywh", 4)[:, 2:].max(axis=1)
-    sure = score[rows] >= MIN_SCORE
-    return float((off <= reach[:, None])[sure].mean()) if sure.any() else float("nan")
+    confident = score[rows] >= MIN_SCORE
+    return float((off <= reach[:, None])[confident].mean()) if confident.any() else float("nan")
 
 
 def measure(camera_dir: Path) -> tuple[list[dict], np.ndarray]:
@@ -78,7 +78,7 @@ def measure(camera_dir: Path) -> tuple[list[dict], np.ndarray]:
     camera, plane = load_camera(camera_dir.name, MANIFESTS).calibrated(frame_size_hw(camera_dir))
     refit = Refit(camera_dir, camera, plane)
     network = models.load("hmr")
-    people, judge = refit.regress(network), refit.regress(network, OnnxPose(pose_network()))
+    people, reference = refit.regress(network), refit.regress(network, OnnxPose(pose_network()))
     placed = read_parts(camera_dir / "reconstructed")
     placed = placed.filter(pc.equal(placed["category"], "person"))
     annotated = annotated_boxes(footage(camera_dir.name).with_name("PETS2009-S2L1_frames0000-0399.xml"))
@@ -89,12 +89,12 @@ def measure(camera_dir: Path) -> tuple[list[dict], np.ndarray]:
         feet = against_annotations(camera_dir, annotated, bodies.to_pandas())
         row = {"camera": camera_dir.name, "method": name, "bodies": len(bodies)}
         row |= {"median_height_m": float(np.median(heights)), "median_foot_error_m": feet["median_foot_error_m"]}
-        rows.append(row | {"reprojection_pck": reprojected(bodies, judge.keypoints, judge.score)})
+        rows.append(row | {"reprojection_pck": reprojected(bodies, reference.keypoints, reference.score)})
     return rows, sheet(bodies_of(placed, refit.outlined.cutouts), camera_dir, camera)
 
 
 def sheet(bodies: pa.Table, camera_dir: Path, camera: Camera) -> np.ndarray:
-    """A picture of some bodies drawn over their frames, evenly spread."""
+    """A picture of some bodies rendered over their frames, evenly spread."""
     chosen = bodies.take(np.unique(np.linspace(0, len(bodies) - 1, _PEOPLE).astype(int)))
     frames = pq.read_table(camera_dir / "frames" / "index.parquet")
     images = dict(FrameReader(frames, camera_dir).read(sorted(set(chosen["frame_id"].to_pylist()))))
@@ -107,7 +107,7 @@ def sheet(bodies: pa.Table, camera_dir: Path, camera: Camera) -> np.ndarray:
 
 
 def tile(image: np.ndarray, rle: str, points: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:
-    """The box and some room about it, the silhouette in blue, the skeleton in yellow, (17, 2) points in pixels."""
+    """The box and some room about it, the mask in blue, the skeleton in yellow, (17, 2) points in pixels."""
     shown = image.copy()
     inside = masks.full(rle, (image.shape[0], image.shape[1]))
     shown[inside] = (0.55 * shown[inside] + 0.45 * np.array([255, 120, 20])).astype(np.uint8)

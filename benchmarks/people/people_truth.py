@@ -8,7 +8,7 @@ what the job composes with; `regressor` the network's pose and shape as they are
 `no adversarial` the same of a network trained without the discriminator (8000 steps, where the one that ships had 12
 000; its card compares them after as many); `mean pose` someone at ease of the mask's height who faces where motion
 goes; `outline` the first version, a hull of typical proportions. Errors are over everyone placed, hulls included;
-`fitted` is the share of all cutouts that got a body. Position is a share of the distance; MPJPE and PCK 3D are of
+`fitted` is the fraction of all cutouts that got a body. Position is a fraction of the distance; MPJPE and PCK 3D are of
 shoulders to ankles from the middle of the hips, PCK 2D of what the person alone shows or hides, within a tenth of the
 box's longer side. Thresholds are chosen on cam07, none on cam11.
 """
@@ -87,7 +87,7 @@ def _from_hips(keypoints: np.ndarray) -> np.ndarray:
 
 
 def summary(rows: pd.DataFrame, cutouts: int) -> dict:
-    """The median place, means and shares of the rows of `errors`, of so many cutouts with a truth."""
+    """The median place, means and fractions of the rows of `errors`, of so many cutouts with a truth."""
     return {
         "people": len(rows),
         "fitted": float(rows["body"].sum() / max(cutouts, 1)),

@@ -1,4 +1,4 @@
-"""Boxes, tracks and cutouts against drawn boxes, by the field's own code: pycocotools and trackeval.
+"""Boxes, tracks and cutouts against annotated boxes, by the field's own code: pycocotools and trackeval.
 
 Truth is a table of benchmarks.real_truth. Found boxes are a table with frame, x, y, w, h (pixels, edges) and score,
 tracks one with `track_id` beside them.
@@ -19,7 +19,7 @@ from pipeline.core.boxes import box_iou
 IOU = 0.5
 _TOUCHES = 0.1  # a found box that overlaps no true one by so much is of something nobody labelled
 _BOX = ["x", "y", "w", "h"]
-_MOST = 1000  # boxes a frame that are looked at, all that there are
+_MOST = 1000  # boxes a frame that count, all that there are
 
 
 def detected(truth: pd.DataFrame, found: pd.DataFrame) -> tuple[float, np.ndarray]:
@@ -82,8 +82,8 @@ def _sequence(truth: pd.DataFrame, tracks: pd.DataFrame) -> dict[str, Any]:
     ids, number = np.unique(tracks["track_id"], return_inverse=True)
     frames = sorted({*truth["frame"], *tracks["frame"]})
     true = [truth["frame"].to_numpy() == f for f in frames]
-    told = [tracks["frame"].to_numpy() == f for f in frames]
-    true_box, told_box = truth[_BOX].to_numpy(float), tracks[_BOX].to_numpy(float)
+    found = [tracks["frame"].to_numpy() == f for f in frames]
+    true_box, found_box = truth[_BOX].to_numpy(float), tracks[_BOX].to_numpy(float)
     return {
         "num_timesteps": len(frames),
         "num_gt_ids": len(people),
@@ -91,16 +91,16 @@ def _sequence(truth: pd.DataFrame, tracks: pd.DataFrame) -> dict[str, Any]:
         "num_gt_dets": len(truth),
         "num_tracker_dets": len(tracks),
         "gt_ids": [person[rows] for rows in true],
-        "tracker_ids": [number[rows] for rows in told],
-        "similarity_scores": [box_iou(true_box[a][:, None], told_box[b]) for a, b in zip(true, told, strict=True)],
+        "tracker_ids": [number[rows] for rows in found],
+        "similarity_scores": [box_iou(true_box[a][:, None], found_box[b]) for a, b in zip(true, found, strict=True)],
     }
 
 
 def mined(truth: pd.DataFrame, cutouts: pd.DataFrame, size_hw: tuple[int, int]) -> dict[str, float]:
-    """How many cutouts of how many tracks lie on these frames, and the share of them that shows one whole object.
+    """How many cutouts of how many tracks lie on these frames, and the fraction of them that shows one whole object.
 
     It does where the true box it overlaps most is met at IoU 0.5, lies inside the picture and is overlapped by no
-    nearer one. `unlabelled`: cutouts where nobody drew a box; they are not in the share.
+    nearer one. `unlabelled`: cutouts where nobody annotated a box; they are not in the fraction.
     """
     whole: list[bool] = []
     for frame, rows in cutouts.groupby("frame"):

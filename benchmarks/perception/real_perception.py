@@ -1,11 +1,11 @@
-"""Detection, tracking and mining on real cameras against drawn boxes, where the footage is at hand.
+"""Detection, tracking and mining on real cameras against annotated boxes, where the footage is at hand.
 
     python -m benchmarks.real_perception [--check] [--quick] [--data DIR] [--mmdet-checkpoint FILE]
 
 The pipeline's own stages run: each detector on each camera, each tracker on PETS 2009 S2.L1; a camera or network that
 is absent is skipped with a reason. AP50 is COCO's, over what the detector keeps at its operating threshold; `recall` is
-of all drawn boxes, `recall_seen` of those of which nearer boxes leave more than half in sight, `recall_moving` of those
-neither parked nor stopped: a detector of motion cannot see the others. Mining runs after the default tracker.
+of all annotated boxes, `recall_seen` of those of which nearer boxes leave more than half in sight, `recall_moving` of
+those neither parked nor stopped: a detector of motion cannot see the others. Mining runs after the default tracker.
 
 PETS: people in frames 0 to 399. Truth is amodal and found boxes are of what is visible, so half-hidden people are
 missed by their boxes' size alone. Posts and signs that hide people are no part of `recall_seen` or of `precision`, and
@@ -58,7 +58,7 @@ class Scene:
 
     @property
     def labels(self) -> Path:
-        """The drawn boxes, beside the video."""
+        """The annotated boxes, beside the video."""
         video = footage(self.base)
         return video.with_name("PETS2009-S2L1_frames0000-0399.xml") if self.tracking else video.with_suffix(".xml")
 
@@ -163,21 +163,21 @@ def measure(scene: Scene, choice: Choice, data: Path) -> list[dict]:
     found = boxes_of(read_parts(data / camera / DETECTIONS), scene)
     about = {"camera": scene.name, "detector": choice.name}
     seen = detection(truth, found)
-    cut = mining(scene, truth, data / camera, options)
-    blank = dict.fromkeys(cut, "")
-    untold = dict.fromkeys(("MOTA", "IDF1", "HOTA", "DetA", "switches"), "")
+    cutouts = mining(scene, truth, data / camera, options)
+    blank = dict.fromkeys(cutouts, "")
+    no_truth = dict.fromkeys(("MOTA", "IDF1", "HOTA", "DetA", "switches"), "")
     return [
-        about | {"tracker": tracker} | seen | (followed[tracker] or untold) | (cut if tracker == usual else blank)
+        about | {"tracker": tracker} | seen | (followed[tracker] or no_truth) | (cutouts if tracker == usual else blank)
         for tracker in reversed(names)
     ]
 
 
 def detection(truth: pd.DataFrame, found: pd.DataFrame) -> dict[str, Any]:
-    """How many boxes were drawn and found, AP50, and recall of all, of those in sight and of those that move."""
+    """How many boxes were annotated and found, AP50, and recall of all, of those in sight and of those that move."""
     ap50, matched = detected(truth, found)
     moving = matched[truth["moving"]]
     return {
-        "drawn": len(truth),
+        "annotated": len(truth),
         "found": len(found),
         "AP50": ap50,
         "recall": float(matched.mean()),

@@ -1,4 +1,4 @@
-"""What people drew on real footage: boxes with identities, and how much of each others leave in sight.
+"""What people annotated on real footage: boxes with identities, and how much of each others leave in sight.
 
 Tables have a row a box: frame, person (its identity, whatever it is), x, y, w, h in pixels (edges).
 """
@@ -16,7 +16,7 @@ _COLUMNS = ["frame", "person", "x", "y", "w", "h", "moving"]
 
 
 def vehicle_boxes(path: Path) -> pd.DataFrame:
-    """The boxes of a CVAT export's tracks, the drawn ones and those CVAT put between them, with `moving`.
+    """The boxes of a CVAT export's tracks, the annotated ones and those CVAT put between them, with `moving`.
 
     A box is there until its track leaves (`outside`). moving: neither parked nor stopped. Raises ValueError, one line,
     for what is no such export or holds entities.
@@ -43,7 +43,7 @@ def _row(identity: int, box: ElementTree.Element) -> tuple:
 
 
 def visible_parts(frame: pd.DataFrame) -> np.ndarray:
-    """(N,) share of each of one frame's N boxes that no nearer box covers; nearer is who stands lower."""
+    """(N,) fraction of each of one frame's N boxes that no nearer box covers; nearer is who stands lower."""
     x, y, w, h = (frame[name].to_numpy() for name in "xywh")
     boxes, foot = shapely.box(x, y, x + w, y + h), y + h
     covered = [

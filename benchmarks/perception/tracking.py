@@ -77,7 +77,7 @@ def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
             skipped[f"{site.camera} skipped"] = f"no {lacking} on this machine"
             continue
         rows += measure(site.demand("DetectObjects", data), *site.calibrated(data))
-    blind, seeing = ([row for row in rows if row["appearance"] is told] for told in (False, True))
+    blind, seeing = ([row for row in rows if row["appearance"] is used] for used in (False, True))
     bars = [
         Bar(
             f"{b['camera']} {b['tracker']} IDF1 that appearance adds",

@@ -3,9 +3,9 @@
     python -m benchmarks.train_detector [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
 Trains the tiny preset (`make train`) where the run is not there yet and reads how long that took. On day07, whose
-traffic, parked cars and weather are others, both detectors are held against the exact truth: AP50 of visible masks by
-size and by hidden share, and what mining makes of each. Cars that are parked all day are left out of the count: no
-detector here is told of them. --quick trains a few steps on the quick camera's scenes and binds nothing.
+traffic, parked cars and weather are others, both detectors are measured against the exact truth: AP50 of visible masks
+by size and by hidden fraction, and what mining makes of each. Cars that are parked all day are left out of the count:
+no detector here knows of them. --quick trains a few steps on the quick camera's scenes and binds nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TRAINED_ON, OTHER_DAY = "cam07", "day07"
 RUN = f"detector-{TRAINED_ON}-tiny"
 LONGEST_MIN, LEAST_AP50 = 25, 0.50
 QUICK_STEPS = 4
-# Candidates below the default are of use: tracking joins them to sure ones, and average precision counts them all.
+# Candidates below the default are of use: tracking joins them to confident ones, and average precision counts them all.
 _MIN_SCORE = 0.1
 
 
@@ -47,7 +47,7 @@ def trained(data: Path, quick: bool) -> tuple[Path, float]:
 def mined_with(weights: Path, site: Site, camera_dir: Path, elsewhere: Path) -> Path:
     """The camera's folder after mining the same frames with the run's network, in another data folder."""
     if not (elsewhere / camera_dir.name).exists():
-        shutil.copytree(camera_dir, elsewhere / camera_dir.name)  # its frames are drawn already
+        shutil.copytree(camera_dir, elsewhere / camera_dir.name)  # its frames are rendered already
     asked = {"detector": "mmdet", "mmdet-config": weights / "detector.py", "mmdet-checkpoint": weights / "weights.pth"}
     options = [f"--DetectObjects-{name}={value}" for name, value in {**asked, "mmdet-min-score": _MIN_SCORE}.items()]
     return site.demand("MineUnoccluded", elsewhere, *options)
@@ -79,7 +79,7 @@ def _wanted(row: dict) -> Wanted:
 
 
 def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
-    """Rows of both detectors by size and hidden share, and what mining makes of them."""
+    """Rows of both detectors by size and hidden fraction, and what mining makes of them."""
     weights, minutes = trained(data, quick)
     (site,) = sites
     folder = site.demand("MineUnoccluded", data)
@@ -100,9 +100,10 @@ def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
 
 
 def _said(mining: dict[str, dict]) -> dict[str, str]:
-    words = ("cutouts", "precision", "track_recall", "median_iou")
+    columns = ("cutouts", "precision", "track_recall", "median_iou")
     return {
-        f"mining with {name}": ", ".join(f"{word} {shown(row[word])}" for word in words) for name, row in mining.items()
+        f"mining with {name}": ", ".join(f"{column} {shown(row[column])}" for column in columns)
+        for name, row in mining.items()
     }
 
 

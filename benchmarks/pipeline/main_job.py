@@ -13,11 +13,12 @@ from pathlib import Path
 
 from benchmarks.common.job import CAMERA, Site, clipart_dir, run
 from benchmarks.common.report import Bar, Report, main
+from pipeline.composition.hidden_fraction import hidden_fraction, partly_hidden
 from pipeline.core.storage import read_parts
 
 
 def product(camera_dir: Path) -> dict:
-    """What the job made: cutouts, scenes, objects a scene, the share of objects partly hidden."""
+    """What the job made: cutouts, scenes, objects a scene, the fraction of objects partly hidden."""
     shards = clipart_dir(camera_dir, "walt3d")
     objects = read_parts(shards / "objects", columns=["visible_fraction"]).to_pandas()
     scenes = read_parts(shards / "images", columns=["scene_id"]).num_rows
@@ -25,7 +26,7 @@ def product(camera_dir: Path) -> dict:
         "cutouts": read_parts(camera_dir / "cutouts", columns=["cutout_id"]).num_rows,
         "scenes": scenes,
         "objects_per_scene": len(objects) / scenes,
-        "partly_hidden": float((objects["visible_fraction"] < 1).mean()),
+        "partly_hidden": float(partly_hidden(hidden_fraction(objects["visible_fraction"])).mean()),
         "hidden_over_10_percent": float((objects["visible_fraction"] < 0.9).mean()),
     }
 

@@ -19,12 +19,13 @@ from defusedxml import ElementTree
 from benchmarks.common.job import MANIFESTS, clipart_dir, frame_size_hw, run
 from benchmarks.common.report import Bar, Report, main
 from data_manifest import load_camera
+from pipeline.composition.hidden_fraction import hidden_fraction, partly_hidden
 from pipeline.core.boxes import box_iou
 from pipeline.core.storage import read_parts
 
 CAMERAS = ("pets-onnx", "pets-motion", "jamcam", "motorway", "suburb")
 QUICK_CAMERAS = ("pets-motion",)
-# Boxes that share more than this part of the one behind hide it.
+# Boxes that overlap more than this part of the one behind hide it.
 _OVERLAP = 0.02
 _MATCH_IOU = 0.4
 
@@ -61,7 +62,7 @@ def yielded(camera_dir: Path) -> dict:
         "tracks": cutouts["track_id"].nunique(),
         "scenes": read_parts(shards / "images", columns=["scene_id"]).num_rows,
         "objects": len(objects),
-        "partly_hidden": float((objects["visible_fraction"] < 1).mean()),
+        "partly_hidden": float(partly_hidden(hidden_fraction(objects["visible_fraction"])).mean()),
     }
 
 
@@ -81,9 +82,9 @@ def are_unoccluded(frame: pd.DataFrame, size_hw: tuple[int, int]) -> np.ndarray:
     x, y, w, h = (frame[name].to_numpy() for name in "xywh")
     wide = np.minimum(x[:, None] + w[:, None], x + w) - np.maximum(x[:, None], x)
     tall = np.minimum(y[:, None] + h[:, None], y + h) - np.maximum(y[:, None], y)
-    share = np.clip(wide, 0, None) * np.clip(tall, 0, None) / (w * h)[:, None]
+    overlap = np.clip(wide, 0, None) * np.clip(tall, 0, None) / (w * h)[:, None]
     nearer = (y + h)[None] > (y + h)[:, None]
-    hidden = (share * nearer).max(axis=1, initial=0) > _OVERLAP
+    hidden = (overlap * nearer).max(axis=1, initial=0) > _OVERLAP
     return ~hidden & (x > 1) & (y > 1) & (x + w < size_hw[1] - 1) & (y + h < size_hw[0] - 1)
 
 
@@ -96,8 +97,8 @@ def ever_unoccluded(boxes: pd.DataFrame, size_hw: tuple[int, int]) -> set[int]:
 
 
 def against_annotations(camera_dir: Path, boxes: pd.DataFrame, placed: pd.DataFrame) -> dict:
-    """Median distance between the feet of placed people (rows of RECONSTRUCTED) and the annotated boxes' feet; share of
-    identities covered."""
+    """Median distance between the feet of placed people (rows of RECONSTRUCTED) and the annotated boxes' feet;
+    fraction of identities covered."""
     entry, size_hw = load_camera(camera_dir.name, MANIFESTS), frame_size_hw(camera_dir)
     camera, plane = entry.calibrated(size_hw)
     cutouts = read_parts(camera_dir / "cutouts", columns=["cutout_id", "frame_id", "bbox_xywh"]).to_pandas()

@@ -1,9 +1,9 @@
-"""The simulated cameras themselves: is mining a real task on them, and how fast are they drawn.
+"""The simulated cameras themselves: is mining a real task on them, and how fast are they rendered.
 
     python -m benchmarks.simulator [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
-Shares are over actors' frames, of the cameras' exact truth; CPU seconds a frame are of one lighting bucket, its street
-and its traffic included, by one thread.
+Fractions are over actors' frames, of the cameras' exact truth; CPU seconds a frame are of one illumination bucket, its
+street and its traffic included, by one thread.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
         name = row["camera"]
         bars.append(Bar(f"{name} least_tracks_a_bucket", row["least_tracks_a_bucket"], at_least=25))
         bars.append(Bar(f"{name} hidden_over_10_percent", row["hidden_over_10_percent"], at_least=0.30))
-        share = row["behind_static_over_10_percent"]
-        bars.append(Bar(f"{name} behind_static_over_10_percent", share, at_least=0.10))
+        fraction = row["behind_static_over_10_percent"]
+        bars.append(Bar(f"{name} behind_static_over_10_percent", fraction, at_least=0.10))
         bars.append(Bar(f"{name} cpu_s_a_frame", row["cpu_s_a_frame"], at_most=SLOWEST_CPU_S))
     return Report(rows, bars)
 

@@ -12,7 +12,7 @@ MODELS = Path(__file__).parents[2] / "models"
 
 
 def networks() -> list[str]:
-    """The packages of networks: a new one is held to the contracts without being mentioned."""
+    """The packages of networks: a new one is bound by the contracts without being mentioned."""
     return [f"models.{card.parent.name}" for card in sorted(MODELS.glob("*/card.md"))]
 
 

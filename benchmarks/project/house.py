@@ -41,7 +41,7 @@ def against_direction(tree: Tree, order: list[list[str]]) -> list[str]:
     """A line for each import that goes up or across, and for each module that imports but stands in no layer."""
     rank = {name: number for number, line in enumerate(order) for name in line}
     networks = tree.networks()
-    return sorted({told for one in tree.imports() if (told := _fault(one, rank, networks))})
+    return sorted({line for one in tree.imports() if (line := _fault(one, rank, networks))})
 
 
 def _fault(one: Import, rank: dict[str, int], networks: set[str]) -> str | None:
@@ -116,7 +116,7 @@ def measure(tree: Tree, order: list[list[str]]) -> Report:
         "imports that do not go down": wrong,
         "names defined in several files": [f"{name}: {', '.join(found)}" for name, found in twice.items()],
     }
-    return Report(rows, bars, {name: told for name, told in notes.items() if told})
+    return Report(rows, bars, {name: lines for name, lines in notes.items() if lines})
 
 
 def _beyond(sizes: dict[str, int], most: int) -> list[str]:
@@ -127,8 +127,8 @@ def report(quick: bool, data: Path) -> Report:
     """The project's own tree, with what is to be mended a line each."""
     root = HERE.parent
     found = measure(Tree(root), layers(root))
-    for name, told in found.notes.items():
-        print("\n".join([f"{name}:", *(f"  {line}" for line in told)]))
+    for name, lines in found.notes.items():
+        print("\n".join([f"{name}:", *(f"  {line}" for line in lines)]))
     return found
 
 

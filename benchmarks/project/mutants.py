@@ -97,17 +97,17 @@ def check_sound(tree: Path, faults: Sequence[Fault]) -> None:
 
 
 def tried(tree: Path, fault: Fault) -> dict:
-    """One fault's row: what became of it, and which test told first."""
+    """One fault's row: what became of it, and which test failed first."""
     begun = time.monotonic()
     with patched(tree, fault):
         code, output = run(tree, [fault.module], [fault.tests], "-x")
-    told = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
     return {
         "fault": fault.name,
         "what is wrong": fault.about,
         "in": fault.path,
         "outcome": "no end" if code is None else _MEANING.get(code, f"tests did not run ({code})"),
-        "told by": told[1] if told and code == _FAILED else "",
+        "caught by": failed[1] if failed and code == _FAILED else "",
         "seconds": round(time.monotonic() - begun, 1),
     }
 
@@ -119,13 +119,13 @@ def measure(root: Path, faults: Sequence[Fault]) -> Report:
         for fault in faults:
             compile(fault.applied((tree / fault.path).read_text()), fault.path, "exec")
         check_sound(tree, faults)
-        rows = [_told(tried(tree, fault)) for fault in faults]
+        rows = [_shown(tried(tree, fault)) for fault in faults]
     missed = [row["fault"] for row in rows if row["outcome"] != "caught"]
     bars = [Bar("faults that no test noticed", len(missed), at_most=0)]
     return Report(rows, bars, {"not caught": missed} if missed else {})
 
 
-def _told(row: dict) -> dict:
+def _shown(row: dict) -> dict:
     print(f"{row['fault']}: {row['outcome']}, {row['seconds']} s", file=sys.stderr, flush=True)
     return row
 

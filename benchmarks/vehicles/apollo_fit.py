@@ -1,9 +1,9 @@
-"""The fit on real keypoints: ApolloCar3D's human clicks, a moving camera, so no plane and six freedoms.
+"""The fit on real keypoints: ApolloCar3D's human clicks, a moving camera, so no plane and six degrees of freedom.
 
     python -m benchmarks.apollo_fit [--check] [--quick]
 
 Of its 66 points those that make our twelve: hubs, the mean of a lamp's four corners, corners of wind- and rear screen.
-Every car with at least 5 of the twelve, each alone, no heading told, the shipped basis of cars.
+Every car with at least 5 of the twelve, each alone, no heading given, the shipped basis of cars.
 Their points are not quite ours: a screen's corner lies about 0.2 m inside the pillar's top. `ours`: nothing is done
 about it. `theirs`: every keypoint of the basis is moved by how far clicks lie from it, the median over all OTHER CAD
 models. `size given`: the basis conditioned on the three extents of the car's CAD mesh. `keypoints given`: the CAD's own
@@ -11,8 +11,8 @@ models. `size given`: the basis conditioned on the three extents of the car's CA
 `size only`, the floor that ambiguity sets: the median over the cars of |length / mean length - 1|. Errors are medians
 over what is not refused, of the angle between rotations and of t over the distance; truth is the dataset's own pose
 (made by fitting the CAD to such clicks). `theirs` and `keypoints given` therefore know other cars' true poses. That the
-vehicles are cars is told. The noise settings were chosen on these cars after a look at six others, so the bars are not
-blind. Nothing that ships was fitted to this data.
+vehicles are cars is given. The noise settings were chosen on these cars after inspection of six others, so the bars are
+not blind. Nothing that ships was fitted to this data.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from pipeline.reconstruction.vehicles.fit import VehicleFitSettings, VehiclesSee
 
 MIN_POINTS = 5
 # Clicks are off, and cars differ from every basis, by more than a network's keypoints from the fleet's.
-# Without a size the distance is unsure by about 5 %, and that alone refuses none here.
-SETTINGS = VehicleFitSettings(noise_px=2.0, model_noise_m=0.05, max_position_sigma_share=0.1)
+# Without a size the distance is uncertain by about 5 %, and that alone refuses none here.
+SETTINGS = VehicleFitSettings(noise_px=2.0, model_noise_m=0.05, max_position_sigma_fraction=0.1)
 
 
 def sized(basis: ShapeBasis, dims: np.ndarray, sigma_m: float = 0.02) -> ShapeBasis:
@@ -87,7 +87,7 @@ def fit_each(name: str, cars: Cars, basis_of: Callable[[int], ShapeBasis]) -> tu
         keypoints = VehiclesSeen(cars.xy[i : i + 1], cars.scores[i : i + 1], np.zeros(1, int))
         fit = fit_vehicles(keypoints, CAMERA, None, {"car": basis_of(int(i))}, SETTINGS)
         R[i], t[i], refusal[i] = fit.R[0], fit.t[0], fit.refusal[0]
-    words, counts = np.unique(refusal[rows].astype(str), return_counts=True)
+    reasons, counts = np.unique(refusal[rows].astype(str), return_counts=True)
     ok = rows[refusal[rows] == ""]
     turned = (np.einsum("nij,nij->n", R[ok], cars.R[ok]) - 1) / 2
     angle = np.degrees(np.arccos(np.clip(turned, -1, 1)))
@@ -102,7 +102,7 @@ def fit_each(name: str, cars: Cars, basis_of: Callable[[int], ShapeBasis]) -> tu
         "translation_error": float(np.median(off)),
         "translation_p90": float(np.percentile(off, 90)),
     }
-    return row, dict(zip(words.tolist(), counts.tolist(), strict=True))
+    return row, dict(zip(reasons.tolist(), counts.tolist(), strict=True))
 
 
 def report(quick: bool, data: Path) -> Report:
@@ -133,7 +133,7 @@ def report(quick: bool, data: Path) -> Report:
         Bar("translation: size given, theirs", rows["size given, theirs"]["translation_error"], at_most=0.02),
         Bar("translation: keypoints given", rows["keypoints given"]["translation_error"], at_most=0.02),
     ]
-    notes = {"size only, median": floor, "refused": {name: words for name, (_, words) in found.items()}}
+    notes = {"size only, median": floor, "refused": {name: reasons for name, (_, reasons) in found.items()}}
     print(notes)
     return Report(list(rows.values()), bars, notes)
 

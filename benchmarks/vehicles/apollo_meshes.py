@@ -4,7 +4,7 @@
 
 Network: the meshes of which at least 8 of the twelve keypoints are known from clicks, glass, lamps and tyres painted on
 by rule (their materials are lost), four views each, composed like the validation crops of its training, before those
-crops' backdrops and among their vehicles and people. PCK@0.1: the share of points within a tenth of the box's longer
+crops' backdrops and among their vehicles and people. PCK@0.1: the fraction of points within a tenth of the box's longer
 side of the clicked ones, which lie up to 0.2 m from ours on lamps and screens: their definitions differ.
 Basis: all meshes, each fitted by its skin alone; distances of the skin, resampled as the basis's own, to the fitted
 mesh. Nothing that ships was fitted to these meshes.
@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common.report import Report, main
-from benchmarks.vehicles.apollo_bodies import clicked, grounded, residuals
 from benchmarks.vehicles.apollo_cars import FOLDER, meshes
+from benchmarks.vehicles.apollo_shapes import clicked, grounded, residuals
 from calibration.camera import edge_to_pixel
 from models.metrics.keypoints import PCK_FRACTION
 from models.synthetic.plans import CropSettings, plan_crops
@@ -98,8 +98,8 @@ def views(every: int) -> Iterator[tuple[str, Sprite, np.ndarray]]:
         mesh = painted(vertices + grounded(vertices), triangles, points[name], rng)
         known = np.isfinite(points[name]).all(axis=1)
         for _ in range(VIEWS):
-            place, light = sample_place(rng, REACH_M), sample_illumination(rng)
-            yield name, render_sprite("sedan", 0, mesh, np.nan_to_num(points[name]), place, light, rng), known
+            place, illumination = sample_place(rng, REACH_M), sample_illumination(rng)
+            yield name, render_sprite("sedan", 0, mesh, np.nan_to_num(points[name]), place, illumination, rng), known
 
 
 def validation(shards: int | None) -> VehicleLibrary:
@@ -112,7 +112,7 @@ def validation(shards: int | None) -> VehicleLibrary:
 
 
 def errors(crops: Sequence[VehicleCrop]) -> np.ndarray:
-    """(N, 12) distances of the network's keypoints from the true ones, in shares of the box's longer side."""
+    """(N, 12) distances of the network's keypoints from the true ones, as fractions of the box's longer side."""
     boxes = np.stack([crop.box_xywh for crop in crops])
     images = [np.ascontiguousarray(crop.image[..., ::-1]) for crop in crops]
     true = np.stack([edge_to_pixel(crop.keypoints) for crop in crops])
@@ -143,7 +143,7 @@ def network_rows(quick: bool) -> list[dict]:
              "value": float((of <= PCK_FRACTION).mean())}
         )  # fmt: skip
     both = error[shown & (state < 2)]
-    what = "keypoint network, both: median error, share of the box"
+    what = "keypoint network, both: median error, fraction of the box"
     return [*rows, {"what": what, **about, "points": len(both), "value": float(np.median(both))}]
 
 
@@ -153,7 +153,7 @@ def basis_rows() -> list[dict]:
     values = {
         "median distance, mm, median over meshes": 1000 * np.median(middle),
         "RMS distance, mm, median over meshes": 1000 * np.median(rms),
-        "RMS distance, share of length, median over meshes": np.median(rms / length),
+        "RMS distance, fraction of length, median over meshes": np.median(rms / length),
         "RMS distance, mm, 90th percentile of meshes": 1000 * np.quantile(rms, 0.9),
         "RMS distance, mm, worst mesh": 1000 * rms.max(),
         "absolute error of length, mm, median over meshes": 1000 * np.median(np.abs(off)),

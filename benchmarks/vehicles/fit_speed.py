@@ -32,14 +32,14 @@ TRACKS, REPEATS = 300, 5
 def street(tracks: int) -> VehiclesSeen:
     """Noisy keypoints of tracks before the camera, and the outlines of the meshes that are nearest to them."""
     rng, bases = np.random.default_rng(31), load_bases()
-    bodies = [body_of(kind, kind, False)[:2] for kind in range(36)]
-    meshes = [bases[group].mesh(bases[group].solve(points)) for group, points in bodies]
+    shapes = [body_of(kind, kind, False)[:2] for kind in range(36)]
+    meshes = [bases[group].mesh(bases[group].solve(points)) for group, points in shapes]
     xy: list[np.ndarray] = []
     support, track = [], []
     while len(xy) < tracks * FRAMES:
         number = len(xy) // FRAMES
         R, t = PLANE.pose(rng.uniform([-10, 14], [10, 60]), rng.uniform(-np.pi, np.pi))
-        points, mesh = bodies[number % len(bodies)][1], meshes[number % len(bodies)]
+        points, mesh = shapes[number % len(shapes)][1], meshes[number % len(shapes)]
         xy.append(CAMERA.project(points @ R.T + t) + rng.normal(0, 3, points[:, :2].shape))
         support.append((ideal(CAMERA, CAMERA.project(mesh @ R.T + t)) @ DIRECTIONS.T).max(axis=0))
         track.append(number)

@@ -3,7 +3,7 @@
     python -m benchmarks.occlusion_net [--check] [--quick] [--data DIR] [--weights FILE] [--baseline FILE]
 
 The baseline is the same heatmap network trained for as many steps without graphs. The ablation trains graphs alone, on
-what the baseline's heatmaps read in the training vehicles' crops. Training never sees the vehicles judged here.
+what the baseline's heatmaps read in the training vehicles' crops. Training never sees the vehicles measured here.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from pipeline.core.engine import map_shards
 _QUICK = CarViewSettings(vehicles=10, val_vehicles=1, test_vehicles=5, unseen_vehicles=2)
 _UNDER_NOISE = (0.05, 0.1, 0.15, 0.2)
 _SEED = 77
-_CUT = 256  # crops of a timing
-_BY_TRUTH, _BY_VIEWS, _UNTOLD = "truth", "trifocal, PnP, seen by labels, mirrors", "none"
-_COMPARED = (_BY_TRUTH, _BY_VIEWS, _UNTOLD)
+_TIMED = 256  # crops of a timing
+_BY_TRUTH, _BY_VIEWS, _UNSUPERVISED = "truth", "trifocal, PnP, seen by labels, mirrors", "none"
+_COMPARED = (_BY_TRUTH, _BY_VIEWS, _UNSUPERVISED)
 _ENCODER_STEPS = 300  # below, it may find nothing visible
 _MORE_SEEDS = (1, 2)  # single runs differ by as much as the bar leaves room
 
 
 def crops_in(data: Path, *, quick: bool) -> Path:
-    """The folder of Car-render, drawn where it is not there yet."""
+    """The folder of Car-render, rendered where it is not there yet."""
     settings, name = (_QUICK, "quick") if quick else (CarViewSettings(), "full")
     folder = data / "training" / f"occlusion_net-{name}"
     todo = [job for job in plan_views(settings, folder) if not job.out.exists()]
@@ -99,14 +99,14 @@ def noise_rows(network: OcclusionNet, cached: Cached) -> tuple[list[dict], list[
 def speed(network: OcclusionNet, graphs: Graphs) -> tuple[dict, Bar]:
     """Crops a second, and what the graphs cost beside the heatmap network; least of several runs of one thread."""
     generator = torch.Generator().manual_seed(0)
-    image = torch.rand(_CUT, 3, 96, 96, generator=generator).contiguous(memory_format=torch.channels_last)
-    aspect = torch.ones(_CUT)
+    image = torch.rand(_TIMED, 3, 96, 96, generator=generator).contiguous(memory_format=torch.channels_last)
+    aspect = torch.ones(_TIMED)
     with torch.inference_mode():
         cells, confidence = means_about_peaks(network.heatmaps(image))
         heat_s = _fastest(lambda: means_about_peaks(network.heatmaps(image)))
         graph_s = _fastest(lambda: graphs(cells / 28 - 1, confidence, aspect))
-    row = {"kind": "speed", "name": "one thread", "crops_per_s": _CUT / (heat_s + graph_s)}
-    return row, Bar("graphs' share of the heatmap network's time", graph_s / heat_s, at_most=0.10)
+    row = {"kind": "speed", "name": "one thread", "crops_per_s": _TIMED / (heat_s + graph_s)}
+    return row, Bar("graphs' fraction of the heatmap network's time", graph_s / heat_s, at_most=0.10)
 
 
 def _fastest(work) -> float:
@@ -129,17 +129,17 @@ def variants(network: OcclusionNet, folder: Path, training: GraphTraining) -> di
     own = OcclusionNetSettings(supervision="truth", edge_weight=1.0)
     found: dict[str, Variant] = {
         _BY_TRUTH: (own, true),
-        "one round": (replace(own, rounds=1), true),
+        "one iteration": (replace(own, iterations=1), true),
         "without 3D": (replace(own, lift=False), true),
-        _UNTOLD: (replace(own, supervision="none"), true),
+        _UNSUPERVISED: (replace(own, supervision="none"), true),
         "trifocal, true cameras": (replace(own, supervision="trifocal"), true),
         "transfer, true cameras": (replace(own, supervision="transfer"), true),
     }
     long_enough = replace(training, steps=max(training.steps, _ENCODER_STEPS))
     encoder = fit_graphs(replace(own, supervision="none"), true, long_enough)
     with torch.inference_mode():
-        told = encoder.flat(true["heat_xy"], true["confidence"]).visible > 0.5
-    for seen_by, seen in (("labels", true["state"] == VISIBLE), ("the encoder", told)):
+        encoded = encoder.flat(true["heat_xy"], true["confidence"]).visible > 0.5
+    for seen_by, seen in (("labels", true["state"] == VISIBLE), ("the encoder", encoded)):
         for mirrors in (False, True):
             given = with_detected_views(true, seen, mirrors=mirrors)
             for kind in ("trifocal", "transfer"):
@@ -151,7 +151,7 @@ def variants(network: OcclusionNet, folder: Path, training: GraphTraining) -> di
 def ablation(
     network: OcclusionNet, folder: Path, test: Cached, training: GraphTraining, more_seeds: Sequence[int]
 ) -> tuple[list[dict], list[Bar]]:
-    """Graphs trained alone by variant, judged on the points of the test that true views cover, and on all hidden; the
+    """Graphs trained alone by variant, measured on the points of the test that true views cover, and on all hidden; the
     bars' variants with other seeds, too."""
     _, weight = transfer(test["cameras"], test["other_xy"], test["other_visible"])
     covered = (weight > 0).numpy() & (test["state"] > VISIBLE).numpy()
@@ -168,13 +168,16 @@ def ablation(
     for name, seed in product(_COMPARED, more_seeds):
         more = scores_of(fit_graphs(*given[name], replace(training, seed=seed)), test)
         found[name].append(more.pck("graph", covered))
-    truth, views, untold = (float(np.mean(found[name])) for name in _COMPARED)
+    truth, views, unsupervised = (float(np.mean(found[name])) for name in _COMPARED)
     start = rows[0]["heatmap_covered"]  # the same for every variant
-    # Graphs that nothing tells where hidden points are learn much of it from the 3D head's shapes already.
-    shares = {"heatmaps": (views - start) / (truth - start), "graphs told nothing": (views - untold) / (truth - untold)}
+    # Graphs without supervision of hidden points learn much of it from the 3D head's shapes already.
+    fractions = {
+        "heatmaps": (views - start) / (truth - start),
+        "unsupervised graphs": (views - unsupervised) / (truth - unsupervised),
+    }
     return rows, [
-        Bar(f"trifocal's share of what truth gains over {name}, covered points", share, at_least=0.9)
-        for name, share in shares.items()
+        Bar(f"trifocal's fraction of what truth gains over {name}, covered points", fraction, at_least=0.9)
+        for name, fraction in fractions.items()
     ]
 
 

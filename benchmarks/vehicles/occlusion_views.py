@@ -6,11 +6,11 @@
 views: keypoints that the simulator hides, of fitted vehicles up to 60 m away: how many two other views see, how far the
 point that those views transfer lies from the truth, and how far the keypoint network's own guess does.
 detected: what ships of Occlusion-Net, in the boxes of the job's own detections of vehicles, of 40 pixels or more, that
-overlap a true one by half: merged, cut and shadowed ones among them.
+overlap a true one by half: merged, truncated and shadowed ones among them.
 learning: Occlusion-Net's graphs behind the baseline's heatmaps, taught by Car-render alone and by cam07's own vehicles
-as well, without and with mirror views; judged on cam07's hidden points, whose truth nothing was told, and on another
-day at its crossroads (of another --camera: on its own alone). No true place, pose or state of a vehicle is looked at
-before it is judged.
+as well, without and with mirror views; measured on cam07's hidden points, whose truth trained nothing, and on another
+day at its crossroads (of another --camera: on its own alone). No true place, pose or state of a vehicle is used
+before it is measured.
 whole: what ships on the same vehicles, and beside it the network of --weights, trained with --cameras cam07 say.
 """
 
@@ -61,7 +61,7 @@ _EVERY_FRAMES, _LEAST_PX = 5, 40
 @dataclass(frozen=True)
 class Known:
     """A camera's views, hidden by truth, and the truth: pixels (N, 12, 2), states (N, 12), -1 for those that the border
-    cuts off, R (N, 3, 3)."""
+    truncates, R (N, 3, 3)."""
 
     folder: Path
     camera: Camera
@@ -78,7 +78,7 @@ def known(camera_dir: Path, camera: Camera) -> Known:
     views = views.at(np.isin(views.row, truth.index))
     rows = truth.loc[views.row]
     names = np.stack(rows["keypoint_state"].tolist())
-    # What the picture's border cuts off is neither seen nor hidden.
+    # What the picture's border truncates is neither seen nor hidden.
     state = np.where(names == "truncated", UNKNOWN, np.vectorize(KEYPOINT_STATES.index)(names))
     pixels, R = (
         np.stack(rows[name].tolist()).reshape(-1, *s)
@@ -99,11 +99,11 @@ def coverage(seen: Known) -> list[dict]:
         cameras, other_xy, other_visible = map(torch.from_numpy, (sets.cameras, sets.other_xy, sets.other_visible))
         target, weight = (a.numpy() for a in transfer(cameras, other_xy, other_visible, COVERED_DEG))
         away = np.linalg.norm(edge_to_pixel(from_box(target, boxes)) - seen.pixels, axis=-1)
-        told = covered(views, sets) & (weight > 0)
+        known = covered(views, sets) & (weight > 0)
         row: dict = {"kind": "views", "name": seen.folder.name, "mirrors": mirrors, "vehicles": len(views)}
-        row |= {"hidden": hidden.sum(), "covered": told.sum() / hidden.sum(), "transfer_px": _median(away[told])}
+        row |= {"hidden": hidden.sum(), "covered": known.sum() / hidden.sum(), "transfer_px": _median(away[known])}
         for name, error in (("transfer", away / side), ("guess", guess_px / side)):
-            row |= {f"{name}_share": _median(error[told]), f"{name}_pck": _mean(error[told] <= PCK_ALPHA)}
+            row |= {f"{name}_fraction": _median(error[known]), f"{name}_pck": _mean(error[known] <= PCK_ALPHA)}
         found.append({name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()})
     return found
 
@@ -151,8 +151,8 @@ def agreement(
     return row | {"graph_auc": auc(1 - visible[known], groups["hidden"][known])}
 
 
-def judged(seen: Known, heatmaps: OcclusionNet) -> Cached:
-    """What heatmaps read in the views' crops, with their truth."""
+def encoded_views(seen: Known, heatmaps: OcclusionNet) -> Cached:
+    """What heatmaps decode in the views' crops, with their truth."""
     samples = []
     rest = zip(
         camera_patches(seen.folder, seen.views), seen.views.box_xywh, seen.pixels, seen.state, seen.R, strict=True
@@ -185,7 +185,7 @@ def learning(data: Path, tests: dict[str, Known], *, quick: bool) -> tuple[list[
         given[f"Car-render and {name_of(mirrors)}"] = _in_equal_parts(car_render, own)
         given[f"{name_of(mirrors)} alone"] = own
     settings = OcclusionNetSettings(supervision="trifocal", edge_weight=1.0)
-    tested = {name: judged(seen, heatmaps) for name, seen in tests.items()}
+    tested = {name: encoded_views(seen, heatmaps) for name, seen in tests.items()}
     rows: list[dict] = []
     for name, cached in given.items():
         graphs = fit_graphs(settings, cached, training)
@@ -204,7 +204,7 @@ def whole(name: str, network: OcclusionNet, tests: dict[str, Known]) -> dict:
     """A row of a whole network on the tests' vehicles."""
     row: dict = {"kind": "whole", "name": name}
     for camera, seen in tests.items():
-        s = scores_of(network.graphs, judged(seen, network))
+        s = scores_of(network.graphs, encoded_views(seen, network))
         row |= {f"{camera}_hidden": s.pck("graph", s.state > VISIBLE), f"{camera}_auc": s.auc("graph")}
         row |= {
             f"{camera}_visible": s.pck("graph", s.state == VISIBLE),
@@ -248,4 +248,4 @@ def report(quick: bool, data: Path, sites: Sequence[Site], weights: Path | None 
 
 
 if __name__ == "__main__":
-    main("occlusion_views", __doc__, report, cameras=CHECKED_CAMERAS, weights="a network to judge beside what ships")
+    main("occlusion_views", __doc__, report, cameras=CHECKED_CAMERAS, weights="a network to measure beside what ships")

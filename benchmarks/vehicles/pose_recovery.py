@@ -2,12 +2,12 @@
 
     python -m benchmarks.pose_recovery [--check] [--quick]
 
-Tracks of 6 frames each. Every track draws a camera 6 to 12 m up, tilted 8 to 25 degrees, rolled by up to 2, focal
+Tracks of 6 frames each. Every track samples a camera 6 to 12 m up, tilted 8 to 25 degrees, rolled by up to 2, focal
 1080 px, 1280x720, with a lens (k1 -0.2, k2 0.05); a body type of the fleet; and a vehicle of a seed no basis was
-built from. Each frame draws a place at 8 to 60 m over the ground with all keypoints in the picture, and any heading.
+built from. Each frame samples a place at 8 to 60 m over the ground with all keypoints in the picture, and any heading.
 `in span`: keypoints are those of the shape the basis finds for the vehicle; `fleet`: the vehicle's own, which no basis
 holds exactly. `exact`: true keypoints, all twelve. `noisy`: 3 px of Gaussian noise on each axis, and 4 of 12 missing,
-drawn by chance. No heading is told. With a noise of its own each run is told how large it is. Errors are medians over
+sampled at random. No heading is given. With a noise of its own each run knows how large it is. Errors are medians over
 what is not refused: of t over the distance, of yaw, and of the 3D keypoints in the vehicle frame (root mean square)
 and the three dimensions over the length.
 """
@@ -34,7 +34,7 @@ _FIRST_SEED = 900_000  # far from the seeds of any basis
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Observed:
     """The observations of one camera and what is true of them."""
 
     plane: GroundPlane
@@ -58,7 +58,7 @@ def body_of(track: int, seed: int, in_span: bool) -> tuple[str, np.ndarray, np.n
     return group, basis.keypoints(shape), basis.dims_lwh_m(shape)
 
 
-def draw(track: int, frames: int, in_span: bool, noise_px: float, missing: int) -> Drawn:
+def observe(track: int, frames: int, in_span: bool, noise_px: float, missing: int) -> Observed:
     """One track before its camera."""
     rng = np.random.default_rng([29, track])
     plane = GroundPlane.from_tilt(rng.uniform(8, 25), rng.uniform(-2, 2), rng.uniform(6, 12))
@@ -79,19 +79,19 @@ def draw(track: int, frames: int, in_span: bool, noise_px: float, missing: int) 
         t_true.append(t)
         yaws.append(yaw)
     keypoints = VehiclesSeen(np.array(xy), np.array(scores), np.full(frames, track))
-    return Drawn(plane, keypoints, np.array(t_true), np.array(yaws), np.full(frames, group, object), points, dims)
+    return Observed(plane, keypoints, np.array(t_true), np.array(yaws), np.full(frames, group, object), points, dims)
 
 
-def errors(drawn: Drawn, fits: VehicleFits, basis_points: np.ndarray) -> dict[str, np.ndarray]:
+def errors(seen: Observed, fits: VehicleFits, basis_points: np.ndarray) -> dict[str, np.ndarray]:
     """Of each observation, NaN where refused."""
-    turned = np.abs((fits.yaw - drawn.yaw + np.pi) % (2 * np.pi) - np.pi)
-    length = drawn.dims[0]
+    turned = np.abs((fits.yaw - seen.yaw + np.pi) % (2 * np.pi) - np.pi)
+    length = seen.dims[0]
     found = {
-        "translation": np.linalg.norm(fits.t - drawn.t, axis=1) / np.linalg.norm(drawn.t, axis=1),
+        "translation": np.linalg.norm(fits.t - seen.t, axis=1) / np.linalg.norm(seen.t, axis=1),
         "yaw_deg": np.degrees(turned),
-        "shape": np.sqrt(((basis_points - drawn.points) ** 2).sum(axis=-1).mean(axis=-1)) / length,
-        "dims": np.abs(fits.dims_lwh_m - drawn.dims).max(axis=1) / length,
-        "group": np.where(fits.ok, fits.group == drawn.group, np.nan),
+        "shape": np.sqrt(((basis_points - seen.points) ** 2).sum(axis=-1).mean(axis=-1)) / length,
+        "dims": np.abs(fits.dims_lwh_m - seen.dims).max(axis=1) / length,
+        "group": np.where(fits.ok, fits.group == seen.group, np.nan),
     }
     return {name: np.where(fits.ok, values.astype(float), np.nan) for name, values in found.items()}
 
@@ -100,14 +100,14 @@ def measure(tracks: int, in_span: bool, noise_px: float, missing: int) -> dict:
     """One row of the table."""
     bases = load_bases()
     settings = VehicleFitSettings(
-        noise_px=max(noise_px, 0.05), noise_share=0.0, model_noise_m=0.0 if in_span else 0.02
+        noise_px=max(noise_px, 0.05), noise_fraction=0.0, model_noise_m=0.0 if in_span else 0.02
     )  # fmt: skip
     rows = []
     for track in range(tracks):
-        drawn = draw(track, FRAMES, in_span, noise_px, missing)
-        fits = fit_vehicles(drawn.keypoints, CAMERA, drawn.plane, bases, settings)
+        seen = observe(track, FRAMES, in_span, noise_px, missing)
+        fits = fit_vehicles(seen.keypoints, CAMERA, seen.plane, bases, settings)
         points = np.einsum("nji,nkj->nki", fits.R, fits.keypoints_3d - fits.t[:, None])
-        rows.append(errors(drawn, fits, points))
+        rows.append(errors(seen, fits, points))
     found = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
     fitted = np.isfinite(found["translation"])
     return {
@@ -131,11 +131,11 @@ def report(quick: bool, data: Path) -> Report:
     tracks = 36 if quick else TRACKS
     rows = [measure(tracks, span, *noise) for span in (True, False) for noise in ((0.0, 0), (3.0, 4))]
     bars = []
-    for row, share, degrees in zip(rows, (0.005, 0.03, 0.005, 0.03), (0.5, 3.0, 0.5, 3.0), strict=True):
+    for row, fraction, degrees in zip(rows, (0.005, 0.03, 0.005, 0.03), (0.5, 3.0, 0.5, 3.0), strict=True):
         name = f"{row['vehicles']}, {row['keypoints']}"
-        bars.append(Bar(f"{name}: translation", row["translation_error"], at_most=share))
+        bars.append(Bar(f"{name}: translation", row["translation_error"], at_most=fraction))
         bars.append(Bar(f"{name}: yaw, degrees", row["yaw_error_deg"], at_most=degrees))
-        bars.append(Bar(f"{name}: shape", row["shape_error"], at_most=share))
+        bars.append(Bar(f"{name}: shape", row["shape_error"], at_most=fraction))
     return Report(rows, bars, {"tracks": tracks, "frames": FRAMES})
 
 

@@ -1,7 +1,7 @@
 """Other views of cached crops as a user has them: cameras by PnP on detected keypoints, and mirror views.
 
-No true position, pose or hidden keypoint is looked at. Given are K, which crops show one vehicle, and which keypoints
-are seen: by the labels of visible keypoints that the heatmaps learn from too, or by an encoder's word.
+No true position, pose or hidden keypoint is used. Given are K, which crops show one vehicle, and which keypoints
+are seen: by the labels of visible keypoints that the heatmaps learn from too, or by an encoder's prediction.
 """
 
 from __future__ import annotations

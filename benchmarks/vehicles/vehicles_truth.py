@@ -70,19 +70,19 @@ def errors(placed: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(rows: pd.DataFrame) -> dict:
-    """Medians, shares and PCK of the rows of `errors`."""
+    """Medians, fractions and PCK of the rows of `errors`."""
     names = ("depth_error", "position_error_m", "yaw_error_deg", "length_error", "width_error", "height_error")
     pck = {f"pck_{s}": rows[f"{s}_right"].sum() / rows[f"{s}_all"].sum() for s in ("visible", "self_occluded")}
     return {"vehicles": len(rows), **rows[list(names)].median(), "flipped": rows["flipped"].mean(), **pck}
 
 
 def mask_iou(placed: pa.Table, truth: pd.DataFrame, camera: Camera) -> float:
-    """Median overlap of the fitted meshes' silhouettes with the true amodal masks."""
+    """Median overlap of the fitted meshes' masks with the true amodal masks."""
     ids = pd.Index(placed["cutout_id"].to_numpy())
     rows = np.flatnonzero(ids.isin(truth.index) & placed["fit_ok"].to_numpy(zero_copy_only=False))
-    drawn = silhouettes(placed.take(pa.array(rows)), camera)
+    rendered = silhouettes(placed.take(pa.array(rows)), camera)
     true = truth.loc[ids[rows], "mask_amodal_rle"].tolist()
-    return float(np.median([masks.iou([a], [b], camera.size_hw)[0, 0] for a, b in zip(drawn, true, strict=True)]))
+    return float(np.median([masks.iou([a], [b], camera.size_hw)[0, 0] for a, b in zip(rendered, true, strict=True)]))
 
 
 def measure(camera_dir: Path, camera: Camera, plane: GroundPlane) -> list[dict]:

@@ -63,8 +63,8 @@ def regressor(vertices: np.ndarray, points: np.ndarray) -> np.ndarray:
         equations = (vertices[:, near] - centre).transpose(0, 2, 1).reshape(-1, _NEAR)
         sums = np.full((1, _NEAR), _SUM_WEIGHT)
         A, b = np.vstack([equations, sums]), np.r_[(target - centre).reshape(-1), _SUM_WEIGHT]
-        share = np.linalg.solve(A.T @ A + _RIDGE * np.eye(_NEAR), A.T @ b)
-        rows[number, near] = share / share.sum()
+        weight = np.linalg.solve(A.T @ A + _RIDGE * np.eye(_NEAR), A.T @ b)
+        rows[number, near] = weight / weight.sum()
     return rows
 
 

@@ -53,7 +53,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """KEYS and face_regressor (5, V) of an SMPL file, shapedirs cut to ten components, all of checked shapes.
+    """KEYS and face_regressor (5, V) of an SMPL file, shapedirs truncated to ten components, all of checked shapes.
 
     Raises FileNotFoundError, and ValueError in one line for a file of another kind or one that would run code.
     """

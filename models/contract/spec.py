@@ -85,7 +85,7 @@ class Spec:
 
     def config(self, settings: Any) -> dict[str, Any]:
         """What `rebuilt` makes the network's settings from again; stored with its weights."""
-        return {"model": self.name, "network": dataclasses.asdict(settings)}
+        return {"model": self.name, "network": to_plain(settings)}
 
     def rebuilt(self, config: Mapping[str, Any], path: Path) -> Any:
         """The settings of a weights file's config.
@@ -100,15 +100,30 @@ class Spec:
             raise ValueError(f"{path}: weights of another version of {self.name} ({error})") from None
 
 
+def to_plain(settings: Any) -> dict[str, Any]:
+    """A dataclass of settings as plain values, those within it too.
+
+    A field that was renamed is stored by its old name, which its metadata have as "formerly": files and stopped runs of
+    the version before are the same as ever.
+    """
+    values = ((_stored_name(field), getattr(settings, field.name)) for field in dataclasses.fields(settings))
+    return {name: to_plain(value) if dataclasses.is_dataclass(value) else value for name, value in values}
+
+
+def _stored_name(field: dataclasses.Field) -> str:
+    return str(field.metadata.get("formerly", field.name))
+
+
 def from_plain(kind: type, plain: Mapping[str, Any]) -> Any:
-    """A dataclass from what `dataclasses.asdict` and JSON made of it; lists become tuples again."""
+    """A dataclass from what `to_plain` and JSON made of it; lists become tuples again. A field goes by either name."""
     hints = get_type_hints(kind)
+    now = {_stored_name(field): field.name for field in dataclasses.fields(kind)}
     values = {
         name: from_plain(hints[name], value)
         if dataclasses.is_dataclass(hints.get(name))
         else tuple(value)
         if isinstance(value, list)
         else value
-        for name, value in plain.items()
+        for name, value in ((now.get(stored, stored), value) for stored, value in plain.items())
     }
     return kind(**values)

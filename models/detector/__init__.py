@@ -19,7 +19,9 @@ class WindowSettings:
     smallest: float = field(default=0.7, metadata={"help": "least scale of a window"})
     largest: float = field(default=1.4, metadata={"help": "largest scale of a window"})
     at_object: float = field(default=0.85, metadata={"help": "fraction of windows that are put at some object"})
-    light: float = field(default=0.25, metadata={"help": "how much brightness, contrast and colours vary"})
+    illumination: float = field(
+        default=0.25, metadata={"help": "how much brightness, contrast and colours vary", "formerly": "light"}
+    )
     noise: float = field(default=4.0, metadata={"help": "largest standard deviation of added noise, grey values"})
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from models.contract.spec import to_plain
 from models.detector import DetectorSettings, DetectorTraining
 from models.detector.pictures import CLASSES
 
@@ -59,7 +59,7 @@ def run_config(
     network: DetectorSettings, settings: DetectorTraining, source: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     """All of mmengine's config of a run; source: what names the pictures to `parts.ClipArtWindows`."""
-    data = {"seed": settings.seed, "window": asdict(settings.window), **source}
+    data = {"seed": settings.seed, "window": to_plain(settings.window), **source}
     free = {"norm_decay_mult": 0, "bias_decay_mult": 0, "bypass_duplicate": True}
     return {
         "default_scope": "mmdet",

@@ -22,14 +22,14 @@ from pipeline.core import masks
 from pipeline.core.instances import Detector
 
 SIZES = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
-# Shares of an object that others hide.
+# Fractions of an object that others hide.
 BANDS = {"whole": (0.0, 0.02), "to 30 %": (0.02, 0.3), "to 70 %": (0.3, 0.7), "more": (0.7, 1.01)}
 _MOST = 300  # detections of a picture that count
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """An object that a picture shows: its class, run-length mask, hidden share; ignored ones are neither right nor
+    """An object that a picture shows: its class, run-length mask, hidden fraction; ignored ones are neither right nor
     wrong."""
 
     category: str
@@ -60,7 +60,7 @@ class _Evaluation(COCOeval):
 def average_precision(
     wanted: Sequence[Sequence[Wanted]], found: Sequence[Sequence[Detected]], size_hw: tuple[int, int]
 ) -> list[dict]:
-    """A row for each size and band of hidden share: objects, AP at IoU 0.5 and at 0.5 to 0.95, recall at 0.5.
+    """A row for each size and band of hidden fraction: objects, AP at IoU 0.5 and at 0.5 to 0.95, recall at 0.5.
 
     Each is the mean over the categories that have objects there; NaN where none has. wanted and found: by picture.
     """

@@ -25,6 +25,7 @@ from mmengine.structures import InstanceData
 from torch.utils.data import Dataset, Sampler
 
 from models.contract import Progress
+from models.contract.spec import from_plain
 from models.detector import WindowSettings
 from models.detector.pictures import CLASSES, open_pictures
 from models.detector.windows import Window, window
@@ -38,7 +39,7 @@ class ClipArtWindows(Dataset):
     metainfo = {"classes": CLASSES}  # noqa: RUF012  mmengine asks for the attribute
 
     def __init__(self, seed: int, window: dict[str, Any], masks: str = "visible", **source: Any) -> None:
-        self.seed, self.settings, self.amodal = seed, WindowSettings(**window), masks == "amodal"
+        self.seed, self.settings, self.amodal = seed, from_plain(WindowSettings, window), masks == "amodal"
         self.pictures = open_pictures(masks=masks, **source, split="train")
 
     def __len__(self) -> int:
@@ -70,7 +71,7 @@ def packed(made: Window) -> dict[str, Any]:
 
 @DATA_SAMPLERS.register_module()
 class EndlessNumbers(Sampler):
-    """0, 1, 2, ... shared among the processes; `skip` leaves out what a stopped run has seen."""
+    """0, 1, 2, ... divided among the processes; `skip` leaves out what a stopped run has seen."""
 
     def __init__(self, dataset: Dataset, seed: int | None = None) -> None:
         self.rank, self.world = get_dist_info()

@@ -24,7 +24,7 @@ from models.contract import MASKS, Given, Splits
 from models.detector import DetectorSettings
 from models.labels.coco import CocoNames, read_objects
 from pipeline.core import masks
-from pipeline.core.storage import read_parts
+from pipeline.core.storage import data_set_of, read_parts
 from pipeline.core.tables import CATEGORY_IDS
 
 CLASSES = tuple(CATEGORY_IDS)
@@ -37,7 +37,7 @@ _LEAST_SEEN = 0.05  # what is hidden more is no example of anything, fraction of
 class Label:
     """One object: number of its class in CLASSES, the crop (h, w) bool of its mask at xy, the box of all of it.
 
-    box_xywh, px in COCO edges, may leave the picture. hidden: share of the object that others hide; NaN unknown.
+    box_xywh, px in COCO edges, may leave the picture. hidden: fraction of the object that others hide; NaN unknown.
     """
 
     number: int
@@ -66,11 +66,15 @@ class Pictures(Protocol):
 class ClipArt:
     """The scenes of a split of a shard folder; scenes: the scene_id of each.
 
-    Raises FileNotFoundError without shards and ValueError where they hold no scene of the split.
+    Raises FileNotFoundError without shards and ValueError where they hold no scene of the split, are of several data
+    sets, or of another one than the hash `data_set` names.
     """
 
-    def __init__(self, folder: Path, which: str = "visible", split: str = "train") -> None:
+    def __init__(self, folder: Path, which: str = "visible", split: str = "train", data_set: str = "") -> None:
         self.which = checked_masks(which)
+        found = data_set_of(folder)
+        if data_set and found != data_set:
+            raise ValueError(f"{folder}: expected data set {data_set[:12]}, found {found[:12] or 'an unknown one'}")
         columns = ["scene_id", "category", "bbox_amodal_xywh", f"mask_{which}_rle", "visible_fraction"]
         objects = read_parts(folder / "objects", columns=columns).to_pandas()
         objects = objects[objects["visible_fraction"] >= _LEAST_SEEN]
@@ -188,16 +192,17 @@ def source_of(given: Given) -> dict[str, str]:
         return {"labels": str(given.labels.resolve()), "images": str((given.images or given.labels.parent).resolve())}
     if given.shards is None:
         raise ValueError("detector: expected a camera's clip-art, or --labels of your own; got neither")
-    return {"shards": str(given.shards.resolve()), "masks": given.masks or MASKS[0]}
+    shards = given.shards.resolve()
+    return {"shards": str(shards), "masks": given.masks or MASKS[0], "data_set": data_set_of(shards)}
 
 
 def open_pictures(
-    shards: str = "", masks: str = MASKS[0], labels: str = "", images: str = "", *, split: str
+    shards: str = "", masks: str = MASKS[0], labels: str = "", images: str = "", data_set: str = "", *, split: str
 ) -> ClipArt | CocoFrames:
     """A split of the pictures of a shard folder, or of a COCO file and its pictures' folder."""
     if labels:
         return CocoFrames(Path(labels), Path(images or Path(labels).parent), split)
-    return ClipArt(Path(shards), masks, split)
+    return ClipArt(Path(shards), masks, split, data_set)
 
 
 def splits(settings: DetectorSettings, given: Given, seed: int) -> Splits:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from models.contract import Given, Preset, Progress, Spec
+from models.contract.spec import to_plain
 from models.detector import DetectorSettings
 from models.detector.config import model_config, run_config
 from models.detector.pictures import CLASSES, source_of
@@ -41,7 +42,7 @@ def train(
     source, settings = source_of(given), preset.train
     rank, world, device = devices()
     learnt = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings) if not f.metadata.get("speed")}
-    learnt["window"] = dataclasses.asdict(settings.window)
+    learnt["window"] = to_plain(settings.window)
     config = {"train": learnt, **spec.config(preset.network), "source": source, "devices": world}
     config["init_from"] = init_from.name if init_from else ""
     if (folder / "config.json").exists():

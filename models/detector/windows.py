@@ -1,4 +1,4 @@
-"""Random windows of labelled pictures: cropped, scaled and under another light, with what of each object is in them."""
+"""Random windows of labelled pictures: cropped, scaled, under another illumination; and what each shows of objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from models.detector import WindowSettings
 from models.detector.pictures import Label, Picture
 
-_LEAST_PX = 12  # pixels of a mask that a window must hold, else nothing there tells of the object
+_LEAST_PX = 12  # pixels of a mask that a window must show, else nothing there tells of the object
 _GREY = 114
 
 
@@ -33,12 +33,12 @@ def window(picture: Picture, settings: WindowSettings, rng: np.random.Generator,
     scale = float(np.exp(rng.uniform(np.log(settings.smallest), np.log(settings.largest))))
     corner = _corner(picture, settings.side_px / scale, settings.at_object, rng)
     to_window = np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]])
-    image = _cut(picture.image_bgr, to_window, settings.side_px, _GREY)
+    image = _cropped(picture.image_bgr, to_window, settings.side_px, _GREY)
     kept = [(label, _warped_mask(label, to_window, settings.side_px)) for label in picture.labels]
     kept = [(label, mask) for label, mask in kept if np.count_nonzero(mask) >= _LEAST_PX]
     boxes = [_moved_box(label.box_xywh, scale, corner) if amodal else _mask_box(mask) for label, mask in kept]
     return Window(
-        relit(image, settings, rng),
+        augmented(image, settings, rng),
         np.array([label.number for label, _ in kept], np.int64),
         np.array(boxes, np.float32).reshape(-1, 4),
         np.array([mask for _, mask in kept], bool).reshape(-1, settings.side_px, settings.side_px),
@@ -48,15 +48,15 @@ def window(picture: Picture, settings: WindowSettings, rng: np.random.Generator,
 def _corner(picture: Picture, side: float, at_object: float, rng: np.random.Generator) -> np.ndarray:
     """Top-left of a window of `side` picture pixels, inside the picture as far as that is large enough."""
     limits = np.array(picture.image_bgr.shape[1::-1]) - side
-    drawn = rng.uniform(size=4)
-    anywhere = drawn[:2] * limits
-    if picture.labels and drawn[2] < at_object:
-        x, y, w, h = picture.labels[int(drawn[3] * len(picture.labels))].box_xywh
-        anywhere = np.array([x + w / 2, y + h / 2]) - drawn[:2] * side
+    sampled = rng.uniform(size=4)
+    anywhere = sampled[:2] * limits
+    if picture.labels and sampled[2] < at_object:
+        x, y, w, h = picture.labels[int(sampled[3] * len(picture.labels))].box_xywh
+        anywhere = np.array([x + w / 2, y + h / 2]) - sampled[:2] * side
     return np.where(limits > 0, np.clip(anywhere, 0, np.maximum(limits, 0)), limits / 2)
 
 
-def _cut(image: np.ndarray, to_window: np.ndarray, side: int, fill: int) -> np.ndarray:
+def _cropped(image: np.ndarray, to_window: np.ndarray, side: int, fill: int) -> np.ndarray:
     """The window of an image; integer pixels are their centres, hence the halves."""
     scale = to_window[0, 0]
     centred = to_window.copy()
@@ -67,7 +67,7 @@ def _cut(image: np.ndarray, to_window: np.ndarray, side: int, fill: int) -> np.n
 def _warped_mask(label: Label, to_window: np.ndarray, side: int) -> np.ndarray:
     moved = to_window.copy()
     moved[:, 2] += to_window[0, 0] * np.array(label.xy)
-    return _cut(label.crop.astype(np.uint8) * 255, moved, side, 0) >= 128
+    return _cropped(label.crop.astype(np.uint8) * 255, moved, side, 0) >= 128
 
 
 def _mask_box(mask: np.ndarray) -> tuple[float, float, float, float]:
@@ -81,11 +81,11 @@ def _moved_box(box_xywh: tuple, scale: float, corner: np.ndarray) -> tuple[float
     return (*low, *(low + scale * np.array([w, h])))
 
 
-def relit(image: np.ndarray, settings: WindowSettings, rng: np.random.Generator) -> np.ndarray:
-    """The image under another exposure, white balance and contrast, and with noise."""
-    gain = 1 + settings.light * rng.uniform(-1, 1) + 0.3 * settings.light * rng.uniform(-1, 1, 3)
-    bent = 1 + settings.light * rng.uniform(-1, 1)
+def augmented(image: np.ndarray, settings: WindowSettings, rng: np.random.Generator) -> np.ndarray:
+    """The image under another illumination: exposure, white balance and contrast, and with noise."""
+    gain = 1 + settings.illumination * rng.uniform(-1, 1) + 0.3 * settings.illumination * rng.uniform(-1, 1, 3)
+    bent = 1 + settings.illumination * rng.uniform(-1, 1)
     table = 255 * np.clip(np.linspace(0, 1, 256)[:, None] ** bent * gain, 0, 1)
-    lit = np.stack([table[:, c].astype(np.float32)[image[..., c]] for c in range(3)], axis=-1)
-    lit += rng.standard_normal(image.shape, np.float32) * np.float32(settings.noise * rng.uniform())
-    return np.clip(lit, 0, 255).astype(np.uint8)
+    image = np.stack([table[:, c].astype(np.float32)[image[..., c]] for c in range(3)], axis=-1)
+    image += rng.standard_normal(image.shape, np.float32) * np.float32(settings.noise * rng.uniform())
+    return np.clip(image, 0, 255).astype(np.uint8)

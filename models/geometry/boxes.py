@@ -1,7 +1,7 @@
 """The frames of a crop: its box in [-1, 1], x right and y down, and the heatmap's cells, an integer at a cell's centre.
 
-The window is the vehicle keypoint network's, the box's longer side grown by GROWN, seen with fewer pixels; the heatmap
-has a cell for every two of them and goes on beyond each edge, for points that the picture cuts off.
+The crop is the vehicle keypoint network's, the box's longer side grown by GROWN, seen with fewer pixels; the heatmap
+has a cell for every two of them and goes on beyond each edge, for points that the picture truncates.
 """
 
 from __future__ import annotations

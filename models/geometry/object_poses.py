@@ -17,10 +17,10 @@ from models.shape_basis import ShapeBasis
 
 MIN_POINTS = 5
 FOCALS = (0.5, 0.7, 1.0, 1.4, 2.0)  # widths of the picture
-_ROUNDS = 3
+_ITERATIONS = 3
 _TRIED = 200  # crops that a focal length is found by
-_NOISE_SHARE = 0.02  # how far detected points are off, in shares of the box
-_MOST_OFF = 0.04  # weighted rms of a pose's residuals, in shares of the box's longer side: beyond, it is another pose
+_NOISE_FRACTION = 0.02  # how far detected points are off, as a fraction of the box
+_MOST_OFF = 0.04  # weighted rms of a pose's residuals, in longer sides of the box: beyond, it is another pose
 
 
 def views_of_crops(
@@ -66,9 +66,9 @@ def poses(
     """
     enough = (weights > 0).sum(axis=1) >= MIN_POINTS
     R, t = _starts(xy, weights, points, K, enough) if start is None else start
-    X, pixels, sure, lens, turn, shift = (torch.tensor(a, dtype=torch.float64) for a in (points, xy, weights, K, R, t))
+    X, pixels, w, lens, turn, shift = (torch.tensor(a, dtype=torch.float64) for a in (points, xy, weights, K, R, t))
     with torch.no_grad():
-        pose = solve_pnp(X, pixels, sure, lens, (turn, shift))
+        pose = solve_pnp(X, pixels, w, lens, (turn, shift))
     return pose.R.numpy(), pose.t.numpy(), pose.valid.numpy() & enough
 
 
@@ -86,8 +86,8 @@ def focal_px(
         K = np.broadcast_to(camera_matrix(widths * size_wh[0], size_wh), (len(some), 3, 3))
         *_, known, found = _fits(of[some], xy[some], scores[some], box_xywh[some], K, basis)
         off[row, known] = found[known]
-    told = np.isfinite(off).all(axis=0)
-    best = np.median(off[:, told], axis=1).argmin() if told.any() else len(FOCALS) // 2
+    fitted = np.isfinite(off).all(axis=0)
+    best = np.median(off[:, fitted], axis=1).argmin() if fitted.any() else len(FOCALS) // 2
     return FOCALS[int(best)] * float(size_wh[0])
 
 
@@ -100,11 +100,11 @@ def camera_matrix(focal: float, size_wh: np.ndarray) -> np.ndarray:
 def _fits(
     of: np.ndarray, xy: np.ndarray, scores: np.ndarray, box_xywh: np.ndarray, K: np.ndarray, basis: ShapeBasis
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """R (N, 3, 3), t (N, 3), known (N,) and residuals (N,) in shares of the box's longer side."""
+    """R (N, 3, 3), t (N, 3), known (N,) and residuals (N,) as fractions of the box's longer side."""
     scores = np.where(np.isfinite(xy).all(axis=-1), scores, 0.0)
     xy = np.nan_to_num(xy)
     shape, start = np.zeros((len(xy), basis.size)), None
-    for _ in range(_ROUNDS):
+    for _ in range(_ITERATIONS):
         R, t, known = poses(xy, scores, basis.keypoints(shape), K, start)
         P = K @ np.concatenate([R, t[..., None]], -1)
         shape = _shapes(of, xy, scores * known[:, None], box_xywh, P, basis)
@@ -144,7 +144,7 @@ def _shapes(
     rows = xy[..., None] * P[:, None, 2:] - P[:, None, :2]  # (N, 12, 2, 4)
     mean = np.concatenate([basis.mean, np.ones((POINTS, 1))], axis=1)
     depth = np.maximum(np.einsum("nk,pk->np", P[:, 2], mean), 0.1)
-    sigma = _NOISE_SHARE * box_xywh[:, 2:].max(axis=1)
+    sigma = _NOISE_FRACTION * box_xywh[:, 2:].max(axis=1)
     scaled = rows * (weights / depth / sigma[:, None])[..., None, None]
     A = np.einsum("nprk,cpk->nprc", scaled[..., :3], basis.components).reshape(len(xy), -1, basis.size)
     right = -np.einsum("nprk,pk->npr", scaled, mean).reshape(len(xy), -1, 1)

@@ -22,11 +22,11 @@ class PnPSettings:
     """How the solver runs."""
 
     iterations: int = field(default=15, metadata={"help": "Levenberg-Marquardt steps, a fixed number"})
-    damping: float = field(default=1e-3, metadata={"help": "first damping, in shares of the normal matrix's diagonal"})
-    huber_share: float = field(
-        default=0.01, metadata={"help": "residuals beyond this count linearly, in shares of the focal length"}
+    damping: float = field(default=1e-3, metadata={"help": "first damping, times the normal matrix's diagonal"})
+    huber_fraction: float = field(
+        default=0.01, metadata={"help": "residuals beyond this count linearly, as a fraction of the focal length"}
     )
-    tikhonov: float = field(default=1e-12, metadata={"help": "added to the normal matrix, in shares of its diagonal"})
+    tikhonov: float = field(default=1e-12, metadata={"help": "times the normal matrix's diagonal, added to it"})
     min_eigenvalue: float = field(
         default=1e-9, metadata={"help": "a normal matrix, of unit diagonal, below this determines no pose"}
     )
@@ -37,7 +37,7 @@ class PnPSettings:
 
 class Pose(NamedTuple):
     """R (B, 3, 3), t (B, 3), valid (B,) bool: the points determine the pose and lie in front of the camera; cost (B,)
-    is the sum of the robust squared residuals in shares of the focal length. Invalid ones keep their start."""
+    is the sum of the robust squared residuals as fractions of the focal length. Invalid ones keep their start."""
 
     R: Tensor
     t: Tensor
@@ -114,7 +114,8 @@ def _problem(
     safe_pixels = torch.where(known[..., None], pixels, torch.zeros_like(pixels)).double()
     safe_weights = torch.where(known, weights, torch.zeros_like(weights)).double()
     lens = None if distortion is None else distortion.double().expand(count, 5)
-    return _Problem(safe_points, safe_pixels, safe_weights, K.double().expand(count, 3, 3), lens, settings.huber_share)
+    K = K.double().expand(count, 3, 3)
+    return _Problem(safe_points, safe_pixels, safe_weights, K, lens, settings.huber_fraction)
 
 
 def _cost(problem: _Problem, R: Tensor, t: Tensor) -> Tensor:
@@ -161,7 +162,7 @@ def _minimise(problem: _Problem, R: Tensor, t: Tensor, settings: PnPSettings) ->
 
 
 def _lifted(normal: Tensor, damping: Tensor) -> Tensor:
-    """The matrix with its diagonal raised by a share, so that it can be solved whatever the points."""
+    """The matrix with its diagonal raised by a fraction of it, so that it can be solved whatever the points."""
     diagonal = normal.diagonal(dim1=-2, dim2=-1)
     floor = 1e-12 * diagonal.amax(-1, keepdim=True) + 1e-30
     return normal + torch.diag_embed(damping[:, None] * diagonal + floor)

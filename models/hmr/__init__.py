@@ -54,7 +54,9 @@ class MeshSettings:
     backbone: BackboneSettings = field(default_factory=BackboneSettings)
     head: HeadSettings = field(default_factory=HeadSettings)
     weights: LossWeights = field(default_factory=LossWeights)
-    told_facing: bool = field(default=True, metadata={"help": "take the way people walk where it is known"})
+    conditioned_on_facing: bool = field(
+        default=True, metadata={"help": "take the way people walk where it is known", "formerly": "told_facing"}
+    )
 
     def __post_init__(self) -> None:
         if self.heatmaps and not self.backbone.stem:
@@ -92,7 +94,7 @@ PRESETS = {
             BackboneSettings(height_px=256, dim=1280, depth=32, heads=16, stem=0, drop_path=0.55),
             HeadSettings(dim=1024, depth=6, heads=8, dim_head=64, mlp=1024),
             LossWeights(heatmaps=0.0),
-            told_facing=False,
+            conditioned_on_facing=False,
         ),
         TrainSettings(steps=20_000, batch=48, lr=1e-5, warmup=500, weight_decay=1e-4, workers=12),
     ),

@@ -1,4 +1,4 @@
-"""The head of HMR 2.0: one token asks the picture's tokens, and three linear read-outs change the mean parameters.
+"""The head of HMR 2.0: one token asks the picture's tokens, and three linear decoders change the mean parameters.
 
 The token is zero in the release; in small networks it is conditioned on where each point seems to be.
 Goel et al., 2023. Layer names are those of the released weights. A pose is read as six numbers a joint, which the
@@ -105,7 +105,7 @@ def _parts(s: HeadSettings, context_dim: int) -> tuple[nn.Module, ...]:
 
 
 class Decoder(nn.Module):
-    """From one number, zero, or from hints, to the token that has looked at the picture."""
+    """From one number, zero, or from hints, to the token that has attended to the picture."""
 
     def __init__(self, s: HeadSettings, context_dim: int, hints: int) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class Head(nn.Module):
         self.register_buffer("init_cam", torch.tensor([[_START_SCALE, 0.0, 0.0]]))
 
     def start_from(self, body: Tensor) -> None:
-        """Make the mean of body rotations (P, 23, 3, 3) the pose that the read-outs change."""
+        """Make the mean of body rotations (P, 23, 3, 3) the pose that the decoders change."""
         self.init_body_pose[:, 6:] = matrix_to_sixd(body).mean(0).reshape(1, -1)
 
     def forward(self, tokens: Tensor, hints: Tensor | None, facing: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -75,7 +75,7 @@ class MeshNetwork(Network):
         super().__init__(settings)
         self.backbone = Backbone(settings.backbone)
         hints = 3 * POINTS * settings.heatmaps
-        self.smpl_head = Head(settings.head, settings.backbone.dim, hints, settings.told_facing)
+        self.smpl_head = Head(settings.head, settings.backbone.dim, hints, settings.conditioned_on_facing)
         self.heatmaps = HeatmapHead(settings.backbone, POINTS) if settings.heatmaps else None
         self.discriminator = Discriminator() if settings.adversarial else None
         self._bodies: dict[torch.device, Body] = {}  # a dict, so that their arrays are no part of the weights

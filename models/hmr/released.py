@@ -66,7 +66,7 @@ def _settings(state: dict[str, Tensor], path: Path) -> MeshSettings:
             mlp=state[f"{layers}.0.2.fn.net.0.weight"].shape[0],
         ),
         LossWeights(adversarial=0.0, heatmaps=0.0),
-        told_facing=False,
+        conditioned_on_facing=False,
     )  # fmt: skip
 
 

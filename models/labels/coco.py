@@ -60,8 +60,8 @@ class CocoObject:
     ) -> Instance | None:
         """The object in a picture of that size, without what lies in ignore (H, W) bool; None where nothing is left."""
         mask = segmentation_mask(self.segmentation, size_hw, scale, self.where)
-        cut = tight(mask if ignore is None else mask & ~ignore)
-        return None if cut is None else Instance(self.category, self.score, *cut)
+        cropped = tight(mask if ignore is None else mask & ~ignore)
+        return None if cropped is None else Instance(self.category, self.score, *cropped)
 
 
 Objects = dict[int, list[CocoObject]]  # by frame_id

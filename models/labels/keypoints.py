@@ -110,11 +110,11 @@ def _from_cells(where: str, picture: Path, row: list[str], fields: Fields) -> La
     return LabelledCrop(picture, _box_around(xy[known]), xy, state) if known.sum() >= 2 else None
 
 
-def _state(where: str, part: str, word: str) -> int:
+def _state(where: str, part: str, text: str) -> int:
     states = {"": UNKNOWN, "visible": _VISIBLE, "self_occluded": _SELF_OCCLUDED, "occluded": _OCCLUDED}
-    if word not in states:
-        raise ValueError(f"{where}: {part}: expected visible, self_occluded or occluded, got {word!r}")
-    return states[word]
+    if text not in states:
+        raise ValueError(f"{where}: {part}: expected visible, self_occluded or occluded, got {text!r}")
+    return states[text]
 
 
 def _box_around(xy: np.ndarray) -> np.ndarray:

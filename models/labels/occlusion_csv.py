@@ -26,7 +26,7 @@ SAME_IOU = 0.6
 
 
 def place_of(frame_id: int, box_xywh: Sequence[float]) -> Place:
-    """The key of a labelled box: hundredths of a pixel are not told apart."""
+    """The key of a labelled box: hundredths of a pixel do not count as a difference."""
     x, y, w, h = (round(float(value), 2) for value in box_xywh)
     return int(frame_id), x, y, w, h
 

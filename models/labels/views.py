@@ -21,7 +21,7 @@ VISIBLE, SELF_OCCLUDED, OCCLUDED, TRUNCATED = range(len(KEYPOINT_STATES))
 class LabelledVehicle(LabelledCrop):
     """A labelled crop and where it is from: frame, the picture's name without camera; camera, its video; object_id,
     the same for one object in all cameras and frames of a sequence; sequence and intersection, "" where unknown.
-    flag (12,): the file's own words on visibility, 0 where unlabelled, as they stand."""
+    flag (12,): the file's own flags of visibility, 0 where unlabelled, as they stand."""
 
     frame: str = ""
     camera: str = ""

@@ -62,15 +62,15 @@ def node_features(xy: Tensor, confidence: Tensor) -> Tensor:
 class GraphEncoder(nn.Module):
     """Equations 1 to 4: logits (N, 12, 12, 2) of every edge, index 1 where both its ends are visible.
 
-    With one round the edges are read after equation 2.
+    With one iteration the edges are read after equation 2.
     """
 
-    def __init__(self, hidden: int, rounds: int, dropout: float) -> None:
+    def __init__(self, hidden: int, iterations: int, dropout: float) -> None:
         super().__init__()
-        self.rounds = rounds
+        self.iterations = iterations
         self.embed = Perceptron(NODE, hidden, hidden, dropout)  # f_enc
         self.edge_1 = Pairwise(hidden, hidden, dropout)
-        if rounds == 2:
+        if iterations == 2:
             self.node = Perceptron(hidden, hidden, hidden, dropout)  # f_v
             self.edge_2 = Pairwise(hidden, hidden, dropout)
         self.out = nn.Linear(hidden, 2)
@@ -78,7 +78,7 @@ class GraphEncoder(nn.Module):
     def forward(self, nodes: Tensor) -> Tensor:
         """Edge logits of node features (N, 12, 15)."""
         edges = self.edge_1(F.relu(self.embed(nodes)))
-        if self.rounds == 2:
+        if self.iterations == 2:
             edges = self.edge_2(F.relu(self.node(gathered(edges))))
         return self.out(edges)
 
@@ -110,9 +110,9 @@ class Graph(NamedTuple):
 class KeypointGraph(nn.Module):
     """2D-KGNN: encoder and decoder."""
 
-    def __init__(self, hidden: int, rounds: int, dropout: float) -> None:
+    def __init__(self, hidden: int, iterations: int, dropout: float) -> None:
         super().__init__()
-        self.encoder, self.decoder = GraphEncoder(hidden, rounds, dropout), GraphDecoder(hidden, dropout)
+        self.encoder, self.decoder = GraphEncoder(hidden, iterations, dropout), GraphDecoder(hidden, dropout)
 
     def forward(self, xy: Tensor, confidence: Tensor) -> Graph:
         """The graph of points (N, 12, 2) in their box's frame, as the heatmaps have them, and confidences (N, 12)."""

@@ -1,6 +1,6 @@
 """The backbone: a vision transformer that keeps its tokens, with the layer names of ViTPose's released weights.
 
-The huge one cuts the picture into patches (Dosovitskiy et al., 2021); small ones have a convolutional stem (Xiao et
+The huge one splits the picture into patches (Dosovitskiy et al., 2021); small ones have a convolutional stem (Xiao et
 al., 2021), which learns from far fewer pictures. Either gives a token for every 16 x 16 pixels.
 """
 
@@ -104,8 +104,8 @@ class Block(nn.Module):
         """Stochastic depth (Huang et al., 2016)."""
         if not self.training or self.drop_path == 0:
             return x
-        share = 1 - self.drop_path
-        return x * x.new_empty(len(x), 1, 1).bernoulli_(share) / share
+        kept = 1 - self.drop_path
+        return x * x.new_empty(len(x), 1, 1).bernoulli_(kept) / kept
 
 
 def _waves(rows: int, columns: int, dim: int) -> Tensor:

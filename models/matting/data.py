@@ -1,8 +1,8 @@
 """Training samples of the matting network: crops of simulated cameras whose true masks are known.
 
-A sample is what the pipeline itself would hand the network: a detection's mask, its frame in the background's light,
-the background; and the exact visible mask of the actor that the detection shows. Every tenth actor of a camera is kept
-for validation: no actor is in both splits.
+A sample is what the pipeline itself would hand the network: a detection's mask, its frame in the background's
+illumination, the background; and the exact visible mask of the actor that the detection shows. Every tenth actor of a
+camera is kept for validation: no actor is in both splits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pipeline.simulate import read_truth
 MARGIN_PX = 24
 CROP_PX = 96
 _LEAST_IOU = 0.4
-_SIDE_SHARE = 0.25
+_SIDE_FRACTION = 0.25
 _KEPT = 10  # every tenth actor validates
 
 SAMPLES = pa.schema(
@@ -46,7 +46,7 @@ SAMPLES = pa.schema(
 
 
 def matting_samples(camera_dir: Path, per_actor: int = 6) -> pa.Table:
-    """SAMPLES of a simulated camera that ran up to TrackObjects: at most so many, spread over its stay, an actor."""
+    """SAMPLES of a simulated camera that ran up to TrackObjects: of an actor at most so many, along its trajectory."""
     truth = read_truth(camera_dir / "truth").to_pandas()
     index = camera_dir / "frames" / "index.parquet"
     ids = pq.read_table(index, columns=["frame_id"])["frame_id"].to_pylist()
@@ -103,7 +103,7 @@ def splits(settings: MattingSettings, given: Given, seed: int) -> Splits:
 class MattingCrops:
     """Crops (CROP_PX square) of the samples of tables, one a camera: sample i is a pure function of i and the seed.
 
-    Varied: mirrored, other paint, light and noise, and a rough mask that is worse in other ways than the detector's.
+    Varied: mirrored, other paint, illumination and noise; a rough mask that is worse in other ways than the detector's.
     """
 
     def __init__(self, tables: list[pa.Table], seed: int, *, vary: bool) -> None:
@@ -156,8 +156,8 @@ def _augmented(
     if rng.random() < 0.5:  # other clothes and paint; what mixes at the edge mixes on
         paint = image * np.exp(rng.normal(0, 0.25, 3)) + rng.normal(0, 12)
         image = inside * paint + (1 - inside) * image
-    light = np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.05, 3))
-    image, street = image * light, street * light * np.exp(rng.normal(0, 0.02, 3))
+    gain = np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.05, 3))
+    image, street = image * gain, street * gain * np.exp(rng.normal(0, 0.02, 3))
     if rng.random() < 0.4:
         sigma = rng.uniform(0.3, 0.9)
         image, street = (cv2.GaussianBlur(v, (0, 0), sigma) for v in (image, street))
@@ -173,7 +173,7 @@ def _recoded(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _spoilt(rough: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A rough mask of another detector: blurred and cut at another level, grown or shrunk, a piece lost or added."""
+    """A rough mask of another detector: blurred, at another threshold, grown or shrunk, a part lost or added."""
     kind = rng.random()
     if kind < 0.45:
         return rough
@@ -187,7 +187,7 @@ def _spoilt(rough: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> np
     rows, columns = np.nonzero(base)
     for value in (0, 1):
         if rng.random() < 0.35:
-            at, radius = int(rng.integers(len(rows))), _SIDE_SHARE * np.sqrt(len(rows)) * rng.uniform(0.3, 1)
+            at, radius = int(rng.integers(len(rows))), _SIDE_FRACTION * np.sqrt(len(rows)) * rng.uniform(0.3, 1)
             cv2.circle(spoilt, (int(columns[at]), int(rows[at])), int(radius), value, -1)
     # Beyond recognition is no rough mask of the object any more.
     return spoilt if (spoilt & mask).sum() > 0.4 * (spoilt | mask).sum() else rough

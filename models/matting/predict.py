@@ -22,8 +22,8 @@ _OFFSET = 6.0  # grey levels added before a logarithm: below them a ratio is noi
 
 
 def inputs(frame: np.ndarray, background: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """(10, h, w) float32 of what the network sees: frame and background (h, w, 3) in the same light, the logarithm of
-    their ratio, the rough mask (h, w)."""
+    """(10, h, w) float32 of what the network sees: frame and background (h, w, 3) in the same illumination, the
+    logarithm of their ratio, the rough mask (h, w)."""
     ratio = np.log((frame + _OFFSET) / (background + _OFFSET))
     layers = [frame / 127.5 - 1, background / 127.5 - 1, ratio, mask[..., None] * 2.0 - 1]
     return np.concatenate(layers, axis=2, dtype=np.float32).transpose(2, 0, 1)

@@ -24,25 +24,25 @@ _COUNTS = range(1, _KEYPOINTS)
 _SHOWN_COUNTS = (3, 5, 7, 8, 9)
 
 
-def draw_all(scored: Mapping[str, Scored], noisy: Mapping[float, Scored], folder: Path) -> None:
+def plot_all(scored: Mapping[str, Scored], noisy: Mapping[float, Scored], folder: Path) -> None:
     """Write every figure, those of a scene with its name: scores by scene, and by noise on the graphs' input.
 
-    What the labels do not tell is not drawn: figures 3, 6 and 9 need hidden points, 4 several views of a vehicle.
+    What the labels do not tell is not plotted: figures 3, 6 and 9 need hidden points, 4 several views of a vehicle.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for scene, s in scored.items():
-        draw_alphas(s, folder / f"{'figure8' if 'composed' in scene else 'figure5'}_alpha_{scene}.png")
+        plot_alphas(s, folder / f"{'figure8' if 'composed' in scene else 'figure5'}_alpha_{scene}.png")
         if s.tells_hidden:
-            draw_occlusion(s, folder / f"figure3_occlusion_{scene}.png")
+            plot_occlusion(s, folder / f"figure3_occlusion_{scene}.png")
         if (s.located & (s.state > VISIBLE)).any():
-            draw_counts(s, folder / f"{'figure9' if 'composed' in scene else 'figure6'}_hidden_{scene}.png")
+            plot_counts(s, folder / f"{'figure9' if 'composed' in scene else 'figure6'}_hidden_{scene}.png")
         if np.unique_counts(s.instance).counts.max() > 1:
-            draw_correspondences(s, folder / f"figure4_correspondences_{scene}.png")
+            plot_correspondences(s, folder / f"figure4_correspondences_{scene}.png")
     if noisy:
-        draw_noise(noisy, folder / "figure10_noise.png")
+        plot_noise(noisy, folder / "figure10_noise.png")
 
 
-def draw_occlusion(s: Scored, path: Path) -> None:
+def plot_occlusion(s: Scored, path: Path) -> None:
     """How confident the baseline's heatmaps are of visible and hidden points, and the ROC of finding hidden ones."""
     with _figure(path, 2) as (left, right):
         for name, chosen in (("visible", s.state == VISIBLE), ("hidden", s.state > VISIBLE)):
@@ -54,7 +54,7 @@ def draw_occlusion(s: Scored, path: Path) -> None:
         right.set(xlabel="false positive rate", ylabel="true positive rate")
 
 
-def draw_alphas(s: Scored, path: Path) -> None:
+def plot_alphas(s: Scored, path: Path) -> None:
     """PCK against alpha of all points, of visible ones, and of hidden ones of crops that hide 3, 5, 7, 8 and 9 of 12,
     where there are any."""
     panels = {"all": s.located, "visible": s.state == VISIBLE}
@@ -68,7 +68,7 @@ def draw_alphas(s: Scored, path: Path) -> None:
             ax.set(xlabel="alpha", ylabel="PCK", title=name, ylim=(0, 1))
 
 
-def draw_counts(s: Scored, path: Path) -> None:
+def plot_counts(s: Scored, path: Path) -> None:
     """PCK of hidden points against how many of twelve are hidden, at two alphas."""
     with _figure(path, 2) as axes:
         for ax, alpha in zip(axes, (0.05, 0.1), strict=True):
@@ -77,7 +77,7 @@ def draw_counts(s: Scored, path: Path) -> None:
             ax.set(xlabel=f"hidden of {_KEYPOINTS}", ylabel=f"PCK@{alpha:g} of hidden points", ylim=(0, 1))
 
 
-def draw_correspondences(s: Scored, path: Path) -> None:
+def plot_correspondences(s: Scored, path: Path) -> None:
     """How many points at least two views have right, against the number of views."""
     views, usable = range(2, 9), np.ones_like(s.state, bool)
     with _figure(path, 1) as (ax,):
@@ -86,7 +86,7 @@ def draw_correspondences(s: Scored, path: Path) -> None:
         ax.set(xlabel="views", ylabel=f"corresponding points of {_KEYPOINTS}", ylim=(0, _KEYPOINTS))
 
 
-def draw_noise(noisy: Mapping[float, Scored], path: Path) -> None:
+def plot_noise(noisy: Mapping[float, Scored], path: Path) -> None:
     """PCK@0.1 of all points against noise on the graphs' input."""
     with _figure(path, 1) as (ax,):
         for method in next(iter(noisy.values())).error:

@@ -14,7 +14,7 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Scored:
-    """N crops. error: by method, (N, 12) distances from the truth in shares of the box's longer side, NaN where the
+    """N crops. error: by method, (N, 12) distances from the truth as fractions of the box's longer side, NaN where the
     true place is not known; state (N, 12) true states, -1 where not known; hidden: by method, (N, 12) scores that rise
     with being hidden; yaw_deg (N,) errors of the 3D graph, NaN where there is none; instance (N,) one number for every
     view of a vehicle."""
@@ -41,7 +41,7 @@ class Scored:
         return bool((self.state == VISIBLE).any() and (self.state > VISIBLE).any())
 
     def pck(self, method: str, chosen: np.ndarray, alpha: float = ALPHA) -> float:
-        """Share of chosen keypoints (N, 12), of those with a known place, found within alpha of the longer side; NaN
+        """Fraction of chosen keypoints (N, 12), of those with a known place, found within alpha of the longer side; NaN
         where there are none."""
         error = self.error[method][chosen & self.located]
         return float((error <= alpha).mean()) if len(error) else float("nan")

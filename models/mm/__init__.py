@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-# What registers a package's parts, without its drawing.
+# What registers a package's parts, without its visualisation.
 _PARTS = {"mmdet": ("mmdet.models", "mmdet.datasets"), "mmpose": ("mmpose.models", "mmpose.datasets")}
 
 

@@ -55,9 +55,9 @@ class ZooCheckpoint:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of the network's outputs; none where the checkpoint does not say."""
-        told = {str(key).lower(): value for key, value in self.meta.items()}
-        dataset = told.get("dataset_meta")
-        names = {str(k).lower(): v for k, v in dataset.items()} if isinstance(dataset, dict) else told
+        meta = {str(key).lower(): value for key, value in self.meta.items()}
+        dataset = meta.get("dataset_meta")
+        names = {str(k).lower(): v for k, v in dataset.items()} if isinstance(dataset, dict) else meta
         found = names.get("classes") or ()
         found = (found,) if isinstance(found, str) else found
         plain = isinstance(found, list | tuple) and all(isinstance(name, str) for name in found)

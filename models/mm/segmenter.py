@@ -127,10 +127,10 @@ class MmdetDetector:
     def _instance(self, category: str, score: float, mask: np.ndarray) -> Instance | None:
         if self.ignore is not None:
             mask = mask & ~self.ignore
-        cut = tight(mask)
-        if cut is None or np.count_nonzero(cut[0]) < self.settings.min_area_px:
+        cropped = tight(mask)
+        if cropped is None or np.count_nonzero(cropped[0]) < self.settings.min_area_px:
             return None
-        return Instance(category, min(score, 1.0), *cut)
+        return Instance(category, min(score, 1.0), *cropped)
 
 
 def _distinct(instances: list[Instance], iou: float) -> list[Instance]:
@@ -181,7 +181,7 @@ def _check_count(names: Sequence[str], model: Any, config: str) -> None:
 
 
 def _drop_unlikely(config: Any, score: float) -> None:
-    """Have the network leave out what is thrown away anyhow, before it draws its mask over the whole frame."""
+    """Have the network leave out what is thrown away anyhow, before it renders its mask over the whole frame."""
     tests: Any = config.model.get("test_cfg") or {}
     part: Any = tests.get("rcnn", tests) or {}
     if "score_thr" in part:

@@ -3,8 +3,8 @@
 Every tenth group of a camera is kept for validation: an actor of a simulated one, a track of a labelled one, a picture
 of a CVAT file; what is of no object goes by its frame. No group is in both splits.
 
-Varied: mirrored, moved and scaled, light, blur, noise and JPEG, and a mask that is larger, smaller, or only a box, as
-other detectors and human boxes give it.
+Varied: mirrored, moved and scaled, illumination, blur, noise and JPEG, and a mask that is larger, smaller, or only a
+box, as other detectors and human boxes give it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from models.labels.occlusion_csv import crops_of_csv
 from models.labels.occlusion_cvat import crops_of_cvat
 from models.occlusion_classifier import ClassifierSettings
 
-_SHIFT_PX, _SCALES = 6.0, (0.8, 1.15)  # stays inside what is stored
+_SHIFT_PX, _SCALES = 6.0, (0.8, 1.15)  # remains inside what is stored
 _INSIDE = (STREET + OBJECT) // 2
 
 

@@ -57,8 +57,8 @@ def quality_lines(chances: np.ndarray, right: np.ndarray) -> Iterable[str]:
     best = chances.argmax(axis=1)
     for index, name in enumerate(CLASSES):
         found = best[right[:, index]]
-        shares = [f"{(found == other).mean():.3f}" if len(found) else "-" for other in range(len(CLASSES))]
-        yield f"{name} | {len(found)} | " + " | ".join(shares)
+        fractions = [f"{(found == other).mean():.3f}" if len(found) else "-" for other in range(len(CLASSES))]
+        yield f"{name} | {len(found)} | " + " | ".join(fractions)
 
 
 def chances_of(network: OcclusionNetwork, crops: np.ndarray) -> np.ndarray:

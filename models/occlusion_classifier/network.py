@@ -62,7 +62,7 @@ class OcclusionNetwork(Network):
     def _logits(self, crop: Tensor) -> Tensor:
         x = crop.float().div(127.5).sub(1).contiguous(memory_format=torch.channels_last)
         x = self.stages(self.stem(x))  # (N, C, S / 16, S / 16)
-        # The mean tells of the object as a whole, the maximum of one place where it is cut.
+        # The mean tells of the object as a whole, the maximum of one place where it is truncated.
         return self.head(torch.cat([x.mean((2, 3)), x.amax((2, 3))], 1)).float()
 
     def loss(self, pred: Answer, batch: Batch) -> dict[str, Tensor]:

@@ -40,8 +40,8 @@ def crops_of_camera(camera_dir: Path, per_actor: int) -> pa.Table:
     index = pq.read_table(camera_dir / "frames" / "index.parquet")
     size_hw = (index["height"][0].as_py(), index["width"][0].as_py())
     tracks = pq.read_table(camera_dir / "tracks.parquet", columns=["frame_id", "mask_rle"]).to_pandas()
-    judged = judged_detections(tracks, read_truth(camera_dir / "truth").to_pandas(), size_hw)
-    kept = thinned(judged, per_actor)
+    labelled = labelled_detections(tracks, read_truth(camera_dir / "truth").to_pandas(), size_hw)
+    kept = thinned(labelled, per_actor)
     by_frame = kept.groupby("frame_id").indices
     rows: list[dict] = []
     for frame_id, image in FrameReader(index, camera_dir).read(np.unique(kept["frame_id"]).tolist()):
@@ -51,7 +51,7 @@ def crops_of_camera(camera_dir: Path, per_actor: int) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=CROPS)
 
 
-def judged_detections(tracks: pd.DataFrame, truth: pd.DataFrame, size_hw: tuple[int, int]) -> pd.DataFrame:
+def labelled_detections(tracks: pd.DataFrame, truth: pd.DataFrame, size_hw: tuple[int, int]) -> pd.DataFrame:
     """tracks (frame_id, mask_rle) with `classes`, by spaces, and `group`, the actor or, of no actor, below zero.
 
     A detection is of the actor whose visible or amodal mask it overlaps most, if by LEAST_IOU.
@@ -79,8 +79,8 @@ def _matches(rles: list[str], there: pd.DataFrame, size_hw: tuple[int, int]) -> 
             yield number, int(best)
 
 
-def thinned(judged: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Of each group and kind of label at most so many rows, evenly spread over its stay."""
-    by_kind = [np.asarray(rows) for rows in judged.groupby(["group", "classes"], sort=False).indices.values()]
+def thinned(labelled: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Of each group and kind of label at most so many rows, evenly spread over its trajectory."""
+    by_kind = [np.asarray(rows) for rows in labelled.groupby(["group", "classes"], sort=False).indices.values()]
     kept = [rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)] for rows in by_kind]
-    return judged.iloc[np.sort(np.concatenate([np.zeros(0, int), *kept]))]
+    return labelled.iloc[np.sort(np.concatenate([np.zeros(0, int), *kept]))]

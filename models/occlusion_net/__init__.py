@@ -17,11 +17,13 @@ BASELINE = Path(__file__).with_name("baseline.safetensors")
 class OcclusionNetSettings:
     """What the network's shape and its losses depend on; stored with its weights."""
 
-    width: int = field(default=32, metadata={"help": "channels at a quarter of the window's resolution"})
+    width: int = field(default=32, metadata={"help": "channels at a quarter of the crop's resolution"})
     blocks: int = field(default=1, metadata={"help": "residual blocks at each of four resolutions, each way"})
     graph: bool = field(default=True, metadata={"help": "2D-KGNN on the heatmaps; without, the baseline"})
     hidden: int = field(default=64, metadata={"help": "width of the graphs' layers"})
-    rounds: int = field(default=2, metadata={"help": "message rounds of the encoder, 1 or 2 (equations 2 and 4)"})
+    iterations: int = field(
+        default=2, metadata={"help": "of message passing, 1 or 2 (equations 2 and 4)", "formerly": "rounds"}
+    )
     dropout: float = field(default=0.0, metadata={"help": "in the graphs' layers, while training only"})
     lift: bool = field(default=True, metadata={"help": "3D-KGNN behind the 2D-KGNN"})
     supervision: str = field(default="trifocal", metadata={"help": "of hidden points: " + ", ".join(SUPERVISION)})
@@ -29,16 +31,20 @@ class OcclusionNetSettings:
     hidden_weight: float = field(default=1.0, metadata={"help": "of equation 9, or what stands in its place"})
     visible_weight: float = field(default=2.0, metadata={"help": "of the decoder's distance from visible labels"})
     reprojection_weight: float = field(default=1.0, metadata={"help": "of equation 10"})
-    doubt: float = field(
-        default=1.5, metadata={"help": "standard deviation by which a crop's confidences fall, in logits, in training"}
+    confidence_noise: float = field(
+        default=1.5,
+        metadata={
+            "help": "standard deviation by which a crop's confidences fall, in logits, in training",
+            "formerly": "doubt",
+        },
     )
     noise: float = field(default=0.0, metadata={"help": "standard deviation, half boxes, on the graph's input points"})
 
     def __post_init__(self) -> None:
         if self.supervision not in SUPERVISION:
             raise ValueError(f"network: supervision: expected {', '.join(SUPERVISION)}, got {self.supervision!r}")
-        if self.rounds not in (1, 2):
-            raise ValueError(f"network: rounds: expected 1 or 2, got {self.rounds}")
+        if self.iterations not in (1, 2):
+            raise ValueError(f"network: iterations: expected 1 or 2, got {self.iterations}")
         if self.lift and not self.graph:
             raise ValueError("network: lift: the 3D graph stands on the 2D graph; expected graph with it")
 

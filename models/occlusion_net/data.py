@@ -44,7 +44,7 @@ def splits(settings: OcclusionNetSettings, given: Given, seed: int) -> Splits:
 
     _check_given(settings, given)
     if given.labels is not None:
-        train, val = (samples_of_carfusion(given.labels, held, seed) for held in (False, True))
+        train, val = (samples_of_carfusion(given.labels, held_out, seed) for held_out in (False, True))
         return Splits(train, val)
     if given.data is None:
         raise ValueError("occlusion_net: expected the folder that RenderCarViews wrote, got none")

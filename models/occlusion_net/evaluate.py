@@ -32,7 +32,7 @@ from models.labels.carfusion import read_converted, read_raw
 from models.labels.kitti3d import read_kitti3d
 from models.labels.pascal3d import read_pascal3d
 from models.labels.views import LabelledVehicle, objects_of
-from models.metrics.figures import HIDDEN_COUNTS, TITLES, draw_all
+from models.metrics.figures import HIDDEN_COUNTS, TITLES, plot_all
 from models.metrics.hidden_keypoints import VISIBLE, Scored, correspondences, joined, with_baseline
 from models.occlusion_net import SPEC
 from models.occlusion_net.data import CAR_RENDER, COMPOSED, RenderedViews, as_sample
@@ -149,7 +149,7 @@ def _of_file(kind: str, path: Path, images: Path, split: str | None) -> list[Lab
 
 
 def subset(vehicles: Sequence[LabelledVehicle], count: int | None, seed: int) -> list[LabelledVehicle]:
-    """At most `count` of the vehicles, those of one picture together; objects are drawn with all of their views."""
+    """At most `count` of the vehicles, those of one picture together; objects are sampled with all of their views."""
     objects = objects_of(vehicles)
     rank = np.random.default_rng(seed).permutation(objects.max() + 1)[objects]
     chosen = np.argsort(rank, kind="stable")[:count].tolist()
@@ -177,7 +177,7 @@ def score_labelled(
 ) -> Scored:  # fmt: skip
     """The vehicles' scores by both networks, in a random order, so that the first views of an object are any of them.
 
-    Crops are read and judged a few hundred at a time.
+    Crops are read and evaluated a few hundred at a time.
     """
     samples, parts, done = samples_of(vehicles), list[Scored](), 0
     while crops := list(islice(samples, _AT_ONCE)):
@@ -194,7 +194,7 @@ def _read_by(network: OcclusionNet, crops: list[dict[str, Tensor]]) -> Cached:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the tables of one weights file, beside a baseline's where one is given, and draw the figures; 1 and one
+    """Print the tables of one weights file, beside a baseline's where one is given, and plot the figures; 1 and one
     line on what cannot be read."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crops", type=Path, help="folder that RenderCarViews wrote")
@@ -229,14 +229,14 @@ def _report(given: argparse.Namespace) -> None:
     scored, noisy = (_rendered if given.crops else _labelled)(network, baseline, given)
     print("\n".join([*tables(scored), *noise_lines(noisy)]))
     if given.plots:
-        draw_all(scored, noisy, given.plots)
+        plot_all(scored, noisy, given.plots)
         print(f"figures in {given.plots}")
 
 
-Judged = tuple[dict[str, Scored], dict[float, Scored]]  # by scene; by noise on the graphs' input, where it was tried
+Evaluated = tuple[dict[str, Scored], dict[float, Scored]]  # by scene; by noise on the graphs' input, where it was tried
 
 
-def _rendered(network: OcclusionNet, baseline: OcclusionNet | None, given: argparse.Namespace) -> Judged:
+def _rendered(network: OcclusionNet, baseline: OcclusionNet | None, given: argparse.Namespace) -> Evaluated:
     if given.images or given.split:
         raise ValueError("--images and --split go with labelled pictures, not with --crops")
     scenes, other = (
@@ -249,7 +249,7 @@ def _rendered(network: OcclusionNet, baseline: OcclusionNet | None, given: argpa
     return scored, under_noise(network.graphs, scenes["test"], given.seed)
 
 
-def _labelled(network: OcclusionNet, baseline: OcclusionNet | None, given: argparse.Namespace) -> Judged:
+def _labelled(network: OcclusionNet, baseline: OcclusionNet | None, given: argparse.Namespace) -> Evaluated:
     kind = next(name for name in KINDS if getattr(given, name))
     labelled = read_labelled(kind, getattr(given, kind), given.images, given.split)
     vehicles = subset(labelled, given.count, given.seed)

@@ -71,7 +71,7 @@ def _mirrored(points: np.ndarray) -> np.ndarray:
 
 
 class LiftingGraph(nn.Module):
-    """3D-KGNN: one round of messages, then all nodes together give shape, focal length, rotation and translation."""
+    """3D-KGNN: messages passed once, then all nodes together give shape, focal length, rotation and translation."""
 
     mean: Tensor
     components: Tensor

@@ -33,8 +33,8 @@ from pipeline.core.skeletons import VEHICLE_12
 
 _FINE = COARSE_PX // CELL_PX
 _PRIOR = 4e-4
-_SURE = 1e-4
-_SOFT = 0.05  # half boxes: residuals well above it count linearly
+_LOGIT_EPS = 1e-4
+_CHARBONNIER_SCALE = 0.05  # half boxes: residuals well above it count linearly
 
 
 class Found(NamedTuple):
@@ -54,17 +54,17 @@ class Graphs(nn.Module):
     def __init__(self, settings: OcclusionNetSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.flat = KeypointGraph(settings.hidden, settings.rounds, settings.dropout)
+        self.flat = KeypointGraph(settings.hidden, settings.iterations, settings.dropout)
         self.lifting = LiftingGraph(settings.hidden, settings.dropout) if settings.lift else None
 
     def forward(self, xy: Tensor, confidence: Tensor, aspect: Tensor) -> tuple[Graph, Lifted | None]:
         """Of points (N, 12, 2), confidences (N, 12) and the boxes' width / height (N,)."""
         if self.training and self.settings.noise:
             xy = xy + self.settings.noise * torch.randn_like(xy) * torch.rand_like(aspect)[:, None, None]
-        if self.training and self.settings.doubt:
-            # Heatmaps are less sure of pictures unlike their own, of seen and of hidden points alike.
-            fall = self.settings.doubt * torch.randn_like(aspect).abs()[:, None]
-            confidence = torch.sigmoid(torch.logit(confidence, eps=_SURE) - fall)
+        if self.training and self.settings.confidence_noise:
+            # Heatmaps are less confident on pictures unlike their own, of seen and of hidden points alike.
+            fall = self.settings.confidence_noise * torch.randn_like(aspect).abs()[:, None]
+            confidence = torch.sigmoid(torch.logit(confidence, eps=_LOGIT_EPS) - fall)
         graph = self.flat(xy, confidence)
         if self.lifting is None:
             return graph, None
@@ -77,14 +77,14 @@ class Graphs(nn.Module):
         square, weight = hidden_loss(s.supervision, graph.xy, batch)
         parts = {
             "edge": s.edge_weight * edge_loss(graph.edge_logits, batch["state"]),
-            "hidden": s.hidden_weight * softened(square, weight),
-            "visible": s.visible_weight * softened(square_error(graph.xy, batch["xy"]), visible.float()),
+            "hidden": s.hidden_weight * charbonnier_loss(square, weight),
+            "visible": s.visible_weight * charbonnier_loss(square_error(graph.xy, batch["xy"]), visible.float()),
         }
         if lifted is not None:
             distance = square_error(lifted.xy, graph.xy)
             # Weak, and only where the points leave it open: an average shape, and a focal length for the size in view.
             prior = lifted.shape.square().sum(-1).mean() + (lifted.focal / FOCAL).log().square().mean()
-            off = softened(distance, torch.ones_like(distance)) + _PRIOR * prior
+            off = charbonnier_loss(distance, torch.ones_like(distance)) + _PRIOR * prior
             parts["reprojection"] = s.reprojection_weight * off
         return parts
 
@@ -111,9 +111,9 @@ def square_error(xy: Tensor, target: Tensor) -> Tensor:
     return torch.where(known, xy - torch.where(known, target, 0), 0).float().square().sum(-1)
 
 
-def softened(square: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean of sqrt(square + s^2) - s: quadratic for small distances, linear for large ones."""
-    return (weight * ((square + _SOFT**2).sqrt() - _SOFT)).sum() / weight.sum().clamp_min(1)
+def charbonnier_loss(square: Tensor, weight: Tensor) -> Tensor:
+    """Charbonnier loss, the weighted mean of sqrt(square + s^2) - s: quadratic for small distances, linear beyond s."""
+    return (weight * ((square + _CHARBONNIER_SCALE**2).sqrt() - _CHARBONNIER_SCALE)).sum() / weight.sum().clamp_min(1)
 
 
 class OcclusionNet(ResidualUNet, Network):

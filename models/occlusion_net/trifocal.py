@@ -19,7 +19,7 @@ from models.geometry.view_sets import Views, ViewSets, view_sets
 MIN_ANGLE_DEG = 3.0  # rays that meet at less say nothing of the depth
 MISS = 0.1  # views that miss a common point by this, in half boxes, count half
 _NEAREST = 1e-6  # depths are clamped here, and masked
-_ROUNDS = 3
+_ITERATIONS = 3
 COVERED_DEG = 10.0  # narrower rays leave the depth too uncertain to call a point covered
 _AT_ONCE = 512  # views whose pairs of other views are in memory
 _STILL_M, _PASSING_DEG, _TURNING_DEG = 1.0, 15.0, 20.0
@@ -77,9 +77,9 @@ def trifocal_loss(
     transferred = _transferred(points[n, i[pair], point], points[n, j[pair], point], tensor[n, pair])
     square = (skew(homogeneous(xy[n, point].double())) @ transferred).square().sum((-1, -2))
     scale = transferred.square().sum((-1, -2)).clamp_min(torch.finfo(torch.float64).tiny)
-    total, told = weight.sum(1), torch.zeros_like(weight[:, 0])
-    told = told.index_put((n, point), weight[n, pair, point] * square / scale, accumulate=True)
-    mean = told / torch.where(total > 0, total, torch.ones_like(total))
+    total, summed = weight.sum(1), torch.zeros_like(weight[:, 0])
+    summed = summed.index_put((n, point), weight[n, pair, point] * square / scale, accumulate=True)
+    mean = summed / torch.where(total > 0, total, torch.ones_like(total))
     return mean.to(xy.dtype), weight.amax(1).to(xy.dtype)
 
 
@@ -149,7 +149,7 @@ def _triangulated(cameras: Tensor, points: Tensor, seen: Tensor) -> tuple[Tensor
     # Rows (N, M, 12, 2, 4): x P_3 - P_1 and y P_3 - P_2.
     rows = points[..., None] * cameras[:, :, None, 2:] - cameras[:, :, None, :2]
     weight = seen.to(points.dtype)
-    for _ in range(_ROUNDS):
+    for _ in range(_ITERATIONS):
         weighted = rows * weight[..., None, None]
         normal = torch.einsum("nvprk,nvprl->npkl", weighted[..., :3], weighted[..., :3])
         right = -torch.einsum("nvprk,nvpr->npk", weighted[..., :3], weighted[..., 3])
@@ -229,7 +229,7 @@ def covered(views: Views, sets: ViewSets, min_angle_deg: float = COVERED_DEG) ->
 
 
 def coverage(views: Views, min_angle_deg: float = COVERED_DEG) -> Iterator[str]:
-    """Lines of a table: share of the hidden keypoints that are covered, by motion, without and with mirrors."""
+    """Lines of a table: fraction of the hidden keypoints that are covered, by motion, without and with mirrors."""
     plain, mirrored = (covered(views, view_sets(views, mirrors=m), min_angle_deg) for m in (False, True))
     kinds = motions(views)
     yield f"{'motion':12} {'vehicles':>8} {'hidden':>7} {'covered':>8} {'with mirrors':>13}"
@@ -237,5 +237,5 @@ def coverage(views: Views, min_angle_deg: float = COVERED_DEG) -> Iterator[str]:
         rows = np.ones(len(views), bool) if name == "all" else kinds == MOTIONS.index(name)
         hidden = int(views.hidden[rows].sum())
         if hidden:
-            shares = [c[rows].sum() / hidden for c in (plain, mirrored)]
-            yield f"{name:12} {rows.sum():8} {hidden:7} {shares[0]:8.2f} {shares[1]:13.2f}"
+            fractions = [c[rows].sum() / hidden for c in (plain, mirrored)]
+            yield f"{name:12} {rows.sum():8} {hidden:7} {fractions[0]:8.2f} {fractions[1]:13.2f}"

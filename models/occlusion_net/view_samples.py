@@ -1,7 +1,7 @@
 """Crops whose other views are known, as the training loop takes them: a camera's own vehicles, or CarFusion's.
 
 Nothing of them is rendered: their keypoints are a network's or a person's, their poses were fitted to these, and what
-is hidden in a crop is told by the object's other views and their mirror images alone.
+is hidden in a crop is known from the object's other views and their mirror images alone.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from pipeline.core.storage import read_parts
 from pipeline.core.tables import KEYPOINT_STATES
 
 MIN_SCORE = 0.3
-_MARGIN = 1.25  # of the window's side, what a patch shows: room for a shaken box
+_MARGIN = 1.25  # of the crop's side, what a patch shows: room for a shaken box
 _SHAKEN = 0.03  # standard deviation of a shaken box's edges, of its longer side
 _OF_ONE = 60  # most crops of one object
 Patch = tuple[np.ndarray, np.ndarray]  # RGB (h, w, 3) uint8 and the edge px (2,) of its corner in the picture
 
 
 class ViewSamples:
-    """Endless crops of N views, one after the other; `shaken`: with other boxes, light and noise at every lap."""
+    """Endless crops of N views, one after the other; `shaken`: other boxes, illumination and noise at every lap."""
 
     def __init__(
         self, views: Views, patch: Callable[[int], Patch], seed: int, *, mirrors: bool = True, shaken: bool = True
@@ -158,23 +158,23 @@ def patch_of(image_rgb: np.ndarray, box_xywh: np.ndarray) -> Patch:
     return np.ascontiguousarray(image_rgb[low[1] : high[1], low[0] : high[0]]), low.astype(float)
 
 
-def samples_of_carfusion(root: Path, held: bool, seed: int) -> ViewSamples:
+def samples_of_carfusion(root: Path, held_out: bool, seed: int) -> ViewSamples:
     """CarFusion's raw labels for training: other cameras and other moments of one object are its other views.
 
-    held: those that validate, of the last of the intersections there, or where there is one alone every fifth object,
-    as they are; else the others, shaken. Poses come from the visible labels, and each video's focal length too, which
-    the labels do not tell. Raises ValueError as `read_raw`, `views_of_crops` and `view_sets` do.
+    held_out: those that validate, of the last of the intersections there, or where there is one alone every fifth
+    object, as they are; else the others, shaken. Poses come from the visible labels, and each video's focal length
+    too, which the labels do not tell. Raises ValueError as `read_raw`, `views_of_crops` and `view_sets` do.
     """
     vehicles = read_raw(root, "train")
     kept = _validates(vehicles)
-    vehicles = [vehicle for vehicle, validates in zip(vehicles, kept.tolist(), strict=True) if validates == held]
+    vehicles = [vehicle for vehicle, validates in zip(vehicles, kept.tolist(), strict=True) if validates == held_out]
     vehicles = [vehicles[i] for i in _sampled(objects_of(vehicles), seed)]
     views = carfusion_views(vehicles)
 
     def patch(i: int) -> Patch:
         return patch_of(_read(vehicles[int(views.row[i])])[..., ::-1], views.box_xywh[i])
 
-    return ViewSamples(views, patch, seed, shaken=not held)
+    return ViewSamples(views, patch, seed, shaken=not held_out)
 
 
 def _validates(vehicles: Sequence[LabelledVehicle]) -> np.ndarray:
@@ -214,7 +214,7 @@ def _read(vehicle: LabelledVehicle) -> np.ndarray:
 
 def _sampled(of: np.ndarray, seed: int, most: int | None = None) -> np.ndarray:
     """Numbers of N crops of the objects `of` (N,) in a random order, so that no batch is of one place and moment: at
-    most _OF_ONE of an object, evenly over its moments and cameras; beyond `most`, objects drawn at random."""
+    most _OF_ONE of an object, evenly over its moments and cameras; beyond `most`, objects sampled at random."""
     rng = np.random.default_rng(seed)
     order = np.argsort(of, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)

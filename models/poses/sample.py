@@ -1,4 +1,4 @@
-"""Draw poses as a street shows them: theta (N, 24, 3), axis-angle radians, of upright bodies that face +z, y up.
+"""Sample poses as a street shows them: theta (N, 24, 3), axis-angle radians, of upright bodies that face +z, y up.
 
 Two splits share no pose. Each motion's style is a number in [0, 1); the held-out split has two bands of it, one within
 the training styles' range and one beyond it, and two motions that training never sees: waving and pushing a pram.
@@ -24,7 +24,7 @@ WEIGHTS: dict[str, dict[motions.Motion, float]] = {
 WEIGHTS["held_out"] = WEIGHTS["train"] | {motions.wave: 0.04, motions.push: 0.06}
 STYLES = {"train": ((0.0, 0.4), (0.5, 0.85)), "held_out": ((0.4, 0.5), (0.85, 1.0))}
 # How many of the poses are recorded ones where there are any.
-EXTRA_SHARE = 0.5
+EXTRA_FRACTION = 0.5
 
 
 def sample_poses(
@@ -32,7 +32,7 @@ def sample_poses(
 ) -> tuple[np.ndarray, list[str]]:
     """theta (count, 24, 3) float32 and the name of each pose's motion; half of the poses are mirrored.
 
-    extra (M, 24, 3) are recorded poses, of which half of the poses are then drawn, named "mocap" and left as they are
+    extra (M, 24, 3) are recorded poses, of which half of the poses are then sampled, named "mocap" and left as they are
     but for mirroring; the caller keeps those of its two splits apart. All others are within `joint_limits`. Raises
     ValueError for another split or shape.
     """
@@ -45,10 +45,10 @@ def sample_poses(
     theta = np.zeros((count, len(SMPL_24), 3), np.float32)
     for index, motion in enumerate(kinds):
         rows = np.flatnonzero(which == index)
-        theta[rows] = theta_of(motion(motions.Draw(rng, draw_styles(rng, len(rows), split))))
+        theta[rows] = theta_of(motion(motions.Sample(rng, sample_styles(rng, len(rows), split))))
     names = np.array([motion.__name__ for motion in kinds], object)[which]
     if extra is not None:
-        recorded = rng.random(count) < EXTRA_SHARE
+        recorded = rng.random(count) < EXTRA_FRACTION
         theta[recorded] = extra[rng.integers(len(extra), size=int(recorded.sum()))]
         names[recorded] = "mocap"
     mirrored = rng.random(count) < 0.5
@@ -56,7 +56,7 @@ def sample_poses(
     return theta, names.tolist()
 
 
-def draw_styles(rng: np.random.Generator, count: int, split: str) -> np.ndarray:
+def sample_styles(rng: np.random.Generator, count: int, split: str) -> np.ndarray:
     """(count,) styles, uniform over the split's bands."""
     low, high = np.array(STYLES[split]).T
     ends = np.cumsum(high - low)

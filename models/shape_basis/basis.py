@@ -25,7 +25,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "van": ("van", "minibus"),
     "heavy": ("bus", "lorry"),
 }
-_KEYPOINT_SIGMA_M = 0.01  # how well keypoints are known, unless told: a twentieth of a wheel
+_KEYPOINT_SIGMA_M = 0.01  # how well keypoints are known, unless given: a twentieth of a wheel
 
 
 @dataclass(frozen=True)

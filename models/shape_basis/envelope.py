@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.core.mesh import cast, scene_of
 
-# Where the rays of one side aim, as shares of half width and height, from straight down to straight up.
+# Where the rays of one side aim, as fractions of half width and height, from straight down to straight up.
 _AIMS = np.array([(0, 0), (0.45, 0), (0.8, 0), (1, 0), (1, 0.12), (1, 0.24), (1, 0.36), (1, 0.5), (1, 0.65), (1, 0.8),
                   (1, 0.98), (0.72, 1), (0.38, 1), (0, 1)])  # fmt: skip
 _HIGH = np.array([0, 0, 0, 0, 0, 0, 0.33, 0.67, 1, 1, 1, 1, 1, 1])  # how far a ray follows the roof, not the axles
@@ -29,25 +29,25 @@ _LOW_SECTIONS = np.concatenate(
 )
 _SECTIONS = len(_LOW_SECTIONS)
 _END_M = 0.06  # the first and last section stand this far inside the ends
-_CAP_SHARES = (0.45, 0.8)  # rings of an end, as shares of its section
-_TYRE = 1.06  # half the length of a wheel's sections, as share of its radius
+_CAP_FRACTIONS = (0.45, 0.8)  # rings of an end, as fractions of its section
+_TYRE = 1.06  # half the length of a wheel's sections, as a fraction of its radius
 _WIDEST = 1.11  # no body is wider over its wheels than this; mirrors are
 _FAR_M = 20.0
 
 
 @dataclass(frozen=True)
 class GroupLayout:
-    """How the envelope lies in the bodies of a group.
+    """How the envelope lies in the meshes of a group.
 
     roof: sections at the roof's ends, counted from the tail and from the nose. follow: how far the sections follow
-    those ends. spine_share: height of the spine as share of the roof's. end_shares: heights where tail and nose are
-    sought, as shares of the roof's. gaps: whether every ray closes gaps, as between cab and load.
+    those ends. spine_fraction: height of the spine as a fraction of the roof's. end_fractions: heights where tail and
+    nose are sought, as fractions of the roof's. gaps: whether every ray closes gaps, as between cab and load.
     """
 
     roof: tuple[int, int]
     follow: float
-    spine_share: float
-    end_shares: tuple[float, ...]
+    spine_fraction: float
+    end_fractions: tuple[float, ...]
     gaps: bool = False
 
 
@@ -56,7 +56,7 @@ LAYOUTS = {
     "van": GroupLayout((3, 12), 0.5, 0.28, (0.25, 0.35, 0.5)),
     "heavy": GroupLayout((3, 3), 0.0, 0.45, (0.5, 0.7, 0.9), gaps=True),
 }
-ROWS, RAYS = _SECTIONS + 2 * len(_CAP_SHARES), len(_AIMS)
+ROWS, RAYS = _SECTIONS + 2 * len(_CAP_FRACTIONS), len(_AIMS)
 
 
 def resample(group: str, vertices: np.ndarray, triangles: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
@@ -112,7 +112,7 @@ def _left_half(layout: GroupLayout, vertices: np.ndarray, triangles: np.ndarray,
     """(ROWS * RAYS + 2, 3) points of the left half in the order of `half_grid`."""
     scene = scene_of([(vertices, triangles)])
     size = np.array([1.03 * np.abs(keypoints[0:4, 1]).max(), 1.03 * keypoints[8:, 2].max()])  # half width, height
-    spine = np.array([0.0, layout.spine_share * size[1]])
+    spine = np.array([0.0, layout.spine_fraction * size[1]])
     x = _section_x(keypoints, *_ends(scene, size, layout), layout)
     sections = _sections(scene, x, size, layout)
     tail, nose = (_cap(scene, sections[end], spine, forward) for end, forward in ((0, -1.0), (-1, 1.0)))
@@ -127,7 +127,7 @@ def _cast(scene, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
 
 def _ends(scene, size: np.ndarray, layout: GroupLayout) -> tuple[float, float]:
     """x of the body's tail and nose, without mirrors that stand ahead."""
-    y, z = np.meshgrid(np.array([0.0, 0.35, 0.7]) * size[0], np.array(layout.end_shares) * size[1])
+    y, z = np.meshgrid(np.array([0.0, 0.35, 0.7]) * size[0], np.array(layout.end_fractions) * size[1])
     start = np.stack([np.full_like(y, _FAR_M), y, z], axis=-1)
     nose = _FAR_M - _cast(scene, start, np.array([-1.0, 0.0, 0.0])).min()
     tail = _cast(scene, start * (-1.0, 1.0, 1.0), np.array([1.0, 0.0, 0.0])).min() - _FAR_M
@@ -150,7 +150,7 @@ def _section_x(keypoints: np.ndarray, tail: float, nose: float, layout: GroupLay
 
 def _sections(scene, x: np.ndarray, size: np.ndarray, layout: GroupLayout) -> np.ndarray:
     """(SECTIONS, RAYS, 3) points of the skin on the left."""
-    spine = layout.spine_share * size[1]
+    spine = layout.spine_fraction * size[1]
     aims = _AIMS * size - (0.0, spine)
     aims /= np.linalg.norm(aims, axis=1, keepdims=True)  # (RAYS, 2) y, z
     outward = np.concatenate([np.zeros((RAYS, 1)), aims], axis=1)
@@ -189,8 +189,8 @@ def _windows(radius: np.ndarray, reach: int) -> np.ndarray:
 
 def _cap(scene, section: np.ndarray, spine: np.ndarray, forward: float) -> np.ndarray:
     """(1 + rings, RAYS, 3) the tip, repeated, and the rings of an end from the tip outwards."""
-    shares = np.array([0.0, *_CAP_SHARES])[:, None, None]
-    yz = spine + shares * (section[:, 1:] - spine)  # (rings, RAYS, 2)
+    fractions = np.array([0.0, *_CAP_FRACTIONS])[:, None, None]
+    yz = spine + fractions * (section[:, 1:] - spine)  # (rings, RAYS, 2)
     start = np.concatenate([np.full((*yz.shape[:2], 1), forward * _FAR_M), yz], axis=-1)
     x = _FAR_M - _cast(scene, start, np.array([-forward, 0.0, 0.0]))
     inside = forward * section[:, 0]

@@ -1,4 +1,4 @@
-"""What crops of vehicles and of people are composed on: a lit street, what is painted onto it, the camera's picture.
+"""What crops of vehicles and people are composed on: an illuminated street, what is painted onto it, the picture taken.
 
 Canvas coordinates are COCO edges; colours are display values, 0 to 255, premultiplied where they have alpha.
 """
@@ -18,7 +18,7 @@ from models.synthetic.scenery import sample_occluder
 from models.synthetic.sprites import GROUND_MARGIN, tone
 
 
-class Lit(Protocol):
+class Illuminated(Protocol):
     """What the sprites of vehicles and of people have in common; `Sprite` says what each is."""
 
     @property
@@ -48,14 +48,14 @@ class Canvas:
         if cover is not None:
             _blend(cover, alpha, alpha, corner)
 
-    def put_before(self, sprite: Lit, beyond: float, rng: np.random.Generator) -> None:
+    def put_before(self, sprite: Illuminated, beyond: float, rng: np.random.Generator) -> None:
         """A pole, a sign, a wall's edge or foliage; `beyond`: how often it goes on outside the sprite's box."""
         width, height = (int(n) for n in self.size_wh)
         mask, albedo = sample_occluder((height, width), rng)
         alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.5)
         colour = tone(albedo / np.float32(255) * (rng.uniform(0, 1) * sprite.sun + sprite.sky))
         corner = self.corner
-        if beyond >= 1 or rng.uniform() < beyond:  # what is certain draws no number
+        if beyond >= 1 or rng.uniform() < beyond:  # what is certain samples no number
             pad = np.array([width // 3, height // 2])
             rows_columns = ((pad[1],) * 2, (pad[0],) * 2)
             alpha, colour = np.pad(alpha, rows_columns, "edge"), np.pad(colour, (*rows_columns, (0, 0)), "edge")
@@ -64,14 +64,14 @@ class Canvas:
 
     @contextmanager
     def unless_hidden(self, least: float) -> Iterator[None]:
-        """Take back what is painted within where it leaves less than this share of the sprite to be seen."""
+        """Take back what is painted within where it leaves less than this fraction of the sprite to be seen."""
         before = self.picture.copy(), self.front.copy()
         yield
         if (self.own * (1 - self.front)).sum() < least * self.own.sum():
             self.picture, self.front = before
 
     def box(self, frame: np.ndarray, jitter: float, most: float, rng: np.random.Generator) -> np.ndarray:
-        """(4,) of the silhouette inside the frame, or of what is seen of it, as a detector would give it.
+        """(4,) of the mask inside the frame, or of what is seen of it, as a detector would give it.
 
         Its edges are off by a normal deviate of `jitter`, and `most` at the most, in longer sides.
         """
@@ -103,9 +103,9 @@ class Canvas:
 
 
 def lay_street(
-    sprite: Lit, side_px: float, room: float, zoom: float, street: np.ndarray, rng: np.random.Generator
+    sprite: Illuminated, side_px: float, room: float, zoom: float, street: np.ndarray, rng: np.random.Generator
 ) -> Canvas:
-    """The ground around a sprite's place under its light, with its shadow.
+    """The ground around a sprite's place under its illumination, with its shadow.
 
     side_px: the sprite's longer side; room: the canvas', in sides of the sprite; street: (h, w, 3) uint8 albedo.
     """
@@ -113,18 +113,18 @@ def lay_street(
     size = resized_wh(sprite.rgba, zoom)
     corner, margin = (side - size) // 2, round(GROUND_MARGIN * side_px * zoom)
     albedo = cv2.resize(street, (side, side), interpolation=cv2.INTER_AREA)
-    light = np.ones((side, side, 2), np.float32)
+    illumination = np.ones((side, side, 2), np.float32)
     ground = cv2.resize(sprite.ground, tuple(map(int, size + 2 * margin)), interpolation=cv2.INTER_LINEAR)
-    _blend(light, ground.astype(np.float32) / 255, None, corner - margin)
+    _blend(illumination, ground.astype(np.float32) / 255, None, corner - margin)
     sun, sky = sprite.sun.astype(np.float32), sprite.sky.astype(np.float32)
     linear = albedo.astype(np.float32) * np.float32(rng.uniform(0.5, 1.6) / 255)
-    picture = tone(linear * (light[..., :1] * sun + light[..., 1:] * sky)).astype(np.float32)
+    picture = tone(linear * (illumination[..., :1] * sun + illumination[..., 1:] * sky)).astype(np.float32)
     empty = np.zeros((side, side), np.float32)
     return Canvas(picture, empty, empty.copy(), zoom, corner, size)
 
 
-def piece_of(backdrops: Sequence[np.ndarray], least_px: int, rng: np.random.Generator) -> np.ndarray:
-    """A square of one of the backdrops, at least so large."""
+def street_crop(backdrops: Sequence[np.ndarray], least_px: int, rng: np.random.Generator) -> np.ndarray:
+    """A square crop of one of the backdrops, at least so large."""
     backdrop = backdrops[int(rng.integers(len(backdrops)))]
     side = int(rng.integers(least_px, backdrop.shape[0]))
     x, y = rng.integers(0, backdrop.shape[0] - side + 1, 2)

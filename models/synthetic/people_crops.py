@@ -13,7 +13,7 @@ import numpy as np
 from models.body_model.points import FLIP_ORDER
 from models.crops import GROWN, PERSON_ASPECT, crop_from_camera
 from models.poses import mirror
-from models.synthetic.canvas import Canvas, lay_street, piece_of, resized, resized_wh
+from models.synthetic.canvas import Canvas, lay_street, resized, resized_wh, street_crop
 from models.synthetic.people_shards import PeopleLibrary
 from models.synthetic.people_sprites import HEIGHT_PX, PersonSprite
 from models.synthetic.sprites import SIDE_PX, Sprite
@@ -55,7 +55,7 @@ def compose_person(library: PeopleLibrary, rng: np.random.Generator) -> PersonCr
     """One crop; the same generator state gives the same bytes."""
     sprite = _any_person(library.people, rng)
     size = float(np.exp(rng.uniform(*np.log(SIZE_PX))))
-    street = piece_of(library.backdrops, 48, rng)
+    street = street_crop(library.backdrops, 48, rng)
     canvas = lay_street(sprite, HEIGHT_PX, _ROOM, min(size, _LARGEST_PX) / HEIGHT_PX, street, rng)
     for _ in range(rng.choice(3, p=[0.6, 0.25, 0.15])):
         _paste_beside(canvas, sprite, library, rng, behind=True)
@@ -111,9 +111,9 @@ def _border(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     side = canvas.picture.shape[0]
     frame = np.array([-9 * side, -9 * side, 10 * side, 10 * side])
     if rng.uniform() < 0.12:
-        edge, cut = int(rng.integers(4)), rng.uniform(-0.1, 0.5)
+        edge, truncation = int(rng.integers(4)), rng.uniform(-0.1, 0.5)
         axis, far = edge % 2, edge >= 2
-        frame[edge] = round(canvas.corner[axis] + canvas.size_wh[axis] * (1 - cut if far else cut))
+        frame[edge] = round(canvas.corner[axis] + canvas.size_wh[axis] * (1 - truncation if far else truncation))
     return frame
 
 

@@ -1,7 +1,7 @@
 """The training pictures on disk: Parquet shards of people and backdrops, each a pure function of seed and number.
 
 Rows are sprites (`models.synthetic.people_sprites.PersonSprite`) or, without theta, albedo images of streets. Sprites
-and the light on the ground are PNG, backdrops JPEG. Vehicles to compose with lie beside them, as
+and the illumination of the ground are PNG, backdrops JPEG. Vehicles to compose with lie beside them, as
 vehicle crops have them.
 """
 

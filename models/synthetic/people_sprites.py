@@ -1,4 +1,4 @@
-"""Dressed people rendered one at a time in any pose, cut out, with the SMPL parameters that made them.
+"""Dressed people rendered one at a time in any pose, segmented, with the SMPL parameters that made them.
 
 A sprite's longer side is HEIGHT_PX whatever its size in the imagined camera; its pixel coordinates are COCO edges. Its
 camera is the imagined one turned so that its axis goes through the sprite's middle. Points are SMPL's 24 joints, then
@@ -43,11 +43,11 @@ class PersonSprite:
 
 
 def render_person(person: Person, theta: np.ndarray, rng: np.random.Generator) -> PersonSprite:
-    """A person in a pose theta (24, 3) of an upright body, somewhere in a street camera's picture under some light."""
+    """A person in a pose theta (24, 3) of an upright body, in a street camera's picture under some illumination."""
     G = global_from_theta(theta, rest_joints(person.body, person.baked))
     mesh, joints, keypoints = in_pose(person, G)
-    place, light = sample_place(rng, _REACH_M), sample_illumination(rng)
-    rendered = render_sprite("person", 0, mesh, np.zeros((0, 3)), place, light, rng)
+    place, illumination = sample_place(rng, _REACH_M), sample_illumination(rng)
+    rendered = render_sprite("person", 0, mesh, np.zeros((0, 3)), place, illumination, rng)
     corners = place.project(mesh.vertices)
     low, high = corners.min(axis=0), corners.max(axis=0)
     scale = HEIGHT_PX / rendered.natural_px

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-# By split, far above the 32 bits that simulated cameras draw their vehicles' seeds from; of crops and of Car-render.
+# By split, far above the 32 bits that simulated cameras sample their vehicles' seeds from; of crops and of Car-render.
 CROP_SEEDS = {"train": 1 << 40, "val": 1 << 41}
 VIEW_SEEDS = {"train": 1 << 44, "val": 1 << 45, "test": 1 << 46, "unseen": 1 << 47}
 POSES = {"train": "train", "val": "held_out"}  # split of models.poses

@@ -1,7 +1,7 @@
-"""Vehicles and people rendered one at a time, cut out, with what networks have to learn about them.
+"""Vehicles and people rendered one at a time, segmented, with what networks have to learn about them.
 
 A sprite's longer side is SIDE_PX whatever its size in the imagined camera; its pixel coordinates are COCO edges.
-Light is linear RGB until `tone`; images are RGB.
+Radiance is linear RGB until `tone`; images are RGB.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from calibration.camera import Camera, GroundPlane, pixel_to_edge
 from pipeline.core.mesh import Lamp, Mesh, blocked, cast, scene_of
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import Vehicle
-from pipeline.simulate.world.illumination import Light, light_at
+from pipeline.simulate.world.illumination import Illumination, illumination_at
 from pipeline.simulate.world.stage import dot, fresnel, reflected, surface, unit
 from pipeline.simulate.world.texture import cell_noise, fractal
 
 SIDE_PX = 176  # nearly twice what the network sees of a vehicle, so that shrinking it smooths its edges
-GROUND_CELLS = 48  # the light on the ground is kept at this many cells a side
-GROUND_MARGIN = 0.5  # of SIDE_PX, how far around the sprite the ground is lit
+GROUND_CELLS = 48  # the illumination of the ground is kept at this many cells a side
+GROUND_MARGIN = 0.5  # of SIDE_PX, how far around the sprite the ground is illuminated
 SKIN_M = 0.10  # a keypoint may lie this deep below the surface and still be seen, as in the simulator's truth
 _SIZE_HW = (720, 1280)
 
 
 @dataclass(frozen=True)
 class Sprite:
-    """One cut-out rendering.
+    """One segmented rendering.
 
     kind: a body type of the fleet, or "person"; rgb (h, w, 3) uint8; alpha (h, w) bool; ground (G, G, 2) uint8,
     fraction of sun and of sky that reaches the ground in and around the sprite; keypoints (12, 2) edge px, NaN for
     people; self_hidden (12,) bool; natural_px: its longer side in the imagined camera; px_per_m at its place; sun and
-    sky (3,): light on open ground, after exposure.
+    sky (3,): illumination of open ground, after exposure.
     """
 
     kind: str
@@ -100,12 +100,12 @@ def sample_place(rng: np.random.Generator, reach_m: float) -> Placed:
     return Placed(camera, plane, np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1.0]]), plane.to_world(ground))
 
 
-def sample_illumination(rng: np.random.Generator) -> Light:
+def sample_illumination(rng: np.random.Generator) -> Illumination:
     """Sun and sky of some moment somewhere: mostly by day, one in eight at dusk or dark."""
     hour = rng.uniform(7, 19) if rng.uniform() < 0.875 else rng.uniform(19, 22)
     moment = datetime(2024, int(rng.integers(1, 13)), 15, int(hour), int(60 * (hour % 1)))
-    light = light_at(moment, rng.uniform(20, 58), rng.uniform(0, 360), float(rng.beta(0.6, 0.8)))
-    return replace(light, exposure=light.exposure * np.exp(rng.normal(0, 0.25)))
+    illumination = illumination_at(moment, rng.uniform(20, 58), rng.uniform(0, 360), float(rng.beta(0.6, 0.8)))
+    return replace(illumination, exposure=illumination.exposure * np.exp(rng.normal(0, 0.25)))
 
 
 def repainted(vehicle: Vehicle, rng: np.random.Generator) -> Vehicle:
@@ -122,12 +122,18 @@ def repainted(vehicle: Vehicle, rng: np.random.Generator) -> Vehicle:
 
 
 def tone(linear: np.ndarray) -> np.ndarray:
-    """uint8 display values of linear light: a film's shoulder, then the display's gamma."""
+    """uint8 display values of linear radiance: a film's shoulder, then the display's gamma."""
     return np.round(255 * (1 - np.exp(-1.5 * np.maximum(linear, 0))) ** (1 / 2.2)).astype(np.uint8)
 
 
 def render_sprite(
-    kind: str, seed: int, mesh: Mesh, keypoints: np.ndarray, place: Placed, light: Light, rng: np.random.Generator
+    kind: str,
+    seed: int,
+    mesh: Mesh,
+    keypoints: np.ndarray,
+    place: Placed,
+    illumination: Illumination,
+    rng: np.random.Generator,
 ) -> Sprite:
     """Render a mesh, metres in the object's frame, with its keypoints (12, 3) or (0, 3)."""
     low, high = place.extent(mesh)
@@ -138,20 +144,22 @@ def render_sprite(
     rays = place.rays(_grid(width, height) / zoom + low)
     hits = cast(scene, place.eye, rays)
     alpha = np.isfinite(hits["t_hit"])
-    sun_dir = light.sun_dir @ place.R  # into the object's frame
+    sun_dir = illumination.sun_dir @ place.R  # into the object's frame
     linear = np.zeros((width * height, 3), np.float32)
-    linear[alpha] = _shade(mesh, scene, place, light, sun_dir, rays[alpha], {k: v[alpha] for k, v in hits.items()}, rng)
-    white = light.exposure * light.white
+    linear[alpha] = _shade(
+        mesh, scene, place, illumination, sun_dir, rays[alpha], {k: v[alpha] for k, v in hits.items()}, rng
+    )
+    white = illumination.exposure * illumination.white
     points, hidden = np.full((len(VEHICLE_12), 2), np.nan), np.zeros(len(VEHICLE_12), bool)
     if len(keypoints):
         points, hidden = zoom * (place.project(keypoints) - low), self_hidden(scene, place.eye, keypoints)
     return Sprite(
         kind, seed,
         tone(linear * white).reshape(height, width, 3), alpha.reshape(height, width),
-        _ground(mesh, scene, place, light, sun_dir, low, zoom, (width, height)),
+        _ground(mesh, scene, place, illumination, sun_dir, low, zoom, (width, height)),
         points, hidden, natural,
         float(place.camera.K[0, 0] / place.plane.to_camera(place.t)[2]),
-        light.sun * max(float(light.sun_dir[2]), 0.0) * white, light.sky * white,
+        illumination.sun * max(float(illumination.sun_dir[2]), 0.0) * white, illumination.sky * white,
     )  # fmt: skip
 
 
@@ -167,25 +175,29 @@ def _grid(width: int, height: int) -> np.ndarray:
     return np.stack([xs, ys], axis=-1).reshape(-1, 2)
 
 
-def _shade(mesh, scene, place, light, sun_dir, rays, hits, rng) -> np.ndarray:
+def _shade(mesh, scene, place, illumination, sun_dir, rays, hits, rng) -> np.ndarray:
     """(N, 3) linear colour at hits: paint under sun and sky, clear coat, the sun's glint, lamps."""
     triangle, normal = surface(mesh, hits)
     points = (place.eye + rays * hits["t_hit"][:, None]).astype(np.float32)
     view_dir = unit(rays.astype(np.float32))
     normal *= np.where(dot(normal, view_dir) > 0, np.float32(-1), np.float32(1))[:, None]
     sun = np.clip(normal @ sun_dir, 0, None)
-    if light.sun.any():
+    if illumination.sun.any():
         lit = np.flatnonzero(sun > 0)
         sun[lit] *= ~blocked(scene, points[lit] + 0.02 * normal[lit], sun_dir, 1)
     albedo = mesh.albedo[triangle] * _texture(points, rng)
     gloss = mesh.gloss[triangle] * np.float32(rng.uniform(0.3, 1.2))
     low = np.clip(points[:, 2] / 0.55, 0, 1)
-    around = light.ambient(normal) * (0.45 + 0.55 * low)[:, None]
+    around = illumination.ambient(normal) * (0.45 + 0.55 * low)[:, None]
     world_view, world_normal = view_dir @ place.R.T, normal @ place.R.T
     coat = gloss * fresnel(view_dir, normal)
     glint = gloss * np.clip(dot(unit(sun_dir - view_dir), normal), 0, 1) ** 220 * 3.0 * (sun > 0)
-    colour = albedo * (sun[:, None] * light.sun + around) + glint[:, None] * light.sun
-    return colour + coat[:, None] * reflected(light, world_view, world_normal) + _glow(mesh.lamp[triangle], light, rng)
+    colour = albedo * (sun[:, None] * illumination.sun + around) + glint[:, None] * illumination.sun
+    return (
+        colour
+        + coat[:, None] * reflected(illumination, world_view, world_normal)
+        + _glow(mesh.lamp[triangle], illumination, rng)
+    )
 
 
 def _texture(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -201,12 +213,12 @@ def _texture(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return dirt[:, None]
 
 
-def _glow(lamp: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarray:
-    """(N, 3) light of the vehicle's own lamps, each kind on or off."""
+def _glow(lamp: np.ndarray, illumination: Illumination, rng: np.random.Generator) -> np.ndarray:
+    """(N, 3) emission of the vehicle's own lamps, each kind on or off."""
     power = rng.uniform(0.6, 3.0)
     on = {
-        Lamp.HEADLIGHT: ((1.0, 0.95, 0.82), light.lamps or rng.uniform() < 0.25),
-        Lamp.TAIL_LIGHT: ((0.75, 0.02, 0.015), light.lamps or rng.uniform() < 0.15),
+        Lamp.HEADLIGHT: ((1.0, 0.95, 0.82), illumination.lamps or rng.uniform() < 0.25),
+        Lamp.TAIL_LIGHT: ((0.75, 0.02, 0.015), illumination.lamps or rng.uniform() < 0.15),
         Lamp.BRAKE_LIGHT: ((1.0, 0.03, 0.02), rng.uniform() < 0.3),
         Lamp.INDICATOR_LEFT: ((1.0, 0.45, 0.03), rng.uniform() < 0.1),
         Lamp.INDICATOR_RIGHT: ((1.0, 0.45, 0.03), rng.uniform() < 0.1),
@@ -218,7 +230,7 @@ def _glow(lamp: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarra
     return glow
 
 
-def _ground(mesh, scene, place, light, sun_dir, low, zoom, size_wh) -> np.ndarray:
+def _ground(mesh, scene, place, illumination, sun_dir, low, zoom, size_wh) -> np.ndarray:
     """(G, G, 2) uint8: fraction of the sun, and of the sky, that reaches the ground around the object, 255 for all."""
     margin = GROUND_MARGIN * SIDE_PX
     extent = np.array(size_wh) + 2 * margin
@@ -227,7 +239,7 @@ def _ground(mesh, scene, place, light, sun_dir, low, zoom, size_wh) -> np.ndarra
     below = rays[:, 2] < -1e-3
     points = eye + rays * np.where(below, -eye[2] / np.minimum(rays[:, 2], -1e-3), 0)[:, None]
     free = np.ones(len(points))
-    if light.sun.any():
+    if illumination.sun.any():
         free[below] = ~blocked(scene, points[below] + [0, 0, 0.01], sun_dir, 1)
     corner = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     beside = np.maximum(np.maximum(corner[0] - points, points - corner[1])[:, :2], 0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.crops import GROWN
-from models.synthetic.canvas import Canvas, lay_street, piece_of, resized, resized_wh
+from models.synthetic.canvas import Canvas, lay_street, resized, resized_wh, street_crop
 from models.synthetic.sprites import SIDE_PX, Sprite
 from models.synthetic.vehicle_shards import VehicleLibrary
 from pipeline.core.skeletons import VEHICLE_12
@@ -73,7 +73,7 @@ def composed(
 ) -> VehicleCrop:
     """One crop of this vehicle."""
     size = float(np.exp(rng.uniform(np.log(augmentation.least_px), np.log(360))))
-    street = piece_of(library.backdrops, 64, rng)
+    street = street_crop(library.backdrops, 64, rng)
     canvas = lay_street(sprite, SIDE_PX, _ROOM, min(size, _LARGEST_PX) / SIDE_PX, street, rng)
     for _ in range(rng.choice(3, p=[0.5, 0.3, 0.2])):
         _paste_other(canvas, sprite, library, rng, behind=True)
@@ -141,10 +141,10 @@ def _frame(canvas: Canvas, often: float, rng: np.random.Generator) -> np.ndarray
     frame = np.array([-9 * side, -9 * side, 10 * side, 10 * side])
     (x, y), (width, height) = canvas.corner, canvas.size_wh
     if rng.uniform() < often:
-        cut = rng.uniform(-0.1, 0.55)
+        truncation = rng.uniform(-0.1, 0.55)
         which = rng.integers(4)
         if which < 2:
-            frame[0 if which else 2] = round(x + width * (cut if which else 1 - cut))
+            frame[0 if which else 2] = round(x + width * (truncation if which else 1 - truncation))
         else:
-            frame[1 if which == 2 else 3] = round(y + height * (cut if which == 2 else 1 - cut))
+            frame[1 if which == 2 else 3] = round(y + height * (truncation if which == 2 else 1 - truncation))
     return frame

@@ -1,7 +1,7 @@
 """The training pictures on disk: Parquet shards of sprites and backdrops, each a pure function of seed and number.
 
 Rows are sprites (`models.synthetic.sprites.Sprite`) and, with kind "backdrop", albedo images. Colours are JPEG,
-masks and the light on the ground PNG. What other shards of pictures are written and read with is here, too.
+masks and the illumination of the ground PNG. What other shards of pictures are written and read with is here, too.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def _rendered_sprites(job: VehicleJob, rng: np.random.Generator) -> Iterator[Spr
         vehicle = repainted(make_vehicle(body, seed), rng)
         reach = 0.6 * max(vehicle.dims_lwh_m)
         for _ in range(job.views):
-            place, light = sample_place(rng, reach), sample_illumination(rng)
-            yield render_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, light, rng)
+            place, illumination = sample_place(rng, reach), sample_illumination(rng)
+            yield render_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, illumination, rng)
     yield from render_passers_by(job.first_seed, max(1, job.count // 2), rng)
 
 
@@ -94,7 +94,7 @@ SCHEMA = pa.schema(
 
 
 def encode_ground(ground: np.ndarray) -> bytes:
-    """The light on the ground (G, G, 2) uint8."""
+    """The illumination of the ground (G, G, 2) uint8."""
     return encoded_png(np.dstack([ground, ground[..., :1]]))
 
 
@@ -105,7 +105,7 @@ def decode_ground(data: bytes) -> np.ndarray:
 
 def sprite_row(sprite: Sprite) -> dict:
     """A sprite as SCHEMA's columns."""
-    # Beside the silhouette its mean colour: JPEG then rings less along the outline.
+    # Beside the mask its mean colour: JPEG then rings less along the outline.
     filled = np.where(sprite.alpha[..., None], sprite.rgb, sprite.rgb[sprite.alpha].mean(axis=0).astype(np.uint8))
     return {
         "kind": sprite.kind,
@@ -182,17 +182,17 @@ def sprite_of(row: dict) -> Sprite:
 
 
 def read_backdrops(folder: Path) -> list[np.ndarray]:
-    """Square pieces (SIZE_PX, SIZE_PX, 3) uint8 of the pictures in a folder, to stand beside the procedural backdrops.
+    """Square crops (SIZE_PX, SIZE_PX, 3) uint8 of the pictures in a folder, to stand beside the procedural backdrops.
 
     Raises ValueError where the folder holds no picture of at least SIZE_PX a side.
     """
-    pieces = []
+    crops = []
     for path in sorted(folder.glob("*")):
         image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
         if image is None:
             continue
         rows, columns = (range(0, n - SIZE_PX + 1, SIZE_PX) for n in image.shape[:2])
-        pieces += [np.asarray(image)[y : y + SIZE_PX, x : x + SIZE_PX, ::-1] for y in rows for x in columns]
-    if not pieces:
+        crops += [np.asarray(image)[y : y + SIZE_PX, x : x + SIZE_PX, ::-1] for y in rows for x in columns]
+    if not crops:
         raise ValueError(f"{folder}: expected pictures of at least {SIZE_PX} px a side to use as backdrops, got none")
-    return pieces
+    return crops

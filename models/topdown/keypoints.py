@@ -93,7 +93,7 @@ def load_keypoints(weights: Path | None = None, device: str | None = None) -> Pr
 def predict_keypoints(
     cutouts: pa.Table, frames: pa.Table, root: Path, network: VehicleKeypoints, progress: Progress | None = None
 ) -> Keypoints:
-    """The network's points (N, 12) of vehicle CUTOUTS, looked at in their own FRAMES; NaN and score 0 where a frame
+    """The network's points (N, 12) of vehicle CUTOUTS, cropped from their own FRAMES; NaN and score 0 where a frame
     cannot be read any more."""
     shape, boxes = (len(cutouts), _COUNT), np.array(cutouts["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
     xy, score = np.full((*shape, 2), np.nan), np.zeros(shape)

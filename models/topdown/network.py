@@ -98,8 +98,8 @@ def _pipeline(settings: Any, config: Path) -> tuple[Any, dict[str, Any]]:
     try:
         with quiet(), DefaultScope.overwrite_default_scope(settings.get("default_scope", "mmpose")):
             pipeline = Compose(dataset.pipeline)
-            told = dataset.get("metainfo") or getattr(DATASETS.get(dataset.get("type")), "METAINFO", None)
-            about = parse_pose_metainfo(told) if told else {}
+            metainfo = dataset.get("metainfo") or getattr(DATASETS.get(dataset.get("type")), "METAINFO", None)
+            about = parse_pose_metainfo(metainfo) if metainfo else {}
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{config}: its test pipeline or dataset cannot be built ({reason})") from None

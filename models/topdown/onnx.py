@@ -50,17 +50,17 @@ class OnnxPose:
 
     def _in_box(self, image: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Keypoints (17, 2) and scores (17,) of the person in a box; None where nobody is."""
-        cut = _crop(image, box)
-        if cut is None:
+        cropped = _crop(image, box)
+        if cropped is None:
             return None
-        crop, corner = cut
+        crop, corner = cropped
         tensor, fit = letterbox(crop, self.size_hw)
         tensor = tensor.astype(np.float16 if "float16" in self.input.type else np.float32)
         rows = candidates(self.session.run(None, {self.input.name: tensor}), self.model)
         rows = rows[rows[:, 4] >= _MIN_SCORE]
         centre, size = (rows[:, :2] - fit.pad) / fit.scale + corner, rows[:, 2:4] / fit.scale
         overlap = box_iou(np.concatenate([centre - size / 2, size], axis=1), np.tile(box, (len(rows), 1)))
-        # Many candidates are of the same person: among those that agree with the box the surest.
+        # Many candidates are of the same person: among those that agree with the box the most confident.
         value = np.where(overlap >= _MIN_OVERLAP, overlap * np.sqrt(rows[:, 4]), -1.0)
         if value.max(initial=-1.0) < 0:
             return None

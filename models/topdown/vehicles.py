@@ -18,7 +18,7 @@ from models.topdown.network import TopDown
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.tables import KEYPOINT_STATES
 
-MIN_SCORE = 0.3  # mmpose's own, below which it draws no point
+MIN_SCORE = 0.3  # mmpose's own, below which it visualises no point
 _VISIBLE, _OCCLUDED, _TRUNCATED = map(KEYPOINT_STATES.index, ("visible", "occluded", "truncated"))
 _RADIUS = 0.1  # of the box's longer side
 _AT_ONCE = 256  # boxes between two reports of progress

@@ -1,8 +1,8 @@
 """Samples as the network takes them, from rendered sprites or from human labels.
 
 Rendered vehicles of validation are others than those of training. Of human labels the pictures are split, not the
-vehicles, for vehicles of one picture share its street and its light: the last tenth of the pictures, in the file's
-order, is kept for validation, which where they are frames of a video is its end.
+vehicles, for vehicles of one picture share its street and its illumination: the last tenth of the pictures, in the
+file's order, is kept for validation, which where they are frames of a video is its end.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _splits_of_labels(labels: Path, images: Path, seed: int) -> Splits:
     if len(pictures) < 2:
         raise ValueError(f"{labels}: expected labelled vehicles in at least two pictures, got {len(pictures)}")
     kept = set(pictures[-max(1, len(pictures) // _KEPT) :])
-    train, val = ([crop for crop in known if (crop.image.resolve() in kept) == held] for held in (False, True))
+    train, val = ([crop for crop in known if (crop.image.resolve() in kept) == held_out] for held_out in (False, True))
     return Splits(LabelledCrops(train, seed), LabelledCrops(val, seed, plain=True))
 
 

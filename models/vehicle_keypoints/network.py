@@ -1,6 +1,6 @@
 """A small residual U-Net from a vehicle's crop to twelve heatmaps and, for each keypoint, its four states.
 
-Images are RGB, (N, 3, 128, 128). The heatmaps reach beyond the crop, so that points the picture cuts off have a place.
+Images are RGB, (N, 3, 128, 128). The heatmaps reach beyond the crop, so that points the picture truncates have a place.
 State features are read under the heatmap.
 """
 

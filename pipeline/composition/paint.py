@@ -23,7 +23,7 @@ from pipeline.core.tables import KEYPOINT_STATES
 MAX_OBJECTS = 255
 _OCCLUDED, _TRUNCATED = KEYPOINT_STATES.index("occluded"), KEYPOINT_STATES.index("truncated")
 
-_NO_HALO = (128.0, 128.0, 128.0, 0.0)
+_NO_HALO = 128
 
 Layer = tuple[np.ndarray, tuple[slice, slice]]
 
@@ -74,7 +74,8 @@ def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> PaintedCutout:
     brighter = darker = None
     if row.get("halo") is not None:
         halo, _ = _in_frame(_cutout_png(row["halo"], row["cutout_id"]), row["sprite_xy"], size_hw)
-        brighter, darker = cv2.subtract(halo, _NO_HALO), cv2.subtract(_NO_HALO, halo)
+        none = np.full_like(halo, _NO_HALO)
+        brighter, darker = cv2.subtract(halo, none), cv2.subtract(none, halo)
     return PaintedCutout((colour, place), cv2.bitwise_not(alpha), mask, light, brighter, darker)
 
 

@@ -1,49 +1,64 @@
-"""Choose cutouts of one time bucket that could have stood there together, and put them in depth order.
+"""Choose cutouts of one time bucket that could have stood there together, hiding each other as much as is wanted.
 
-Footprints are (N, 4, 2) world metres, boxes xywh in COCO's edges. A scene is a list of rows of the pool; whoever is
-nearer is painted later. WALT3D section 3: unoccluded objects go back to their own places, none through another.
+WALT3D section 3: unoccluded objects go back to their own places, none through another. A scene is a list of rows of the
+pool, nearest first; whoever is nearer is painted later. It grows by the cutout, or the pair of one that hides another,
+that brings the hidden fractions of all objects so far nearest to the wanted distribution, seldom used ones first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from pycocotools import mask as coco
 
-from calibration.camera import GroundPlane
 from pipeline.composition import depth_order
+from pipeline.composition.hidden_fraction import BANDS, EVEN, OPEN_TO, band_of, parse_wanted
 from pipeline.composition.paint import MAX_OBJECTS
-from pipeline.composition.splits import split_cutouts
-from pipeline.core import masks
-from pipeline.core.tables import MODES, matrix
+from pipeline.composition.pairs import SAMPLES, WORDS, Pairs, PairTables, rank_of
+from pipeline.composition.pool import Pool
+from pipeline.core.tables import CATEGORY_IDS
 
 _TRIES = 50
-_AT_ONCE = 8  # candidates weighed against each other for one place in a scene
+_SINGLES, _PLANTS = 96, 96  # candidates weighed against each other for one place in a scene
+_BAND_OF_COUNT = band_of(np.arange(SAMPLES + 1) / SAMPLES)
+_OPEN_COUNT = int(OPEN_TO * SAMPLES)
+# What a band is worth: the logarithm of what is wanted of it over what there is, each with so much added that a band of
+# few objects does not outweigh all others; a band that nobody wants costs _UNWANTED.
+_SOFT, _UNWANTED = 0.02, -3.0
+_FIRST = 30.0  # objects taken for being as wanted before there are any
+_WORST = -2.0  # nothing is added that costs more
+_CHANCE = 0.1  # how far the worth of a candidate is left to chance
+_DEAR = 0.1  # what a cutout costs that was used as often as the others of its bucket
+# The share of the hidden objects that one cutout may hide most of, and the cost of one that has reached it.
+_MAIN_SHARE, _TOO_OFTEN = 0.04, 2.0
 
 
 @dataclass(frozen=True)
 class ComposeSettings:
     """How full scenes are, and how much their objects hide each other."""
 
-    objects_min: int = field(default=3, metadata={"help": "objects in a scene, at least"})
-    objects_max: int = field(default=16, metadata={"help": f"objects in a scene, at most (to {MAX_OBJECTS})"})
-    objects_mean: float = field(default=8.0, metadata={"help": "objects in a scene on average, where there is room"})
-    clearance_m: float = field(
-        default=0.8, metadata={"help": "free ground between two footprints, which are estimates, metres"}
+    objects_min: int = field(default=4, metadata={"help": "objects in a scene, at least"})
+    objects_max: int = field(default=40, metadata={"help": f"objects in a scene, at most (to {MAX_OBJECTS})"})
+    objects_mean: float = field(default=24.0, metadata={"help": "objects in a scene on average, where there is room"})
+    hidden_fraction: str = field(
+        default=EVEN,
+        metadata={
+            "help": "how much of the objects others are to hide: ranges of percent with the share of the objects in "
+            "each, spread evenly over it; a category's own after its name and a semicolon, as in "
+            "'0-10: 1/3, 10-90: 2/3; person 0-10: 0.5, 10-60: 0.5'"
+        },
     )
-    clearance_share: float = field(
-        default=0.05, metadata={"help": "and so much more with distance from the camera, metres a metre"}
+    crossing_probability: float = field(
+        default=0.02,
+        metadata={
+            "help": "two cutouts stand in one scene if their true footprints cross at most with this probability, as "
+            "the uncertainty of their fits has it; 0 to 0.5"
+        },
     )
-    occlusion_share: float = field(
-        default=0.45, metadata={"help": "share of the objects that others partly hide, aimed at, 0 to 1"}
+    max_use: float = field(
+        default=0.4, metadata={"help": "no cutout is in more than this share of its time bucket's scenes, 0 to 1"}
     )
-    min_hidden: float = field(
-        default=0.05, metadata={"help": "an object that is to be hidden is so at least by this share of its pixels"}
-    )
-    max_hidden: float = field(default=0.9, metadata={"help": "no object is hidden by more than this share, 0 to 1"})
     jpeg_quality: int = field(default=92, metadata={"help": "of the scenes' pictures, 1 to 100"})
     geometry: bool = field(
         default=False, metadata={"help": "also write depth and normals of each scene, rendered from the fitted shapes"}
@@ -58,198 +73,199 @@ class ComposeSettings:
                 f"objects_min, objects_max: expected 1 <= min <= max <= {MAX_OBJECTS}, "
                 f"got {self.objects_min} and {self.objects_max}"
             )
-        if not 0 <= self.min_hidden <= self.max_hidden <= 1 or not 0 <= self.occlusion_share <= 1:
+        if not 0 < self.crossing_probability < 0.5:
             raise ValueError(
-                "occlusion_share, min_hidden, max_hidden: expected shares with min_hidden <= max_hidden, "
-                f"got {self.occlusion_share}, {self.min_hidden}, {self.max_hidden}"
+                f"crossing_probability: expected more than 0, less than 0.5, got {self.crossing_probability}"
             )
+        if not 0 < self.max_use <= 1:
+            raise ValueError(f"max_use: expected more than 0, at most 1, got {self.max_use}")
+        parse_wanted(self.hidden_fraction)
 
-
-@dataclass(frozen=True)
-class Pool:
-    """The N cutouts of a camera that may be composed, by cutout_id.
-
-    table: columns of CUTOUTS (without pixels) and RECONSTRUCTED; quads (N, 4, 2) footprints; box_xywh (N, 4);
-    buckets: rows of each time bucket; split (N,): see `splits`; coco_masks: N of pycocotools' mask objects.
-    """
-
-    table: pa.Table
-    quads: np.ndarray
-    z_m: np.ndarray
-    box_xywh: np.ndarray
-    track_id: np.ndarray
-    cutout_id: np.ndarray
-    buckets: dict[str, np.ndarray]
-    split: np.ndarray
-    coco_masks: list[dict]
-
-
-def make_pool(cutouts: pa.Table, reconstructed: pa.Table, plane: GroundPlane, size_hw: tuple[int, int]) -> Pool:
-    """Join CUTOUTS (without pixels) with RECONSTRUCTED, leaving out what has a refusal."""
-    placed = reconstructed.filter(pc.is_null(reconstructed["refusal"]))
-    # pyarrow's join knows no list columns.
-    _, mine, theirs = np.intersect1d(
-        cutouts["cutout_id"].to_numpy(), placed["cutout_id"].to_numpy(), assume_unique=True, return_indices=True
-    )
-    table, placed = cutouts.take(pa.array(mine)), placed.take(pa.array(theirs))
-    for name in placed.column_names:
-        if name != "refusal" and name not in table.column_names:
-            table = table.append_column(placed.schema.field(name), placed[name])
-    table = table.combine_chunks()
-    R, t, dims = (matrix(table[name], width) for name, width in (("R", 9), ("t", 3), ("dims_lwh_m", 3)))
-    bucket = np.array(table["bucket"].to_pylist(), object)
-    time_s = table["timestamp"].cast(pa.int64()).to_numpy() / 1e6
-    return Pool(
-        table,
-        depth_order.footprints(R, t, dims, plane),
-        table["z_m"].to_numpy(),
-        matrix(table["bbox_xywh"], 4),
-        table["track_id"].to_numpy(),
-        table["cutout_id"].to_numpy(),
-        {str(name): np.flatnonzero(bucket == name) for name in sorted(set(bucket))},
-        split_cutouts(time_s, bucket, table["track_id"].to_numpy()),
-        masks.as_coco(table["mask_rle"].to_pylist(), size_hw),
-    )
+    @property
+    def wanted(self) -> np.ndarray:
+        """(categories, BANDS) distributions, in CATEGORY_IDS' order."""
+        return np.stack(list(parse_wanted(self.hidden_fraction).values()))
 
 
 class TooFewCutouts(ValueError):
     """What there is does not fill a scene."""
 
 
-def sample(pool: Pool, split: str, mode: str, settings: ComposeSettings, rng: np.random.Generator) -> np.ndarray:
-    """Rows of one scene of a split's cutouts, nearest first. Raises TooFewCutouts when no bucket yields enough."""
-    mine = {name: rows[pool.split[rows] == split] for name, rows in pool.buckets.items()}
-    usable = {name: rows for name, rows in mine.items() if len(rows) >= settings.objects_min}
-    most = max(map(len, mine.values()), default=0)
-    if not usable:
+class Sampler:
+    """Draws the scenes of one shard, each with those before it in mind."""
+
+    def __init__(self, tables: PairTables, settings: ComposeSettings, rng: np.random.Generator, shard: int = 0) -> None:
+        self.tables, self.settings, self.rng, self.shard = tables, settings, rng, shard
+        self.pool, self.wanted = tables.pool, settings.wanted
+        self.reached = np.zeros((len(CATEGORY_IDS), BANDS))
+        self.uses, self.main = np.zeros(len(self.pool.cutout_id), int), np.zeros(len(self.pool.cutout_id), int)
+        self.drawn: dict[tuple[str, str], int] = {}
+
+    def scene(self, split: str) -> np.ndarray:
+        """Rows of the pool, nearest first. Raises TooFewCutouts when no bucket yields enough."""
+        usable = self._usable(split)
+        weights = np.array([len(rows) for rows in usable.values()], float)
+        for _ in range(_TRIES):
+            bucket = list(usable)[self.rng.choice(len(usable), p=weights / weights.sum())]
+            draft = self._draft(bucket, split)
+            s = self.settings
+            wanted = s.objects_min + self.rng.poisson(max(s.objects_mean - s.objects_min, 0))
+            draft.fill(min(wanted, s.objects_max), s.objects_min)
+            if len(draft.chosen) >= s.objects_min:
+                self._remember(draft, bucket, split)
+                return arrange(self.pool, draft.pairs.rows[draft.chosen], self.tables.mode)
         raise TooFewCutouts(
-            f"too few cutouts to compose: the fullest time bucket has {most} of at least {settings.objects_min} to "
-            f"{split} with; "
-            "take more frames, loosen [MineUnoccluded] or lower objects_min of [ComposeShards]"
+            f"too few cutouts to compose: {_TRIES} tries found no {self.settings.objects_min} that stand clear of each "
+            "other; take more frames, or lower objects_min or raise crossing_probability of [ComposeShards]"
         )
-    weights = np.array([len(rows) for rows in usable.values()], float)
-    for _ in range(_TRIES):
-        rows = list(usable.values())[rng.choice(len(usable), p=weights / weights.sum())]
-        wanted = settings.objects_min + rng.poisson(max(settings.objects_mean - settings.objects_min, 0))
-        draft = _Draft(pool, rng.permutation(rows), mode, settings)
-        draft.fill(min(wanted, settings.objects_max))
-        if len(draft.chosen) >= settings.objects_min:
-            return arrange(pool, np.array(draft.chosen), mode)
-    raise TooFewCutouts(
-        f"too few cutouts to compose: {_TRIES} tries found no {settings.objects_min} that stand clear of each other; "
-        "take more frames, or lower objects_min or clearance_m of [ComposeShards]"
-    )
+
+    def _usable(self, split: str) -> Mapping[str, np.ndarray]:
+        """Rows by bucket of those that can fill a scene."""
+        least, mine = self.settings.objects_min, self.tables.rows(split)
+        usable = {name: rows for name, rows in mine.items() if len(rows) >= least}
+        if not usable:
+            most = max(map(len, mine.values()), default=0)
+            raise TooFewCutouts(
+                f"too few cutouts to compose: the fullest time bucket has {most} of at least {least} to {split} with; "
+                "take more frames, loosen [MineUnoccluded] or lower objects_min of [ComposeShards]"
+            )
+        return usable
+
+    def _draft(self, bucket: str, split: str) -> _Draft:
+        pairs = self.tables.get(bucket, split, self.shard)
+        uses, scenes = self.uses[pairs.rows], self.drawn.get((bucket, split), 0)
+        # One use more than the share, so that a bucket's first scenes can be filled at all; shards add up to less.
+        free = uses < 0.75 * self.settings.max_use * scenes + 1
+        least = min(2 * self.settings.objects_min, len(uses))
+        if free.sum() < least:  # too few cutouts for so many scenes: the seldomest used ones, which is told in the end
+            free[np.argsort(uses, kind="stable")[:least]] = True
+        # A few are let pass, so that a shard's first hidden objects are nobody's fault.
+        main = self.main[pairs.rows] / (3 + _MAIN_SHARE * self.main.sum())
+        dear = _DEAR * uses / (1 + uses.mean()) + _TOO_OFTEN * np.maximum(2 * main - 1, 0)
+        return _Draft(pairs, self.wanted, self.reached, free, dear, self.rng)
+
+    def _remember(self, draft: _Draft, bucket: str, split: str) -> None:
+        rows = draft.pairs.rows[draft.chosen]
+        self.drawn[bucket, split] = self.drawn.get((bucket, split), 0) + 1
+        self.reached = draft.reached
+        self.uses[rows] += 1
+        self.main += np.bincount(draft.pairs.rows[draft.main_occluders()], minlength=len(self.main))
 
 
 def arrange(pool: Pool, chosen: np.ndarray, mode: str) -> np.ndarray:
     """The chosen rows, nearest first, as the mode has it: by shared ground rays, by box bottom, by chance of draw."""
-    place, _ = depth_order.order(*_relation(pool, chosen, mode))
+    unknown = np.zeros((len(chosen), len(chosen)), bool)
+    front = depth_order.in_front(pool.footprints[chosen]) if mode == "walt3d" else unknown
+    place, _ = depth_order.order(front, rank_of(pool, chosen, mode))
     return chosen[np.argsort(place)]
 
 
-def _relation(pool: Pool, rows: np.ndarray, mode: str) -> tuple[np.ndarray, np.ndarray]:
-    """Who is in front (N, N) and the rank (N,) of rows of the pool, in the order in which they were drawn."""
-    if mode == "walt3d":
-        ranked = depth_order.ranked(pool.z_m[rows], pool.cutout_id[rows])
-        return depth_order.in_front(pool.quads[rows]), ranked
-    unknown = np.zeros((len(rows), len(rows)), bool)
-    if mode == "walt2d_ordered":
-        bottom = pool.box_xywh[rows, 1] + pool.box_xywh[rows, 3]
-        return unknown, depth_order.ranked(-bottom, pool.cutout_id[rows])
-    return unknown, np.arange(len(rows))[::-1]
-
-
 class _Draft:
-    """A scene being filled: cutouts are taken from a shuffled list, each weighed against those already there."""
+    """A scene being filled. Cutouts are numbered as in the table of pairs; `chosen` in the order they were taken."""
 
-    def __init__(self, pool: Pool, shuffled: np.ndarray, mode: str, settings: ComposeSettings) -> None:
-        if mode not in MODES:
-            raise ValueError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}")
-        self.pool, self.mode, self.settings = pool, mode, settings
-        # More than this never matters for a scene, and the cost grows with it.
-        self.rows = shuffled[: 16 * settings.objects_max]
-        self.quads = pool.quads[self.rows]
-        away = np.linalg.norm(self.quads.mean(axis=1), axis=1)
-        self.around = depth_order.grown(self.quads, settings.clearance_m + settings.clearance_share * away)
-        low = pool.box_xywh[self.rows, :2]
-        self.low, self.high = low, low + pool.box_xywh[self.rows, 2:]
-        self.free = np.ones(len(self.rows), bool)
-        self.touching = np.zeros(len(self.rows), int)  # boxes of the scene that each candidate's box meets
-        self.again = np.zeros(len(self.rows), bool)  # its track is in the scene already
-        self.places: list[int] = []
-        self.hidden = np.zeros(0)  # share of each object that nearer ones hide, overlaps counted twice
+    def __init__(
+        self,
+        pairs: Pairs,
+        wanted: np.ndarray,
+        reached: np.ndarray,
+        free: np.ndarray,
+        dear: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:
+        self.pairs, self.wanted, self.reached, self.rng = pairs, wanted, reached.copy(), rng
+        self.free, self.dear = free.copy(), dear
+        self.covered = np.zeros((len(free), WORDS), np.uint64)
+        self.chosen: list[int] = []
 
-    @property
-    def chosen(self) -> list[int]:
-        """Rows of the pool, in the order in which they were taken."""
-        return self.rows[self.places].tolist()
+    def fill(self, count: int, least: int) -> None:
+        """Take objects until there are as many as wanted, or none fits any more."""
+        while len(self.chosen) < count:
+            worth = self._worth()
+            best, taken = self._best_single(worth)
+            if len(self.chosen) + 2 <= count:
+                pair, both = self._best_pair(worth)
+                best, taken = (pair, both) if pair > best else (best, taken)
+            if not taken or (best < _WORST and len(self.chosen) >= least):
+                return
+            for place in taken:
+                self._take(place)
 
-    def fill(self, wanted: int) -> None:
-        """Take objects until the scene has as many as wanted, or none fits any more."""
-        while len(self.places) < wanted and self.free.any():
-            more = (self.hidden > 0).sum() < self.settings.occlusion_share * (len(self.places) + 1)
-            candidates = self._candidates(bool(more and self.places))
-            best, hidden = self._best(candidates, bool(more))
-            if best is None:
-                self.free[candidates] = False
-                continue
-            self._take(int(candidates[best]), hidden[best])
+    def _worth(self) -> np.ndarray:
+        """(categories, SAMPLES + 1) what one object more is worth by its category and how many samples are hidden."""
+        total = self.reached.sum(axis=1, keepdims=True) + _FIRST
+        have = (self.reached + _FIRST * self.wanted) / total
+        worth = np.where(self.wanted > 0, np.log((self.wanted + _SOFT) / (have + _SOFT)), _UNWANTED)
+        return worth[:, _BAND_OF_COUNT]
 
-    def _candidates(self, overlapping: bool) -> np.ndarray:
-        """A few free places: fresh tracks first, of these the ones that meet (or do not meet) the scene's boxes."""
+    def _best_single(self, worth: np.ndarray) -> tuple[float, list[int]]:
+        """The most worth of a few free cutouts, and that cutout."""
         free = np.flatnonzero(self.free)
-        rank = np.lexsort((free, (self.touching[free] > 0) != overlapping, self.again[free]))
-        return free[rank[:_AT_ONCE]]
+        if not len(free):
+            return -np.inf, []
+        some = self.rng.choice(free, min(_SINGLES, len(free)), replace=False)
+        own = worth[self.pairs.category[some], self._counts(self._covered_before(some))]
+        total = own + self._change(worth, self.pairs.hides[some][:, self.chosen]) - self.dear[some]
+        total = total + self.rng.gumbel(0, _CHANCE, len(some))
+        best = int(total.argmax())
+        return float(total[best]), [int(some[best])]
 
-    def _best(self, candidates: np.ndarray, more: bool) -> tuple[int | None, np.ndarray]:
-        """The first candidate that does what is wanted, else the first that breaks no limit; None if all do.
+    def _best_pair(self, worth: np.ndarray) -> tuple[float, list[int]]:
+        """The most worth, for each of the two, of a few pairs of a hidden and a hiding cutout, and that pair."""
+        pairs = self._plantable(worth)
+        if not len(pairs):
+            return -np.inf, []
+        front, behind = pairs.T
+        hides, kind = self.pairs.hides, self.pairs.category
+        total = worth[kind[behind], self._counts(self._covered_before(behind) | hides[front, behind])]
+        total = total + worth[kind[front], self._counts(self._covered_before(front))]
+        total = total + self._change(worth, hides[front][:, self.chosen] | hides[behind][:, self.chosen])
+        total = (total - self.dear[front] - self.dear[behind]) / 2 + self.rng.gumbel(0, _CHANCE, len(pairs))
+        best = int(total.argmax())
+        return float(total[best]), [int(behind[best]), int(front[best])]
 
-        Also the shares (C, K + 1) that would be hidden of the K objects there and of the candidate itself.
-        """
-        hidden = self._hidden_with(candidates)
-        allowed = hidden.max(axis=1) <= self.settings.max_hidden
-        before = np.append(self.hidden, 0.0)
-        gains = ((hidden >= self.settings.min_hidden) & (before == 0)).any(axis=1)
-        adds = ((hidden > 0) & (before == 0)).any(axis=1)
-        fits = allowed & (gains if more else ~adds)
-        best = fits if fits.any() else allowed
-        return (int(np.argmax(best)) if best.any() else None), hidden
+    def _plantable(self, worth: np.ndarray) -> np.ndarray:
+        """(P, 2) a few of the pairs of free cutouts, one hiding the other, of one of the most wanted bands."""
+        keys = list(self.pairs.planted)
+        value = np.array([worth[c, round((b + 0.5) / BANDS * SAMPLES)] for c, b in keys])
+        best = keys[int((value + self.rng.gumbel(0, _CHANCE, len(keys))).argmax())]
+        pairs = self.pairs.planted[best]
+        if len(pairs) > 4 * _PLANTS:
+            pairs = pairs[self.rng.integers(0, len(pairs), 4 * _PLANTS)]
+        return pairs[self.free[pairs].all(axis=1)][:_PLANTS]
 
-    def _hidden_with(self, candidates: np.ndarray) -> np.ndarray:
-        """(C, K + 1) shares hidden once a candidate is added; the last column is the candidate's own."""
-        result = np.concatenate([np.tile(self.hidden, (len(candidates), 1)), np.zeros((len(candidates), 1))], axis=1)
-        meeting = np.flatnonzero(self.touching[candidates] > 0)
-        places = np.array(self.places, int)
-        met = np.flatnonzero(self._meet(candidates[meeting], places).any(axis=0))
-        if not len(met):
-            return result
-        mine = [self.pool.coco_masks[i] for i in self.rows[candidates[meeting]]]
-        theirs = [self.pool.coco_masks[i] for i in self.rows[places[met]]]
-        # With "crowd" set, pycocotools divides the intersection by the first mask's area: the share that is covered.
-        of_mine = coco.iou(mine, theirs, [1] * len(theirs))
-        of_theirs = coco.iou(theirs, mine, [1] * len(mine)).T
-        nearer = self._nearer(candidates[meeting], places[met])
-        result[np.ix_(meeting, met)] += np.where(nearer, of_theirs, 0.0)
-        result[meeting, -1] = np.where(nearer, 0.0, of_mine).sum(axis=1)
-        return result
+    def _covered_before(self, places: np.ndarray) -> np.ndarray:
+        """(K, WORDS) what those already there hide of cutouts (K,)."""
+        return self.covered[places] if self.pairs.ordered else np.zeros((len(places), WORDS), np.uint64)
 
-    def _meet(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """(A, B) bool: whether the boxes of two lists of places share pixels."""
-        low, high = self.low, self.high
-        right = (low[first, None] < high[second]).all(axis=-1)
-        return right & (low[second] < high[first, None]).all(axis=-1)
+    def _change(self, worth: np.ndarray, more: np.ndarray) -> np.ndarray:
+        """(K,) what is gained on the objects there when each of K candidates hides more (K, chosen, WORDS) of them."""
+        kind, before = self.pairs.category[self.chosen], self.covered[self.chosen]
+        gain = worth[kind, self._counts(before | more)] - worth[kind, self._counts(before)]
+        return gain.sum(axis=1)
 
-    def _nearer(self, candidates: np.ndarray, there: np.ndarray) -> np.ndarray:
-        """(A, B) bool: the object at a place of the first list would be nearer than that of the second."""
-        relation = _relation(self.pool, self.rows[np.concatenate([there, candidates])], self.mode)
-        return depth_order.nearer(*relation)[len(there) :, : len(there)]
+    @staticmethod
+    def _counts(bits: np.ndarray) -> np.ndarray:
+        return np.bitwise_count(bits).sum(axis=-1, dtype=np.int64)
 
-    def _take(self, place: int, hidden: np.ndarray) -> None:
-        self.places.append(place)
-        self.hidden = hidden
-        self.free[place] = False
-        if self.mode == "walt3d":
-            self.free &= ~depth_order.crossing(self.around[place], self.quads)
-        self.touching += self._meet(np.arange(len(self.rows)), np.array([place]))[:, 0]
-        tracks = self.pool.track_id[self.rows]
-        self.again |= (tracks == tracks[place]) & (tracks[place] >= 0)
+    def _take(self, place: int) -> None:
+        kind, there = self.pairs.category, np.array(self.chosen, int)
+        np.subtract.at(self.reached, (kind[there], self._bands(there)), 1)
+        self.covered[place] = self._covered_before(np.array([place]))[0]
+        if self.pairs.ordered:
+            self.covered |= self.pairs.hides[place]
+        else:
+            self.covered[there] |= self.pairs.hides[place, there]
+        self.chosen.append(place)
+        there = np.array(self.chosen)
+        np.add.at(self.reached, (kind[there], self._bands(there)), 1)
+        self.free &= self.pairs.together[place]
+
+    def _bands(self, places: np.ndarray) -> np.ndarray:
+        return _BAND_OF_COUNT[self._counts(self.covered[places])]
+
+    def main_occluders(self) -> np.ndarray:
+        """Of each chosen object that is hidden, the one that hides most of it."""
+        there = np.array(self.chosen, int)
+        hides = self._counts(self.pairs.hides[np.ix_(there, there)])
+        hidden = self._counts(self.covered[there]) > _OPEN_COUNT
+        return there[hides.argmax(axis=0)[hidden]]

@@ -43,7 +43,7 @@ class Cast:
 
 
 class Upright:
-    """A cutout as what stands on the ground: quad (4, 2) its footprint, height_m, and its pixels."""
+    """A cutout as what stands on the ground: quad (C, 2) its footprint, convex, height_m, and its pixels."""
 
     def __init__(
         self, sprite: PaintedCutout, quad: np.ndarray, height_m: float, camera: Camera, plane: GroundPlane

@@ -7,29 +7,29 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.storage import atomic_path
+from pipeline.core.storage import atomic_path, marked
 
 # The Hub's convention for rows with pictures, so that a viewer fetches little; labels are small.
 IMAGE_ROWS, OBJECT_ROWS = 100, 5000
 _PICTURES = ("image.", "depth.", "normals.")
 
 
-def write_images(path: Path, table: pa.Table) -> None:
+def write_images(path: Path, table: pa.Table, data_set: str = "") -> None:
     """Pictures as they are: a JPEG or PNG grows smaller by no general compression."""
     codecs = {name: "NONE" if name.startswith(_PICTURES) else "ZSTD" for name in _leaves(table.schema)}
     with atomic_path(path) as part:
         pq.write_table(
-            table, part, row_group_size=IMAGE_ROWS, compression=codecs, use_dictionary=_repeating(table.schema),
-            write_page_index=True,
+            marked(table, data_set), part, write_page_index=True, row_group_size=IMAGE_ROWS,
+            compression=codecs, use_dictionary=_repeating(table.schema),
         )  # fmt: skip
 
 
-def write_objects(path: Path, table: pa.Table) -> None:
+def write_objects(path: Path, table: pa.Table, data_set: str = "") -> None:
     """Labels, compressed."""
     with atomic_path(path) as part:
         pq.write_table(
-            table, part, row_group_size=OBJECT_ROWS, compression="ZSTD", use_dictionary=_repeating(table.schema),
-            write_page_index=True,
+            marked(table, data_set), part, write_page_index=True, row_group_size=OBJECT_ROWS,
+            compression="ZSTD", use_dictionary=_repeating(table.schema),
         )  # fmt: skip
 
 

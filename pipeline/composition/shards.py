@@ -21,8 +21,7 @@ import pyarrow.parquet as pq
 import simplejpeg
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.composition.geometry import SceneGeometry, depth_png, normals_png
-from pipeline.composition.meshes import solids
+from pipeline.composition.meshes import SceneGeometry, depth_png, normals_png, solids
 from pipeline.composition.paint import (
     PaintedCutout,
     SpriteCache,
@@ -32,18 +31,17 @@ from pipeline.composition.paint import (
     paint,
     visible_part,
 )
-from pipeline.composition.sample import ComposeSettings, Pool, TooFewCutouts, make_pool, sample
+from pipeline.composition.pairs import PairTables, read_tables
+from pipeline.composition.pool import TRAIN, VAL, Pool, validates
+from pipeline.composition.sample import ComposeSettings, Sampler, TooFewCutouts
 from pipeline.composition.shadows import Upright, shades
 from pipeline.composition.shard_files import write_images, write_objects
-from pipeline.composition.splits import TRAIN, VAL, validates
 from pipeline.core import masks
-from pipeline.core.storage import read_parts
-from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, IMAGES, KEYPOINT_STATES, OBJECTS, matrix
+from pipeline.core.tables import CATEGORY_IDS, IMAGES, KEYPOINT_STATES, OBJECTS, PIXELS, matrix
 from pipeline.empty_frames import read_empty_frames
 
 # Raised when the columns or the meaning of one change.
-COLUMNS_VERSION = 4
-_PIXELS = ("sprite", "sprite_xy", "shadow", "shadow_xy", "halo")
+COLUMNS_VERSION = 5
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,7 @@ class ShardJob:
     mode: str = "walt3d"
     settings: ComposeSettings = field(default_factory=ComposeSettings)
     body_file: Path | None = None  # of people's solids, where theirs is not the body that ships
+    data_set: str = ""  # hash that both parts bear
 
     @property
     def name(self) -> str:
@@ -85,26 +84,29 @@ def compose_shard(job: ShardJob) -> tuple[str, str]:
     """Compose and write a shard; returns the two paths. Raises ValueError where there are too few cutouts."""
     source = _Source(job)
     rng = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard])
-    sampled = [_sampled(source.pool, job, job.first + number, rng) for number in range(job.scenes)]
+    sampler = Sampler(pair_tables(job), job.settings, rng, job.shard)
+    sampled = [_sampled(sampler, job.first + number) for number in range(job.scenes)]
     source.fetch(np.unique(np.concatenate(sampled)))
     scenes = [_compose(job, number, rows, source) for number, rows in enumerate(sampled)]
     images, objects = job.paths
-    write_objects(objects, _objects_table(source.pool, np.concatenate(sampled), [labels for _, labels in scenes]))
-    write_images(images, pa.Table.from_pylist([image for image, _ in scenes], schema=IMAGES))
+    rows = np.concatenate(sampled)
+    write_objects(objects, _objects_table(source.pool, rows, [labels for _, labels in scenes]), job.data_set)
+    write_images(images, pa.Table.from_pylist([image for image, _ in scenes], schema=IMAGES), job.data_set)
     return str(images), str(objects)
 
 
-def read_pool(job: ShardJob) -> Pool:
-    cutouts = read_parts(job.camera_dir / "cutouts", [name for name in CUTOUTS.names if name not in _PIXELS])
-    return make_pool(cutouts, read_parts(job.camera_dir / "reconstructed"), job.plane, job.camera.size_hw)
+def pair_tables(job: ShardJob) -> PairTables:
+    """The cutouts of a job and what each two would do to each other, made once by each worker."""
+    probability = job.settings.crossing_probability
+    return read_tables(job.camera_dir, job.camera, job.plane, job.mode, probability)
 
 
-def _sampled(pool: Pool, job: ShardJob, scene: int, rng: np.random.Generator) -> np.ndarray:
+def _sampled(sampler: Sampler, scene: int) -> np.ndarray:
     """Rows of a scene: one that validates where it is its turn and there are the cutouts for it, else one to train."""
     if validates(scene):
         with suppress(TooFewCutouts):
-            return sample(pool, VAL, job.mode, job.settings, rng)
-    return sample(pool, TRAIN, job.mode, job.settings, rng)
+            return sampler.scene(VAL)
+    return sampler.scene(TRAIN)
 
 
 class _Source:
@@ -112,7 +114,7 @@ class _Source:
 
     def __init__(self, job: ShardJob) -> None:
         self.folder, self.size_hw, self.body_file = job.camera_dir, job.camera.size_hw, job.body_file
-        self.pool = read_pool(job)
+        self.pool = pair_tables(job).pool
         self.timestamps = self.pool.table["timestamp"].cast(pa.int64()).to_numpy()
         self.bucket = self.pool.table["bucket"].to_pylist()
         self.states = _state_codes(self.pool.table["keypoint_state"])
@@ -133,13 +135,13 @@ class _Source:
                 for group in range(file.num_row_groups):
                     found = pc.is_in(file.read_row_group(group, ["cutout_id"])["cutout_id"], wanted)
                     if pc.any(found).as_py():
-                        pixels = file.read_row_group(group, ["cutout_id", "mask_rle", *_PIXELS]).filter(found)
+                        pixels = file.read_row_group(group, ["cutout_id", "mask_rle", *PIXELS]).filter(found)
                         self._raw |= {row["cutout_id"]: row for row in pixels.to_pylist()}
 
     def upright(self, row: int) -> Upright:
         """The object of a row of the pool whose pixels were fetched."""
         raw = self._raw[int(self.pool.cutout_id[row])]
-        quad, height_m = self.pool.quads[row], self.heights_m[row]
+        quad, height_m = self.pool.footprint(row), self.heights_m[row]
         # Two runs in one process may know different pixels, at another place, by the same number.
         pixels = hash((raw["sprite"], raw["shadow"], raw["halo"], quad.tobytes(), height_m))
         key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels)
@@ -236,7 +238,7 @@ def _labels(
     scene_id: str, rows: np.ndarray, sprites: list[PaintedCutout], label: np.ndarray, source: _Source
 ) -> _Labels:
     painted = np.arange(len(rows), 0, -1)  # the nearest was painted last
-    rles = [source.pool.coco_masks[row]["counts"].decode("ascii") for row in rows]
+    rles = [source.pool.mask_rle[row] for row in rows]
     visible = [visible_part(label, int(n), s, rle) for n, s, rle in zip(painted, sprites, rles, strict=True)]
     points = [source.keypoints[row] for row in rows]
     counts = [len(p) for p in points]

@@ -160,7 +160,7 @@ def read_backgrounds(folder: Path) -> dict[str, np.ndarray]:
     return {name: image for name, image in images.items() if image is not None}
 
 
-_FRAMES_AT_ONCE = 16  # decoded pictures held at a time: 0.4 GB of 4K
+_FRAMES_AT_ONCE = 16  # decoded pictures in memory at a time: 0.4 GB of 4K
 
 
 def cutouts_with_frames(

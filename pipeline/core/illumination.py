@@ -1,4 +1,4 @@
-"""What light does to the picture of an empty street (a smooth gain and noise), and frames in their background's light.
+"""Illumination of an empty street's picture (a smooth gain, and noise), and frames under their background's.
 
 Images are (h, w, 3) BGR, float32 grey levels unless said otherwise; ratios are natural logarithms, 0 where frame and
 background agree. Boxes are xywh in whole pixels inside the frame.
@@ -25,8 +25,8 @@ Box = tuple[int, int, int, int]
 OFFSET = 6.0
 CELL_PX = 16
 _LEVELS = 16
-# How far the light may differ between two places of a frame, share of its width.
-_LIGHT_REACH = 0.125
+# Distance over which the illumination may differ within a frame, fraction of its width.
+_REACH_FRACTION = 0.125
 
 
 def mean(image: np.ndarray) -> np.ndarray:
@@ -57,10 +57,10 @@ def cells(image: np.ndarray) -> np.ndarray:
 
 
 def smooth_gain(frame: np.ndarray, cells_background: np.ndarray, use: np.ndarray, reach_cells: float) -> np.ndarray:
-    """ln gain (rows, columns, 3) over cells that gives the background the light of the frame.
+    """ln gain (rows, columns, 3) over cells that gives the background the illumination of the frame.
 
     cells_background is `cells(background)`, use (rows, columns) bool the cells to trust. Objects are left out in two
-    rounds: cells far from the global gain, then cells far from their surroundings'.
+    steps: cells far from the global gain, then cells far from their surroundings'.
     """
     ratio = log_ratio(cells(frame), cells_background)
     if not use.any():
@@ -128,11 +128,11 @@ class Relit:
             self.owner[y : y + h, x : x + w][crop] = number
             self.placed.append(PlacedMask(crop, (x, y), number))
         free = cv2.resize((self.owner == 0).astype(np.float32), cells(background).shape[1::-1], None, 0, 0, 3)
-        reach = _LIGHT_REACH * free.shape[1]
+        reach = _REACH_FRACTION * free.shape[1]
         self.gain = smooth_gain(frame, cells(background), free > 0.8, reach)
 
     def crop(self, box: Box) -> tuple[np.ndarray, np.ndarray]:
-        """The frame in the background's light, and the background, (h, w, 3) each, of a box inside the frame."""
+        """Frame under the background's illumination, and background, (h, w, 3) each, of a box inside the frame."""
         x, y, w, h = box
         gain = gain_at(self.gain, self.frame.shape[:2], box)
         place = np.s_[y : y + h, x : x + w]

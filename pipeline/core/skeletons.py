@@ -1,4 +1,4 @@
-"""The named keypoints of things: their order, their mirror images, which of them are joined, and how sure they are.
+"""The named keypoints of things: their order, their mirror images, which of them are joined, how uncertain they are.
 
 The only place where a number of keypoints, an order of them or a flip is written down: `len(VEHICLE_12)` elsewhere.
 """
@@ -17,7 +17,7 @@ class Skeleton:
     """K keypoints in the order that every array of them has.
 
     names: what each is called. flip: of each the index of the one that stands in its place in the mirror image; a
-    list or array of it is an index, `points[..., list(skeleton.flip), :]`. links: pairs of indices that a drawing or
+    list or array of it is an index, `points[..., list(skeleton.flip), :]`. links: pairs of indices that a picture or
     a graph joins. sigmas: how far annotators are apart on each, over the square root of the object's area, as COCO's
     keypoint similarity (OKS) takes them.
     Raises ValueError where lengths disagree, an index is not a keypoint's, or flipping twice is not the identity.

@@ -16,6 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+_DATA_SET = b"walt3d.data_set"  # key of a Parquet file's metadata
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -68,6 +70,35 @@ def write_table(path: Path, table: pa.Table, *, row_group_rows: int = 1000) -> N
     """Write a Parquet file; the same table gives the same bytes."""
     with atomic_path(path) as part:
         pq.write_table(table, part, compression="zstd", row_group_size=row_group_rows)
+
+
+def marked(table: pa.Table, data_set: str) -> pa.Table:
+    """A table whose file says by a hash of which data set it is a part; the same where that is empty."""
+    return table.replace_schema_metadata((table.schema.metadata or {}) | {_DATA_SET: data_set}) if data_set else table
+
+
+def mark_of(path: Path) -> str:
+    """The hash of the data set that a Parquet file is a part of; empty where it says nothing."""
+    return (pq.read_schema(path).metadata or {}).get(_DATA_SET, b"").decode()
+
+
+def data_set_of(folder: Path) -> str:
+    """The hash of the data set whose images/ and objects/ a folder holds; empty for parts that say nothing.
+
+    Raises ValueError where parts of several are mixed, or are not those that clipart_manifest.json describes.
+    """
+    parts = sorted(p for kind in ("images", "objects") for p in (folder / kind).glob("*.parquet") if p.name[0] != ".")
+    marks = {path: mark_of(path) for path in parts}
+    first = next(iter(marks.values()), "")
+    about = folder / "clipart_manifest.json"
+    expected = json.loads(about.read_text())["hash"] if first and about.is_file() else first
+    for path, mark in marks.items():
+        if mark != expected:
+            raise ValueError(
+                f"{path}: is of data set {mark[:12] or 'unknown'}, the others of {expected[:12] or 'unknown'}; shards "
+                "of several data sets do not mix: put each into a folder of its own, or compose this one again"
+            )
+    return first
 
 
 def read_parts(folder: Path, columns: list[str] | None = None, pattern: str = "*.parquet") -> pa.Table:

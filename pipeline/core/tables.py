@@ -114,6 +114,9 @@ CUTOUTS = pa.schema(
     ]
 )
 
+# The columns of a cutout's pixels, which only who paints it reads.
+PIXELS = ("sprite", "sprite_xy", "shadow", "shadow_xy", "halo")
+
 _GEOMETRY = [
     column(
         "z_m", pa.float64(), "depth of the ground contact; breaks ties, does not order", unit="m", source="reconstruct"
@@ -136,6 +139,12 @@ _GEOMETRY = [
         "t", _F64S, "ground point under the object's centre, camera frame", unit="m", shape="3", source="reconstruct"
     ),
     column("dims_lwh_m", _F64S, "length, width, height", unit="m", shape="3", source="reconstruct"),
+    column(
+        "footprint_m", _F64S, "convex outline on the ground, object frame", unit="m", shape="N,2", source="reconstruct"
+    ),
+    column(
+        "ground_cov", _F64S, "covariance of world x, y and yaw", unit="m, m, rad", shape="3,3", source="reconstruct"
+    ),
     column("shape", _F64S, "shape basis coefficients; null without a basis", shape="K", source="reconstruct"),
     column("shape_basis", pa.string(), "name of the basis of `shape`", source="reconstruct"),
     column("body_model", pa.string(), "body model of smpl_*; null for vehicles", source="reconstruct"),

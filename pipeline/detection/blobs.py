@@ -16,7 +16,7 @@ _SMALL = 10.0  # radius, pixels, up to which structuring elements are the faster
 
 
 def disk(radius_px: float) -> np.ndarray:
-    """A round structuring element."""
+    """A disc as structuring element."""
     side = 2 * max(round(radius_px), 0) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
 
@@ -49,8 +49,9 @@ def closed(mask: np.ndarray, radius_px: float) -> np.ndarray:
     return mask | done[pad : done.shape[0] - pad, pad : done.shape[1] - pad]
 
 
-def trimmed(mask: np.ndarray, difference: np.ndarray, share: float) -> np.ndarray:
-    """The mask without the pixels near its edge that differ by less than a share of the most different one beside them.
+def trimmed(mask: np.ndarray, difference: np.ndarray, fraction: float) -> np.ndarray:
+    """The mask without the pixels near its edge that differ by less than a fraction of the most different one beside
+    them.
 
     Blur and chroma subsampling spread a strong difference over two or three pixels; the object ends half way.
     """
@@ -58,7 +59,7 @@ def trimmed(mask: np.ndarray, difference: np.ndarray, share: float) -> np.ndarra
     kernel = np.ones((2 * _RIM + 1, 2 * _RIM + 1), np.uint8)
     inner = cv2.erode(padded, kernel)[_RIM:-_RIM, _RIM:-_RIM].astype(bool)
     strongest = cv2.dilate(np.where(mask, difference, 0), kernel)
-    return mask & (inner | (difference >= share * strongest))
+    return mask & (inner | (difference >= fraction * strongest))
 
 
 def mask_outline(mask: np.ndarray) -> np.ndarray:
@@ -97,7 +98,7 @@ def components(mask: np.ndarray, least_px: float) -> list[tuple[np.ndarray, Box]
 
 
 def solidity(mask: np.ndarray) -> float:
-    """The share of its convex hull that a mask (h, w) fills."""
+    """The fraction of its convex hull that a mask (h, w) fills."""
     points = cv2.findNonZero(mask.view(np.uint8))
     if points is None:
         return 0.0
@@ -106,11 +107,11 @@ def solidity(mask: np.ndarray) -> float:
     return float(np.count_nonzero(mask) / np.count_nonzero(hull))
 
 
-def outline_share(mask: np.ndarray, frame_edges: np.ndarray, background_edges: np.ndarray) -> tuple[float, float]:
+def outline_fraction(mask: np.ndarray, frame_edges: np.ndarray, background_edges: np.ndarray) -> tuple[float, float]:
     """How much of the contrast along a mask's outline is the frame's rather than the background's, 0 to 1 (median).
 
-    And which share of the outline surely is the background's. What stood there while the background was made, and is
-    gone, leaves its outline in the background only; one that is partly hidden by it, a part of it.
+    And which fraction of the outline clearly is the background's. What stood there while the background was made, and
+    is gone, leaves its outline in the background only; one that is partly hidden by it, a part of it.
     """
     band = mask_outline(mask)
     # The mask's outline may lie a pixel beside the contrast.
@@ -120,18 +121,18 @@ def outline_share(mask: np.ndarray, frame_edges: np.ndarray, background_edges: n
     return float(np.median((frame + 0.5) / (frame + background + 1.0))), float((background > 2 * frame + 2).mean())
 
 
-def shaped(solid: np.ndarray, changed: np.ndarray, ground: np.ndarray, scale: float) -> np.ndarray:
-    """An object's mask (h, w) from its sure pixels, all changed ones and those that surely are ground.
+def shaped(confident: np.ndarray, changed: np.ndarray, ground: np.ndarray, scale: float) -> np.ndarray:
+    """An object's mask (h, w) from its confident pixels, all changed ones and those that confidently are ground.
 
-    Glass and flat dark panels pass for shadow or for the street; where they lie in notches and holes of the sure pixels
-    they are taken back. A person has gaps between the limbs, a vehicle has none. scale: pixels a metre.
+    Glass and flat dark panels pass for shadow or for the street; where they lie in notches and holes of the confident
+    pixels they are taken back. A person has gaps between the limbs, a vehicle has none. scale: pixels a metre.
     """
-    h, w = solid.shape
+    h, w = confident.shape
     wide = w > 0.9 * h or w > 1.4 * scale
     if wide:
-        mask = solid | (closed(solid, min(_GLASS_M * scale, _MOST_PX)) & ~ground)
+        mask = confident | (closed(confident, min(_GLASS_M * scale, _MOST_PX)) & ~ground)
     else:
-        mask = closed(solid | (closed(solid, _SLEEVE_M * scale) & changed & ~ground), 0.03 * scale)
+        mask = closed(confident | (closed(confident, _SLEEVE_M * scale) & changed & ~ground), 0.03 * scale)
     mask = fill_holes(mask, np.inf if wide else 0.02 * w * h)
     return opened(mask, min((0.05 if wide else 0.02) * scale, 4))
 

@@ -1,7 +1,7 @@
 """Objects as what differs from the bucket's median background: no weights, no training.
 
-The background is given the frame's light, noise is known from the frame itself, cast shadows are told by colour and by
-the ground's texture that shows through, and classes by the size in metres where the object stands.
+The background is given the frame's illumination, noise is known from the frame itself, cast shadows are known by colour
+and by the ground's texture that shows through, and classes by the size in metres where the object stands.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import numpy as np
 
 from calibration.camera import Camera, GroundPlane
 from calibration.ground import pixels_per_metre, size_m
-from pipeline.core import illumination as light
+from pipeline.core import illumination
 from pipeline.core.instances import Instance, tight
 from pipeline.detection import blobs, shadow
 from pipeline.detection.registry import Backend, Inputs
 
 _MARGIN_PX = 16
 _REACH_M = 0.25
-_LIMB_M = 0.04  # gaps within a person that are bridged when people are told apart
-_SOLID = 0.75  # vehicles fill so much of their convex hull, groups of people less
+_LIMB_M = 0.04  # gaps within a person that are bridged when people are separated
+_VEHICLE_SOLIDITY = 0.75  # vehicles fill so much of their convex hull, groups of people less
 # Halving the picture averages noise away, so that the same object stands out at a lower threshold.
 _COARSE = 0.7
 _RECENT = 15  # frames
@@ -41,16 +41,24 @@ class MotionSettings:
         default=9.0, metadata={"help": "an object holds a pixel of this difference, noise sigmas"}
     )
     edge_noise: float = field(
-        default=0.15, metadata={"help": "noise at the background's edges, share of their contrast: a shaking camera"}
+        default=0.15, metadata={"help": "noise at the background's edges, fraction of their contrast: a shaking camera"}
     )
-    light_reach: float = field(
-        default=0.125, metadata={"help": "distance over which the light may drift (clouds), share of the frame's width"}
+    illumination_reach: float = field(
+        default=0.125,
+        metadata={
+            "help": "distance over which illumination may drift (clouds), fraction of the frame's width",
+            "formerly": "light_reach",
+        },
     )
     shadow_tint: float = field(
         default=0.06, metadata={"help": "colour departure of a shadow from the expected one, ln ratio"}
     )
-    edge_share: float = field(
-        default=0.2, metadata={"help": "an outline lies where the difference is this share of the one just inside"}
+    edge_fraction: float = field(
+        default=0.2,
+        metadata={
+            "help": "an outline lies where the difference is this fraction of the one just inside",
+            "formerly": "edge_share",
+        },
     )
     join_m: float = field(default=0.15, metadata={"help": "gaps of twice this are bridged within an object, metres"})
     min_area_px: int = field(default=80, metadata={"help": "smallest mask, pixels"})
@@ -115,7 +123,7 @@ class MotionDetector:
             got = "none" if scene is None else str(scene.image.shape)
             raise ValueError(f"frame {frame_id}: background of bucket {bucket}: expected {image_bgr.shape}, got {got}")
         crops = self._crops(image_bgr, scene)
-        # A frame alone may hold too little shadow to know it; the light hardly changes over a few frames.
+        # A frame alone may hold too little shadow to know it; illumination hardly changes over a few frames.
         recent = self.recent.setdefault(bucket, deque(maxlen=_RECENT))
         samples = [shadow.shadow_samples(c.dark, c.strength > self.settings.low_sigma) for c in crops]
         recent.append(np.concatenate([_NONE, *samples]))
@@ -124,10 +132,12 @@ class MotionDetector:
         return sorted(found, key=lambda i: (i.xy[1], i.xy[0]))
 
     def _crops(self, image: np.ndarray, scene: _Scene) -> list[_Crop]:
-        use = light.cells(self.allowed.astype(np.float32)) > 0.5
-        gain = light.smooth_gain(image, scene.cells, use, self.settings.light_reach * scene.cells.shape[1])
-        coarse = light.gain_at(gain, scene.quarter.shape[:2]) * scene.quarter
-        noise = light.noise_levels(image[2::4, 2::4].astype(np.float32), coarse, scene.quarter_flat)
+        use = illumination.cells(self.allowed.astype(np.float32)) > 0.5
+        gain = illumination.smooth_gain(
+            image, scene.cells, use, self.settings.illumination_reach * scene.cells.shape[1]
+        )
+        coarse = illumination.gain_at(gain, scene.quarter.shape[:2]) * scene.quarter
+        noise = illumination.noise_levels(image[2::4, 2::4].astype(np.float32), coarse, scene.quarter_flat)
         labels, boxes = self._regions(image, scene, gain, noise)
         return [self._crop(image, scene, gain, noise, labels, k, box) for k, box in boxes]
 
@@ -137,9 +147,9 @@ class MotionDetector:
         """Labels (H/2, W/2) of places with a change, and their numbers with boxes in the frame."""
         height, width = scene.half.shape[:2]
         half = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
-        background = scene.half * light.gain_at(gain, (height, width))
+        background = scene.half * illumination.gain_at(gain, (height, width))
         sigma = self._sigma(background, scene.half_edges, noise)
-        changed = light.largest(cv2.absdiff(half, background)) > _COARSE * self.settings.high_sigma * sigma
+        changed = illumination.largest(cv2.absdiff(half, background)) > _COARSE * self.settings.high_sigma * sigma
         hot = blobs.opened_by_two((changed & self.half_allowed).view(np.uint8))
         near = np.zeros_like(hot)
         for rows, radius in self.reach:
@@ -150,7 +160,7 @@ class MotionDetector:
         return labels, boxes
 
     def _sigma(self, background: np.ndarray, edges: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        level = np.clip(light.largest(background), 0, 255).astype(np.uint8)
+        level = np.clip(illumination.largest(background), 0, 255).astype(np.uint8)
         return cv2.LUT(level, noise) + np.float32(self.settings.edge_noise) * edges
 
     def _crop(
@@ -166,15 +176,22 @@ class MotionDetector:
         x, y, w, h = box
         place = np.s_[y : y + h, x : x + w]
         frame, edges = image[place].astype(np.float32), scene.edges[place]
-        background = scene.image[place] * light.gain_at(gain, image.shape[:2], box)
+        background = scene.image[place] * illumination.gain_at(gain, image.shape[:2], box)
         sigma = self._sigma(background, edges, noise)
         difference = cv2.absdiff(cv2.GaussianBlur(frame, (3, 3), 0.8), cv2.GaussianBlur(background, (3, 3), 0.8))
         own = cv2.resize(
             (labels[y // 2 : (y + h) // 2, x // 2 : (x + w) // 2] == k).view(np.uint8), (w, h), interpolation=0
         )
-        strength = np.where(own.astype(bool) & self.allowed[place], light.largest(difference) / sigma, 0)
+        strength = np.where(own.astype(bool) & self.allowed[place], illumination.largest(difference) / sigma, 0)
         dark = shadow.darkening(frame, background, sigma, strength > self.settings.low_sigma)
-        return _Crop((x, y), strength, light.mean(cv2.absdiff(frame, background)), dark, light.gradient(frame), edges)
+        return _Crop(
+            (x, y),
+            strength,
+            illumination.mean(cv2.absdiff(frame, background)),
+            dark,
+            illumination.gradient(frame),
+            edges,
+        )
 
     def _instances(self, crop: _Crop, cast: shadow.Shadow) -> Iterator[Instance]:
         rows = np.flatnonzero((crop.strength > self.settings.high_sigma).any(axis=1))
@@ -182,49 +199,49 @@ class MotionDetector:
             return
         scale = float(self.scale[crop.xy[1] + rows[-1]])
         changed = blobs.hysteresis(crop.strength > self.settings.low_sigma, crop.strength > self.settings.high_sigma)
-        ground = shadow.surely_ground(crop.dark)
+        ground = shadow.confident_ground(crop.dark)
         shaded = shadow.in_shadow(crop.dark, ground, cast, self.settings.shadow_tint)
-        solid = blobs.opened(changed & ~shaded, 1)
-        for part, (x, y, w, h) in self._parts(solid, scale):
+        confident = blobs.opened(changed & ~shaded, 1)
+        for part, (x, y, w, h) in self._parts(confident, scale):
             place = np.s_[y : y + h, x : x + w]
-            mask = blobs.shaped(solid[place] & part, changed[place] & part, ground[place], scale)
-            mask = blobs.trimmed(mask, crop.difference[place], self.settings.edge_share)
-            instance = self._judge(mask, crop, (x, y))
+            mask = blobs.shaped(confident[place] & part, changed[place] & part, ground[place], scale)
+            mask = blobs.trimmed(mask, crop.difference[place], self.settings.edge_fraction)
+            instance = self._instance(mask, crop, (x, y))
             if instance:
                 yield instance
 
-    def _parts(self, solid: np.ndarray, scale: float) -> Iterator[tuple[np.ndarray, blobs.Box]]:
+    def _parts(self, confident: np.ndarray, scale: float) -> Iterator[tuple[np.ndarray, blobs.Box]]:
         """What belongs to one object: pixels with small gaps between them, but not people who walk side by side."""
-        near = blobs.closed(solid, self.settings.join_m * scale)
+        near = blobs.closed(confident, self.settings.join_m * scale)
         for part, (x, y, w, h) in blobs.components(near, self.settings.min_area_px):
-            inside = solid[y : y + h, x : x + w] & part
+            inside = confident[y : y + h, x : x + w] & part
             close = blobs.closed(inside, _LIMB_M * scale)
-            pieces = blobs.components(close, self.settings.min_area_px)
-            people = [1.2 < ph / scale < 2.4 and 0.25 < pw / scale < 1.2 for _, (_, _, pw, ph) in pieces]
-            if any(people) and blobs.solidity(inside) < _SOLID:
-                for piece, (px, py, pw, ph) in pieces:
-                    yield piece, (x + px, y + py, pw, ph)
+            components = blobs.components(close, self.settings.min_area_px)
+            people = [1.2 < ph / scale < 2.4 and 0.25 < pw / scale < 1.2 for _, (_, _, pw, ph) in components]
+            if any(people) and blobs.solidity(inside) < _VEHICLE_SOLIDITY:
+                for component, (px, py, pw, ph) in components:
+                    yield component, (x + px, y + py, pw, ph)
             else:
                 yield part, (x, y, w, h)
 
-    def _judge(self, mask: np.ndarray, crop: _Crop, at: tuple[int, int]) -> Instance | None:
+    def _instance(self, mask: np.ndarray, crop: _Crop, at: tuple[int, int]) -> Instance | None:
         """The instance of a mask (h, w) at a place of the crop; None for what is too small or a ghost."""
-        cut = tight(mask, at)
-        if cut is None or np.count_nonzero(cut[0]) < self.settings.min_area_px:
+        found = tight(mask, at)
+        if found is None or np.count_nonzero(found[0]) < self.settings.min_area_px:
             return None
-        (x, y), (h, w) = cut[1], cut[0].shape
+        (x, y), (h, w) = found[1], found[0].shape
         place = np.s_[y : y + h, x : x + w]
-        share, foreign = blobs.outline_share(cut[0], crop.gradient[place], crop.edges[place])
-        if share < self.settings.ghost_edge:
+        fraction, foreign = blobs.outline_fraction(found[0], crop.gradient[place], crop.edges[place])
+        if fraction < self.settings.ghost_edge:
             return None
         xy = (crop.xy[0] + x, crop.xy[1] + y)
         size = size_m(self.camera, self.plane, (*xy, w, h))
         category, fit = blobs.classify(size, self.settings.max_person_width_m)
         if size[1] < self.settings.min_height_m:
             return None
-        clear = float(np.clip(crop.strength[place][cut[0]], 0, 2 * self.settings.high_sigma).mean())
+        clear = float(np.clip(crop.strength[place][found[0]], 0, 2 * self.settings.high_sigma).mean())
         score = fit * (0.5 + 0.25 * clear / self.settings.high_sigma) * np.exp(-((max(foreign - 0.15, 0) / 0.12) ** 2))
-        return Instance(category, float(score), cut[0], xy)
+        return Instance(category, float(score), found[0], xy)
 
 
 def _around(box_half: np.ndarray, shape: tuple[int, ...]) -> blobs.Box:
@@ -239,9 +256,11 @@ def _scene_of(image: np.ndarray) -> _Scene:
     full = image.astype(np.float32)
     height, width = image.shape[:2]
     half = cv2.resize(full, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    edges = light.gradient(full)
+    edges = illumination.gradient(full)
     quarter = full[2::4, 2::4]
-    return _Scene(full, half, quarter, edges[2::4, 2::4] < 4, light.cells(image), edges, light.gradient(half))
+    return _Scene(
+        full, half, quarter, edges[2::4, 2::4] < 4, illumination.cells(image), edges, illumination.gradient(half)
+    )
 
 
 def _reach(scale_half: np.ndarray) -> list[tuple[np.ndarray, int]]:

@@ -2,7 +2,7 @@
 
 Input [1, 3, S, S], RGB / 255, the picture fitted in and padded with grey 114. Outputs: boxes cx cy w h in input pixels,
 [objectness,] class scores and M mask coefficients per candidate, and prototypes [1, M, S/4, S/4]; a mask is the sigmoid
-of coefficients times prototypes, cut to its box.
+of coefficients times prototypes, cropped to its box.
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ class OnnxDetector:
         mask, (x, y) = found
         if self.ignore is not None:
             mask = mask & ~self.ignore[y : y + mask.shape[0], x : x + mask.shape[1]]
-        cut = tight(mask, (x, y))
-        if cut is None or np.count_nonzero(cut[0]) < self.settings.min_area_px:
+        tightened = tight(mask, (x, y))
+        if tightened is None or np.count_nonzero(tightened[0]) < self.settings.min_area_px:
             return None
-        return Instance(category, min(score, 1.0), *cut)
+        return Instance(category, min(score, 1.0), *tightened)
 
 
 def _session(settings: OnnxSettings) -> Any:

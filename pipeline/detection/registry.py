@@ -65,8 +65,8 @@ class Backend:
         """The settings, by name, that name a file."""
         found = {}
         for one in dataclasses.fields(settings) if settings is not None else ():
-            told, value = one.metadata.get("file"), getattr(settings, one.name)
-            if told and value and (told is True or told(value)):
+            is_file, value = one.metadata.get("file"), getattr(settings, one.name)
+            if is_file and value and (is_file is True or is_file(value)):
                 found[one.name] = value
         return found
 

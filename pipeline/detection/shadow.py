@@ -21,7 +21,7 @@ _VOTES = 40  # samples of a crop
 
 @dataclass(frozen=True)
 class Shadow:
-    """ln ratio of a cast shadow to the lit ground: all channels' mean, and each channel's (3,) departure from it."""
+    """ln ratio of a cast shadow to the sunlit ground: all channels' mean, and each channel's (3,) departure from it."""
 
     depth: float
     tint: np.ndarray
@@ -47,7 +47,8 @@ class Darkening:
 
 
 def darkening(frame: np.ndarray, background: np.ndarray, noise: np.ndarray, changed: np.ndarray) -> Darkening:
-    """Measure a crop against its background of the same light; noise (h, w) in grey levels, changed (h, w) bool."""
+    """Measure a crop against its background of the same illumination; noise (h, w) in grey levels, changed (h, w)
+    bool."""
     soft_frame, soft_background = cv2.GaussianBlur(frame, (3, 3), 0.8), cv2.GaussianBlur(background, (3, 3), 0.8)
     channels = log_ratio(soft_frame, soft_background)
     ratio = mean(channels)
@@ -66,7 +67,7 @@ def _shared_texture(
     """Regression of the frame's fine texture on the background's, in windows over the pixels `where` only.
 
     A shadow keeps the ground's texture (slope 1), an object hides it (slope 0); the median background is almost free
-    of noise, so that even faint asphalt tells them apart.
+    of noise, so that even faint asphalt separates them.
     """
     texture = cv2.log(mean(background) + np.float32(OFFSET))
     texture = texture - cv2.boxFilter(texture, -1, (9, 9))
@@ -83,12 +84,13 @@ def _shared_texture(
 
 
 def shadow_samples(dark: Darkening, changed: np.ndarray) -> np.ndarray:
-    """(S, 4) ln ratio and tint of changed pixels that surely are ground in a shadow: a few, whatever the crop's size.
+    """(S, 4) ln ratio and tint of changed pixels that confidently are ground in a shadow: a few, whatever the crop's
+    size.
 
     One large car, part of which agrees with the street by chance, must not outvote the shadows of a dozen people.
     """
-    sure = np.flatnonzero(dark.flat & changed & _skylit(dark.tint) & _agrees(dark))
-    few = sure[:: max(len(sure) // _VOTES, 1)]
+    confident = np.flatnonzero(dark.flat & changed & _skylit(dark.tint) & _agrees(dark))
+    few = confident[:: max(len(confident) // _VOTES, 1)]
     return np.concatenate([dark.ratio.reshape(-1, 1)[few], dark.tint.reshape(-1, 3)[few]], axis=1)
 
 
@@ -104,11 +106,11 @@ def find_shadow(samples: np.ndarray) -> Shadow:
 
 
 def in_shadow(dark: Darkening, ground: np.ndarray, shadow: Shadow, tint_spread: float) -> np.ndarray:
-    """(h, w) bool: the pixel is ground in a cast shadow, its soft rim included; `ground` is `surely_ground`."""
+    """(h, w) bool: the pixel is ground in a cast shadow, its soft rim included; `ground` is `confident_ground`."""
     # A penumbra's tint grows with its darkness up to the full shadow's.
     sun = shadow.depth < 0
-    share = np.clip(dark.ratio / shadow.depth, 0, 1) if sun else np.zeros_like(dark.ratio)
-    departure = largest(cv2.absdiff(dark.tint, share[..., None] * shadow.tint))
+    fraction = np.clip(dark.ratio / shadow.depth, 0, 1) if sun else np.zeros_like(dark.ratio)
+    departure = largest(cv2.absdiff(dark.tint, fraction[..., None] * shadow.tint))
     tinted = departure < tint_spread
     hidden = (dark.trust > _TRUST) & (dark.agreement < 0.3)
     full = np.abs(dark.ratio - shadow.depth) < 0.15 if sun else np.zeros_like(tinted)
@@ -122,7 +124,7 @@ def in_shadow(dark: Darkening, ground: np.ndarray, shadow: Shadow, tint_spread: 
     return core | (rim & (cv2.dilate(core.view(np.uint8), np.ones((3, 3), np.uint8)) > 0))
 
 
-def surely_ground(dark: Darkening) -> np.ndarray:
+def confident_ground(dark: Darkening) -> np.ndarray:
     """(h, w) bool: darkened, of however deep a shadow, with the ground's texture in it."""
     return dark.flat & _skylit(dark.tint) & (dark.ratio < -0.03) & _agrees(dark)
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.composition.splits import SPLITS, split_cutouts
+from pipeline.composition.pool import SPLITS, split_cutouts
 from pipeline.core.storage import read_parts, write_bytes
 from pipeline.gallery.pictures import spread_over
 from pipeline.gallery.refusals import SheetPicture, cutout_examples, refused_examples
@@ -141,7 +141,7 @@ def _facts(report: Mapping, cutouts: Sequence, usable: Sequence) -> str:
 
 
 def _bucket_table(rows: Sequence[Mapping]) -> str:
-    """Counts by bucket and category, and by split, as composition splits them."""
+    """Counts by bucket and category, and by split, as composition.pool them."""
     if not rows:
         return "<p>None.</p>"
     columns = pa.Table.from_pylist(list(rows))

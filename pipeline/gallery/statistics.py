@@ -13,17 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Chart = dict[str, Any]
-_BANDS = 10
+from pipeline.composition.hidden_fraction import BANDS, OPEN_TO, band_of, hidden_fraction, partly_hidden
 
-# A cutout's soft edge costs its neighbours a pixel or two: below this share nothing is hidden that one could see.
-_HIDDEN_FROM = 0.01
+Chart = dict[str, Any]
+_SEVERELY = 0.4
 
 
 def facts(images: pa.Table, objects: pa.Table) -> list[tuple[str, str]]:
     """The data set in a few numbers: value and what it counts."""
     hidden = _hidden(objects)
-    partly = f"{100 * np.mean(hidden > _HIDDEN_FROM):.0f} %" if len(hidden) else "–"
+    partly = f"{100 * np.mean(partly_hidden(hidden)):.0f} %" if len(hidden) else "–"
     return [
         (_spaced(len(images)), "scenes"),
         (_spaced(len(objects)), "objects"),
@@ -62,23 +61,26 @@ def _objects_per_scene(images: pa.Table) -> Chart:
 def _hidden_fractions(objects: pa.Table, asked: Mapping[str, Sequence[float]]) -> list[Chart]:
     """A chart a category: objects by the tenth of them that is hidden, beside as many as were asked for."""
     category, hidden = np.array(objects["category"].to_pylist(), dtype=object), _hidden(objects)
-    labels = [f"{10 * band}–{10 * (band + 1)}" for band in range(_BANDS)]
+    labels = [f"{10 * band}–{10 * (band + 1)}" for band in range(BANDS)]
     found = []
     for name in sorted({*category, *(name for name, shares in asked.items() if sum(shares))}):
         mine = hidden[category == name]
-        # Fractions are float32: those of a tenth fall on either side of it.
-        bars = np.bincount(np.minimum((mine * _BANDS + 1e-6).astype(int), _BANDS - 1), minlength=_BANDS)
-        over = f"{_percent(mine > 0.1)} hidden by more than 10 %, {_percent(mine > 0.4)} by more than 40 %"
-        chart = _chart(f"Hidden fraction: {name}", over, "% of the object hidden", "objects", labels, {name: bars})
+        bars = np.bincount(band_of(mine), minlength=BANDS)
+        over = [float(np.mean(mine > least)) if len(mine) else 0.0 for least in (OPEN_TO, _SEVERELY)]
+        note = (
+            f"{_percent(over[0])} hidden by more than {_percent(OPEN_TO)}, {_percent(over[1])} by {_percent(_SEVERELY)}"
+        )
+        chart = _chart(f"Hidden fraction: {name}", note, "% of the object hidden", "objects", labels, {name: bars})
         if name in asked:
             chart["wanted"] = [round(len(mine) * share, 1) for share in asked[name]]
-            chart["note"] += f"; wanted: {sum(asked[name][1:]):.0%} and {sum(asked[name][4:]):.0%}".replace("%", " %")
+            wanted = [_percent(sum(asked[name][round(least * BANDS) :])) for least in (OPEN_TO, _SEVERELY)]
+            chart["note"] += f"; wanted: {' and '.join(wanted)}"
         found.append(chart)
     return found
 
 
-def _percent(which: np.ndarray) -> str:
-    return f"{100 * np.mean(which):.0f} %" if len(which) else "–"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f}\u00a0%"
 
 
 def _depth(objects: pa.Table) -> Chart:
@@ -138,7 +140,7 @@ def _value_counts(values: pa.ChunkedArray) -> tuple[list, np.ndarray]:
 
 
 def _hidden(objects: pa.Table) -> np.ndarray:
-    return 1 - objects["visible_fraction"].to_numpy().astype(float)
+    return hidden_fraction(objects["visible_fraction"].to_numpy())
 
 
 def _nice_step(high: float, bars: int) -> float:

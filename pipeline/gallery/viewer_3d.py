@@ -147,5 +147,5 @@ def _viewpoint(points: np.ndarray) -> tuple[Any, np.ndarray]:
     right = np.cross([0.0, 1.0, 0.0], backward)
     right /= np.linalg.norm(right)
     pose = np.eye(4)
-    pose[:3] = np.column_stack([right, np.cross(backward, right), backward, centre + 2.0 * radius * backward])
+    pose[:3] = np.column_stack([right, np.cross(backward, right), backward, centre + 1.75 * radius * backward])
     return View(name="view", resolution=(1280, 720), fov=(60, 36), z_near=0.5, z_far=20 * radius), pose

@@ -1,8 +1,8 @@
 """What the empty street tells of each mask: which of its pixels show it, and whether the outline is the street's own.
 
-Bare pixels are holes that a detector bridged, most of them poles and branches; a grey car on grey asphalt has some
-too, here and there: only where many objects have them, something stands. An outline that follows edges of the
-background is cut there by what stands in front, or is the ghost of something that left the background.
+Background-like pixels are holes that a detector bridged, most of them poles and branches; a grey car on grey asphalt
+has some too, here and there: only where many objects have them, something stands. An outline that follows edges of the
+background is hidden there by what stands in front, or is the ghost of something that left the background.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from pipeline.core.frames import BlockJob
 from pipeline.core.illumination import PlacedMask, Relit, padded, relit_frames
 from pipeline.core.storage import write_table
 
-BACKDROP = pa.schema([("detection_id", pa.int64()), ("bare_rle", pa.string()), ("edge_share", pa.float32())])
+EVIDENCE = pa.schema([("detection_id", pa.int64()), ("bare_rle", pa.string()), ("edge_share", pa.float32())])
 # The median over 3 x 3 pixels of a difference is none below so many sigmas of one pixel.
 _SIGMAS = 1.6
-_LIGHT_ERROR = 0.02  # the frame's light is known to this share
+_GAIN_ERROR = 0.02  # the frame's illumination is known to this fraction
 _EDGE = 6.0  # grey levels a pixel from which the background has an edge
 _ALONG = 0.88  # cosine between the outline's normal and the edge's, at least
 _MARGIN_PX = 5
 
 
 @dataclass(frozen=True)
-class BackdropJob(BlockJob):
-    """A block of frames to compare with the backgrounds; `out` gets rows of BACKDROP, one for each detection."""
+class EvidenceJob(BlockJob):
+    """A block of frames to compare with the backgrounds; `out` gets rows of EVIDENCE, one for each detection."""
 
     backgrounds: Path
 
 
-def backdrop_shard(job: BackdropJob) -> int:
-    """Write what the background tells of a block of frames; the number of rows."""
+def evidence_shard(job: EvidenceJob) -> int:
+    """Write the background evidence on a block of frames; the number of rows."""
     rows = []
     for relit, found in relit_frames(job.index, job.root, job.backgrounds, job.tracks, job.frame_ids):
         for mask, detection_id in zip(relit.placed, found["detection_id"].to_pylist(), strict=True):
-            bare = bare_pixels(relit, mask)
-            rle = masks.encode(bare, mask.xy, relit.frame.shape[:2]) if bare.any() else None
-            rows.append({"detection_id": detection_id, "bare_rle": rle, "edge_share": edge_share(relit, mask)})
-    write_table(job.out, pa.Table.from_pylist(rows, schema=BACKDROP))
+            like_background = background_like(relit, mask)
+            rle = masks.encode(like_background, mask.xy, relit.frame.shape[:2]) if like_background.any() else None
+            rows.append({"detection_id": detection_id, "bare_rle": rle, "edge_share": edge_fraction(relit, mask)})
+    write_table(job.out, pa.Table.from_pylist(rows, schema=EVIDENCE))
     return len(rows)
 
 
-def bare_pixels(relit: Relit, mask: PlacedMask) -> np.ndarray:
+def background_like(relit: Relit, mask: PlacedMask) -> np.ndarray:
     """(h, w) bool, the mask's crop: inside it, and no different from the background."""
     if not mask.crop.size:
         return mask.crop
@@ -56,12 +56,12 @@ def bare_pixels(relit: Relit, mask: PlacedMask) -> np.ndarray:
     # A median, not a mean: the object's colours on both sides of a thin pole must not reach into it.
     difference = np.abs(cv2.medianBlur(np.ascontiguousarray(frame - background, np.float32), 3)).max(axis=2)
     level = background.mean(axis=2)
-    same = (difference < _SIGMAS * relit.noise[np.clip(level, 0, 255).astype(int)] + _LIGHT_ERROR * level) & crop
+    same = (difference < _SIGMAS * relit.noise[np.clip(level, 0, 255).astype(int)] + _GAIN_ERROR * level) & crop
     return cv2.morphologyEx(same.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)).astype(bool)
 
 
-def edge_share(relit: Relit, mask: PlacedMask) -> float:
-    """Share of the outline's pixels, 0 to 1, at which the background has an edge of the same direction."""
+def edge_fraction(relit: Relit, mask: PlacedMask) -> float:
+    """Fraction of the outline's pixels, 0 to 1, at which the background has an edge of the same direction."""
     if not mask.crop.any():
         return 0.0
     crop, (x, y, w, h) = padded(mask, (_MARGIN_PX, _MARGIN_PX), relit.frame.shape[:2])

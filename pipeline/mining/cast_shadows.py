@@ -1,6 +1,6 @@
-"""The shadow an object casts in its frame, as the light it leaves on the empty street.
+"""The shadow an object casts in its frame, as the illumination it leaves on the empty street.
 
-Light is uint8, 255 all of it. Shadows are found against the bucket's background: darker by a near-uniform ratio, of
+It is uint8, 255 all of it. Shadows are found against the bucket's background: darker by a near-uniform ratio, of
 almost the same colour, joined to the object's lower part, and nobody else's. Around them, and around the foot where
 there is none, what is fainter is followed as it was measured until it ends, for a shadow has no edge: that is also the
 dark below whatever stands on the ground, sun or not.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from pipeline.core import illumination as light
+from pipeline.core import illumination
 from pipeline.core.illumination import Box, PlacedMask, Relit, padded
 
 _RIM_DARKEST = np.float32(-0.25)  # ln of the light at a rim: what is darker is a shadow, or something else
@@ -25,27 +25,29 @@ class ShadowSettings:
     """What counts as the cast shadow of an object."""
 
     reach_m: float = field(default=5.0, metadata={"help": "farthest that a shadow is followed from the box, metres"})
-    darkest: float = field(default=0.30, metadata={"help": "least light in a shadow, share"})
-    faintest: float = field(default=0.93, metadata={"help": "a shadow leaves less light than this, share"})
+    darkest: float = field(default=0.30, metadata={"help": "least illumination in a shadow, fraction"})
+    faintest: float = field(default=0.93, metadata={"help": "a shadow leaves less illumination than this, fraction"})
     fade_m: float = field(default=1.0, metadata={"help": "farthest that a shadow's faint rim is followed, metres"})
     tint: float = field(default=0.14, metadata={"help": "largest departure of a channel from the mean, ln ratio"})
 
 
 @dataclass(frozen=True)
 class CastShadow:
-    """Light (h, w) uint8 that is left, 255 all, with its top-left pixel in the frame at xy."""
+    """Illumination (h, w) uint8 that is left, 255 all, with its top-left pixel in the frame at xy."""
 
-    light: np.ndarray
+    illumination: np.ndarray
     xy: tuple[int, int]
 
     def over(self, box: Box) -> np.ndarray:
         """(h, w) float32, 0 to 1, of a box of the frame; 1 outside the layer."""
         x, y, w, h = box
-        (left, top), (rows, columns) = self.xy, self.light.shape
+        (left, top), (rows, columns) = self.xy, self.illumination.shape
         whole = np.ones((h, w), np.float32)
         x0, y0, x1, y1 = max(x, left), max(y, top), min(x + w, left + columns), min(y + h, top + rows)
         if x1 > x0 and y1 > y0:
-            whole[y0 - y : y1 - y, x0 - x : x1 - x] = self.light[y0 - top : y1 - top, x0 - left : x1 - left] / 255
+            whole[y0 - y : y1 - y, x0 - x : x1 - x] = (
+                self.illumination[y0 - top : y1 - top, x0 - left : x1 - left] / 255
+            )
         return whole
 
 
@@ -63,12 +65,12 @@ def cast_shadow(relit: Relit, mask: PlacedMask, scale_px: np.ndarray, settings: 
     if shadow.sum() < max(30, 0.03 * mask.crop.sum()):
         shadow = np.zeros_like(own)
     rim = _rim(shadow | _foot(own), belongs & ~_dilated(own, 5), frame, background, settings.fade_m * scale_px[0])
-    return _trimmed(np.minimum(_light(shadow, own, ratio), rim), (box[0], box[1]))
+    return _trimmed(np.minimum(_illumination(shadow, own, ratio), rim), (box[0], box[1]))
 
 
 def _darkened(frame: np.ndarray, background: np.ndarray, settings: ShadowSettings) -> tuple[np.ndarray, np.ndarray]:
-    """(h, w) bool of pixels in some shadow, and ln of the light left there."""
-    channels = light.log_ratio(cv2.GaussianBlur(frame, (0, 0), 1.0), cv2.GaussianBlur(background, (0, 0), 1.0))
+    """(h, w) bool of pixels in some shadow, and ln of the illumination left there."""
+    channels = illumination.log_ratio(cv2.GaussianBlur(frame, (0, 0), 1.0), cv2.GaussianBlur(background, (0, 0), 1.0))
     ratio = channels.mean(axis=2)
     tint = np.abs(channels - ratio[..., None]).max(axis=2)
     dark = (ratio < np.log(settings.faintest)) & (ratio > np.log(settings.darkest)) & (tint < settings.tint)
@@ -85,7 +87,7 @@ def _belongs(own: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _starting_at_mask(shadow: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """The pieces that start at the lower half of the mask and reach beyond its blurred edge."""
+    """The parts that start at the lower half of the mask and reach beyond its blurred edge."""
     edge = _dilated(own, 5)
     rows = np.flatnonzero(own.any(axis=1))
     lower = own.copy()
@@ -115,18 +117,18 @@ def _foot(own: np.ndarray) -> np.ndarray:
 
 
 def _rim(start: np.ndarray, free: np.ndarray, frame: np.ndarray, background: np.ndarray, reach_px: float) -> np.ndarray:
-    """Light (h, w) 0 to 1 that frame and background (h, w, 3) show around `start` on what is `free`, smoothly, and less
-    and less of its lack up to reach_px."""
+    """Illumination (h, w) 0 to 1 that frame and background (h, w, 3) show around `start` on what is `free`, smoothly,
+    and less and less of its lack up to reach_px."""
     known = free.astype(np.float32)
-    ratio = np.clip(light.log_ratio(frame, background).mean(axis=2), _RIM_DARKEST, -_RIM_DARKEST) * known
+    ratio = np.clip(illumination.log_ratio(frame, background).mean(axis=2), _RIM_DARKEST, -_RIM_DARKEST) * known
     total = cv2.GaussianBlur(known, (0, 0), _RIM_PX)
     faint = np.minimum(cv2.GaussianBlur(ratio, (0, 0), _RIM_PX) / np.maximum(total, 0.05), 0)
     away = cv2.distanceTransform((~start).astype(np.uint8), cv2.DIST_L2, 3)
     return 1 - np.clip(1 - away / max(reach_px, 1.0), 0, 1) * (1 - np.exp(faint))
 
 
-def _light(shadow: np.ndarray, own: np.ndarray, ratio: np.ndarray) -> np.ndarray:
-    """Light (h, w) 0 to 1: smooth within the shadow, carried on under the object, soft towards the sun."""
+def _illumination(shadow: np.ndarray, own: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Illumination (h, w) 0 to 1: smooth within the shadow, carried on under the object, soft towards the sun."""
     known = shadow.astype(np.float32)
     value = np.minimum(ratio, 0) * known
     near = cv2.GaussianBlur(known, (0, 0), 1.2)

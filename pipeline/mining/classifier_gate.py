@@ -1,4 +1,4 @@
-"""The occlusion classifier's word on every detection: an extra gate of mining, off unless it is asked for."""
+"""The occlusion classifier's prediction for every detection: an extra gate of mining, off unless it is asked for."""
 
 from __future__ import annotations
 

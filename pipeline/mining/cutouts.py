@@ -1,7 +1,7 @@
-"""Cut accepted detections out of their frames: an exact mask, colour with a soft edge, and the shadow they cast.
+"""Crop accepted detections from their frames: an exact mask, colour with a soft edge, and the shadow they cast.
 
-A sprite is BGRA; its alpha is at least one half exactly where the mask is set. Colours are in the light of the
-bucket's background and free of it at the edge, so that a sprite pasted back gives the frame again.
+A sprite is BGRA; its alpha is at least one half exactly where the mask is set. Colours are under the illumination of
+the bucket's background and free of it at the edge, so that a sprite pasted back gives the frame again.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class CutoutSettings:
         default=True, metadata={"help": "keep the bright or dark line that lens and sharpening draw around an object"}
     )
     empty_frames: int = field(
-        default=4, metadata={"help": "empty frames of each time bucket to compose over, 0 for its bare median"}
+        default=4, metadata={"help": "empty frames of each time bucket to compose over, 0 for its median alone"}
     )
     shadow: ShadowSettings = field(default_factory=ShadowSettings)
 
 
 @dataclass(frozen=True)
-class CutJob(BlockJob):
-    """A block of frames to cut from: where the backgrounds and the accepted detections (detection_id, stationary) are;
+class CropJob(BlockJob):
+    """A block of frames to crop from: where the backgrounds and the accepted detections (detection_id, stationary) are;
     `out` gets rows of CUTOUTS."""
 
     backgrounds: Path
@@ -63,7 +63,7 @@ class CutJob(BlockJob):
     settings: CutoutSettings
 
 
-def cut_shard(job: CutJob) -> int:
+def crop_shard(job: CropJob) -> int:
     """Write the cutouts of a block of frames; the number of rows."""
     table = pq.read_table(job.accepted)
     accepted = dict(zip(table["detection_id"].to_pylist(), table["stationary"].to_pylist(), strict=True))
@@ -78,7 +78,7 @@ def cut_shard(job: CutJob) -> int:
     return len(cutouts)
 
 
-def _cutout(relit: Relit, mask: PlacedMask, row: dict, stationary: bool, job: CutJob) -> dict:
+def _cutout(relit: Relit, mask: PlacedMask, row: dict, stationary: bool, job: CropJob) -> dict:
     if job.settings.refine:
         mask = exact(relit, mask)
         row["mask_rle"] = masks.encode(mask.crop, mask.xy, relit.frame.shape[:2])
@@ -90,7 +90,7 @@ def _cutout(relit: Relit, mask: PlacedMask, row: dict, stationary: bool, job: Cu
     row |= {"sprite": png(image), "sprite_xy": [x, y], "shadow": None, "shadow_xy": None}
     row["halo"] = png(halo(relit, mask, shadow, image)) if job.settings.keep_halo else None
     if shadow is not None and job.settings.keep_shadow:
-        row |= {"shadow": png(shadow.light), "shadow_xy": list(shadow.xy)}
+        row |= {"shadow": png(shadow.illumination), "shadow_xy": list(shadow.xy)}
     return row
 
 
@@ -167,22 +167,22 @@ def matte(frame: np.ndarray, background: np.ndarray, mask: np.ndarray) -> tuple[
     """alpha (h, w) 0 to 1 and the object's own colour (h, w, 3), for frame = alpha colour + (1 - alpha) background.
 
     Within two pixels of the mask's edge alpha is how far the pixel lies from the background towards the colour
-    further inside; where the two look alike it is the mask, slightly blurred.
+    further inside; where the two are alike it is the mask, slightly blurred.
     """
     soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _SOFT_PX)
     within = _inside_colour(frame, mask)
     contrast = within - background
     power = (contrast**2).sum(axis=2)
-    told = ((frame - background) * contrast).sum(axis=2) / np.maximum(power, 1e-6)
+    estimated = ((frame - background) * contrast).sum(axis=2) / np.maximum(power, 1e-6)
     trust = power / (power + _UNSURE**2)
-    mixed = trust * told.clip(0, 1) + (1 - trust) * soft
+    mixed = trust * estimated.clip(0, 1) + (1 - trust) * soft
     alpha = np.clip(mixed, soft - 0.26, soft + 0.26)
     alpha = np.where(soft < 0.02, 0, np.where(soft > 0.98, 1, alpha)).clip(0, 1)
     alpha = np.where(mask, np.maximum(alpha, 0.5), np.minimum(alpha, 0.49))
     pure = (frame - (1 - alpha[..., None]) * background) / np.maximum(alpha[..., None], 0.05)
     # Dividing by a small alpha multiplies the noise: there the colour further inside takes over.
-    share = np.clip((alpha[..., None] - 0.05) / 0.2, 0, 1)
-    return alpha, (share * pure.clip(0, 255) + (1 - share) * within).clip(0, 255)
+    fraction = np.clip((alpha[..., None] - 0.05) / 0.2, 0, 1)
+    return alpha, (fraction * pure.clip(0, 255) + (1 - fraction) * within).clip(0, 255)
 
 
 def _inside_colour(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""Where an object's outline should be in a frame, told by the other frames of its track, and what is missing there.
+"""Where an object's outline should be in a frame, predicted from the other frames of its track, and what is missing
+there.
 
 A neighbour's mask is moved along the track's fitted path and scaled by the ground's scale there; the mean of several
 is the expected outline, a probability in [0, 1]. Masks are crops (h, w) with their top-left pixel at xy.
@@ -27,8 +28,12 @@ class OutlineSettings:
         default=1.2, metadata={"help": "how far neighbours on a track count, standard deviation, seconds"}
     )
     neighbours: int = field(default=6, metadata={"help": "frames of the track that the expected outline is a mean of"})
-    shift_share: float = field(
-        default=0.05, metadata={"help": "how far the expected outline may be moved to fit, share of its size"}
+    shift_fraction: float = field(
+        default=0.05,
+        metadata={
+            "help": "how far the expected outline may be moved to fit, fraction of its size",
+            "formerly": "shift_share",
+        },
     )
 
 
@@ -36,7 +41,7 @@ class OutlineSettings:
 class Outline:
     """What is expected of a detection: on a canvas at xy, `inside` (h, w) bool, `missing` and `extra` to its mask.
 
-    shown: the mask's pixels that do show the object. The shares are of the expected area.
+    shown: the mask's pixels that do show the object. The fractions are of the expected area.
     """
 
     xy: tuple[int, int]
@@ -45,8 +50,8 @@ class Outline:
     inside: np.ndarray
     missing: np.ndarray
     extra: np.ndarray
-    missing_share: float
-    extra_share: float
+    missing_fraction: float
+    extra_fraction: float
 
     def without(self, boxes_xywh: np.ndarray) -> Outline:
         """The same, with nothing missing inside the boxes (M, 4) of others, which may be what hides it."""
@@ -100,7 +105,7 @@ def expected_outlines(
 def fitted_feet(track: Observations, weights: np.ndarray) -> np.ndarray:
     """(N, 2) foot pixels expected at each time: a weighted parabola through the others (weights (N, N), rows sum up).
 
-    Its bend is held back, so that two neighbours give a line and the far end of a track does not curl away.
+    Its bend is damped, so that two neighbours give a line and the far end of a track does not curl away.
     """
     feet = foot_px(track.box_xywh)
     lag = track.time_s - track.time_s[:, None]
@@ -137,13 +142,13 @@ def _outline(
         chance += w * cv2.warpAffine(crop.astype(np.float32), move, (width, height))
     seen = np.zeros((height, width), bool)
     seen[y - low[1] : y - low[1] + mask.shape[0], x - low[0] : x - low[0] + mask.shape[1]] = mask
-    chance = _settled(chance, seen, settings.shift_share)
+    chance = _settled(chance, seen, settings.shift_fraction)
     return _compare((int(low[0]), int(low[1])), seen, chance)
 
 
-def _settled(chance: np.ndarray, seen: np.ndarray, share: float) -> np.ndarray:
+def _settled(chance: np.ndarray, seen: np.ndarray, fraction: float) -> np.ndarray:
     """The expected outline moved a little to where it agrees best with the mask; among equals the least."""
-    reach = 1 + int(share * np.sqrt(seen.sum()))
+    reach = 1 + int(fraction * np.sqrt(seen.sum()))
     padded = cv2.copyMakeBorder(chance, reach, reach, reach, reach, cv2.BORDER_CONSTANT)
     agreement = cv2.matchTemplate(padded, seen.astype(np.float32), cv2.TM_CCORR)
     lag = np.arange(-reach, reach + 1)
@@ -156,7 +161,7 @@ def _settled(chance: np.ndarray, seen: np.ndarray, share: float) -> np.ndarray:
 def _compare(xy: tuple[int, int], seen: np.ndarray, chance: np.ndarray) -> Outline:
     inside = chance > 0.5
     area = max(int(inside.sum()), 1)
-    # Slivers along the edge are noise of the masks; what survives an opening is a piece.
+    # Slivers along the edge are noise of the masks; what survives an opening is a part.
     size = 3 + 2 * int(0.02 * np.sqrt(area))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     missing = _opened((chance > 0.8) & ~seen, kernel)
@@ -164,5 +169,5 @@ def _compare(xy: tuple[int, int], seen: np.ndarray, chance: np.ndarray) -> Outli
     return Outline(xy, seen, seen, inside, missing, extra, float(missing.sum()) / area, float(extra.sum()) / area)
 
 
-def _opened(piece: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    return cv2.morphologyEx(piece.astype(np.uint8), cv2.MORPH_OPEN, kernel).astype(bool)
+def _opened(part: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    return cv2.morphologyEx(part.astype(np.uint8), cv2.MORPH_OPEN, kernel).astype(bool)

@@ -1,4 +1,4 @@
-"""Decide which detections show a whole object: nothing in front of it, nothing cut off, nothing merged into it.
+"""Decide which detections show a whole object: nothing in front of it, nothing truncated, nothing merged into it.
 
 Works on the TRACKS table alone. A detection gets the first reason of REASONS that applies to it; what has none is
 accepted. Boxes are xywh in COCO's edges, nearer means a lower bottom edge.
@@ -18,12 +18,12 @@ from pipeline.mining.expected_outline import OutlineSettings
 from pipeline.mining.observations import Observations, by_track, from_tracks
 from pipeline.mining.occlusion import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
 from pipeline.mining.plausibility import hollow, implausible
-from pipeline.mining.selection import SelectionSettings, repeated_stays, spread_out, stays
+from pipeline.mining.selection import SelectionSettings, repeated_intervals, spread_out, stationary_intervals
 from pipeline.mining.static_occluders import OccluderMap, OccluderSettings, track_shapes
 
 REASONS = {
-    "low_score": "the detector is not sure",
-    "untracked": "seen too briefly to know how it should look",
+    "low_score": "the detector is not confident",
+    "untracked": "seen too briefly to predict its outline",
     "border": "touches the frame's border or an ignored region",
     "too_small": "too few pixels",
     "no_ground": "its foot does not see the ground",
@@ -32,7 +32,7 @@ REASONS = {
     "occluded_by": "another object is in front of it",
     "merged": "shows more than the object's own outline: two objects in one mask",
     "static_occluder": "something that never moves is in front of it",
-    "background_outline": "its outline follows edges of the background: cut by what stands there, or a ghost of it",
+    "background_outline": "its outline follows edges of the background: hidden by what stands there, or a ghost of it",
     "unstable": "a part of the expected outline is missing",
     "looks_occluded": "the occlusion classifier does not see a whole object",
     "stationary_duplicate": "stands still: another frame shows it as well or better",
@@ -50,45 +50,56 @@ class MiningSettings:
     min_track: int = field(default=3, metadata={"help": "frames of a track, at least"})
     border_px: int = field(default=3, metadata={"help": "closer to the frame's border counts as truncated, pixels"})
     min_area_px: int = field(default=200, metadata={"help": "mask area, at least, pixels"})
-    min_vehicle_share: float = field(
+    min_vehicle_fraction: float = field(
         default=0.0015,
-        metadata={"help": "mask area of a vehicle, at least, share of the frame: far ones do not show what hides them"},
+        metadata={
+            "help": "mask area of a vehicle, at least, fraction of the frame: far ones do not show what hides them",
+            "formerly": "min_vehicle_share",
+        },
     )
     min_side_px: int = field(default=8, metadata={"help": "shorter side of the box, at least, pixels"})
     mode: str = field(
-        default="mask", metadata={"help": "how occlusion by others is told: mask (contact) or box (overlap)"}
+        default="mask", metadata={"help": "how occlusion by others is found: mask (contact) or box (overlap)"}
     )
     delta: float = field(
         default=0.05, metadata={"help": "WALT's threshold: box overlap and horizontal overlap that occlude"}
     )
-    contact_share: float = field(
-        default=0.01, metadata={"help": "share of a mask's outline that a nearer mask touches to occlude it"}
+    contact_fraction: float = field(
+        default=0.01,
+        metadata={
+            "help": "fraction of a mask's outline that a nearer mask touches to occlude it",
+            "formerly": "contact_share",
+        },
     )
     gap_px: int = field(default=3, metadata={"help": "masks this close to each other touch, pixels"})
     max_missing: float = field(
-        default=0.08, metadata={"help": "share of a vehicle's expected outline that may be missing"}
+        default=0.08, metadata={"help": "fraction of a vehicle's expected outline that may be missing"}
     )
     max_missing_person: float = field(
-        default=0.12, metadata={"help": "share of a person's expected outline that may be missing: legs swing"}
+        default=0.12, metadata={"help": "fraction of a person's expected outline that may be missing: legs swing"}
     )
     max_extra: float = field(
-        default=0.12, metadata={"help": "share beyond the expected outline that tells two objects"}
+        default=0.12, metadata={"help": "fraction beyond the expected outline that shows two objects"}
     )
     max_area_change: float = field(
-        default=0.30, metadata={"help": "how far the metric area may be from its neighbours' on the track, share"}
+        default=0.30, metadata={"help": "how far the metric area may be from its neighbours' on the track, fraction"}
     )
-    max_static: float = field(default=0.01, metadata={"help": "share of the outline's area on static occluders"})
+    max_static: float = field(default=0.01, metadata={"help": "fraction of the outline's area on static occluders"})
     max_static_contact: float = field(
-        default=0.03, metadata={"help": "share of the ring around the outline on static occluders"}
+        default=0.03, metadata={"help": "fraction of the ring around the outline on static occluders"}
     )
     max_edges: float = field(
-        default=0.33, metadata={"help": "share of a vehicle's outline that follows edges of the background"}
+        default=0.33, metadata={"help": "fraction of a vehicle's outline that follows edges of the background"}
     )
     max_edges_person: float = field(
-        default=0.28, metadata={"help": "share of a person's outline that follows edges of the background"}
+        default=0.28, metadata={"help": "fraction of a person's outline that follows edges of the background"}
     )
-    max_bare: float = field(
-        default=0.06, metadata={"help": "share of a vehicle's mask that shows the empty street: poles, branches"}
+    max_background_like: float = field(
+        default=0.06,
+        metadata={
+            "help": "fraction of a vehicle's mask that shows the empty street: poles, branches",
+            "formerly": "max_bare",
+        },
     )
     min_unoccluded: float = field(
         default=0.0,
@@ -106,8 +117,8 @@ class MiningSettings:
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """The verdict on the N rows of a TRACKS table.
+class Decisions:
+    """The decisions on the N rows of a TRACKS table.
 
     reason (N,) object: a key of REASONS, or "" for accepted; stationary (N,) bool; occluders: what was found static.
     """
@@ -138,50 +149,52 @@ def decide(
     settings: MiningSettings,
     *,
     ignore: np.ndarray | None = None,
-    backdrop: pa.Table | None = None,
+    evidence: pa.Table | None = None,
     unoccluded: pa.Table | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Judgement:
-    """Judge every row of a TRACKS table.
+) -> Decisions:
+    """Decide on every row of a TRACKS table.
 
-    ignore (H, W) bool: pixels outside the region of interest. backdrop: rows of
-    pipeline.mining.background_evidence.BACKDROP; without it only the masks' own gaps tell of static occluders.
+    ignore (H, W) bool: pixels outside the region of interest. evidence: rows of
+    pipeline.mining.background_evidence.EVIDENCE; without it only the masks' own gaps show static occluders.
     unoccluded: rows of pipeline.mining.classifier_gate.UNOCCLUDED, which min_unoccluded is asked of; a detection that
     lacks there is let through.
     """
     seen = from_tracks(tracks, camera, plane)
-    cut = touches_border(seen, camera.size_hw, ignore, settings.border_px)
-    verdict = _Verdict(len(seen))
-    verdict.refuse("low_score", seen.score < settings.min_score)
-    verdict.refuse("untracked", _track_length(seen.track_id) < settings.min_track)
-    verdict.refuse("border", cut)
-    least_px = np.where(seen.is_person, 0, settings.min_vehicle_share * np.prod(camera.size_hw))
+    truncated = touches_border(seen, camera.size_hw, ignore, settings.border_px)
+    decision = _Refusals(len(seen))
+    decision.refuse("low_score", seen.score < settings.min_score)
+    decision.refuse("untracked", _track_length(seen.track_id) < settings.min_track)
+    decision.refuse("border", truncated)
+    least_px = np.where(seen.is_person, 0, settings.min_vehicle_fraction * np.prod(camera.size_hw))
     small = seen.area_px < np.maximum(settings.min_area_px, least_px)
     small |= seen.box_xywh[:, 2:].min(axis=1) < settings.min_side_px
-    verdict.refuse("too_small", small)
-    verdict.refuse("no_ground", ~np.isfinite(seen.foot_xy_m).all(axis=1) | ~np.isfinite(seen.scale_px).all(axis=1))
-    verdict.refuse("implausible_size", implausible(seen))
-    verdict.refuse("implausible_shape", hollow(seen, camera.size_hw))
-    verdict.refuse("occluded_by", _occluded(seen, camera.size_hw, settings))
-    bare_of, edges = _backdrop(backdrop, seen)
-    sure = seen.score >= settings.min_score
-    shape = track_shapes(seen, ~cut, sure, camera, plane, (settings.outline, settings.occluders), progress)
-    verdict.refuse("merged", (shape.extra > settings.max_extra) | (shape.growth > settings.max_area_change))
-    static, ring = shape.static_shares(seen.range_m)
+    decision.refuse("too_small", small)
+    decision.refuse("no_ground", ~np.isfinite(seen.foot_xy_m).all(axis=1) | ~np.isfinite(seen.scale_px).all(axis=1))
+    decision.refuse("implausible_size", implausible(seen))
+    decision.refuse("implausible_shape", hollow(seen, camera.size_hw))
+    decision.refuse("occluded_by", _occluded(seen, camera.size_hw, settings))
+    like_background, edges = _evidence(evidence, seen)
+    confident = seen.score >= settings.min_score
+    shape = track_shapes(seen, ~truncated, confident, camera, plane, (settings.outline, settings.occluders), progress)
+    decision.refuse("merged", (shape.extra > settings.max_extra) | (shape.growth > settings.max_area_change))
+    static, ring = shape.static_fractions(seen.range_m)
     hidden = (static > settings.max_static) | (ring > settings.max_static_contact)
-    hidden |= ~seen.is_person & (_bare_share(seen, bare_of, camera.size_hw) > settings.max_bare)
-    verdict.refuse("static_occluder", hidden | behind_poles(seen, bare_of, camera.size_hw))
+    hidden |= ~seen.is_person & (
+        _background_like_fraction(seen, like_background, camera.size_hw) > settings.max_background_like
+    )
+    decision.refuse("static_occluder", hidden | behind_poles(seen, like_background, camera.size_hw))
     most_edges = np.where(seen.is_person, settings.max_edges_person, settings.max_edges)
-    verdict.refuse("background_outline", edges > most_edges)
+    decision.refuse("background_outline", edges > most_edges)
     most = np.where(seen.is_person, settings.max_missing_person, settings.max_missing)
-    verdict.refuse("unstable", ~(shape.missing <= most) | (shape.growth < -settings.max_area_change))
-    verdict.refuse("looks_occluded", _chance(unoccluded, seen) < settings.min_unoccluded)
+    decision.refuse("unstable", ~(shape.missing <= most) | (shape.growth < -settings.max_area_change))
+    decision.refuse("looks_occluded", _chance(unoccluded, seen) < settings.min_unoccluded)
     quality = -(shape.missing + shape.extra + ring + np.abs(shape.growth) + edges)
-    stationary = _select(seen, quality, verdict, settings.selection)
-    return Judgement(seen.detection_id, verdict.reason, stationary, _counts(seen, verdict.reason), shape.occluders)
+    stationary = _select(seen, quality, decision, settings.selection)
+    return Decisions(seen.detection_id, decision.reason, stationary, _counts(seen, decision.reason), shape.occluders)
 
 
-class _Verdict:
+class _Refusals:
     """The first reason each of n detections was refused for."""
 
     def __init__(self, n: int) -> None:
@@ -204,17 +217,17 @@ def _track_length(track_id: np.ndarray) -> np.ndarray:
 def _occluded(seen: Observations, size_hw: tuple[int, int], settings: MiningSettings) -> np.ndarray:
     if settings.mode == "box":
         return occluded_by_boxes(seen, settings.delta)
-    return occluded_by_masks(seen, size_hw, settings.gap_px, settings.contact_share)
+    return occluded_by_masks(seen, size_hw, settings.gap_px, settings.contact_fraction)
 
 
-def _backdrop(backdrop: pa.Table | None, seen: Observations) -> tuple[dict[int, str], np.ndarray]:
-    """Bare pixels by detection_id, and edge_share (N,); none of either without a table."""
-    if backdrop is None:
+def _evidence(evidence: pa.Table | None, seen: Observations) -> tuple[dict[int, str], np.ndarray]:
+    """Background-like pixels by detection_id, and edge_share (N,); none of either without a table."""
+    if evidence is None:
         return {}, np.zeros(len(seen))
-    ids, rles, shares = (backdrop[name].to_pylist() for name in ("detection_id", "bare_rle", "edge_share"))
-    share_of = dict(zip(ids, shares, strict=True))
-    bare = {i: rle for i, rle in zip(ids, rles, strict=True) if rle is not None}
-    return bare, np.array([share_of.get(i, 0.0) for i in seen.detection_id.tolist()], float)
+    ids, rles, fractions = (evidence[name].to_pylist() for name in ("detection_id", "bare_rle", "edge_share"))
+    fraction_of = dict(zip(ids, fractions, strict=True))
+    like_background = {i: rle for i, rle in zip(ids, rles, strict=True) if rle is not None}
+    return like_background, np.array([fraction_of.get(i, 0.0) for i in seen.detection_id.tolist()], float)
 
 
 def _chance(unoccluded: pa.Table | None, seen: Observations) -> np.ndarray:
@@ -226,31 +239,34 @@ def _chance(unoccluded: pa.Table | None, seen: Observations) -> np.ndarray:
     return np.array([chance_of.get(i, 1.0) for i in seen.detection_id.tolist()], float)
 
 
-def _bare_share(seen: Observations, bare_of: dict[int, str], size_hw: tuple[int, int]) -> np.ndarray:
-    """(N,) share of each mask that shows the background."""
-    bare = [masks.area(bare_of[i], size_hw) if i in bare_of else 0 for i in seen.detection_id.tolist()]
-    return np.array(bare) / np.maximum(seen.area_px, 1)
+def _background_like_fraction(
+    seen: Observations, like_background: dict[int, str], size_hw: tuple[int, int]
+) -> np.ndarray:
+    """(N,) fraction of each mask that shows the background."""
+    ids = seen.detection_id.tolist()
+    area_px = [masks.area(like_background[i], size_hw) if i in like_background else 0 for i in ids]
+    return np.array(area_px) / np.maximum(seen.area_px, 1)
 
 
-def _select(seen: Observations, quality: np.ndarray, verdict: _Verdict, settings: SelectionSettings) -> np.ndarray:
+def _select(seen: Observations, quality: np.ndarray, decision: _Refusals, settings: SelectionSettings) -> np.ndarray:
     """Refuse what adds nothing; returns (N,) bool of what stands still."""
-    clean, stationary = verdict.clean, np.zeros(len(seen), bool)
+    clean, stationary = decision.clean, np.zeros(len(seen), bool)
     best: list[int] = []
     duplicate, similar = np.zeros((2, len(seen)), bool)
     for rows in by_track(seen):
-        stay = stays(seen.at(rows), settings)
-        stationary[rows] = stay >= 0
-        for number in np.unique(stay[clean[rows] & (stay >= 0)]):
-            mine = rows[clean[rows] & (stay == number)]
+        interval = stationary_intervals(seen.at(rows), settings)
+        stationary[rows] = interval >= 0
+        for number in np.unique(interval[clean[rows] & (interval >= 0)]):
+            mine = rows[clean[rows] & (interval == number)]
             best.append(int(mine[np.argmax(quality[mine])]))
             duplicate[mine] = mine != best[-1]
-        moving = rows[clean[rows] & (stay < 0)]
+        moving = rows[clean[rows] & (interval < 0)]
         similar[moving] = True
         similar[moving[spread_out(quality[moving], seen.foot_xy_m[moving], settings)]] = False
     chosen = np.array(sorted(best), int)
-    duplicate[chosen] = repeated_stays(seen.at(chosen), quality[chosen], settings)
-    verdict.refuse("stationary_duplicate", duplicate)
-    verdict.refuse("too_similar", similar)
+    duplicate[chosen] = repeated_intervals(seen.at(chosen), quality[chosen], settings)
+    decision.refuse("stationary_duplicate", duplicate)
+    decision.refuse("too_similar", similar)
     return stationary
 
 

@@ -1,4 +1,4 @@
-"""Which detections another one hides, the frame's border cuts, or a pole runs through.
+"""Which detections another one hides, the frame's border truncates, or a pole runs through.
 
 Boxes are xywh in COCO's edges; nearer means a lower bottom edge; masks are run-length strings of frames of size_hw.
 """
@@ -19,18 +19,18 @@ def touches_border(
     """(N,) bool: the box comes within border_px of the frame's border, or the mask of an ignored pixel."""
     low, high = seen.box_xywh[:, :2], seen.box_xywh[:, :2] + seen.box_xywh[:, 2:]
     height, width = size_hw
-    cut = (low <= border_px).any(axis=1) | (high >= np.array([width, height]) - border_px).any(axis=1)
+    truncated = (low <= border_px).any(axis=1) | (high >= np.array([width, height]) - border_px).any(axis=1)
     if ignore is None or not ignore.any():
-        return cut
+        return truncated
     wide = cv2.dilate(ignore.astype(np.uint8), np.ones((2 * border_px + 1,) * 2, np.uint8))
     # A summed-area table spares decoding the masks that are clear of it.
     total = cv2.integral(wide)
     (x0, y0), (x1, y1) = low.astype(int).T, high.astype(int).T
     near = total[y1, x1] - total[y0, x1] - total[y1, x0] + total[y0, x0] > 0
-    for i in np.flatnonzero(near & ~cut):
+    for i in np.flatnonzero(near & ~truncated):
         crop, (x, y, w, h) = masks.decode(seen.rle[i], size_hw)
-        cut[i] = bool((wide[y : y + h, x : x + w].astype(bool) & crop).any())
-    return cut
+        truncated[i] = bool((wide[y : y + h, x : x + w].astype(bool) & crop).any())
+    return truncated
 
 
 def occluded_by_boxes(seen: Observations, delta: float) -> np.ndarray:
@@ -47,13 +47,13 @@ def occluded_by_boxes(seen: Observations, delta: float) -> np.ndarray:
     return hidden
 
 
-def occluded_by_masks(seen: Observations, size_hw: tuple[int, int], gap_px: int, share: float) -> np.ndarray:
-    """(N,) bool: the mask of a nearer detection of the frame, whatever its score, touches more than a share of the
+def occluded_by_masks(seen: Observations, size_hw: tuple[int, int], gap_px: int, fraction: float) -> np.ndarray:
+    """(N,) bool: the mask of a nearer detection of the frame, whatever its score, touches more than a fraction of the
     outline: masks of one frame hardly ever overlap."""
     hidden = np.zeros(len(seen), bool)
     for i, j in _behind_and_in_front(seen, gap_px).tolist():
         if not hidden[i]:
-            hidden[i] = contact(seen.rle[i], seen.rle[j], size_hw, gap_px) > share
+            hidden[i] = contact(seen.rle[i], seen.rle[j], size_hw, gap_px) > fraction
     return hidden
 
 
@@ -66,7 +66,7 @@ def _behind_and_in_front(seen: Observations, gap_px: float) -> np.ndarray:
 
 
 def contact(rle: str, other: str, size_hw: tuple[int, int], gap_px: int) -> float:
-    """Share of the ring, gap_px wide, around a mask that another mask covers."""
+    """Fraction of the ring, gap_px wide, around a mask that another mask covers."""
     crop, (x, y, w, h) = masks.decode(rle, size_hw)
     second, (x2, y2, w2, h2) = masks.decode(other, size_hw)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * gap_px + 1,) * 2)
@@ -77,16 +77,16 @@ def contact(rle: str, other: str, size_hw: tuple[int, int], gap_px: int) -> floa
     right, bottom = min(x0 + w + 2 * gap_px, x2 + w2), min(y0 + h + 2 * gap_px, y2 + h2)
     if right > left and bottom > top:
         there[top - y0 : bottom - y0, left - x0 : right - x0] = second[top - y2 : bottom - y2, left - x2 : right - x2]
-    # A mask drawn over the other's own pixels hides it as much as one beside it.
+    # A mask that lies over the other's own pixels hides it as much as one beside it.
     return float((there & around).sum()) / max(int(around.sum() - crop.sum()), 1)
 
 
-def behind_poles(seen: Observations, bare: dict[int, str], size_hw: tuple[int, int]) -> np.ndarray:
+def behind_poles(seen: Observations, like_background: dict[int, str], size_hw: tuple[int, int]) -> np.ndarray:
     """(N,) bool: an upright strip of the empty street, a quarter of the box high, runs through the mask."""
     hidden = np.zeros(len(seen), bool)
     for i, detection_id in enumerate(seen.detection_id.tolist()):
-        if detection_id in bare:
-            crop, _ = masks.decode(bare[detection_id], size_hw)
+        if detection_id in like_background:
+            crop, _ = masks.decode(like_background[detection_id], size_hw)
             strip = np.ones((max(7, int(0.25 * seen.box_xywh[i, 3])), 2), np.uint8)
             hidden[i] = cv2.erode(crop.astype(np.uint8), strip, borderValue=0).any()
     return hidden

@@ -15,10 +15,10 @@ from pipeline.mining.observations import Observations
 # above a long one that drives away seems tall. Two people side by side have more than one's width or area.
 _SIZES_M = {True: ((0.25, 1.2), (1.1, 2.15)), False: ((1.2, 1.2), (20.0, 12.0))}
 _AREA_M2 = {True: (0.25, 0.9), False: (2.2, 90.0)}
-# Share of its convex hull that a silhouette fills: cars are nearly convex, people with their legs apart less so.
+# Fraction of its convex hull that a silhouette fills: cars are nearly convex, people with their legs apart less so.
 _SOLIDITY = {True: 0.45, False: 0.80}
-# Depth of a vehicle's deepest notch, share of its size (the root of its area): a pick-up's bed is shallower than what a
-# sign or a second car cuts.
+# Depth of a vehicle's deepest notch, fraction of its size (the root of its area): a pick-up's bed is shallower than
+# what a sign or a second car leaves.
 _NOTCH = 0.20
 _HOLES = 0.04  # more than an arm on the hip leaves
 
@@ -40,8 +40,8 @@ def hollow(seen: Observations, size_hw: tuple[int, int]) -> np.ndarray:
     bad = np.zeros(len(seen), bool)
     for i, (rle, person) in enumerate(zip(seen.rle, seen.is_person.tolist(), strict=True)):
         crop, _ = masks.decode(rle, size_hw)
-        solid, holes = fullness(crop)
-        bad[i] = solid < _SOLIDITY[person] or holes > _HOLES or (not person and notch(crop) > _NOTCH)
+        solidity, holes = fullness(crop)
+        bad[i] = solidity < _SOLIDITY[person] or holes > _HOLES or (not person and notch(crop) > _NOTCH)
     return bad
 
 
@@ -62,7 +62,8 @@ def notch(crop: np.ndarray) -> float:
 
 
 def fullness(crop: np.ndarray) -> tuple[float, float]:
-    """Share of its convex hull that a mask (h, w) fills, and the share of its own outline that is holes; 0 to 1."""
+    """Fraction of its convex hull that a mask (h, w) fills, and the fraction of its own outline that is holes; 0 to
+    1."""
     if not crop.any():
         return 0.0, 0.0
     contours, _ = cv2.findContours(crop.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

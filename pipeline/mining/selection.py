@@ -19,12 +19,13 @@ class SelectionSettings:
     stationary_m: float = field(default=0.5, metadata={"help": "standing still: moves less than this, metres"})
     stationary_s: float = field(default=2.0, metadata={"help": "standing still: for at least this long, seconds"})
     same_place_iou: float = field(
-        default=0.85, metadata={"help": "two stays of one bucket whose boxes overlap this much are the same object"}
+        default=0.85,
+        metadata={"help": "stationary intervals of one bucket are one object's where their boxes overlap so much"},
     )
 
 
-def stays(track: Observations, settings: SelectionSettings) -> np.ndarray:
-    """(N,) number of the stay each detection of a track, sorted by time, belongs to; -1 while it moves.
+def stationary_intervals(track: Observations, settings: SelectionSettings) -> np.ndarray:
+    """(N,) number of the stationary interval each detection of a track, sorted by time, belongs to; -1 while it moves.
 
     Far away a pixel is metres: moving by no more than two pixels counts as standing as well.
     """
@@ -35,9 +36,9 @@ def stays(track: Observations, settings: SelectionSettings) -> np.ndarray:
     moved_m = np.linalg.norm(track.foot_xy_m[after] - track.foot_xy_m[before], axis=1)
     moved_px = np.linalg.norm(centre[after] - centre[before], axis=1)
     watched = track.time_s[after] - track.time_s[before]
-    share = watched / settings.stationary_s
-    # At the ends of a track the window is cut: what it shows must be long enough, and scaled down.
-    still = ((moved_m < settings.stationary_m * share) | (moved_px < 2 * share)) & (share > 0.45)
+    fraction = watched / settings.stationary_s
+    # At the ends of a track the interval is truncated: what it shows must be long enough, and scaled down.
+    still = ((moved_m < settings.stationary_m * fraction) | (moved_px < 2 * fraction)) & (fraction > 0.45)
     starts = np.diff(still.astype(int), prepend=0) == 1
     return np.where(still, np.cumsum(starts) - 1, -1)
 
@@ -54,8 +55,9 @@ def spread_out(quality: np.ndarray, foot_xy_m: np.ndarray, settings: SelectionSe
     return np.array(kept, int)
 
 
-def repeated_stays(best: Observations, quality: np.ndarray, settings: SelectionSettings) -> np.ndarray:
-    """(N,) bool: stays (one best view each) that a better one of the bucket shows too: a parked car's many tracks."""
+def repeated_intervals(best: Observations, quality: np.ndarray, settings: SelectionSettings) -> np.ndarray:
+    """(N,) bool: stationary intervals (one best view each) that a better one of the bucket shows too: a parked car's
+    many tracks."""
     pairs = meeting_pairs(best.bucket, best.box_xywh)
     same = pairs[box_iou(best.box_xywh[pairs[:, 0]], best.box_xywh[pairs[:, 1]]) > settings.same_place_iou]
     rank = np.empty(len(best), int)

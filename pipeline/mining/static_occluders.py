@@ -30,7 +30,7 @@ class OccluderSettings:
 
     tracks: float = field(default=1.2, metadata={"help": "evidence needed at a pixel, number of tracks hidden there"})
     rate: float = field(
-        default=0.6, metadata={"help": "share of the tracks expected at a pixel that were hidden there"}
+        default=0.6, metadata={"help": "fraction of the tracks expected at a pixel that were hidden there"}
     )
 
 
@@ -96,8 +96,8 @@ class OccluderMap:
         rate = hidden / np.maximum(hidden + seen, 1e-6)
         return (hidden >= self.settings.tracks) & (rate >= self.settings.rate)
 
-    def shares(self, region: np.ndarray, xy: tuple[int, int], range_m: float) -> tuple[float, float]:
-        """Share of a region (h, w) bool at xy, and of the ring around it, that static occluders take at a range."""
+    def fractions(self, region: np.ndarray, xy: tuple[int, int], range_m: float) -> tuple[float, float]:
+        """Fraction of a region (h, w) bool at xy, and of the ring around it, that static occluders take at a range."""
         region = np.pad(region, 2)
         ring = cv2.dilate(region.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~region
         height, width = region.shape
@@ -120,8 +120,8 @@ class OccluderMap:
 
 @dataclass(frozen=True)
 class TrackShapes:
-    """What the tracks tell of each detection: shares `missing` and `extra` of the expected outline, `growth` of the
-    metric area, NaN where they tell nothing; `regions`: packed outline (mask and expectation) with its place."""
+    """What the tracks predict of each detection: fractions `missing` and `extra` of the expected outline, `growth` of
+    the metric area, NaN where they tell nothing; `regions`: packed outline (mask and expectation) with its place."""
 
     missing: np.ndarray
     extra: np.ndarray
@@ -129,27 +129,28 @@ class TrackShapes:
     regions: list[tuple[np.ndarray, tuple[int, int], tuple[int, ...]] | None]
     occluders: OccluderMap
 
-    def static_shares(self, range_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) shares of each outline, and of the ring around it, on what never moves nearer than range_m (N,)."""
+    def static_fractions(self, range_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) fractions of each outline, and of the ring around it, on what never moves nearer than range_m (N,)."""
         area, ring = np.zeros((2, len(self.regions)))
         for i, region in enumerate(self.regions):
             if region is not None and np.isfinite(range_m[i]):
                 bits, xy, (height, width) = region
                 crop = np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
-                area[i], ring[i] = self.occluders.shares(crop, xy, float(range_m[i]))
+                area[i], ring[i] = self.occluders.fractions(crop, xy, float(range_m[i]))
         return area, ring
 
 
 def track_shapes(
     seen: Observations,
     whole: np.ndarray,
-    sure: np.ndarray,
+    confident: np.ndarray,
     camera: Camera,
     plane: GroundPlane,
     settings: tuple[OutlineSettings, OccluderSettings],
     progress: Callable[[int, int], None] | None = None,
 ) -> TrackShapes:
-    """Of all detections; whole (N,) bool: not cut off by the border; sure (N,) bool: may tell of static occluders."""
+    """Of all detections; whole (N,) bool: not truncated by the border; confident (N,) bool: may show static
+    occluders."""
     outline_settings, occluder_settings = settings
     missing, extra, growth = np.full((3, len(seen)), np.nan)
     regions: list[tuple[np.ndarray, tuple[int, int], tuple[int, ...]] | None] = [None] * len(seen)
@@ -163,10 +164,10 @@ def track_shapes(
         freed = [
             None if o is None else o.without(seen.box_xywh[others[i]]) for i, o in zip(rows, outlines, strict=True)
         ]
-        occluders.add_track(track.range_m, [o if sure[i] else None for i, o in zip(rows, freed, strict=True)])
+        occluders.add_track(track.range_m, [o if confident[i] else None for i, o in zip(rows, freed, strict=True)])
         for i, outline in zip(rows, outlines, strict=True):
             if outline is not None:
-                missing[i], extra[i] = outline.missing_share, outline.extra_share
+                missing[i], extra[i] = outline.missing_fraction, outline.extra_fraction
                 region = outline.mask | outline.inside
                 regions[i] = np.packbits(region), outline.xy, region.shape
         if progress:

@@ -1,4 +1,4 @@
-"""Which way each cutout faces, told by how it, its track or its neighbours move over the ground.
+"""Which way each cutout faces, estimated from how it, its track or its neighbours move over the ground.
 
 Headings are radians from world x towards y; NaN where nothing tells.
 """
@@ -38,7 +38,7 @@ class HeadingSettings:
 
 @dataclass(frozen=True)
 class Headings:
-    """yaw (N,) and how sure, sigma (N,) radians; moving (N,) bool: told by the very moment of the cutout."""
+    """yaw (N,) and its sigma (N,) radians; moving (N,) bool: estimated at the very moment of the cutout."""
 
     yaw: np.ndarray
     sigma: np.ndarray
@@ -119,7 +119,7 @@ class _Motion:
         return self._order[first:last]
 
     def around(self, foot_xy_m: np.ndarray) -> tuple[float, float]:
-        """Heading and how sure of the vehicles that passed here; NaN where they do not agree."""
+        """Heading and its sigma of the vehicles that passed here; NaN where they do not agree."""
         near = [] if self._tree is None else self._tree.query_ball_point(foot_xy_m, self.settings.neighbour_m)
         if len(near) < 3:
             return np.nan, np.pi

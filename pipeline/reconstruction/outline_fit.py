@@ -19,14 +19,15 @@ from pipeline.core.tables import KEYPOINT_STATES, RECONSTRUCTED, matrix
 from pipeline.reconstruction.headings import Headings, HeadingSettings, find_headings
 from pipeline.reconstruction.shape_priors import KINDS_OF, states_alone
 from pipeline.reconstruction.support_function import DIRECTIONS, Fit, HullModel, Targets, outline_of_mask
+from pipeline.reconstruction.uncertainty import footprint_of, ground_covariance
 
 Progress = Callable[[int, int], None]
 _BATCH = 1024  # outlines fitted at a time: bounds the memory
-_FIRST_ROUNDS, _ROUNDS = 4, 8
+_FIRST_ITERATIONS, _ITERATIONS = 4, 8
 _PURSUED = 2
 # What a heading costs that is not the one motion tells: as much as an outline off by its noise on half of its samples.
 _AGAINST_MOTION = 4.0
-# Words of RECONSTRUCTED's `refusal`, the first that applies, and what they mean.
+# Reasons in RECONSTRUCTED's `refusal`, the first that applies, and what they mean.
 REFUSALS = {
     "no_ground": "its foot does not see the ground",
     "notched": "its outline has deeper notches than one vehicle has",
@@ -40,14 +41,22 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class ReconstructSettings:
-    """How well outlines tell, and which fits are refused."""
+    """How well outlines measure, and which fits are refused."""
 
     outline_noise_px: float = field(default=1.0, metadata={"help": "how far an outline may be off, pixels"})
-    outline_noise_share: float = field(
-        default=0.015, metadata={"help": "the same in shares of the mask's size: the model is no portrait"}
+    outline_noise_fraction: float = field(
+        default=0.015,
+        metadata={
+            "help": "the same in fractions of the mask's size: the model is no portrait",
+            "formerly": "outline_noise_share",
+        },
     )
-    person_noise_share: float = field(
-        default=0.08, metadata={"help": "the same for people, whose limbs the model does not follow"}
+    person_noise_fraction: float = field(
+        default=0.08,
+        metadata={
+            "help": "the same for people, whose limbs the model does not follow",
+            "formerly": "person_noise_share",
+        },
     )
     lost_legs: float = field(
         default=3.0, metadata={"help": "how much farther people may reach below their masks than elsewhere, factor"}
@@ -55,15 +64,22 @@ class ReconstructSettings:
     track_size_sigma: float = field(
         default=0.02, metadata={"help": "how far a cutout's size may be from its track's, logarithm"}
     )
-    max_residual_share: float = field(
-        default=0.06, metadata={"help": "an outline farther off, in shares of the mask's size, is refused"}
+    max_residual_fraction: float = field(
+        default=0.06,
+        metadata={
+            "help": "an outline farther off, in fractions of the mask's size, is refused",
+            "formerly": "max_residual_share",
+        },
     )
-    max_person_residual_share: float = field(default=0.12, metadata={"help": "the same for people"})
+    max_person_residual_fraction: float = field(
+        default=0.12, metadata={"help": "the same for people", "formerly": "max_person_residual_share"}
+    )
     min_solidity: float = field(
-        default=0.75, metadata={"help": "vehicles that fill less of their convex hull are two, or cut; share"}
+        default=0.75, metadata={"help": "vehicles that fill less of their convex hull are two, or truncated; fraction"}
     )
     max_position_sigma_m: float = field(
-        default=0.35, metadata={"help": "what stands less surely is refused: errors come to three times this, metres"}
+        default=0.35,
+        metadata={"help": "what is placed less confidently is refused: errors come to three times this, metres"},
     )
     max_range_m: float = field(default=150.0, metadata={"help": "farther than this nothing is placed, metres"})
     min_person_m: float = field(default=0.8, metadata={"help": "smaller people are refused, metres"})
@@ -75,7 +91,7 @@ class ReconstructSettings:
 class Outlined:
     """N cutouts of one category placed by their outlines, and what fits of more than outlines start from.
 
-    cutouts: their rows of CUTOUTS, without pixels; table: of RECONSTRUCTED; headings: what motion tells; support
+    cutouts: their rows of CUTOUTS, without pixels; table: of RECONSTRUCTED; headings: what motion gives; support
     (N, D): how far each mask reaches, as `pipeline.reconstruction.support_function` has it.
     """
 
@@ -133,7 +149,8 @@ class _OutlineFitter:
         self.hulls = np.stack([np.pad(k.points, ((0, most - len(k.points)), (0, 0)), "edge") for k in self.kinds])
 
     def fit_kinds(self, heading: Headings, progress: Progress | None) -> tuple[np.ndarray, np.ndarray, Fit]:
-        """Every kind and heading for each cutout: kind (N,) its track votes for, how sure of the heading (N,), fit."""
+        """Every kind and heading for each cutout: kind (N,) its track votes for, confidence in the heading (N,),
+        fit."""
         guesses, each = heading.hypotheses(), len(self.kinds)
         row, yaw, sigma = (np.repeat(a, each) for a in (guesses.row, guesses.yaw, guesses.sigma))
         kind = np.tile(np.arange(each), len(guesses.row))
@@ -143,13 +160,13 @@ class _OutlineFitter:
         spread = np.column_stack(
             [np.full((len(row), 2), np.inf), sigma, np.array([k.spread for k in self.kinds])[kind]]
         )
-        fit = self._fit(row, kind, expected, spread, expected, _FIRST_ROUNDS, progress)
+        fit = self._fit(row, kind, expected, spread, expected, _FIRST_ITERATIONS, progress)
         # Only the most promising headings of each kind are pursued.
         order = np.lexsort((fit.cost + price, kind, row))
         group = (row * each + kind)[order]
         kept = order[np.arange(len(group)) - np.searchsorted(group, group) < _PURSUED]
         row, kind, sigma, price = row[kept], kind[kept], sigma[kept], price[kept]
-        fit = self._fit(row, kind, expected[kept], spread[kept], fit.parameters[kept], _ROUNDS, None)
+        fit = self._fit(row, kind, expected[kept], spread[kept], fit.parameters[kept], _ITERATIONS, None)
         cost = np.full((len(self.foot), each), np.inf)
         np.minimum.at(cost, (row, kind), fit.cost + price)
         votes = np.zeros((self.track.max() + 1, each))
@@ -161,7 +178,7 @@ class _OutlineFitter:
         return chosen, sigma[best], fit.at(best)
 
     def fit_tracks(self, kind: np.ndarray, sigma_rad: np.ndarray, fit: Fit) -> Fit:
-        """Again with one size a track: the median of its cutouts, each counted by how sure it is."""
+        """Again with one size a track: the median of its cutouts, each counted by its confidence."""
         expected = fit.parameters.copy()
         for track in range(self.track.max() + 1):
             rows = np.flatnonzero(self.track == track)
@@ -169,7 +186,7 @@ class _OutlineFitter:
                 expected[rows, column] = _median(fit.parameters[rows, column], fit.sigma[rows, column] ** -2)
         spread = np.full(expected.shape, np.inf)
         spread[:, 2], spread[:, 3:] = sigma_rad, self.settings.track_size_sigma
-        return self._fit(np.arange(len(kind)), kind, expected, spread, fit.parameters, _ROUNDS, None)
+        return self._fit(np.arange(len(kind)), kind, expected, spread, fit.parameters, _ITERATIONS, None)
 
     def _start(self, row: np.ndarray, yaw: np.ndarray, size_m: np.ndarray) -> np.ndarray:
         """(H, 2) centres half the body's depth behind its foot, as seen from the camera."""
@@ -186,20 +203,20 @@ class _OutlineFitter:
         expected: np.ndarray,
         sigma: np.ndarray,
         start: np.ndarray,
-        rounds: int,
+        iterations: int,
         progress: Progress | None,
     ) -> Fit:
         s = self.settings
         person = self.category == "person"
-        share = s.person_noise_share if person else s.outline_noise_share
+        fraction = s.person_noise_fraction if person else s.outline_noise_fraction
         lost = s.lost_legs if person else 1.0
-        noise = np.hypot(s.outline_noise_px, share * self.size_px)
+        noise = np.hypot(s.outline_noise_px, fraction * self.size_px)
         fits = []
         for first in range(0, len(row), _BATCH):
             part = slice(first, first + _BATCH)
             targets = Targets(self.support[row[part]], noise[row[part]], expected[part], sigma[part], lost)
             model = HullModel(self.camera, self.plane, self.hulls[kind[part]])
-            fits.append(model.fit(targets, start[part], rounds))
+            fits.append(model.fit(targets, start[part], iterations))
             if progress:
                 progress(min(first + _BATCH, len(row)), len(row))
         return Fit.concat(fits)
@@ -208,7 +225,7 @@ class _OutlineFitter:
         """Why each cutout cannot be composed; None where it can."""
         s, height = self.settings, np.exp(fit.parameters[:, 5])
         person = self.category == "person"
-        worst = s.max_person_residual_share if person else s.max_residual_share
+        worst = s.max_person_residual_fraction if person else s.max_residual_fraction
         reasons = {
             "no_ground": ~self.grounded,
             "notched": ~np.full(len(height), person) & (self.solidity < s.min_solidity),
@@ -235,6 +252,8 @@ def _table(cutouts: pa.Table, fitter: _OutlineFitter, kind: np.ndarray, fit: Fit
     poses = [plane.pose(p[:2], p[2]) for p in fit.parameters]
     R, t = np.stack([R for R, _ in poses]), np.stack([t for _, t in poses])
     points = np.stack([fitter.kinds[k].keypoints for k in kind]) * dims[:, None]
+    covariance = ground_covariance(fitter.category, fit.covariance[:, :3, :3], t, camera, plane)
+    outlines = [footprint_of(fitter.kinds[k].points * size) for k, size in zip(kind, dims, strict=True)]
     points_cam = np.einsum("nij,nkj->nki", R, points) + t[:, None]
     pixels = camera.project(points_cam)
     states = states_alone(fitter.category, points, -np.einsum("nji,nj->ni", R, t), pixels, camera.size_hw)
@@ -251,6 +270,8 @@ def _table(cutouts: pa.Table, fitter: _OutlineFitter, kind: np.ndarray, fit: Fit
         "R": R.reshape(count, 9).tolist(),
         "t": t.tolist(),
         "dims_lwh_m": dims.tolist(),
+        "footprint_m": [outline.ravel().tolist() for outline in outlines],
+        "ground_cov": covariance.reshape(count, 9).tolist(),
         "fit_residual_px": fit.distance_px,
         "fit_ok": [reason is None for reason in refusals],
         "refusal": refusals,

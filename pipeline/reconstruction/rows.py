@@ -1,4 +1,4 @@
-"""What metric fits of vehicles and of people share: cutouts looked at in their frames, rows of RECONSTRUCTED."""
+"""What metric fits of vehicles and of people share: cutouts in their frames, rows of RECONSTRUCTED."""
 
 from __future__ import annotations
 
@@ -30,8 +30,17 @@ def liftable(outlined: pa.Table) -> np.ndarray:
     return np.array([reason in (None, *_LIFTED) for reason in outlined["refusal"].to_pylist()], bool)
 
 
-def row_of(category: str, fits: VehicleFits | PeopleFits, i: int, camera: Camera, score: np.ndarray) -> dict:
-    """The columns that a fit of observation i fills; score (K,) of its keypoints."""
+def row_of(
+    category: str,
+    fits: VehicleFits | PeopleFits,
+    i: int,
+    camera: Camera,
+    score: np.ndarray,
+    footprint: np.ndarray,
+    covariance: np.ndarray,
+) -> dict:
+    """The columns that a fit of observation i fills; score (K,) of its keypoints, its footprint (C, 2) in its own frame
+    and the covariance (3, 3) of its place."""
     R, t, points_cam = fits.R[i], fits.t[i], fits.keypoints_3d[i]
     pixels = camera.project(points_cam)
     own, eye = (points_cam - t) @ R, -R.T @ t  # the keypoints and the camera in the object's frame
@@ -45,6 +54,8 @@ def row_of(category: str, fits: VehicleFits | PeopleFits, i: int, camera: Camera
         "R": R.ravel().tolist(),
         "t": t.tolist(),
         "dims_lwh_m": fits.dims_lwh_m[i].tolist(),
+        "footprint_m": footprint.ravel().tolist(),
+        "ground_cov": covariance.ravel().tolist(),
         "fit_residual_px": float(fits.residual_px[i]),
         "fit_ok": True,
         "refusal": None,

@@ -1,6 +1,6 @@
 """What vehicles and people are typically like: hulls for their outlines, keypoints, sizes.
 
-Points are in shares of length, width (over mirrors) and height; x forward, y left, z up, origin on the ground under
+Points are in fractions of length, width (over mirrors) and height; x forward, y left, z up, origin on the ground under
 the centre. Keypoints are those of VEHICLE_12 and COCO_17.
 """
 
@@ -16,7 +16,7 @@ from pipeline.core.tables import KEYPOINT_STATES
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of vehicle or person: points (P, 3) of its hull and keypoints (K, 3) in shares, and its sizes.
+    """A kind of vehicle or person: points (P, 3) of its hull and keypoints (K, 3) in fractions, and its sizes.
 
     size_m: typical length, width over mirrors, height; spread: standard deviations of their logarithms.
     """
@@ -155,7 +155,7 @@ KINDS = (
 )
 
 # Segment lengths of Drillis and Contini as in Winter, "Biomechanics and Motor Control of Human Movement": heights of
-# the joints in shares of the stature, here 1.7 m, with the arms hanging; half of a walking step fills the length.
+# the joints in fractions of the stature, here 1.7 m, with the arms hanging; half of a walking step fills the length.
 _STATURE, _DEPTH, _BREADTH = 1.7, 0.45, 0.50
 _JOINTS = (
     # nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles: x, y, z in statures, left before right
@@ -172,7 +172,7 @@ _JOINTS = (
 
 
 def _person_keypoints() -> np.ndarray:
-    """COCO's, (K, 3) in shares of depth, breadth and stature."""
+    """COCO's, (K, 3) in fractions of depth, breadth and stature."""
     rows = []
     for x, y, z in _JOINTS:
         for side in (1,) if y == 0 else (1, -1):
@@ -196,7 +196,7 @@ PERSON = Kind(
 
 KINDS_OF = {"person": (PERSON,), "vehicle": KINDS}
 
-# Which way each vehicle keypoint looks: wheels to their side, lamps forwards or backwards and a little to their side,
+# Which way each vehicle keypoint faces: wheels to their side, lamps forwards or backwards and a little to their side,
 # roof corners upwards and outwards.
 _FACING = _sides((0, 1, 0), (0, 1, 0), (0.9, 0.4, 0), (-0.9, 0.4, 0), (0.1, 0.15, 1), (-0.1, 0.15, 1))
 

@@ -1,7 +1,7 @@
 """Fit a vehicle of a known kind to the outline of its mask: place, heading and size, for many at once.
 
 An outline is its support function: for DIRECTIONS (D, 2), unit vectors in the image, how far (pixels) the outline
-reaches. The support of a body is the largest over its points, so no mask is ever drawn. Pixels here are ideal ones,
+reaches. The support of a body is the largest over its points, so no mask is ever rendered. Pixels here are ideal ones,
 the lens undone; world frame of the ground plane, metres.
 """
 
@@ -34,7 +34,7 @@ def ideal(camera: Camera, pixels: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class MaskOutline:
-    """support (D,) of a mask, whose pixels are squares of side 1; area_px of the mask; solidity, its share of its
+    """support (D,) of a mask, whose pixels are squares of side 1; area_px of the mask; solidity, its fraction of its
     convex hull."""
 
     support: np.ndarray
@@ -75,17 +75,22 @@ class Targets:
 
 @dataclass(frozen=True)
 class Fit:
-    """Parameters (H, 6), cost (H,), the outline's root mean square distance (H,) in pixels, and how sure (H, 6): the
-    standard deviation of each parameter."""
+    """Parameters (H, 6), cost (H,), the outline's root mean square distance (H,) in pixels, and uncertainty (H, 6, 6):
+    the covariance of the parameters."""
 
     parameters: np.ndarray
     cost: np.ndarray
     distance_px: np.ndarray
-    sigma: np.ndarray
+    covariance: np.ndarray
+
+    @property
+    def sigma(self) -> np.ndarray:
+        """(H, 6) the standard deviation of each parameter."""
+        return np.sqrt(np.einsum("hii->hi", self.covariance))
 
     def at(self, rows: np.ndarray) -> Fit:
         """Some of them."""
-        return Fit(self.parameters[rows], self.cost[rows], self.distance_px[rows], self.sigma[rows])
+        return Fit(self.parameters[rows], self.cost[rows], self.distance_px[rows], self.covariance[rows])
 
     @staticmethod
     def concat(fits: Sequence[Fit]) -> Fit:
@@ -95,7 +100,7 @@ class Fit:
 
 
 class HullModel:
-    """Outlines of bodies of one kind each, points (H, P, 3) in shares, in one camera above one plane."""
+    """Outlines of bodies of one kind each, points (H, P, 3) in fractions, in one camera above one plane."""
 
     def __init__(self, camera: Camera, plane: GroundPlane, points: np.ndarray) -> None:
         self.points = points
@@ -113,7 +118,7 @@ class HullModel:
         pixels = image[..., :2] / np.maximum(image[..., 2:], 0.1)
         return (pixels @ DIRECTIONS.T).max(axis=1)
 
-    def fit(self, targets: Targets, start: np.ndarray, rounds: int) -> Fit:
+    def fit(self, targets: Targets, start: np.ndarray, iterations: int) -> Fit:
         """Levenberg-Marquardt from parameters (H, 6) on the robust outline distance and the expectations."""
 
         def propose(state: _State, damping: np.ndarray) -> tuple[_State, np.ndarray]:
@@ -128,10 +133,9 @@ class HullModel:
             return np.where(better[:, None], trial[0], state[0]), np.where(better[:, None], trial[1], state[1])
 
         residual, cost = self._cost(targets, start)
-        (current, residual), cost = minimise(propose, take, (start, residual), cost, _DAMPING, rounds)
+        (current, residual), cost = minimise(propose, take, (start, residual), cost, _DAMPING, iterations)
         normal, _ = self._normal(targets, current, residual)
-        sigma = np.sqrt(np.einsum("hii->hi", np.linalg.inv(normal)))
-        return Fit(current, cost, np.sqrt((residual**2).mean(axis=1)), sigma)
+        return Fit(current, cost, np.sqrt((residual**2).mean(axis=1)), np.linalg.inv(normal))
 
     def _cost(self, targets: Targets, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Outline distances (H, D) in pixels, and the cost (H,): Cauchy's, so that a lost part does not drag."""

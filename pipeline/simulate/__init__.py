@@ -25,7 +25,7 @@ from pipeline.simulate.camera.sensor import noise_tile, sensor
 from pipeline.simulate.camera.truth import TRUTH, read_truth, rows_of
 from pipeline.simulate.traffic.arrivals import parked_cars
 from pipeline.simulate.traffic.flow import simulate
-from pipeline.simulate.world.illumination import Light, drift, light_at
+from pipeline.simulate.world.illumination import Illumination, drift, illumination_at
 from pipeline.simulate.world.layout import LAYOUTS
 from pipeline.simulate.world.stage import StillLayers, WorldView, build_stage
 
@@ -97,8 +97,8 @@ def render_burst(
 ) -> None:  # fmt: skip
     """Write frames_dir/<frame_id>.jpg of a burst, then its truth; the same bytes for the same arguments."""
     layout, view = LAYOUTS[sim.layout], WorldView(camera, plane)
-    light = _light_of(sim, burst)
-    view, stage = _stage(sim.layout, _Keyed((view, light)), threads)
+    illumination = _illumination_of(sim, burst)
+    view, stage = _stage(sim.layout, _Keyed((view, illumination)), threads)
     parked = parked_cars(layout, sim.seed, first_id=1)
     times_s = np.arange(len(burst.frame_ids)) / sim.fps
     states = simulate(
@@ -106,38 +106,38 @@ def render_burst(
         vehicles_per_minute=sim.vehicles_per_minute, people_per_minute=sim.people_per_minute, parked=parked,
         times_s=times_s, first_id=_IDS_PER_BURST * (burst.index + 1),
     )  # fmt: skip
-    renderer = Renderer(layout, view, stage, light, threads)
+    renderer = Renderer(layout, view, stage, illumination, threads)
     tile = noise_tile(camera.size_hw, np.random.default_rng([sim.seed, burst.index, 4]))
     rows: list[dict] = []
     for number, (frame_id, now) in enumerate(zip(burst.frame_ids, states, strict=True)):
-        drawn = renderer.draw(now)
+        rendered = renderer.render(now)
         seconds = (burst.timestamps[number] - burst.timestamps[0]).total_seconds()
-        share = drift(burst.bucket.cloud, seconds + 60.0 * burst.index, sim.seed + burst.index)
+        fraction = drift(burst.bucket.cloud, seconds + 60.0 * burst.index, sim.seed + burst.index)
         noise = np.random.default_rng([sim.seed, frame_id, 3])
-        image = sensor(renderer.picture(drawn, share), light, tile, noise)
+        image = sensor(renderer.picture(rendered, fraction), illumination, tile, noise)
         jpeg = simplejpeg.encode_jpeg(
             np.ascontiguousarray(image), sim.jpeg_quality, "BGR", colorsubsampling="420", fastdct=False
         )
         write_bytes(frames_dir / f"{frame_id:06d}.jpg", jpeg)
-        rows += rows_of(renderer, drawn, frame_id)
+        rows += rows_of(renderer, rendered, frame_id)
         if progress:
             progress(number + 1, len(burst.frame_ids))
     write_table(truth_path, to_table(rows, TRUTH))
 
 
-def _light_of(sim: Simulation, burst: Burst) -> Light:
-    """One light for all bursts of a bucket: the sun hardly moves in so few minutes, and the stage is cast once."""
+def _illumination_of(sim: Simulation, burst: Burst) -> Illumination:
+    """One illumination for all of a bucket: the sun hardly moves in so few minutes; the stage is cast once."""
     moment = datetime.combine(sim.date, burst.bucket.start)
-    return light_at(moment, sim.latitude_deg, LAYOUTS[sim.layout].north_deg, burst.bucket.cloud)
+    return illumination_at(moment, sim.latitude_deg, LAYOUTS[sim.layout].north_deg, burst.bucket.cloud)
 
 
 class _Keyed:
-    """View and light under a key of all their numbers: arrays cannot be compared in one word.
+    """View and illumination under a key of all their numbers: arrays cannot be compared by one ==.
 
     Of fields alone: what a view has worked out since must not make it another.
     """
 
-    def __init__(self, value: tuple[WorldView, Light]) -> None:
+    def __init__(self, value: tuple[WorldView, Illumination]) -> None:
         self.value = value
         self.key = pickle.dumps([asdict(part) for part in value])
 
@@ -151,5 +151,5 @@ class _Keyed:
 @lru_cache(maxsize=1)
 def _stage(layout: str, seen: _Keyed, threads: int) -> tuple[WorldView, StillLayers]:
     """The stage of a bucket, and the view with what it has worked out: bursts of one bucket share both."""
-    view, light = seen.value
-    return view, build_stage(LAYOUTS[layout], view, light, threads)
+    view, illumination = seen.value
+    return view, build_stage(LAYOUTS[layout], view, illumination, threads)

@@ -1,4 +1,4 @@
-"""Draw a simulated camera's frames burst by burst, as shards that workers share."""
+"""Render a simulated camera's frames burst by burst, as shards that workers share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BurstJob:
-    """One burst of a simulated camera, drawn below `folder`."""
+    """One burst of a simulated camera, rendered below `folder`."""
 
     simulation: Simulation
     camera: Camera
@@ -34,7 +34,7 @@ class BurstJob:
 
 
 def burst_shard(job: BurstJob) -> None:
-    """Draw a burst's frames and write its truth."""
+    """Render a burst's frames and write its truth."""
     from pipeline.simulate import render_burst
 
     render_burst(job.simulation, job.camera, job.plane, job.burst, job.folder / "frames/images", job.truth)

@@ -1,4 +1,4 @@
-"""What a detection looks like: colours of its masked pixels, upper and lower half apart, as a unit vector.
+"""A detection's appearance: colours of its masked pixels, upper and lower half apart, as a unit vector.
 
 Two vectors compare by their inner product, the Bhattacharyya coefficient of the histograms: 1 for the same colours, 0
 for none in common. Upper and lower half, because shirts and trousers, or windows and doors, seldom are of one colour.
@@ -53,7 +53,7 @@ def histogram(crop_bgr: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _blurred(counts: np.ndarray) -> np.ndarray:
-    """Counts that spill into neighbouring bins, for light and noise move colours a little; hue is a circle."""
+    """Counts that spill into neighbouring bins, for illumination and noise move colours a little; hue is a circle."""
     for axis, mode in enumerate(("wrap", "edge", "edge")):
         around = [(1, 1) if k == axis else (0, 0) for k in range(3)]
         padded = np.pad(counts, around, mode=mode)  # type: ignore[call-overload]

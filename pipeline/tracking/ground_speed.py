@@ -30,7 +30,7 @@ def velocities(ids: np.ndarray, time_s: np.ndarray, foot: np.ndarray, smooth_s: 
 
 
 def _local_slopes(time_s: np.ndarray, values: np.ndarray, smooth_s: float) -> np.ndarray:
-    """(T, 2) least-squares slopes of values (T, 2) over windows of time."""
+    """(T, 2) least-squares slopes of values (T, 2) over intervals of time."""
     t = time_s - time_s[0]
     number = np.arange(len(t))
     first = np.minimum(np.searchsorted(t, t - smooth_s - 1e-6), np.maximum(number - 1, 0))

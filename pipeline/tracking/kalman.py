@@ -34,7 +34,7 @@ def _bytetrack(settings: TrackingSettings, frame_rate: float) -> Any:
     return ByteTrackTracker(
         **_common(settings, frame_rate),
         minimum_iou_threshold=settings.min_iou,
-        high_conf_det_threshold=settings.sure_score,
+        high_conf_det_threshold=settings.confident_score,
     )
 
 
@@ -45,7 +45,7 @@ def _botsort(settings: TrackingSettings, frame_rate: float) -> Any:
         **_common(settings, frame_rate),
         minimum_iou_threshold_first_assoc=settings.min_iou,
         enable_cmc=False,  # the camera stands
-        high_conf_det_threshold=settings.sure_score,
+        high_conf_det_threshold=settings.confident_score,
     )
 
 

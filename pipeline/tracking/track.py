@@ -17,7 +17,7 @@ import pyarrow as pa
 from calibration.camera import Camera, GroundPlane
 from pipeline.core.tables import TRACKS, matrix
 from pipeline.tracking.appearance import colours
-from pipeline.tracking.association import Course, RelinkSettings, relink
+from pipeline.tracking.association import AssociationSettings, Trajectories, associate
 from pipeline.tracking.ground_speed import foot_points, velocities
 from pipeline.tracking.registry import tracker_of
 
@@ -33,10 +33,11 @@ class TrackingSettings:
     min_iou: float = field(default=0.15, metadata={"help": "least overlap of a box with the predicted one, IoU"})
     reach: float = field(
         default=0.25,
-        metadata={"help": "boxes grow by this share of their size before they are compared: few frames a second"},
+        metadata={"help": "boxes grow by this fraction of their size before they are compared: few frames a second"},
     )
-    sure_score: float = field(
-        default=0.5, metadata={"help": "boxes from this score are joined first (bytetrack), 0 to 1"}
+    confident_score: float = field(
+        default=0.5,
+        metadata={"help": "boxes from this score are joined first (bytetrack), 0 to 1", "formerly": "sure_score"},
     )
     new_score: float = field(default=0.3, metadata={"help": "least score of a track's first box, 0 to 1"})
     max_vehicle_mps: float = field(default=45.0, metadata={"help": "a faster vehicle is two, metres a second"})
@@ -49,7 +50,7 @@ class TrackingSettings:
         default=False,
         metadata={"help": "join what an occlusion broke by colours and motion, for which frames are read"},
     )
-    relink: RelinkSettings = field(default_factory=RelinkSettings)
+    association: AssociationSettings = field(default_factory=AssociationSettings, metadata={"formerly": "relink"})
 
     options: Any = field(default=None, metadata={"apart": True})
 
@@ -84,17 +85,17 @@ def track(
     """TRACKS of DETECTIONS, a row each and in their order; boxes that belong to no track have track_id -1.
 
     A track's boxes all get the category that has the higher sum of scores in it. `root` is the camera's folder, whose
-    frames only `appearance` looks at. Raises ValueError for a detection whose frame is not in `frames`.
+    frames only `appearance` reads. Raises ValueError for a detection whose frame is not in `frames`.
     """
     boxes, about = _boxes_in_time(detections, frames)
     ids = _joined_boxes(boxes, about, settings, progress)
     foot, slack = foot_points(boxes.xyxy, camera, plane, settings.foot_noise_px)
     person = _vote(boxes, ids)
     limit_mps = np.where(person, settings.max_person_mps, settings.max_vehicle_mps)
-    ids = _cut_at_leaps(ids, boxes, foot, slack, limit_mps)
+    ids = _split_at_leaps(ids, boxes, foot, slack, limit_mps)
     if settings.appearance:
-        course = Course(ids, boxes.sequence, boxes.frame, boxes.time_s, foot, slack, limit_mps)
-        ids = _relinked(course, boxes, detections, frames, root, settings.relink)
+        trajectories = Trajectories(ids, boxes.sequence, boxes.frame, boxes.time_s, foot, slack, limit_mps)
+        ids = _associated(trajectories, boxes, detections, frames, root, settings.association)
     ids = _renumbered(ids)
     velocity = velocities(ids, boxes.time_s, foot, settings.smooth_s)
     return _tracks_table(detections, about, boxes, ids, _vote(boxes, ids), foot, velocity)
@@ -162,9 +163,9 @@ def _join_sequence(boxes: _Boxes, of_frames: list[slice], time_s: np.ndarray, se
     for part, stamp in zip(of_frames, time_s, strict=True):
         xyxy, here = boxes.xyxy[part], slice(part.start - begin, part.stop - begin)
         numbered = sv.Detections(xyxy, confidence=boxes.score[part], data={"number": np.arange(len(xyxy))})
-        told = tracker.update(numbered, timestamp=stamp - time_s[0])
-        if len(told):
-            ids[here.start + told.data["number"]] = told.tracker_id
+        updated = tracker.update(numbered, timestamp=stamp - time_s[0])
+        if len(updated):
+            ids[here.start + updated.data["number"]] = updated.tracker_id
         fresh = here.start + np.flatnonzero(ids[here] > seen)
         _give_first_boxes(ids, boxes.xyxy[begin:], fresh, np.arange(before.start, before.stop), overlap)
         seen, before = max(seen, int(ids[here].max(initial=-1))), here
@@ -191,7 +192,7 @@ def _give_first_boxes(ids: np.ndarray, xyxy: np.ndarray, fresh: np.ndarray, befo
             shared[:, best] = 0
 
 
-def _cut_at_leaps(
+def _split_at_leaps(
     ids: np.ndarray, boxes: _Boxes, foot: np.ndarray, slack: np.ndarray, limit_mps: np.ndarray
 ) -> np.ndarray:
     """Ids with a new one from every step that is too long for its time even when both feet are off by their slack."""
@@ -201,25 +202,30 @@ def _cut_at_leaps(
     allowed = limit_mps[after] * (boxes.time_s[after] - boxes.time_s[before])
     # NaN compares false: without ground points nothing is known.
     begins = (ids[after] != ids[before]) | (step > allowed)
-    pieces = np.empty(len(ids), int)
-    pieces[order] = np.concatenate([[0], np.cumsum(begins)]) if len(ids) else 0
-    return np.where(ids >= 0, pieces, UNTRACKED)
+    tracklets = np.empty(len(ids), int)
+    tracklets[order] = np.concatenate([[0], np.cumsum(begins)]) if len(ids) else 0
+    return np.where(ids >= 0, tracklets, UNTRACKED)
 
 
-def _relinked(
-    course: Course, boxes: _Boxes, detections: pa.Table, frames: pa.Table, root: Path, settings: RelinkSettings
+def _associated(
+    trajectories: Trajectories,
+    boxes: _Boxes,
+    detections: pa.Table,
+    frames: pa.Table,
+    root: Path,
+    settings: AssociationSettings,
 ) -> np.ndarray:
-    """Ids of the course's boxes with broken tracks joined; the untracked stay so."""
-    known = np.flatnonzero(course.track >= 0)
+    """Ids of the trajectories' boxes with broken tracks joined; the untracked stay so."""
+    known = np.flatnonzero(trajectories.track >= 0)
     frame_ids = detections["frame_id"].to_numpy()[boxes.row[known]]
     rles = np.array(detections["mask_rle"].to_pylist(), object)[boxes.row[known]]
 
-    def looks(rows: np.ndarray) -> np.ndarray:
+    def appearance(rows: np.ndarray) -> np.ndarray:
         return colours(frame_ids[rows], rles[rows].tolist(), frames, root)
 
-    tracked = Course(*(getattr(course, f.name)[known] for f in fields(Course)))
-    ids = np.full(len(course.track), UNTRACKED)
-    ids[known] = relink(tracked, looks, settings)
+    tracked = Trajectories(*(getattr(trajectories, f.name)[known] for f in fields(Trajectories)))
+    ids = np.full(len(trajectories.track), UNTRACKED)
+    ids[known] = associate(tracked, appearance, settings)
     return ids
 
 

@@ -23,6 +23,7 @@ from luigi.configuration import add_config_path, get_config
 from luigi.task_register import Register
 
 from data_manifest import REPOSITORY
+from tasks.common.settings import Setting
 
 CONFIGURATION = Path(__file__).with_name("luigi.cfg").resolve()  # in a repository a link to the file at its top
 HOME = REPOSITORY or Path.cwd()  # what data/ and relative paths of luigi.cfg belong to
@@ -30,6 +31,16 @@ HOME = REPOSITORY or Path.cwd()  # what data/ and relative paths of luigi.cfg be
 _UNDECLARED = {
     "core": {"rpc_connect_timeout", "rpc_retry_attempts", "rpc_retry_wait", "rpc_log_retries", "autoload_range"},
     "logging": None,
+}
+# Settings of an earlier version, by task, and what says the same now.
+_REPLACED = {
+    "ComposeShards": {
+        "clearance_m": "crossing_probability",
+        "clearance_share": "crossing_probability",
+        "occlusion_share": "hidden_fraction",
+        "min_hidden": "hidden_fraction",
+        "max_hidden": "hidden_fraction",
+    }
 }
 
 
@@ -65,7 +76,11 @@ def choose_scheduler() -> None:
 
 
 def check() -> None:
-    """Raise ValueError for the first section or key of luigi.cfg that nothing reads."""
+    """Raise ValueError for the first section or key of luigi.cfg that nothing reads, or option that was replaced."""
+    for argument in sys.argv[1:]:
+        task, _, option = argument.removeprefix("--").partition("=")[0].partition("-")
+        if new := _REPLACED.get(task, {}).get(option.replace("-", "_")):
+            raise ValueError(f"--{task}-{option} is no more; say --{task}-{new.replace('_', '-')}, see --help")
     known = {family: _keys(family) for family in Register.task_names()}
     for path in (CONFIGURATION, Path(os.environ.get("LUIGI_CONFIG_PATH", ""))):
         if path.is_file():
@@ -77,7 +92,8 @@ def check() -> None:
 
 
 def _keys(family: str) -> set[str]:
-    return {name for name, _ in Register.get_task_cls(family).get_params()}
+    params = Register.get_task_cls(family).get_params()
+    return {name for name, _ in params} | {one.former for _, one in params if isinstance(one, Setting) and one.former}
 
 
 def _is_ours(family: str) -> bool:
@@ -98,6 +114,10 @@ def _check_sections(path: Path, known: dict[str, set[str]]) -> None:
 
 def _check_keys(path: str, section: str, keys: set[str], known: set[str]) -> None:
     for key in sorted(keys):
+        if new := _REPLACED.get(section, {}).get(key.replace("-", "_")):
+            raise ValueError(
+                f"{path}: [{section}] {key} is no more; say {new}, see `luigi --module tasks {section} --help`"
+            )
         if key not in known and key.replace("-", "_") not in known:
             raise ValueError(f"{path}: [{section}] has no key {key!r}{_guess(key, known)}")
 

@@ -88,6 +88,11 @@ def show_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -
         print(f"error: {one_line(error)}", file=sys.stderr)
 
 
+def say(label: str, text: str) -> None:
+    """A line of its own, beside whatever bars there are."""
+    tqdm.write(f"{label}: {text}", file=sys.stderr)
+
+
 class Report:
     """Progress of one task as a callable of (done, total)."""
 
@@ -111,7 +116,7 @@ class Report:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        tqdm.write(f"{self._label}: {text}", file=sys.stderr)
+        say(self._label, text)
 
     def tell_scheduler(self, message: str, percent: int) -> None:
         """Status message and percentage on luigid's page."""

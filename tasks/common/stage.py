@@ -1,80 +1,47 @@
-"""What all stages share: where a camera's files lie, when a stage is complete, how it resumes.
+"""What all stages share: where a camera's files lie, when a stage is complete, how it resumes, what it never undoes.
 
 A stage is complete when `.stages/<name>.json` in the camera's folder holds its fingerprint, a hash of its settings,
 the part of the manifest it depends on, its version and its upstream's fingerprints, with the state "done". Under the
-same fingerprint a stage keeps the parts it finds and makes those that lack; anything else is removed first.
+same fingerprint a stage keeps the parts it finds and makes those that lack. What is done under another one stays: the
+run stops and says which settings differ, unless `redo` asks for it to be made again. A run that makes a stage lets no
+other run change what it reads.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property, lru_cache
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import luigi
-from filelock import FileLock, Timeout
 
 from calibration.camera import Camera, GroundPlane
-from data_manifest import CAMERAS, CameraEntry, load_camera
 from pipeline.core.engine import Progress, map_shards
-from pipeline.core.storage import sha256_of, write_json
+from pipeline.core.storage import sha256_of
+from tasks.common.camera_task import CameraTask
 from tasks.common.configuration import HOME, walt3d
-from tasks.common.console import Report
-from tasks.common.settings import collect, declare, identity
+from tasks.common.console import Report, say
+from tasks.common.locks import lock, shared_lock
+from tasks.common.records import DONE, Record, differences, in_words, read_record, ways_out
 
 
-class Stage(luigi.Task):
-    """A stage of one camera. Subclasses say `settings=` their dataclass, `outputs` and `work`."""
+class Stage(CameraTask):
+    """A stage of one camera. Subclasses say `outputs` and `work`."""
 
-    camera = luigi.Parameter(description="id of the camera: a YAML of this name in data_manifest/cameras")
-    data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
-    manifests = luigi.Parameter(default="", description="folder of the cameras' YAML, else data_manifest/cameras")
-    cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
-
-    settings_type: ClassVar[type | None] = None
-    version: ClassVar[int] = 1  # raised when the stage's code makes other bytes
     unit: ClassVar[str] = "parts"
     outputs: ClassVar[tuple[str, ...]] = ()  # glob patterns below the camera's folder
-    shows_only: ClassVar[bool] = False  # for people to look at: the bytes of no other stage depend on it
-
-    def __init_subclass__(cls, settings: type | None = None, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if settings is not None:
-            cls.settings_type = settings
-            declare(cls, settings)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.entry: CameraEntry = _load(self.camera, self.manifests or walt3d().manifests)
-        self.settings: Any = self.configure()
-        # Made now: a mistake in any upstream stage's settings is told before anything runs.
-        self.fingerprint = self._fingerprint()
-
-    def configure(self) -> Any:
-        """The stage's settings, an instance of the dataclass it was declared with."""
-        return collect(self, self.settings_type) if self.settings_type else None
 
     def work(self, report: Report) -> str:
         """Make the outputs and return what was made, in a few words."""
         raise NotImplementedError
 
-    def depends_on(self) -> Any:
-        """What beyond settings and upstream the bytes depend on, as JSON: parts of the manifest, files' stamps."""
-        return None
-
-    def identity(self) -> dict[str, Any] | None:
-        """What of the settings the bytes depend on, as plain values."""
-        return identity(self.settings) if self.settings else None
-
     @property
     def name(self) -> str:
         """Name of the stage's record; tasks that differ in other parameters have other names."""
-        return self.task_family
+        return self.kind
 
     @cached_property
     def folder(self) -> Path:
@@ -91,17 +58,6 @@ class Stage(luigi.Task):
         """Processes that work on shards at a time."""
         return self.cpus or walt3d().cpus
 
-    def _fingerprint(self) -> str:
-        """Hash of all that the stage's bytes depend on."""
-        content = {
-            "stage": self.name,
-            "version": self.version,
-            "settings": self.identity(),
-            "depends_on": self.depends_on(),
-            "upstream": {t.name: t.fingerprint for t in luigi.task.flatten(self.requires()) if not t.shows_only},
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
     @property
     def record(self) -> Path:
         """The file that says whose outputs these are and whether all of them are there."""
@@ -112,10 +68,34 @@ class Stage(luigi.Task):
         return luigi.LocalTarget(str(self.record))
 
     def complete(self) -> bool:
+        """Whether it is done. Raises ValueError where it is done with other settings and nobody asked to redo it."""
+        if self._in_the_way() and not any(task._in_the_way() for task in self.upstream):
+            raise ValueError(self._refusal())
+        return self.done()
+
+    def done(self) -> bool:
         """Done under the present fingerprint, with every file still there."""
-        recorded = self._recorded()
-        done = recorded.get("fingerprint") == self.fingerprint and recorded.get("state") == "done"
-        return done and recorded.get("files") == len(self.files())
+        found = read_record(self.record)
+        return found is not None and self._is_mine(found) and found.state == DONE and found.files == len(self.files())
+
+    def _is_mine(self, record: Record | None) -> bool:
+        return record is not None and record.fingerprint == self.fingerprint
+
+    def _in_the_way(self) -> bool:
+        """Finished with other settings, and not to be redone; what only shows something is drawn anew."""
+        found = read_record(self.record)
+        other = found is not None and found.state == DONE and not self._is_mine(found)
+        redone = self.shows_only or any(task.redo for task in [*self.upstream, self])
+        return other and not redone and bool(self.files())
+
+    def _refusal(self) -> str:
+        record = read_record(self.record)
+        differing = differences(record.made_of if record else {}, self.made_of)
+        redo = f"add --{self.task_family}-redo to make it and what follows again"
+        return (
+            f"{self.camera}: {self.kind} is done with other settings: {in_words(differing)}. "
+            f"{ways_out(differing, self.entry.path, redo)}"
+        )
 
     def files(self) -> list[Path]:
         """What the stage has written so far."""
@@ -136,10 +116,11 @@ class Stage(luigi.Task):
         with self._locked():
             if self.complete():
                 return
-            self._clear()
-            report = Report(self, f"{self.camera} {self.name}", self.unit)
+            self._check_upstream()
+            self._begin()
+            report = Report(self, self._label, self.unit)
             done = self.work(report)
-            self._write("done", len(self.files()))
+            self._end()
             report.close(done)
 
     def fan_out(
@@ -160,44 +141,49 @@ class Stage(luigi.Task):
         """Camera and ground plane for frames as large as those of the FRAMES table."""
         return self.entry.calibrated((frames["height"][0].as_py(), frames["width"][0].as_py()))
 
-    def _recorded(self) -> dict[str, Any]:
-        try:
-            return json.loads(self.record.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
-            return {}
-
-    def _write(self, state: str, files: int) -> None:
-        write_json(self.record, {"fingerprint": self.fingerprint, "state": state, "files": files})
-
-    def _clear(self) -> None:
+    def _begin(self) -> None:
         """Remove half-written files, and whatever was made under another fingerprint."""
         for part in self.half_written():
             part.unlink()
-        if self._recorded().get("fingerprint") == self.fingerprint:
+        if self._is_mine(read_record(self.record)):
             return
         # In this order: killed at any point, the next run starts over rather than trusts foreign parts.
         self.record.unlink(missing_ok=True)
-        for path in self.leftovers():
+        if old := self.leftovers():
+            say(self._label, f"starts over: {len(old)} files of other settings are removed")
+        for path in old:
             path.unlink()
-        self._write("started", 0)
+        Record(self.fingerprint, made_of=self.made_of).write(self.record)
+
+    def _end(self) -> None:
+        Record(self.fingerprint, DONE, len(self.files()), self.made_of).write(self.record)
+
+    def _check_upstream(self) -> None:
+        """Raises ValueError where another run changed, while this one waited, what is to be read."""
+        for task in self.upstream:
+            if not task.done():
+                raise ValueError(f"{self.camera}: another run began to make {task.kind} again; run again after it")
+
+    @property
+    def _label(self) -> str:
+        return f"{self.camera} {self.name}"
+
+    @property
+    def lock(self) -> Path:
+        """The file that is locked to make the stage, and by who reads it."""
+        return self.record.with_suffix(".lock")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One run at a time writes a stage of a camera; the lock dies with its process."""
-        self.record.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            held = FileLock(self.record.with_suffix(".lock"), blocking=False).acquire()
-        except Timeout:
-            raise ValueError(
-                f"another run is making {self.name} of {self.camera} in {self.folder}; run again when it has ended"
-            ) from None
-        with held:
+        """One run at a time makes a stage of a camera, and none changes what it reads."""
+        with ExitStack() as held:
+            for task in self.upstream:
+                held.enter_context(shared_lock(task.lock, lambda task=task: self._waits(task)))  # type: ignore[misc]
+            held.enter_context(lock(self.lock, lambda: self._waits(self)))
             yield
 
-
-@lru_cache
-def _load(camera: str, manifests: str) -> CameraEntry:
-    return load_camera(camera, Path(manifests).expanduser().resolve() if manifests else CAMERAS)
+    def _waits(self, other: Stage) -> None:
+        say(self._label, f"waits for another run, which makes or reads {other.name} of {self.camera}")
 
 
 def data_root_of(given: str) -> Path:

@@ -51,9 +51,10 @@ class Evaluate(Learning, options=TrainOptions):
 
         measure = load_object(self.spec.measure or "models.evaluate:measure")
         report = Report(self, f"Evaluate {self.model}", "samples")
-        rows = measure(
-            self.spec, self.chosen, self.given(), self.path, device=self.device or None, progress=report
-        )  # fmt: skip
+        with self.reading():
+            rows = measure(
+                self.spec, self.chosen, self.given(), self.path, device=self.device or None, progress=report
+            )  # fmt: skip
         out = Path(self.output().path)
         write_json(out, rows)
         report.close(f"{self.path} measured; rows in {out}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +17,7 @@ from tasks.common.configuration import walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
 from tasks.common.stage import Stage, data_root_of
+from tasks.common.variants import DEFAULT, DataSet, taken
 from tasks.compose import GenerateClipArt
 from tasks.learn.training_data import task_of
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles
@@ -27,6 +31,7 @@ class Learning(luigi.Task):
 
     model = luigi.Parameter(default="vehicle_keypoints", description="a network of models/, or an installed one")
     camera = luigi.Parameter(default="cam07", description="camera whose clip-art it learns from, if it learns from any")
+    variant = luigi.Parameter(default="", description="name of that data set, else the one that is there")
     run_name = luigi.Parameter(default="", description="name of the run, else made of model, camera and preset")
     data_root = luigi.Parameter(default="", description="folder of all results, else WALT3D_DATA, else data/")
     manifests = luigi.Parameter(default="", description="folder of the cameras' YAML, else data_manifest/cameras")
@@ -56,34 +61,50 @@ class Learning(luigi.Task):
     def folder(self) -> Path:
         """The run's folder."""
         options, own = self.options, isinstance(self.spec.source, Shards)
-        parts = [self.model, "labels" if options.labels else self.camera] if own else [self.model]
+        parts = [self.model, "labels" if options.labels else self._clip_art] if own else [self.model]
         amodal = ["amodal"] if options.masks == "amodal" and not options.labels else []
         return data_root_of(self.data_root) / "runs" / (self.run_name or "-".join([*parts, options.preset, *amodal]))
 
     def sources(self) -> list[luigi.Task]:
-        """What makes the data, unless human labels are given, and the cameras' objects in 3D."""
-        made = self._data()
-        return [*([made] if made else []), *(task for tasks in self._cameras().values() for task in tasks)]
+        """What makes the data, unless human labels are given or they are there, and the cameras' objects in 3D."""
+        made = [self._data] if isinstance(self._data, luigi.Task) else []
+        return [*made, *(task for tasks in self._cameras().values() for task in tasks)]
 
     def given(self) -> Given:
         """What the network's data are read from. Raises ValueError for options that do not go together."""
-        made, folder = self._data(), Path(self.manifests).expanduser().resolve() if self.manifests else _manifests()
-        data: Path | None = made.folder if made else None
-        if isinstance(made, GenerateClipArt):
-            data = made.folder / made.product
+        folder = Path(self.manifests).expanduser().resolve() if self.manifests else _manifests()
+        data: Path | None = self._data_set.folder if self._data_set else self._data.folder if self._data else None
         cameras = [
             OwnCamera(tasks[0].folder, name, folder, getattr(tasks[0], "network", None))
             for name, tasks in self._cameras().items()
         ]
         return given_of(self.spec, self.options, data, cameras)
 
+    @cached_property
     def _data(self) -> Any:
+        """The task that makes what is learnt from, or the camera's data set that is there; None beside labels."""
         if self.options.labels:
             return None
         if isinstance(self.spec.source, Shards):
-            return GenerateClipArt(camera=self.camera, data_root=self.data_root, manifests=self.manifests)
+            there = taken(data_root_of(self.data_root) / self.camera, self.variant)
+            return there or GenerateClipArt(camera=self.camera, data_root=self.data_root, manifests=self.manifests)
         task = task_of(self.spec)
         return task(data_root=self.data_root) if task else None
+
+    @property
+    def _data_set(self) -> DataSet | None:
+        made = self._data
+        return made.data_set if isinstance(made, GenerateClipArt) else made if isinstance(made, DataSet) else None
+
+    def reading(self) -> AbstractContextManager[None]:
+        """While it lasts, nobody removes the data set that is learnt from, if any is."""
+        return self._data_set.read() if self._data_set else nullcontext()
+
+    @property
+    def _clip_art(self) -> str:
+        """The camera, and its data set where that is not the default one."""
+        name = self._data_set.name if self._data_set else DEFAULT
+        return self.camera if name == DEFAULT else f"{self.camera}-{name}"
 
     def _cameras(self) -> dict[str, list[Stage]]:
         kinds = self.spec.categories or tuple(_OBJECTS)
@@ -108,8 +129,25 @@ class Train(Learning, options=TrainOptions):
         """The weights, written when the last step is done."""
         return luigi.LocalTarget(str(self.folder / self.spec.trained))
 
+    def complete(self) -> bool:
+        """Whether the weights are there. Raises ValueError where they learnt from another data set than there is."""
+        there, learnt = self._data_set, self._learnt_from()
+        now = there.manifest.get("hash", "") if there else ""
+        if there and now and learnt and learnt != now:
+            raise ValueError(
+                f"{self.folder}: this run learns from data set {learnt[:12]}, {there.folder} is {now[:12]}; choose "
+                "another --run-name, or remove the run's folder"
+            )
+        return super().complete()
+
+    def _learnt_from(self) -> str:
+        """The hash that the run's configuration names; empty before it began, and where it names none."""
+        about = self.folder / "config.json"
+        return json.loads(about.read_text()).get("source", {}).get("data_set", "") if about.is_file() else ""
+
     def run(self) -> None:
-        """Train, or go on."""
+        """Train, or go on; nobody removes the data set meanwhile."""
         report = Report(self, f"Train {self.model}", "steps")
-        last = run_training(self.spec, self.options, self.given(), self.folder, report)
+        with self.reading():
+            last = run_training(self.spec, self.options, self.given(), self.folder, report)
         report.close(", ".join(f"{name} {value:.3f}" for name, value in last.items() if name != "step"))

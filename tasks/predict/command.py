@@ -31,7 +31,8 @@ from models.frames import read_picture
 from models.mm import pick_device
 from pipeline.core.instances import Instances
 from pipeline.detection.registry import Inputs, backend_of, backends, make_detector
-from tasks.common.settings import Setting, leaves
+from tasks.common.renamed import StoreRenamed
+from tasks.common.settings import Setting, former_keys, leaves
 from tasks.learn.weights import weights_folder
 from tasks.predict.inputs import Job, LeftOut, Read, files_of, frames_of, is_video
 from tasks.predict.run import Detect, detect_with, predicted, write_predictions
@@ -87,11 +88,14 @@ def _add_settings(parser: argparse.ArgumentParser, detector: str) -> dict[str, s
     settings = backend_of(detector, "--detector").settings
     group = parser.add_argument_group(f"settings of --detector {detector}")
     flags = {}
+    former = former_keys(settings) if settings else {}
     for key, field, kind in leaves(settings) if settings else ():
         name = f"{detector}_{key}" if parser.get_default(key) is not None or key == "weights" else key
         flag = f"--{name.replace('_', '-')}"
         parse = _reader(Setting(kind, flag, field.default, ""))
-        group.add_argument(flag, dest=name, type=parse, default=field.default, help=field.metadata.get("help", ""))
+        old: Any = {"action": StoreRenamed, "old": f"--{former[key].replace('_', '-')}"} if key in former else {}
+        meaning = field.metadata.get("help", "")
+        group.add_argument(flag, dest=name, type=parse, default=field.default, help=meaning, **old)
         flags[key] = name
     return flags
 
@@ -116,7 +120,7 @@ def _check_asked(asked: argparse.Namespace, spec: Spec) -> None:
     if ways and not spec.needs:
         raise ValueError(f"{spec.name} finds objects itself; expected no {ways[0]}")
     if spec.needs and not asked.job and len(ways) != 1:
-        raise ValueError(f"{spec.name} is told where objects are: expected one of --box, --detector and --job")
+        raise ValueError(f"{spec.name} needs to know where objects are: expected one of --box, --detector and --job")
     if asked.box:
         checked_boxes(np.array([asked.box]))
     if asked.every < 1:

@@ -1,5 +1,5 @@
-"""What a network found, drawn over its picture: boxes, masks, and keypoints whose shape tells their state, so that
-colour need not."""
+"""Visualise what a network predicted, over its picture: boxes, masks, and keypoints whose shape tells their state, so
+that colour need not."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _BOX_BGR, _MASK_BGR, _SEEN_BGR, _HIDDEN_BGR, _LINK_BGR, _EDGE_BGR = (
     (170, 170, 170), (60, 210, 255), (80, 220, 60), (60, 60, 240), (60, 210, 255), (30, 30, 30)
 )  # fmt: skip
 _FAR_PX = 30_000  # OpenCV still draws there
-_WIDE_PX = 1000  # smaller pictures with keypoints are enlarged to about this before they are drawn over
+_WIDE_PX = 1000  # smaller pictures with keypoints are enlarged to about this before anything is drawn
 _STRIP_PX = 28
 
 
 def overlay(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = None) -> np.ndarray:
-    """`drawn`; where objects have keypoints on a picture large enough to tell them apart, with a strip below that says
-    what is what."""
+    """`visualise`; where objects have keypoints on a picture large enough to separate them, with a strip below that
+    says what is what."""
     if "keypoints_2d" not in objects:
-        return drawn(image, objects, skeleton)
+        return visualise(image, objects, skeleton)
     zoom = max(1, round(_WIDE_PX / max(image.shape[:2])))
-    picture = drawn(image, objects, skeleton, zoom)
+    picture = visualise(image, objects, skeleton, zoom)
     return np.concatenate([picture, _legend(picture.shape[1])])
 
 
-def drawn(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = None, zoom: int = 1) -> np.ndarray:
+def visualise(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = None, zoom: int = 1) -> np.ndarray:
     """A copy of a BGR picture (H, W, 3), `zoom` times as large, with its objects over it: outlines of masks, boxes, the
     skeleton's links, visible keypoints as green discs and others as red rings; of objects below LEAST_PX no keypoints.
 
@@ -98,18 +98,18 @@ def _places(xy: np.ndarray, zoom: int) -> list[tuple[int, int]]:
 
 
 def _legend(width: int) -> np.ndarray:
-    """(28, width, 3) what discs, rings and bare boxes stand for."""
+    """(28, width, 3) what discs, rings and boxes alone stand for."""
     strip = np.full((_STRIP_PX, width, 3), _EDGE_BGR, np.uint8)
     middle, x = _STRIP_PX // 2, 14
-    for words, seen in (("visible", True), ("hidden", False)):
+    for label, seen in (("visible", True), ("hidden", False)):
         _dot(strip, (x, middle), 5, seen=seen)
-        x = _written(strip, words, x + 12)
+        x = _written(strip, label, x + 12)
     cv2.rectangle(strip, (x, middle - 5), (x + 12, middle + 5), _BOX_BGR, 1)
     _written(strip, f"box, alone below {LEAST_PX} px", x + 20)
     return strip
 
 
-def _written(strip: np.ndarray, words: str, x: int) -> int:
-    """Writes the words and returns where the next may begin."""
-    cv2.putText(strip, words, (x, _STRIP_PX // 2 + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235, 235, 235), 1, cv2.LINE_AA)
-    return x + cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0] + 24
+def _written(strip: np.ndarray, label: str, x: int) -> int:
+    """Writes the label and returns where the next may begin."""
+    cv2.putText(strip, label, (x, _STRIP_PX // 2 + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (235, 235, 235), 1, cv2.LINE_AA)
+    return x + cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0] + 24

@@ -95,7 +95,7 @@ def write_predictions(out: Path, spec: Spec, weights: Path | None, results: Iter
 
     Raises ValueError, with that line, where nothing was read; no predictions.json is left then.
     """
-    told, taken = _Told(), set[str]()
+    summary, taken = _Summary(), set[str]()
     head: dict[str, Any] = {"model": spec.name, "weights": str(weights) if weights else None}
     head |= {"keypoints": list(spec.skeleton.names) if spec.skeleton else None}
     with atomic_path(out / "predictions.json") as part, part.open("w") as file:
@@ -103,12 +103,12 @@ def write_predictions(out: Path, spec: Spec, weights: Path | None, results: Iter
         for result in tqdm(results, unit="picture", disable=None):
             if isinstance(result, Prediction):
                 row = _save_one(out, spec, result, taken)
-                file.write(("," if told.read else "") + "\n" + json.dumps(row, allow_nan=False))
-            told.add(result)
+                file.write(("," if summary.read else "") + "\n" + json.dumps(row, allow_nan=False))
+            summary.add(result)
         file.write("\n]}\n")
-        if not told.read:
-            raise ValueError(told.line())
-    return f"{told.line()}; in {out}"
+        if not summary.read:
+            raise ValueError(summary.line())
+    return f"{summary.line()}; in {out}"
 
 
 def _save_one(out: Path, spec: Spec, result: Prediction, taken: set[str]) -> dict[str, Any]:
@@ -136,14 +136,14 @@ def _rounded_floats(value: Any) -> Any:
     return round(value, _DIGITS) if isinstance(value, float) else value
 
 
-class _Told:
-    """What there was, to be told at the end."""
+class _Summary:
+    """What there was, to be said at the end."""
 
     def __init__(self) -> None:
         self.read, self.objects, self.others, self.reasons = 0, 0, 0, Counter[str]()
 
     def add(self, result: Prediction | LeftOut) -> None:
-        """Count it; what is left out is told at once."""
+        """Count it; what is left out is said at once."""
         if isinstance(result, LeftOut):
             self.reasons[result.reason] += 1
             tqdm.write(f"left out {result.name}: {result.reason}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""CarFusion's raw files of a drawn car: x,y,keypoint,object,flag, beside pictures of one grey for each video."""
+"""CarFusion's raw files of a projected car: x,y,keypoint,object,flag, beside pictures of one grey for each video."""
 
 import cv2
 import numpy as np

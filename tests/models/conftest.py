@@ -1,4 +1,4 @@
-"""Rendered vehicles and people to compose crops of, a camera that sees cards, and one that sees a drawn car."""
+"""Rendered vehicles and people to compose crops of, a camera that sees cards, and one that sees a projected car."""
 
 import numpy as np
 import pytest
@@ -79,7 +79,7 @@ def rng():
 
 @pytest.fixture
 def passing():
-    """A drawn car at seven moments: see drives.py."""
+    """A projected car at seven moments: see drives.py."""
     return drive_past()
 
 

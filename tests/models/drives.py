@@ -1,4 +1,4 @@
-"""A drawn car: the basis's mean shape driving past and turning before a camera at 6 m height, and a folder of it."""
+"""A projected car: the basis's mean shape drives past and turns before a camera at 6 m height; and a folder of it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +71,7 @@ def drive_past() -> Drive:
 
 
 class Detector:
-    """Finds the drawn keypoints of each box, with a pixel of noise."""
+    """Finds the projected keypoints of each box, with a pixel of noise."""
 
     def __init__(self, seen: Drive, score: float = 0.9) -> None:
         self.seen, self.score = seen, score

@@ -91,8 +91,8 @@ def test_an_unknown_network_is_one_line_with_those_that_there_are():
 
 
 def test_specs_load_no_torch():
-    told = "import sys; from models.contract import specs; specs(); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", told]).returncode == 0
+    code = "import sys; from models.contract import specs; specs(); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 @every
@@ -268,9 +268,9 @@ def test_a_frame_without_objects_and_one_that_lacks_what_is_needed(name, case_of
         return
     (none,) = run_on(frame.of([]))
     assert len(none) == 0 and set(spec.gives) <= set(none.columns)
-    bare = dataclasses.replace(frame, objects=Instances(frame.size_hw, {"other": [1]}))
+    lacking = dataclasses.replace(frame, objects=Instances(frame.size_hw, {"other": [1]}))
     with pytest.raises(ValueError, match=f"{name}: picture .*expected {spec.needs[0]} of its objects"):
-        run_on(bare)
+        run_on(lacking)
 
 
 @every

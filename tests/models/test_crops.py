@@ -39,7 +39,7 @@ def test_a_boxs_middle_is_the_maps_middle_and_a_cell_spans_what_it_says(box):
 @pytest.mark.parametrize("side", [16, 60, 102.4, 180, 400])
 @pytest.mark.parametrize("shift", [(0, 0), (0.3, -0.4), (0.5, 0.5)])
 def test_a_spot_in_the_image_lands_where_the_map_says(side, shift):
-    """A blurred spot at a known sub-pixel place: its centroid in the cut is its place in the heatmap, times four."""
+    """A blurred spot at a known sub-pixel place: its centroid in the crop is its place in the heatmap, times four."""
     ys, xs = np.mgrid[:600, :700]
     spot = np.array([330.2, 280.7])
     blob = 240 * np.exp(-((xs - spot[0]) ** 2 + (ys - spot[1]) ** 2) / (2 * (0.06 * side) ** 2))

@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from drawn_streets import write_coco
+from rendered_streets import write_coco
 
 from models.contract import Given, OwnCamera, TrainOptions, find
 from models.launch import given_of, main
@@ -24,8 +24,8 @@ def test_a_network_of_another_library_is_launched_alike(tmp_path, capsys):
 def test_every_option_of_train_is_one_of_the_launcher(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
-    told = capsys.readouterr().out
-    assert all(f"--{option.name.replace('_', '-')} " in told for option in dataclasses.fields(TrainOptions))
+    printed = capsys.readouterr().out
+    assert all(f"--{option.name.replace('_', '-')} " in printed for option in dataclasses.fields(TrainOptions))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_every_option_of_train_is_one_of_the_launcher(capsys):
 )
 def test_a_mistake_is_one_line(tmp_path, capsys, arguments, message):
     (tmp_path / "empty").mkdir()
-    given = [str(tmp_path / "empty") if word == "EMPTY" else word for word in arguments]
+    given = [str(tmp_path / "empty") if argument == "EMPTY" else argument for argument in arguments]
     assert main([*given, "--folder", str(tmp_path / "run")]) == 1
     error = capsys.readouterr().err
     assert error.startswith("launch: ") and message in error and error.count("\n") == 1

@@ -72,11 +72,11 @@ def same(a, b):
 def test_a_run_that_was_stopped_ends_with_the_bytes_of_an_undisturbed_one(tmp_path, settings):
     whole = train_recipe(recipe(), settings, tmp_path / "whole")
     with pytest.raises(OSError, match="plug"):
-        train_recipe(recipe(die_at=4 * 10), settings, tmp_path / "cut")
-    assert state_of(tmp_path / "cut")["step"] == 8
-    assert train_recipe(recipe(), settings, tmp_path / "cut") == whole
-    assert same(state_of(tmp_path / "cut"), state_of(tmp_path / "whole"))
-    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "cut")]
+        train_recipe(recipe(die_at=4 * 10), settings, tmp_path / "interrupted")
+    assert state_of(tmp_path / "interrupted")["step"] == 8
+    assert train_recipe(recipe(), settings, tmp_path / "interrupted") == whole
+    assert same(state_of(tmp_path / "interrupted"), state_of(tmp_path / "whole"))
+    weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "interrupted")]
     assert weights[0] == weights[1]
 
 

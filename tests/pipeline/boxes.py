@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
+from pipeline.composition.pool import make_pool
 from pipeline.core import masks
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import CUTOUTS, RECONSTRUCTED, to_table
@@ -65,6 +66,7 @@ def rows(number, xy_m, yaw=0.0, dims=CAR, bucket="noon", track=None, colour=(40,
         "sprite_xy": [x, y],
         "shadow": png(np.full((h, w), 128, np.uint8)) if shadow else None,
         "shadow_xy": [x, y] if shadow else None,
+        "halo": None,
     }
     keypoints = KEYPOINTS * dims @ R.T + t
     place = dict.fromkeys(RECONSTRUCTED.names) | about
@@ -77,6 +79,7 @@ def rows(number, xy_m, yaw=0.0, dims=CAR, bucket="noon", track=None, colour=(40,
         "R": R.ravel().tolist(),
         "t": t.tolist(),
         "dims_lwh_m": list(dims),
+        "ground_cov": np.diag([0.05**2, 0.05**2, 0.01**2]).ravel().tolist(),
         "fit_residual_px": 0.5,
         "fit_ok": True,
     }
@@ -86,6 +89,11 @@ def rows(number, xy_m, yaw=0.0, dims=CAR, bucket="noon", track=None, colour=(40,
 def tables(pairs):
     """CUTOUTS and RECONSTRUCTED of pairs of rows."""
     return to_table([c for c, _ in pairs], CUTOUTS), to_table([p for _, p in pairs], RECONSTRUCTED)
+
+
+def pool_of(pairs):
+    """The cutouts of pairs of rows, as composing reads them."""
+    return make_pool(*tables(pairs), CAMERA, PLANE)
 
 
 def write_camera(folder, pairs):

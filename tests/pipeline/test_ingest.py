@@ -42,20 +42,20 @@ def test_a_pause_longer_than_the_setting_ends_a_sequence():
     assert t["sequence"].to_pylist() == [0, 0, 0, 1, 1, 2]
 
 
-def test_unreadable_frames_are_kept_with_their_reason_up_to_a_share():
+def test_unreadable_frames_are_kept_with_their_reason_up_to_a_fraction():
     frames = [found(s) for s in range(9)] + [found(9, "corrupt JPEG")]
-    t = table(frames, max_unreadable_share=0.1)
+    t = table(frames, max_unreadable_fraction=0.1)
     assert t["status"].to_pylist()[-1] == "corrupt JPEG"
     with pytest.raises(ValueError, match="the gate: 1 of 10 frames cannot be read, 10%, more than the allowed 5%"):
-        table(frames, max_unreadable_share=0.05)
+        table(frames, max_unreadable_fraction=0.05)
     with pytest.raises(ValueError, match="the gate: no frame can be read; the first: bad"):
-        table([found(0, "bad")], max_unreadable_share=1)
+        table([found(0, "bad")], max_unreadable_fraction=1)
     with pytest.raises(ValueError, match="the gate: no frame can be read"):
         table([])
 
 
 def test_frames_of_another_size_are_unreadable():
-    t = table([*(found(s) for s in range(5)), found(5, size_hw=(10, 20))], max_unreadable_share=0.2)
+    t = table([*(found(s) for s in range(5)), found(5, size_hw=(10, 20))], max_unreadable_fraction=0.2)
     assert t["status"].to_pylist()[-1] == "size 20x10, the others are 64x48"
     assert set(t["width"].to_pylist()) == {64}
 

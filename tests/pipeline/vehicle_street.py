@@ -12,7 +12,7 @@ CAMERA = Camera(
 )
 PLANE = GroundPlane.from_tilt(15, 2, 8.0)
 BASES = load_bases()
-EXACT = VehicleFitSettings(noise_px=0.05, noise_share=0, model_noise_m=0, rounds=25, first_rounds=6)
+EXACT = VehicleFitSettings(noise_px=0.05, noise_fraction=0, model_noise_m=0, iterations=25, first_iterations=6)
 
 
 class Street:

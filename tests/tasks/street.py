@@ -7,6 +7,9 @@ import numpy as np
 
 from calibration.camera import Camera, GroundPlane
 
+# Few things pass in so short a time.
+JOB = ("GenerateClipArt", "--camera", "street", "--ComposeShards-objects-min", "2")
+TEN = ("--scenes", "10", "--scenes-per-shard", "4")
 SIZE_HW = (360, 480)
 CALIBRATION = {"focal_px": 520, "tilt_deg": 22, "roll_deg": 0, "height_m": 6}
 CAMERA = Camera(np.array([[520, 0, 239.5], [0, 520, 179.5], [0, 0, 1]]), SIZE_HW)

@@ -4,31 +4,13 @@ import json
 
 import pandas as pd
 import pytest
-from house import House
-from street import CALIBRATION, write_street
-
-JOB = ("GenerateClipArt", "--camera", "street", "--scenes", "10", "--scenes-per-shard", "4")
-# Few things pass in so short a time.
-JOB += ("--ComposeShards-objects-min", "2")
-
-
-@pytest.fixture(scope="module")
-def street(tmp_path_factory):
-    """A house whose street has been through the whole job, and what the job said."""
-    house = House(tmp_path_factory.mktemp("street"))
-    write_street(house.folder / "street.avi")
-    source = {"kind": "video", "path": "../street.avi", "start": "2025-06-03T12:00:00"}
-    house.camera("street", source, calibration=CALIBRATION)
-    code, out, lines = house.luigi(*JOB)
-    assert code == 0, lines
-    house.said = out
-    return house
+from street import JOB, TEN
 
 
 @pytest.fixture(scope="module")
 def twin(street):
     """The same job with two workers in another data root."""
-    code, _, lines = street.luigi(*JOB, "--cpus", "2", data=street.folder / "twin", engine="process")
+    code, _, lines = street.luigi(*JOB, *TEN, "--cpus", "2", data=street.folder / "twin", engine="process")
     assert code == 0, lines
     return street.folder / "twin"
 
@@ -54,7 +36,7 @@ def test_the_job_ends_with_shards_a_manifest_and_a_gallery(street):
 
 def test_a_second_run_says_where_and_writes_nothing(street):
     before = {p: p.stat().st_mtime_ns for p in street.data.rglob("*")}
-    code, out, _ = street.luigi(*JOB)
+    code, out, _ = street.luigi(*JOB, *TEN)
     assert code == 0
     assert out == street.said
     assert {p: p.stat().st_mtime_ns for p in street.data.rglob("*")} == before
@@ -64,25 +46,8 @@ def test_the_same_seed_gives_the_same_bytes_for_two_workers_in_another_place(str
     assert shards(twin) == shards(street.data)
 
 
-def test_a_larger_set_replaces_the_shards_and_another_mode_stands_beside(street):
-    before = shards(street.data / "street/clipart")
-    code, _, lines = street.luigi(
-        *JOB[:3], *JOB[-2:], "--scenes", "12", "--scenes-per-shard", "6", "--mode", "walt2d_ordered"
-    )
-    assert code == 0, lines
-    code, _, lines = street.luigi(
-        *JOB[:3], *JOB[-2:], "--scenes", "6", "--scenes-per-shard", "6", "--mode", "walt2d_ordered"
-    )
-    assert code == 0, lines
-    other = street.data / "street/clipart_walt2d_ordered"
-    assert [p.name for p in (other / "images").iterdir()] == ["part-00000-of-00001.parquet"]
-    assert json.loads((other / "clipart_manifest.json").read_text())["scenes"] == 6
-    assert shards(street.data / "street/clipart") == before
-    assert not any("MineUnoccluded" in line for line in lines)
-
-
 def test_too_few_cutouts_name_the_page_that_shows_them(street, twin):
-    code, _, lines = street.luigi(*JOB[:-2], "--ComposeShards-objects-min", "16", data=twin)
+    code, _, lines = street.luigi(*JOB[:-2], "--variant", "few", "--ComposeShards-objects-min", "16", data=twin)
     errors = [line for line in lines if line.startswith("error: ")]
     assert code != 0 and len(errors) == 1, lines
     sheet = twin / "street/cutouts.html"
@@ -91,7 +56,9 @@ def test_too_few_cutouts_name_the_page_that_shows_them(street, twin):
 
 
 def test_no_cutouts_is_one_clear_line(street, twin):
-    code, _, lines = street.luigi(*JOB, "--MineUnoccluded-min-area-px", "1000000", data=twin)
+    code, _, lines = street.luigi(
+        *JOB, "--variant", "none", "--MineUnoccluded-min-area-px", "1000000", "--redo", data=twin
+    )
     assert code != 0
     errors = [line for line in lines if line.startswith("error: ")]
     assert len(errors) == 1, lines
@@ -102,7 +69,7 @@ def test_no_cutouts_is_one_clear_line(street, twin):
     assert f"pictures of them in {sheet}" in errors[0] and "too few pixels" in sheet.read_text()
 
 
-EXPORT = ("Export", *JOB[1:], "--format")
+EXPORT = ("Export", "--camera", "street", "--format")
 
 TOY = '''
 """A list of the scenes."""
@@ -156,7 +123,7 @@ def test_a_packages_export_is_known_by_its_name_and_never_half_there(street):
     assert (folder / "scenes.txt").read_text() == "".join(f"{scene}.\n" for scene in scenes)
     assert f"{folder}: 10 lines; left out: all pictures." in out
     assert json.loads((folder / "export.json").read_text())["settings"] == {"ending": ".", "fails": False}
-    code, _, lines = street.luigi(*EXPORT, "toy", "--toy-fails", "true", **environment)
+    code, _, lines = street.luigi(*EXPORT, "toy", "--toy-fails", "true", "--redo", **environment)
     assert code != 0 and any("no more room in scenes.txt" in line for line in lines)
     assert not [path for path in (street.data / "street/exports").rglob("*") if path.is_file() and "toy" in str(path)]
     code, _, lines = street.luigi(*EXPORT, "toy")

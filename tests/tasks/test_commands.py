@@ -109,14 +109,55 @@ def test_the_users_luigi_cfg_overrides_the_repositorys(house):
     refused(house.luigi("MedianBackground", "--camera", "gate"), "many")
 
 
+def test_a_cameras_settings_come_before_luigi_cfg_and_after_the_command_line(house):
+    house.video(settings={"MedianBackground": {"max_frames": 7}})
+    (house.folder / "luigi.cfg").write_text("[MedianBackground]\nmax_frames = 5\n")
+
+    def used():
+        record = json.loads((house.data / "gate/.stages/MedianBackground.json").read_text())
+        return record["made_of"]["MedianBackground"]["settings"]["max_frames"]
+
+    assert house.luigi("ShowCalibration", "--camera", "gate")[0] == 0 and used() == 7
+    asked = ("ShowCalibration", "--camera", "gate", "--MedianBackground-max-frames", "9")
+    refused(house.luigi(*asked), "MedianBackground max_frames: found 7, asked for 9", "--MedianBackground-redo")
+    assert used() == 7
+    assert house.luigi(*asked, "--MedianBackground-redo")[0] == 0 and used() == 9
+    refused(house.luigi("ShowCalibration", "--camera", "gate"), "found 9, asked for 7", "gate.yaml")
+    assert house.luigi("MedianBackground", "--camera", "gate", "--max-frames", "9")[0] == 0 and used() == 9
+    house.video(settings={"MedianBackgrund": {"max_frames": 7}})
+    refused(house.luigi("IngestFrames", "--camera", "gate"), "settings.MedianBackgrund: no such task")
+
+
 def test_a_truncated_video_fails_unless_allowed(house):
     path = house.video(count=120)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 7 // 10])
-    refused(house.luigi("IngestFrames", "--camera", "gate"), "gate.avi", "cannot be read", "max_unreadable_share")
-    code, _, lines = house.luigi("IngestFrames", "--camera", "gate", "--max-unreadable-share", "0.6")
+    refused(house.luigi("IngestFrames", "--camera", "gate"), "gate.avi", "cannot be read", "max_unreadable_fraction")
+    code, _, lines = house.luigi("IngestFrames", "--camera", "gate", "--max-unreadable-fraction", "0.6")
     assert code == 0, lines
     assert any("unreadable" in line for line in lines)
+
+
+@pytest.mark.parametrize("way", ["--max-unreadable-share", "luigi.cfg", "manifest"])
+def test_a_settings_old_name_is_read_with_one_line_that_names_the_new_one(house, way):
+    settings = {"settings": {"IngestFrames": {"max_unreadable_share": 0.6}}} if way == "manifest" else {}
+    path = house.video(count=120, **settings)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
+    (house.folder / "mine.cfg").write_text("[IngestFrames]\nmax_unreadable_share = 0.6\n")
+    arguments = ["IngestFrames", "--camera", "gate"]
+    environment = {"LUIGI_CONFIG_PATH": str(house.folder / "mine.cfg")} if way == "luigi.cfg" else {}
+    code, _, lines = house.luigi(*arguments, *([way, "0.6"] if way[0] == "-" else []), **environment)
+    assert code == 0, lines
+    (warning,) = [line for line in lines if line.startswith("warning: ")]
+    old, new = warning.replace("-", "_").split("is now called")
+    assert "max_unreadable_share" in old and "max_unreadable_fraction" in new
+    # What is finished under one name is finished under the other, and the new name comes first.
+    manifest = house.manifests / "gate.yaml"
+    manifest.write_text(manifest.read_text().replace("max_unreadable_share", "max_unreadable_fraction"))
+    before = files(house.data)
+    code, _, lines = house.luigi(*arguments, "--max-unreadable-fraction", "0.6", **environment)
+    assert (code, [line for line in lines if "warning" in line]) == (0, [])
+    assert files(house.data) == before
 
 
 def test_one_corrupt_jpeg_among_many_is_skipped(house):

@@ -18,7 +18,7 @@ from pipeline.core import masks
 from pipeline.core.instances import Instance, Instances
 from pipeline.core.tables import DETECTIONS, FRAMES
 from tasks.predict.command import main
-from tasks.predict.overlay import drawn
+from tasks.predict.overlay import visualise
 
 
 @pytest.fixture(autouse=True)
@@ -346,11 +346,11 @@ def test_what_is_drawn_lies_where_it_was_found():
             "mask_rle": [masks.encode(mask, (0, 0), mask.shape)],
         },
     )
-    picture = drawn(image, found)
+    picture = visualise(image, found)
     changed = (picture != image).any(axis=2)
     assert (image == 120).all() and changed[20, 20] and not changed[20, 60] and changed[16:25, 56:65].any()
     assert changed[10, 30] and changed[60, 120] and not changed[75, 120] and not changed[95:, :].any()
-    assert np.array_equal(drawn(image, Instances((100, 160), {})), image)
+    assert np.array_equal(visualise(image, Instances((100, 160), {})), image)
 
 
 def test_detections_become_columns():

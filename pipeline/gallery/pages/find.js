@@ -1,6 +1,6 @@
 // ---- which scenes are listed, in which order: `thing` is a place in the columns of all scenes' objects
 const find = { classes: new Set(), least: 0, most: 100, track: null, cutout: null, bucket: "", split: "", sort: "hidden", reversed: false };
-const HIDDEN = 100; // thousandths: hidden by more, an object counts as hidden
+const HIDDEN = 1000 * data.openTo; // thousandths: hidden by more, an object counts as hidden
 const PER_PAGE = 60;
 let order = [], page = 0;
 
@@ -16,7 +16,7 @@ const anyObject = () => !find.classes.size && find.least === 0 && find.most === 
 
 /* By name of an order: its label, and a number of a scene's passing objects, the largest first. */
 const ORDERS = {
-  hidden: ["most objects hidden by over 10 %", (found) => count(found, (thing) => things.hidden[thing] > HIDDEN) + sum(found) / 1e6],
+  hidden: ["most objects hidden", (found) => count(found, (thing) => things.hidden[thing] > HIDDEN) + sum(found) / 1e6],
   most: ["greatest hidden fraction", (found) => found.reduce((most, thing) => Math.max(most, things.hidden[thing]), -1)],
   mean: ["hidden fraction on average", (found) => sum(found) / Math.max(found.length, 1)],
   count: ["most objects", (found) => found.length],
@@ -92,7 +92,7 @@ function turnTo(wanted) {
 function thumbnail(number) {
   const found = Array.from({ length: scenes.count[number] }, (_, i) => first[number] + i), hidden = count(found, (thing) => things.hidden[thing] > HIDDEN);
   const picture = make("img", { loading: "lazy", decoding: "async", alt: "", src: `${encodeURIComponent(data.folder)}/${fileOf(number, "jpg")}` });
-  const told = `${found.length} objects, ${hidden} of them hidden by more than 10 %`;
+  const told = `${found.length} objects, ${hidden} of them hidden by more than ${percent(data.openTo)}`;
   const button = make("button", { "aria-label": `Scene ${scenes.id[number]}: ${told}`, title: `${scenes.id[number]}: ${told}` }, picture, make("span", { textContent: `${hidden} / ${found.length}` }));
   button.dataset.scene = number;
   button.onclick = () => openScene(number);

@@ -20,7 +20,7 @@ async function fetchFile(path, key) {
   }).finally(() => arrivals.delete(key));
   return JSON.parse(new TextDecoder().decode(await inflate(packed)));
 }
-const fileOf = (number, ending) => `${data.parts[scenes.part[number]]}/${String(scenes.row[number]).padStart(5, "0")}.${ending}`;
+const fileOf = (number, ending) => `${encodeURIComponent(data.parts[scenes.part[number]])}/${String(scenes.row[number]).padStart(5, "0")}.${ending}`;
 async function sceneOf(number) {
   let found = kept.get(number);
   if (!found) {

@@ -1,4 +1,4 @@
-"""Fit bodies to people on the ground plane, in the manner of SMPLify (Bogo et al. 2016, "Keep it SMPL").
+"""Fit body meshes to people on the ground plane, in the manner of SMPLify (Bogo et al. 2016, "Keep it SMPL").
 
 All people at once: a pose and a place for each observation and one shape a track, from a network's poses. Outlines and
 the ground tell size and place, keypoints the limbs, motion the heading, a prior the rest. Ideal pixels, the lens
@@ -24,6 +24,7 @@ from pipeline.reconstruction.people.ground_contact import BodyPose, Ground, abou
 from pipeline.reconstruction.people.solver import PeopleEvidence, PeopleSolver, per_track, supports
 from pipeline.reconstruction.people.types import PeopleFits, PeopleFitSettings, PeopleSeen
 from pipeline.reconstruction.support_function import DIRECTIONS, ideal
+from pipeline.reconstruction.uncertainty import footprint_of
 
 __all__ = ["PeopleFitSettings", "PeopleFits", "PeopleSeen", "fit_people"]
 
@@ -33,6 +34,8 @@ _MOST = 2.0  # a network's shape coefficients beyond are not to be built on
 _MOST_LEAN = 0.3
 _CONTRADICTION = 3.0  # standard deviations between a network's facing and motion's
 _FAR_PX = 1e6
+_SAMPLES = 12.0  # an outline tells as much as so many independent numbers
+_HEIGHT_SIGMA = 0.03  # how far one observation's height is from its track's, fractions
 
 
 def fit_people(
@@ -44,7 +47,7 @@ def fit_people(
     settings: PeopleFitSettings | None = None,
     progress: Progress | None = None,
 ) -> PeopleFits:
-    """Every observation's fit, in the order given; what cannot be fitted is refused with a word, never raised."""
+    """Every observation's fit, in the order given; what cannot be fitted is refused with a reason, never raised."""
     settings = settings or PeopleFitSettings()
     fits = PeopleFits.refused(_no_person(seen, camera, plane, settings))
     rows = np.flatnonzero(fits.ok)
@@ -72,12 +75,12 @@ def _no_person(seen: PeopleSeen, camera: Camera, plane: GroundPlane, settings: P
     pinhole = Camera(camera.K, camera.size_hw)
     ground = plane.intersect(pinhole, np.where(known[:, None], foot, camera.K[:2, 2]))
     reach = np.linalg.norm(plane.to_world(ground)[:, :2], axis=1)
-    words = np.full(len(foot), "", dtype=object)
-    words[~(np.isfinite(seen.theta).all(axis=(1, 2)) & np.isfinite(seen.beta).all(axis=1))] = "unseen"
-    words[~(size >= settings.min_size_px)] = "too_small"
-    words[~(known & np.isfinite(reach))] = "no_ground"
-    words[reach > settings.max_range_m] = "too_far"
-    return words
+    refusal = np.full(len(foot), "", dtype=object)
+    refusal[~(np.isfinite(seen.theta).all(axis=(1, 2)) & np.isfinite(seen.beta).all(axis=1))] = "unseen"
+    refusal[~(size >= settings.min_size_px)] = "too_small"
+    refusal[~(known & np.isfinite(reach))] = "no_ground"
+    refusal[reach > settings.max_range_m] = "too_far"
+    return refusal
 
 
 def _foot_and_size(support: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -128,7 +131,7 @@ class _Block:
         return PeopleEvidence(
             track=track,
             support=_float(seen.support[self.rows]),
-            noise_px=_float(np.hypot(s.outline_noise_px, s.outline_noise_share * self.size)),
+            noise_px=_float(np.hypot(s.outline_noise_px, s.outline_noise_fraction * self.size)),
             size_px=_float(self.size),
             keypoints=_float(xy),
             keypoint_weight=_float(weight),
@@ -161,7 +164,7 @@ class _Block:
             return np.tile(middle, (*unseen, 1)), np.zeros(unseen)
         xy, score = seen.keypoints[self.rows], np.nan_to_num(seen.score[self.rows])
         used = (score >= s.min_score) & (np.abs(xy) < _FAR_PX).all(axis=-1)
-        variance = s.keypoint_noise_px**2 + (s.keypoint_noise_share * self.size) ** 2
+        variance = s.keypoint_noise_px**2 + (s.keypoint_noise_fraction * self.size) ** 2
         xy = ideal(self.camera, np.where(used[..., None], xy, middle))
         return xy, np.where(used, score, 0.0) / variance[:, None]
 
@@ -191,30 +194,63 @@ class _Block:
         fits.height_m[rows] = standing_height(body, pose.beta)
         off = supports(ground.project(vertices))[0] - evidence.support
         fits.residual_px[rows] = off.square().mean(dim=1).sqrt().numpy()
+        fits.covariance[rows] = self._covariance(vertices, joints[:, 0], evidence, ground)
         self._write_extent(ground.to_camera(vertices).numpy(), fits)
-        fits.refusal[rows] = self._judged(fits)
+        fits.refusal[rows] = self._refusals(fits)
 
     def _write_extent(self, vertices: np.ndarray, fits: PeopleFits) -> None:
         """How large bodies (M, V, 3), camera frame, are in their own frames and in the image, where the lens counts."""
         rows = self.rows
-        fits.dims_lwh_m[rows] = np.ptp((vertices - fits.t[rows, None]) @ fits.R[rows], axis=1)
+        own = (vertices - fits.t[rows, None]) @ fits.R[rows]
+        fits.dims_lwh_m[rows] = np.ptp(own, axis=1)
+        for row, points in zip(rows, own, strict=True):
+            fits.footprint[row] = footprint_of(points)
         pixels = pixel_to_edge(self.camera.project(vertices))
         fits.box_xywh[rows] = np.concatenate([pixels.min(axis=1), np.ptp(pixels, axis=1)], axis=1)
 
-    def _judged(self, fits: PeopleFits) -> np.ndarray:
+    def _covariance(self, world: Tensor, pelvis: Tensor, evidence: PeopleEvidence, ground: Ground) -> np.ndarray:
+        """(M, 3, 3) of place and yaw of bodies (M, V, 3), world frame, from the normal equations of their outlines.
+
+        The outline moves as its farthest points do: with the place, with a turn about the pelvis, and with the height,
+        which the other observations of the track tell as well. Motion and the network tell the heading.
+        """
+        s, (support, which) = self.settings, supports(ground.project(world))
+        points = torch.gather(world, 1, which[..., None].expand(-1, -1, 3))  # (M, S, 3)
+        offset = points - pelvis[:, None]
+        zero = torch.zeros_like(offset[..., 0])
+        moves = [
+            torch.stack([zero + 1, zero, zero], dim=-1),
+            torch.stack([zero, zero + 1, zero], dim=-1),
+            torch.stack([-offset[..., 1], offset[..., 0], zero], dim=-1),
+            torch.stack([zero, zero, points[..., 2]], dim=-1),
+        ]
+        directions = torch.from_numpy(DIRECTIONS)
+        here = ground.project(points)
+        step = 1e-3
+        slopes = [((ground.project(points + step * m) - here) / step * directions).sum(dim=-1) for m in moves]
+        jacobian = torch.stack(slopes, dim=-1)  # (M, S, 4)
+        residual = (support - evidence.support) / evidence.noise_px[:, None]
+        weight = _SAMPLES / len(DIRECTIONS) / evidence.noise_px[:, None] ** 2 / (1 + (residual / s.robust_scale) ** 2)
+        normal = torch.einsum("msi,ms,msj->mij", jacobian, weight.double(), jacobian)
+        heading = evidence.heading_weight.double() + s.turn_sigma_rad**-2
+        normal[:, 2, 2] += heading
+        normal[:, 3, 3] += _HEIGHT_SIGMA**-2
+        return torch.linalg.inv(normal)[:, :3, :3].numpy()
+
+    def _refusals(self, fits: PeopleFits) -> np.ndarray:
         """(M,) why each fit is refused, "" where it is not."""
         s, rows = self.settings, self.rows
-        worst = s.max_residual_share * self.size + s.outline_noise_px
+        worst = s.max_residual_fraction * self.size + s.outline_noise_px
         reasons = {
             "behind_camera": ~np.isfinite(fits.box_xywh[rows]).all(axis=1),
             "residual": ~(fits.residual_px[rows] <= worst),
             "height": ~((fits.height_m[rows] >= s.min_person_m) & (fits.height_m[rows] <= s.max_person_m)),
             "too_far": ~(np.linalg.norm(fits.t[rows], axis=1) <= s.max_range_m),
         }
-        words = np.full(len(rows), "", dtype=object)
-        for word, bad in reversed(reasons.items()):
-            words[bad] = word
-        return words
+        refusal = np.full(len(rows), "", dtype=object)
+        for reason, bad in reversed(reasons.items()):
+            refusal[bad] = reason
+        return refusal
 
 
 def standing_height(body: Body, beta: Tensor) -> np.ndarray:

@@ -17,11 +17,11 @@ from pipeline.reconstruction.people.ground_contact import BodyPose, BodySkin, Gr
 from pipeline.reconstruction.people.types import PeopleFitSettings
 from pipeline.reconstruction.support_function import DIRECTIONS
 
-_REFRESH = 5  # steps between looks at which vertices make the outline
-_LOWEST = 8  # vertices that may touch the ground until the next look
+_REFRESH = 5  # steps between checks of which vertices make the outline
+_LOWEST = 8  # vertices that may touch the ground until the next check
 _SETTLING = 4
 _OUTLINE_SAMPLES = 12.0  # neighbouring directions tell the same
-# Adam's first step of each variable: radians, radians, radians, shares of the size in the image, coefficients.
+# Adam's first step of each variable: radians, radians, radians, fractions of the size in the image, coefficients.
 _STEPS = {"body": 0.06, "lean": 0.04, "yaw": 0.08, "foot": 0.02, "beta": 0.12}
 _LAST_STEP = 0.03  # of the first
 _DIRECTIONS = torch.from_numpy(DIRECTIONS).float()
@@ -68,9 +68,9 @@ class PeopleSolver:
         moved["beta"] = torch.zeros_like(self.evidence.beta)
         groups = [{"params": [moved[name].requires_grad_()], "lr": step} for name, step in _STEPS.items()]
         optimiser = torch.optim.Adam(groups, betas=(0.9, 0.95))
-        rounds = self.settings.rounds
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _LAST_STEP ** (step / max(rounds, 1)))
-        for step in range(rounds):
+        iterations = self.settings.iterations
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _LAST_STEP ** (step / max(iterations, 1)))
+        for step in range(iterations):
             pose = self._moved(start, moved)
             if step % _REFRESH == 0:
                 active = self._active(pose)
@@ -100,7 +100,7 @@ class PeopleSolver:
             here = supports(self.ground.project(world))[0]
             right, down, left = (e.support - here)[:, :-quarter:quarter].T
             tall = (e.support[:, quarter] + e.support[:, -quarter]) / (here[:, quarter] + here[:, -quarter])
-            # A person's whole height is off by the same share as what the image shows of it.
+            # A person's whole height is off by the same fraction as what the image shows of it.
             missing = (tall.clamp(0.5, 2.0) - 1) * (points[..., 2].amax(dim=1) - points[..., 2].amin(dim=1))
             step = per_track(missing, e.track, len(e.beta)) / e.height.norm()
             foot = pose.foot + torch.stack([(right - left) / 2, down], dim=1)
@@ -131,19 +131,19 @@ class PeopleSolver:
         residual = ((pixels * _DIRECTIONS).sum(dim=-1) - e.support) / e.noise_px[:, None]
         # Detectors lose legs far oftener than they add to them.
         residual = residual / torch.where((residual > 0) & _DOWN, self.settings.lost_legs, 1.0)
-        return _OUTLINE_SAMPLES / len(DIRECTIONS) * _robust(residual.square(), self.settings.kernel).sum()
+        return _OUTLINE_SAMPLES / len(DIRECTIONS) * _robust(residual.square(), self.settings.robust_scale).sum()
 
     def _keypoints(self, pixels: Tensor) -> Tensor:
         """Of pixels (N, 17, 2)."""
         e = self.evidence
         off = (pixels - e.keypoints).square().sum(dim=-1) * e.keypoint_weight
-        return _robust(off, self.settings.kernel).sum()
+        return _robust(off, self.settings.robust_scale).sum()
 
     def _expected(self, pose: BodyPose) -> Tensor:
         """Of what the network, the prior, motion and gravity expect."""
         e, s = self.evidence, self.settings
         turned = (2 - 2 * (pose.yaw - e.heading).cos()) * e.heading_weight
-        cost = _robust(turned, s.kernel).sum() + (pose.lean / s.tilt_sigma_rad).square().sum()
+        cost = _robust(turned, s.robust_scale).sum() + (pose.lean / s.tilt_sigma_rad).square().sum()
         cost = cost + ((pose.body - e.body) / s.pose_sigma_rad).square().sum()
         cost = cost + 2 * s.prior_weight * self.prior.energy(pose.body).sum()
         low, high = self.limits
@@ -154,9 +154,9 @@ class PeopleSolver:
         return cost + ((shape @ e.beta_precision) * shape).sum()
 
 
-def _robust(square: Tensor, kernel: float) -> Tensor:
-    """Cauchy's cost of squared residuals: as they are when small, their logarithm beyond the kernel."""
-    return kernel**2 * torch.log1p(square / kernel**2)
+def _robust(square: Tensor, robust_scale: float) -> Tensor:
+    """Cauchy's cost of squared residuals: as they are when small, their logarithm beyond the scale."""
+    return robust_scale**2 * torch.log1p(square / robust_scale**2)
 
 
 def per_track(values: Tensor, track: Tensor, count: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""People in metric 3D: a network's bodies, refined on the ground to outlines and keypoints, row by row of a table.
+"""People in metric 3D: a network's body meshes, refined on the ground to outlines and keypoints, row by row of a table.
 
 The outline's fit (pipeline.reconstruction.outline_fit) comes first: it says what cannot be composed at all, and stays
 where the body does not fit the mask.
@@ -25,22 +25,23 @@ from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined
 from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen, RegressedPeople
 from pipeline.reconstruction.rows import Progress, liftable, row_of, tracks_of
+from pipeline.reconstruction.uncertainty import ground_covariance
 
 if TYPE_CHECKING:
     from models.body_model import Body
     from models.poses import PosePrior
     from models.predictor import FramePredictor
 
-_AGREEMENT = 0.05  # an outline off by this share of the height makes a keypoint 1 / e as sure
+_AGREEMENT = 0.05  # an outline off by this fraction of the height makes a keypoint 1 / e as confident
 
 
 @dataclass(frozen=True)
 class MetricPeopleSettings:
-    """Which networks look at people, which body they get, and when the fit is taken."""
+    """Which networks see people, which body model they get, and when the fit is taken."""
 
     bodies: bool = field(
         default=True,
-        metadata={"help": "fit bodies to people; false: hulls to their outlines alone"},
+        metadata={"help": "fit body meshes to people; false: hulls to their outlines alone"},
     )
     body_weights: str = field(
         default="", metadata={"help": "weights file of the human mesh network, as `make train MODEL=hmr` writes it"}
@@ -125,12 +126,13 @@ def fit_people_rows(
     fits = fit_people(seen, camera, plane, body, prior, settings.fit, progress)
     boxes = matrix(outlined.cutouts["bbox_xywh"], 4)
     overlap = box_iou(np.nan_to_num(fits.box_xywh), boxes)
-    held = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
-    sure = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)
-    sure = np.where(people.score > 0, people.score, sure[:, None])
+    accepted = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
+    confidence = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)
+    confidence = np.where(people.score > 0, people.score, confidence[:, None])
     rows = table.to_pylist()
-    for i in np.flatnonzero(held).tolist():
-        rows[i] |= row_of(outlined.category, fits, i, camera, sure[i])
+    covariance = ground_covariance(outlined.category, fits.covariance, fits.t, camera, plane)
+    for i in np.flatnonzero(accepted).tolist():
+        rows[i] |= row_of(outlined.category, fits, i, camera, confidence[i], fits.footprint[i], covariance[i])
         rows[i] |= {
             "body_model": body.name,
             "smpl_theta": fits.theta[i].ravel().tolist(),

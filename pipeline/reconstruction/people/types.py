@@ -15,21 +15,32 @@ from pipeline.reconstruction.support_function import DIRECTIONS
 
 @dataclass(frozen=True)
 class PeopleFitSettings:
-    """How well each kind of evidence tells, and which fits are refused."""
+    """How well each kind of evidence measures, and which fits are refused."""
 
-    rounds: int = field(default=160, metadata={"help": "steps of the refinement"})
+    iterations: int = field(default=160, metadata={"help": "iterations of the refinement", "formerly": "rounds"})
     outline_noise_px: float = field(default=1.0, metadata={"help": "how far an outline may be off, pixels"})
-    outline_noise_share: float = field(
-        default=0.04, metadata={"help": "the same in shares of the person's size in the image"}
+    outline_noise_fraction: float = field(
+        default=0.04,
+        metadata={"help": "the same in fractions of the person's size in the image", "formerly": "outline_noise_share"},
     )
     lost_legs: float = field(
         default=1.5, metadata={"help": "how much farther people may reach below their masks than elsewhere, factor"}
     )
-    keypoint_noise_px: float = field(default=1.0, metadata={"help": "how far a sure keypoint may be off, pixels"})
-    keypoint_noise_share: float = field(
-        default=0.04, metadata={"help": "the same in shares of the person's size in the image"}
+    keypoint_noise_px: float = field(default=1.0, metadata={"help": "how far a confident keypoint may be off, pixels"})
+    keypoint_noise_fraction: float = field(
+        default=0.04,
+        metadata={
+            "help": "the same in fractions of the person's size in the image",
+            "formerly": "keypoint_noise_share",
+        },
     )
-    kernel: float = field(default=1.5, metadata={"help": "what is off by more counts little, standard deviations"})
+    robust_scale: float = field(
+        default=1.5,
+        metadata={
+            "help": "robust-loss scale: what is off by more counts little, standard deviations",
+            "formerly": "kernel",
+        },
+    )
     min_score: float = field(default=0.3, metadata={"help": "keypoints scored lower are missing"})
     pose_sigma_rad: float = field(default=0.25, metadata={"help": "how far a joint may be from the network's, radians"})
     prior_weight: float = field(default=0.5, metadata={"help": "what the pose prior counts"})
@@ -41,11 +52,15 @@ class PeopleFitSettings:
     )
     shape_sigma: float = field(default=1.0, metadata={"help": "how far shapes of one height are from the mean"})
     height_sigma: float = field(
-        default=4.0, metadata={"help": "the same of the shape's part that is height, which the image tells"}
+        default=4.0, metadata={"help": "the same of the shape's part that is height, which the image measures"}
     )
     min_size_px: float = field(default=12.0, metadata={"help": "smaller people are refused, pixels"})
-    max_residual_share: float = field(
-        default=0.08, metadata={"help": "outlines farther off, in shares of the person's size, are refused"}
+    max_residual_fraction: float = field(
+        default=0.08,
+        metadata={
+            "help": "outlines farther off, in fractions of the person's size, are refused",
+            "formerly": "max_residual_share",
+        },
     )
     max_range_m: float = field(default=150.0, metadata={"help": "farther than this nobody is placed, metres"})
     min_person_m: float = field(default=0.8, metadata={"help": "smaller people are refused, metres"})
@@ -126,7 +141,8 @@ class PeopleFits:
     (N, 10), the track's, transl (N, 3) as smplx has it; R (N, 3, 3) and t (N, 3), the ground point under the pelvis, x
     forward; dims_lwh_m (N, 3) of the posed body; height_m (N,) standing, the track's; keypoints_3d (N, 17, 3), camera
     frame; box_xywh (N, 4) of the body in the image, edges; residual_px (N,) root mean square distance of the outlines;
-    refusal (N,), a word or "".
+    covariance (N, 3, 3) of world x, y and yaw; footprint (N,) of (C, 2) outlines on the ground in the body's frame,
+    None where refused; refusal (N,), a reason or "".
     """
 
     theta: np.ndarray
@@ -139,17 +155,20 @@ class PeopleFits:
     keypoints_3d: np.ndarray
     box_xywh: np.ndarray
     residual_px: np.ndarray
+    covariance: np.ndarray
+    footprint: np.ndarray
     refusal: np.ndarray
 
     @staticmethod
     def refused(refusal: np.ndarray) -> PeopleFits:
-        """Nothing fitted yet, of refusals (N,) words."""
+        """Nothing fitted yet, of refusals (N,)."""
         shapes: dict[str, tuple[int, ...]] = {
             "theta": (len(SMPL_24), 3), "beta": (10,), "transl": (3,), "R": (3, 3), "t": (3,), "dims_lwh_m": (3,),
             "height_m": (), "keypoints_3d": (len(COCO_17), 3), "box_xywh": (4,), "residual_px": (),
+            "covariance": (3, 3),
         }  # fmt: skip
         empty = {name: np.full((len(refusal), *shape), np.nan) for name, shape in shapes.items()}
-        return PeopleFits(**empty, refusal=refusal)
+        return PeopleFits(**empty, footprint=np.full(len(refusal), None, object), refusal=refusal)
 
     @property
     def ok(self) -> np.ndarray:

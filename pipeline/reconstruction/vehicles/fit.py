@@ -32,7 +32,7 @@ def fit_vehicles(
     bases: Mapping[str, ShapeBasis],
     settings: VehicleFitSettings | None = None,
 ) -> VehicleFits:
-    """Every observation's fit, in the order given; what cannot be fitted is refused with a word, never raised."""
+    """Every observation's fit, in the order given; what cannot be fitted is refused with a reason, never raised."""
     with threadpool_limits(1, "blas"):  # sums in another order on more cores would end in other bits
         return _VehicleFitter(keypoints, camera, plane, bases, settings or VehicleFitSettings()).fit()
 
@@ -82,9 +82,9 @@ class _VehicleFitter:
         """What is fitted to, with the noise at so many metres."""
         s = self.settings
         model_px = self.view.focal * s.model_noise_m / np.maximum(depth_m, 1.0)
-        variance = s.noise_px**2 + (s.noise_share * self.size_px) ** 2 + model_px**2
+        variance = s.noise_px**2 + (s.noise_fraction * self.size_px) ** 2 + model_px**2
         weight = self.score / variance[:, None]
-        return VehicleEvidence(self.xy, weight, self.track, self.yaw, self.yaw_weight, s.kernel)
+        return VehicleEvidence(self.xy, weight, self.track, self.yaw, self.yaw_weight, s.robust_scale)
 
     def _outlined(self, evidence: VehicleEvidence, mine: np.ndarray) -> VehicleEvidence:
         """The same with the outlines of its observations, where there are any."""
@@ -92,7 +92,7 @@ class _VehicleFitter:
             return evidence
         s, support = self.settings, self.support[mine]
         known = np.isfinite(support)
-        variance = s.outline_noise_px**2 + (s.outline_noise_share * self.size_px[mine]) ** 2
+        variance = s.outline_noise_px**2 + (s.outline_noise_fraction * self.size_px[mine]) ** 2
         return replace(evidence, support=np.where(known, support, 0.0), support_weight=known / variance[:, None])
 
     def _alone(self, basis: ShapeBasis) -> tuple[State, np.ndarray, np.ndarray]:
@@ -103,7 +103,7 @@ class _VehicleFitter:
         for R_start, t_start in zip(R, t, strict=True):
             evidence = self._evidence(t_start[:, 2]).alone()
             none = np.zeros((len(t_start), len(basis.components)))
-            states.append(solver.solve(evidence, R_start, t_start, none, self.settings.first_rounds))
+            states.append(solver.solve(evidence, R_start, t_start, none, self.settings.first_iterations))
         cost = np.stack([state.cost + (state.shape**2).sum(axis=1) for state in states])
         best = cost.argmin(axis=0)
         rows = np.arange(len(best))
@@ -119,7 +119,7 @@ class _VehicleFitter:
         weight = self.score / variance[:, None]
         if self.plane is None:
             return free_starts(self.view, basis.mean, self.xy, weight, 0.1 * self.size_px + 3 * self.settings.noise_px)
-        R, t = plane_starts(self.view, self.plane, basis.mean, self.xy, weight, self.settings.kernel)
+        R, t = plane_starts(self.view, self.plane, basis.mean, self.xy, weight, self.settings.robust_scale)
         if self.guess is None:
             return R, t
         poses = [self.plane.pose(guess[:2], guess[2]) for guess in self.guess]
@@ -131,8 +131,8 @@ class _VehicleFitter:
     def _groups(self, names: list[str], alone: Mapping[str, tuple[State, np.ndarray, np.ndarray]]) -> np.ndarray:
         """(T,) indices of the groups that explain each track at the lowest price."""
         cost = np.stack([np.bincount(self.track, alone[name][0].cost) for name in names])
-        shares = np.array([self.settings.group_shares.get(name, 0.01) for name in names])
-        return (cost - 2 * np.log(shares)[:, None]).argmin(axis=0)
+        fractions = np.array([self.settings.group_fractions.get(name, 0.01) for name in names])
+        return (cost - 2 * np.log(fractions)[:, None]).argmin(axis=0)
 
     def _solver(self, basis: ShapeBasis, skin: VehicleSkin | None = None) -> VehicleSolver:
         return VehicleSolver(self.view, Linear(basis.mean, basis.components), self.settings.max_coefficient, skin)
@@ -145,11 +145,11 @@ class _VehicleFitter:
         solver, evidence = self._solver(basis), self._evidence(depth).at(mine)
         each = np.bincount(evidence.track)[:, None]
         shape = np.add.reduceat(start.shape[mine], evidence.first) / each
-        state = solver.solve(evidence, start.R[mine], start.t[mine], shape, self.settings.rounds)
+        state = solver.solve(evidence, start.R[mine], start.t[mine], shape, self.settings.iterations)
         evidence = self._outlined(evidence, mine)
         if evidence.support is not None:
             solver = self._solver(basis, VehicleSkin.of(basis))
-            state = solver.solve(evidence, state.R, state.t, state.shape, self.settings.outline_rounds)
+            state = solver.solve(evidence, state.R, state.t, state.shape, self.settings.outline_iterations)
         covariance, _ = solver.blocks(evidence, state).covariance()
         rows, shapes = self.rows[mine], state.shape[evidence.track]
         points_cam = basis.keypoints(shapes) @ state.R.transpose(0, 2, 1) + state.t[:, None]
@@ -160,9 +160,9 @@ class _VehicleFitter:
         fits.covariance[rows], fits.turned_cost[rows] = covariance, turned[mine]
         if self.plane is not None:
             fits.xy_m[rows], fits.yaw[rows] = self.plane.to_world(state.t)[:, :2], self.plane.yaw(state.R)
-        fits.refusal[rows] = self._judged(fits, rows, mine)
+        fits.refusal[rows] = self._refusals(fits, rows, mine)
 
-    def _judged(self, fits: VehicleFits, rows: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    def _refusals(self, fits: VehicleFits, rows: np.ndarray, mine: np.ndarray) -> np.ndarray:
         """(M,) why each fit is refused, "" where it is not."""
         s, covariance = self.settings, fits.covariance[rows]
         depth = np.linalg.norm(fits.t[rows], axis=1)
@@ -170,29 +170,29 @@ class _VehicleFitter:
         sigma_m = np.sqrt(np.trace(covariance[:, place, place], axis1=1, axis2=2))
         turn = slice(2, 3) if self.plane is not None else slice(0, 3)
         sigma_rad = np.sqrt(np.trace(covariance[:, turn, turn], axis1=1, axis2=2))
-        told = self.yaw_weight[mine] > (1 / np.pi) ** 2
+        known_heading = self.yaw_weight[mine] > (1 / np.pi) ** 2
         reasons = {
             "behind_camera": fits.keypoints_3d[rows][..., 2].min(axis=1) < 0.5,
-            "residual": fits.residual_px[rows] > s.max_residual_share * self.size_px[mine] + 2 * s.noise_px,
+            "residual": fits.residual_px[rows] > s.max_residual_fraction * self.size_px[mine] + 2 * s.noise_px,
             "unsure": ~(
-                (sigma_m <= np.maximum(s.max_position_sigma_m, s.max_position_sigma_share * depth))
+                (sigma_m <= np.maximum(s.max_position_sigma_m, s.max_position_sigma_fraction * depth))
                 & (sigma_rad <= np.radians(s.max_yaw_sigma_deg))
             ),
-            "ambiguous": ~told & (fits.turned_cost[rows] < s.min_turned_cost),
+            "ambiguous": ~known_heading & (fits.turned_cost[rows] < s.min_turned_cost),
         }
-        words = np.full(len(rows), "", dtype=object)
-        for word, bad in reversed(reasons.items()):
-            words[bad] = word
-        return words
+        refusal = np.full(len(rows), "", dtype=object)
+        for reason, bad in reversed(reasons.items()):
+            refusal[bad] = reason
+        return refusal
 
 
 def _view(camera: Camera, plane: GroundPlane | None) -> View:
     """The camera's, and how poses move: along the ground and about its normal, or freely."""
     if plane is None:
         return View(camera.K, np.eye(6), None)
-    freedoms = np.zeros((6, 3))
-    freedoms[3:, :2], freedoms[:3, 2] = plane.R_cam_world[:, :2], plane.n
-    return View(camera.K, freedoms, plane.yaw)
+    dof_basis = np.zeros((6, 3))
+    dof_basis[3:, :2], dof_basis[:3, 2] = plane.R_cam_world[:, :2], plane.n
+    return View(camera.K, dof_basis, plane.yaw)
 
 
 def _hopeless(xy: np.ndarray, used: np.ndarray, settings: VehicleFitSettings) -> np.ndarray:
@@ -203,10 +203,10 @@ def _hopeless(xy: np.ndarray, used: np.ndarray, settings: VehicleFitSettings) ->
     spread = np.linalg.eigvalsh(centred.transpose(0, 2, 1) @ centred / np.maximum(count, 1)[:, None, None])
     # Points on a line within their noise: a vehicle's own are never so from above.
     thin = np.sqrt(np.maximum(spread[:, 0], 0)) < np.maximum(0.25, 0.01 * np.sqrt(np.maximum(spread[:, 1], 0)))
-    words = np.full(len(xy), "", dtype=object)
-    words[thin] = "collinear"
-    words[count < settings.min_points] = "too_few_points"
-    return words
+    refusal = np.full(len(xy), "", dtype=object)
+    refusal[thin] = "collinear"
+    refusal[count < settings.min_points] = "too_few_points"
+    return refusal
 
 
 def _extent(xy: np.ndarray, used: np.ndarray) -> np.ndarray:
@@ -227,8 +227,8 @@ def _headings(keypoints: VehiclesSeen, rows: np.ndarray) -> tuple[np.ndarray, np
 
 def _empty(count: int, components: int, view: View, refusal: np.ndarray) -> VehicleFits:
     """All refused so far."""
-    freedoms = view.freedoms.shape[1]
-    shapes = [(3, 3), (3,), (2,), (), (components,), (len(VEHICLE_12), 3), (3,), (), (freedoms, freedoms), ()]
+    dof = view.dof_basis.shape[1]
+    shapes = [(3, 3), (3,), (2,), (), (components,), (len(VEHICLE_12), 3), (3,), (), (dof, dof), ()]
     R, t, xy, yaw, shape, points, dims, residual, covariance, turned = (np.full((count, *s), np.nan) for s in shapes)
     group = np.full(count, "", dtype=object)
     return VehicleFits(R, t, xy, yaw, shape, group, points, dims, residual, covariance, turned, refusal.copy())

@@ -1,7 +1,7 @@
 """How far a model's skin reaches in fixed directions of the image, and what that adds to the fit of its keypoints.
 
 Directions and pixels are `pipeline.reconstruction.support_function`'s. By the envelope theorem the reach changes as its
-farthest vertex does, so no mask is drawn and no vertex but that one is differentiated.
+farthest vertex does, so no mask is rendered and no vertex but that one is differentiated.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Levenberg-Marquardt over many tracks at once: one shape a track, one pose an observation, keypoints in ideal pixels.
 
-Poses X_cam = R X + t move by a few freedoms: a turn about the camera's axes and a shift, combined by a basis (6, D).
-The normal matrix is an arrow: each observation's pose block is eliminated into its track's shape system (Schur
+Poses X_cam = R X + t move by a few degrees of freedom: a turn about the camera's axes and a shift, combined by a basis
+(6, D). The normal matrix is an arrow: each observation's pose block is eliminated into its track's shape system (Schur
 complement), so the cost grows with the number of observations alone. NumPy in float64: the blocks are tiny, the
 Jacobians short, and the stage need not load a learning library.
 """
@@ -17,7 +17,7 @@ from calibration.least_squares import Damping, minimise
 from pipeline.reconstruction.support_function import DIRECTIONS
 from pipeline.reconstruction.vehicles.outline import VehicleSkin, outline_cost, outline_weight, reach_of
 
-# Nearer than this a model's point is held, so that a trial behind the camera is finite, and far too dear to take.
+# Nearer than this a model's point is clamped, so that a trial behind the camera is finite, and far too dear to take.
 _NEAREST_M = 0.3
 _DAMPING, _SETTLED = Damping(1e-3, fall=8, rise=8, least=1e-9, most=1e9), 1e-9
 
@@ -39,8 +39,8 @@ class VehicleEvidence:
     """What N observations of T tracks are fitted to, sorted by track.
 
     xy (N, 12, 2) ideal pixels, finite; weight (N, 12) one over the variance, 0 where missing; track (N,) from 0;
-    yaw and its weight (N,), 0 where no heading is known; kernel, beyond how many standard deviations a point is
-    doubted; support and its weight (N, S), 0 where no outline is known, or None where none is.
+    yaw and its weight (N,), 0 where no heading is known; robust_scale, beyond how many standard deviations a point is
+    down-weighted; support and its weight (N, S), 0 where no outline is known, or None where none is.
     """
 
     xy: np.ndarray
@@ -48,7 +48,7 @@ class VehicleEvidence:
     track: np.ndarray
     yaw: np.ndarray
     yaw_weight: np.ndarray
-    kernel: float
+    robust_scale: float
     support: np.ndarray | None = None
     support_weight: np.ndarray | None = None
 
@@ -62,13 +62,20 @@ class VehicleEvidence:
         track = np.unique(self.track[rows], return_inverse=True)[1]
         support, weight = (None if a is None else a[rows] for a in (self.support, self.support_weight))
         return VehicleEvidence(
-            self.xy[rows], self.weight[rows], track, self.yaw[rows], self.yaw_weight[rows], self.kernel, support, weight
+            self.xy[rows],
+            self.weight[rows],
+            track,
+            self.yaw[rows],
+            self.yaw_weight[rows],
+            self.robust_scale,
+            support,
+            weight,
         )
 
     def alone(self) -> VehicleEvidence:
         """Each observation its own track, its outline left out."""
         track = np.arange(len(self.track))
-        return VehicleEvidence(self.xy, self.weight, track, self.yaw, self.yaw_weight, self.kernel)
+        return VehicleEvidence(self.xy, self.weight, track, self.yaw, self.yaw_weight, self.robust_scale)
 
 
 @dataclass
@@ -83,10 +90,11 @@ class State:
 
 @dataclass(frozen=True)
 class View:
-    """K (3, 3); freedoms (6, D) of a pose; yaw_of, the heading (N,) of rotations (N, 3, 3) where freedom 2 is yaw."""
+    """K (3, 3); dof_basis (6, D) of a pose; yaw_of, the heading (N,) of rotations (N, 3, 3) where dimension 2 is
+    yaw."""
 
     K: np.ndarray
-    freedoms: np.ndarray
+    dof_basis: np.ndarray
     yaw_of: Callable[[np.ndarray], np.ndarray] | None
 
     @property
@@ -95,7 +103,7 @@ class View:
         return float(np.sqrt(self.K[0, 0] * self.K[1, 1]))
 
     def project(self, points_cam: np.ndarray) -> np.ndarray:
-        """Ideal pixels (..., 2) of points (..., 3), those too near held in front of the camera."""
+        """Ideal pixels (..., 2) of points (..., 3), those too near clamped in front of the camera."""
         normal = points_cam[..., :2] / np.maximum(points_cam[..., 2:], _NEAREST_M)
         return normal @ self.K[:2, :2].T + self.K[:2, 2]
 
@@ -114,8 +122,11 @@ class VehicleSolver:
     def __init__(self, view: View, model: Linear, bound: float, skin: VehicleSkin | None = None) -> None:
         self.view, self.model, self.bound, self.skin = view, model, bound, skin
 
-    def solve(self, evidence: VehicleEvidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray, rounds: int) -> State:
-        """From poses R, t and shapes (T, K), so many rounds; a track's step is taken only where it lowers its cost."""
+    def solve(
+        self, evidence: VehicleEvidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray, iterations: int
+    ) -> State:
+        """From poses R, t and shapes (T, K), so many iterations; a track's step is taken only where it lowers its
+        cost."""
 
         def propose(state: State, damping: np.ndarray) -> tuple[State, np.ndarray]:
             trial = self._moved(evidence, state, *self.blocks(evidence, state).step(damping))
@@ -129,7 +140,7 @@ class VehicleSolver:
 
         state = State(R.copy(), t.copy(), shape.copy(), self.cost(evidence, R, t, shape))
         total = self._total(evidence, state.cost, shape)
-        return minimise(propose, take, state, total, _DAMPING, rounds, tolerance=_SETTLED)[0]
+        return minimise(propose, take, state, total, _DAMPING, iterations, tolerance=_SETTLED)[0]
 
     def cost(self, evidence: VehicleEvidence, R: np.ndarray, t: np.ndarray, shape: np.ndarray) -> np.ndarray:
         """(N,) robust costs in squared standard deviations: Huber's of keypoints, Geman and McClure's of headings."""
@@ -138,7 +149,7 @@ class VehicleSolver:
         square = evidence.weight * np.einsum("npi,npi->np", off, off)
         # A point behind the camera is no better than one far away, however it projects.
         square += np.where(points_cam[..., 2] < _NEAREST_M, 1e6, 0) * (evidence.weight > 0)
-        k = evidence.kernel
+        k = evidence.robust_scale
         cost = np.where(square > k * k, 2 * k * np.sqrt(square) - k * k, square).sum(axis=1)
         cost = cost + _capped(self._heading_off(evidence, R) ** 2 * evidence.yaw_weight)
         if self.skin is None or evidence.support is None or evidence.support_weight is None:
@@ -153,7 +164,7 @@ class VehicleSolver:
         off = self.view.project(points_cam) - evidence.xy
         by_point = self._by_point(points_cam)  # (N, 12, 2, 3)
         square = evidence.weight * np.einsum("npi,npi->np", off, off)
-        weight = evidence.weight * evidence.kernel / np.maximum(np.sqrt(square), evidence.kernel)
+        weight = evidence.weight * evidence.robust_scale / np.maximum(np.sqrt(square), evidence.robust_scale)
         components = self.model.components.transpose(1, 2, 0)  # (12, 3, K)
         jacobian = self._by_parameters(by_point, turned, state.R, components)
         jacobian = jacobian.reshape(len(off), -1, jacobian.shape[-1])  # (N, 24, D + K)
@@ -162,15 +173,15 @@ class VehicleSolver:
         gradient = (weighted.transpose(0, 2, 1) @ off.reshape(len(off), -1, 1))[..., 0]
         self._add_heading(evidence, state, normal, gradient)
         self._add_outline(evidence, state, normal, gradient)
-        return Blocks(normal, gradient, evidence.first, evidence.track, state.shape, self.view.freedoms.shape[1])
+        return Blocks(normal, gradient, evidence.first, evidence.track, state.shape, self.view.dof_basis.shape[1])
 
     def _by_parameters(
         self, by_point: np.ndarray, turned: np.ndarray, R: np.ndarray, components: np.ndarray
     ) -> np.ndarray:
         """(N, P, R, D + K): derivatives (N, P, R, 3) by camera points carried to poses and shapes, for points turned
         (N, P, 3) that move by components (..., P, 3, K)."""
-        spin, shift = self.view.freedoms[:3], self.view.freedoms[3:]
-        # d(w x RX) = -[RX] w: by freedom d, cross(spin_d, RX) + shift_d.
+        spin, shift = self.view.dof_basis[:3], self.view.dof_basis[3:]
+        # d(w x RX) = -[RX] w: by dimension d, cross(spin_d, RX) + shift_d.
         moves = (_skew(turned.reshape(-1, 3)) @ -spin).reshape(*turned.shape, -1) + shift
         return np.concatenate([by_point @ moves, (by_point @ R[:, None]) @ components], axis=-1)
 
@@ -211,7 +222,7 @@ class VehicleSolver:
         gradient[:, 2] += weight * off
 
     def _moved(self, evidence: VehicleEvidence, state: State, pose_step: np.ndarray, shape_step: np.ndarray) -> State:
-        move = pose_step @ self.view.freedoms.T
+        move = pose_step @ self.view.dof_basis.T
         R, t = turn(move[:, :3]) @ state.R, state.t + move[:, 3:]
         shape = np.clip(state.shape + shape_step, -self.bound, self.bound)
         return State(R, t, shape, self.cost(evidence, R, t, shape))
@@ -240,11 +251,11 @@ class Blocks:
     first: np.ndarray
     track: np.ndarray
     shape: np.ndarray
-    freedoms: int
+    dof: int
 
     def step(self, damping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Steps of poses (N, D) and shapes (T, K), each track with its damping (T,)."""
-        D = self.freedoms
+        D = self.dof
         solved = np.linalg.solve(self._pose(damping[self.track]), self._right())  # (N, D, K + 1): A^-1 [B g]
         system, right = self._shape_system(solved, damping)
         shape_step = -np.linalg.solve(system, right[..., None])[..., 0]
@@ -252,7 +263,7 @@ class Blocks:
         return pose_step.reshape(-1, D), shape_step
 
     def covariance(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of poses (N, D, D), the shape's doubt included, and of shapes (T, K, K)."""
+        """Of poses (N, D, D), the shape's uncertainty included, and of shapes (T, K, K)."""
         none = np.zeros(len(self.first))
         pose = self._pose(none[self.track])
         solved = np.linalg.solve(pose, self._right())
@@ -263,18 +274,18 @@ class Blocks:
 
     def _pose(self, damping: np.ndarray) -> np.ndarray:
         """(N, D, D), solvable whatever the points."""
-        D = self.freedoms
+        D = self.dof
         diagonal = np.einsum("nii->ni", self.normal)[:, :D]
         raised = diagonal * damping[:, None] + 1e-13 * diagonal.max(axis=1, keepdims=True) + 1e-12
         return self.normal[:, :D, :D] + raised[:, None] * np.eye(D)
 
     def _right(self) -> np.ndarray:
-        D = self.freedoms
+        D = self.dof
         return np.concatenate([self.normal[:, :D, D:], self.gradient[:, :D, None]], axis=-1)
 
     def _shape_system(self, solved: np.ndarray, damping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Schur complements (T, K, K) and right sides (T, K)."""
-        D = self.freedoms
+        D = self.dof
         both = np.concatenate([self.normal[:, D:, D:], self.gradient[:, D:, None]], axis=-1)
         both = np.add.reduceat(both - self.normal[:, D:, :D] @ solved, self.first)
         system, right = both[..., :-1], both[..., -1] + self.shape

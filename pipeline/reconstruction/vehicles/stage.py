@@ -19,6 +19,7 @@ from pipeline.core.boxes import box_iou
 from pipeline.core.tables import RECONSTRUCTED, matrix
 from pipeline.reconstruction.outline_fit import Outlined
 from pipeline.reconstruction.rows import liftable, row_of, tracks_of
+from pipeline.reconstruction.uncertainty import footprint_of, ground_covariance
 from pipeline.reconstruction.vehicles import fit as vehicle_fit
 
 
@@ -70,10 +71,12 @@ def fit_vehicle_rows(
     )  # fmt: skip
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
     overlap = _box_overlap(fits, matrix(outlined.cutouts["bbox_xywh"], 4), camera, bases)
-    held = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
+    accepted = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
     rows = table.to_pylist()
-    for i in np.flatnonzero(held).tolist():
-        rows[i] |= row_of(outlined.category, fits, i, camera, points.score[i])
+    covariance = ground_covariance(outlined.category, fits.covariance, fits.t, camera, plane)
+    for i in np.flatnonzero(accepted).tolist():
+        footprint = footprint_of(bases[str(fits.group[i])].mesh(fits.shape[i]))
+        rows[i] |= row_of(outlined.category, fits, i, camera, points.score[i], footprint, covariance[i])
         rows[i] |= {"shape": fits.shape[i].tolist(), "shape_basis": str(fits.group[i])}
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 

@@ -18,7 +18,7 @@ _TURNED = np.diag([-1.0, -1.0, 1.0])
 
 
 def plane_starts(
-    view: View, plane: GroundPlane, mean: np.ndarray, xy: np.ndarray, weight: np.ndarray, kernel: float
+    view: View, plane: GroundPlane, mean: np.ndarray, xy: np.ndarray, weight: np.ndarray, robust_scale: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """R (2, N, 3, 3), t (2, N, 3) of a vehicle with keypoints mean (12, 3): the best heading, and the best of those
     more than a quarter turn from it. xy (N, 12, 2) finite, weight (N, 12) one over the variance, 0 where missing."""
@@ -29,8 +29,10 @@ def plane_starts(
     points_cam = body[None] + t[:, :, None]
     off = view.project(points_cam) - xy[:, None]
     square = weight[:, None] * (off**2).sum(axis=-1)
-    # Far beyond the kernel a point says no more: the mean shape fits nobody exactly, but one wild point must not rule.
-    cost = np.minimum(square, kernel * np.sqrt(square)).sum(axis=-1) + 1e6 * (points_cam[..., 2].min(axis=2) < 0.5)
+    # Far beyond the scale a point says no more: the mean shape fits nobody exactly, but one wild point must not rule.
+    cost = np.minimum(square, robust_scale * np.sqrt(square)).sum(axis=-1) + 1e6 * (
+        points_cam[..., 2].min(axis=2) < 0.5
+    )
     best = cost.argmin(axis=1)
     apart = np.abs((_YAWS[None] - _YAWS[best][:, None] + np.pi) % (2 * np.pi) - np.pi)
     turned = np.where(apart > np.pi / 2, cost, np.inf).argmin(axis=1)

@@ -1,4 +1,4 @@
-"""What the fit of vehicles is given, what it is told, and what it gives back.
+"""What the fit of vehicles is given, its settings, and what it gives back.
 
 World frame of the ground plane, metres, yaw radians from x towards y; camera frame as OpenCV's.
 """
@@ -16,45 +16,81 @@ from pipeline.reconstruction.support_function import DIRECTIONS
 
 @dataclass(frozen=True)
 class VehicleFitSettings:
-    """How well keypoints tell, and which fits are refused."""
+    """How well keypoints measure, and which fits are refused."""
 
-    noise_px: float = field(default=1.0, metadata={"help": "how far a sure keypoint may be off, pixels"})
-    noise_share: float = field(default=0.01, metadata={"help": "the same in shares of the vehicle's size in the image"})
+    noise_px: float = field(default=1.0, metadata={"help": "how far a confident keypoint may be off, pixels"})
+    noise_fraction: float = field(
+        default=0.01,
+        metadata={"help": "the same in fractions of the vehicle's size in the image", "formerly": "noise_share"},
+    )
     model_noise_m: float = field(default=0.02, metadata={"help": "how far a vehicle is from every basis, metres"})
-    kernel: float = field(default=2.0, metadata={"help": "keypoints off by more count linearly, standard deviations"})
+    robust_scale: float = field(
+        default=2.0,
+        metadata={
+            "help": "robust-loss scale: keypoints off by more count linearly, standard deviations",
+            "formerly": "kernel",
+        },
+    )
     min_score: float = field(default=0.05, metadata={"help": "keypoints scored lower are missing"})
     min_points: int = field(default=4, metadata={"help": "fewer keypoints place no vehicle"})
     max_coefficient: float = field(default=3.0, metadata={"help": "bound on shape coefficients, standard deviations"})
-    first_rounds: int = field(default=4, metadata={"help": "steps of each observation alone, for every group"})
-    rounds: int = field(default=12, metadata={"help": "steps of whole tracks, at most"})
-    outline_rounds: int = field(default=4, metadata={"help": "further steps with outlines, where they are given"})
+    first_iterations: int = field(
+        default=4,
+        metadata={"help": "iterations of each observation alone, for every group", "formerly": "first_rounds"},
+    )
+    iterations: int = field(default=12, metadata={"help": "iterations of whole tracks, at most", "formerly": "rounds"})
+    outline_iterations: int = field(
+        default=4,
+        metadata={"help": "further iterations with outlines, where they are given", "formerly": "outline_rounds"},
+    )
     outline_noise_px: float = field(default=1.0, metadata={"help": "how far an outline may be off, pixels"})
-    outline_noise_share: float = field(
-        default=0.015, metadata={"help": "the same in shares of the vehicle's size in the image"}
+    outline_noise_fraction: float = field(
+        default=0.015,
+        metadata={
+            "help": "the same in fractions of the vehicle's size in the image",
+            "formerly": "outline_noise_share",
+        },
     )
-    car_share: float = field(default=0.8, metadata={"help": "how common cars are among vehicles, 0 to 1"})
-    van_share: float = field(default=0.13, metadata={"help": "the same of vans and minibuses"})
-    heavy_share: float = field(default=0.07, metadata={"help": "the same of buses and lorries"})
-    max_residual_share: float = field(
-        default=0.06, metadata={"help": "keypoints farther off, in shares of the vehicle's size, are refused"}
+    car_fraction: float = field(
+        default=0.8, metadata={"help": "how common cars are among vehicles, 0 to 1", "formerly": "car_share"}
     )
-    max_position_sigma_m: float = field(default=1.0, metadata={"help": "what stands less surely is refused, metres"})
-    max_position_sigma_share: float = field(default=0.05, metadata={"help": "and, of what is far, shares of its range"})
-    max_yaw_sigma_deg: float = field(default=15.0, metadata={"help": "what is turned less surely is refused, degrees"})
+    van_fraction: float = field(
+        default=0.13, metadata={"help": "the same of vans and minibuses", "formerly": "van_share"}
+    )
+    heavy_fraction: float = field(
+        default=0.07, metadata={"help": "the same of buses and lorries", "formerly": "heavy_share"}
+    )
+    max_residual_fraction: float = field(
+        default=0.06,
+        metadata={
+            "help": "keypoints farther off, in fractions of the vehicle's size, are refused",
+            "formerly": "max_residual_share",
+        },
+    )
+    max_position_sigma_m: float = field(
+        default=1.0, metadata={"help": "what is placed less confidently is refused, metres"}
+    )
+    max_position_sigma_fraction: float = field(
+        default=0.05,
+        metadata={"help": "and, of what is far, fractions of its range", "formerly": "max_position_sigma_share"},
+    )
+    max_yaw_sigma_deg: float = field(
+        default=15.0, metadata={"help": "what is turned less confidently is refused, degrees"}
+    )
     min_turned_cost: float = field(
-        default=4.0, metadata={"help": "front and back are told apart by so many squared standard deviations"}
+        default=4.0, metadata={"help": "front and back differ by so many squared standard deviations"}
     )
 
     @property
-    def group_shares(self) -> Mapping[str, float]:
+    def group_fractions(self) -> Mapping[str, float]:
         """How common each group of vehicles is; one that is not named is taken for rare."""
-        return {"car": self.car_share, "van": self.van_share, "heavy": self.heavy_share}
+        return {"car": self.car_fraction, "van": self.van_fraction, "heavy": self.heavy_fraction}
 
 
 @dataclass(frozen=True)
 class VehiclesSeen:
     """N observations: xy (N, 12, 2) pixels (anything where missing), scores (N, 12) in 0..1 with 0 for missing,
-    track (N,) of any integers. heading (N,) radians with its sigma (N,), NaN or infinite where motion tells none.
+    track (N,) of any integers. heading (N,) radians with its sigma (N,), NaN or infinite where motion gives none.
     support (N, S), how far masks reach, see `pipeline.reconstruction.support_function.outline_of_mask`, rows of NaN
     where there is none. start (N, 3), world x, y and yaw of a first guess to try beside our own; rows of NaN where
     there is none.
@@ -94,7 +130,7 @@ class VehicleFits:
     plane (NaN without one), shape (N, K), the track's, group (N,) names, keypoints_3d (N, 12, 3) in the camera frame,
     dims_lwh_m (N, 3), residual_px (N,) weighted root mean square, covariance (N, D, D) of x, y, yaw, or of the turn
     about the camera's axes and t; turned_cost (N,), by how much the vehicle turned about fits worse; refusal (N,), a
-    word or "".
+    reason or "".
     """
 
     R: np.ndarray

@@ -13,12 +13,12 @@ import numpy as np
 import open3d as o3d
 
 from pipeline.core.mesh import Mesh, cast, scene_of
-from pipeline.simulate.camera.ground_illumination import GroundLight
-from pipeline.simulate.camera.rendered import Drawn
+from pipeline.simulate.camera.ground_illumination import GroundIllumination
+from pipeline.simulate.camera.rendered import RenderedActor
 from pipeline.simulate.camera.shading import Shading
 from pipeline.simulate.people.person import person_mesh
 from pipeline.simulate.traffic.actors import ActorState
-from pipeline.simulate.world.illumination import Light
+from pipeline.simulate.world.illumination import Illumination
 from pipeline.simulate.world.layout import Layout
 from pipeline.simulate.world.props import lamp_heads
 from pipeline.simulate.world.stage import MARGIN_PX, OFFSETS, StillLayers, WorldView
@@ -33,9 +33,9 @@ def world_pose(layout: Layout, state: ActorState) -> tuple[np.ndarray, np.ndarra
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]]), np.r_[layout.to_world(np.array(state.xy)), 0.0]
 
 
-def _hull_mask(pixels: np.ndarray, window: tuple[int, int, int, int]) -> np.ndarray:
-    """(h * w,) bool: pixels of the window in or beside the convex hull of projected vertices: no ray hits elsewhere."""
-    x, y, w, h = window
+def _hull_mask(pixels: np.ndarray, crop: tuple[int, int, int, int]) -> np.ndarray:
+    """(h * w,) bool: pixels of the crop in or beside the convex hull of projected vertices: no ray hits elsewhere."""
+    x, y, w, h = crop
     mask = np.zeros((h, w), np.uint8)
     hull = cv2.convexHull((pixels - (x, y)).astype(np.float32)).astype(np.int32)
     cv2.fillConvexPoly(mask, hull, 1)
@@ -43,49 +43,51 @@ def _hull_mask(pixels: np.ndarray, window: tuple[int, int, int, int]) -> np.ndar
 
 
 class Renderer:
-    """Draws the frames of one burst; keeps the ray casting scenes of its vehicles, which are rigid."""
+    """Renders the frames of one burst; keeps the ray casting scenes of its vehicles, which are rigid."""
 
-    def __init__(self, layout: Layout, view: WorldView, stage: StillLayers, light: Light, threads: int) -> None:
-        self.layout, self.view, self.stage, self.light, self.threads = layout, view, stage, light, threads
-        self.ground = GroundLight(view, stage, light, threads)
-        self.shading = Shading(view, stage, light, lamp_heads(layout), threads)
+    def __init__(
+        self, layout: Layout, view: WorldView, stage: StillLayers, illumination: Illumination, threads: int
+    ) -> None:
+        self.layout, self.view, self.stage, self.illumination, self.threads = layout, view, stage, illumination, threads
+        self.ground = GroundIllumination(view, stage, illumination, threads)
+        self.shading = Shading(view, stage, illumination, lamp_heads(layout), threads)
         self._scenes: dict[int, o3d.t.geometry.RaycastingScene] = {}
         self._hulls: dict[int, Mesh] = {}
-        self._drawn: dict[int, tuple[tuple, Drawn | None]] = {}
+        self._rendered: dict[int, tuple[tuple, RenderedActor | None]] = {}
 
-    def draw(self, states: list[ActorState]) -> list[Drawn]:
+    def render(self, states: list[ActorState]) -> list[RenderedActor]:
         """The silhouettes of all actors in sight, with what is seen of each."""
-        drawn = [d for d in map(self._draw_once, states) if d is not None]
+        rendered = [d for d in map(self._render_once, states) if d is not None]
         there = {state.actor_id for state in states}
-        self._drawn = {actor_id: known for actor_id, known in self._drawn.items() if actor_id in there}
-        owner = self._owners(drawn)
-        for index, one in enumerate(drawn):
+        self._rendered = {actor_id: known for actor_id, known in self._rendered.items() if actor_id in there}
+        owner = self._owners(rendered)
+        for index, one in enumerate(rendered):
             fy, fx, wy, wx = one.shared(owner.shape[:2])
             one.seen[wy, wx] = owner[fy, fx] == index
-        return drawn
+        return rendered
 
-    def _draw_once(self, state: ActorState) -> Drawn | None:
+    def _render_once(self, state: ActorState) -> RenderedActor | None:
         """What stands as it stood in the frame before is not cast again."""
-        known = self._drawn.get(state.actor_id)
+        known = self._rendered.get(state.actor_id)
         pose = (state.xy, state.yaw, state.motion, state.phase)
         if known is None or known[0] != pose:
-            known = (pose, self._draw_one(state))
-            self._drawn[state.actor_id] = known
+            known = (pose, self._render_one(state))
+            self._rendered[state.actor_id] = known
         one = known[1]
         return replace(one, state=state, seen=np.zeros(one.depth.shape, bool)) if one else None
 
-    def _draw_one(self, state: ActorState) -> Drawn | None:
+    def _render_one(self, state: ActorState) -> RenderedActor | None:
         R, t = world_pose(self.layout, state)
         if not self._near_view(t, 0.55 * max(state.vehicle.dims_lwh_m) if state.vehicle else 1.3):
             return None
         mesh = state.vehicle.mesh if state.vehicle else person_mesh(state.walker, state.motion, state.phase)
         pixels = self.view.project(mesh.vertices @ R.T + t)
-        window = self._window(pixels)
-        if window is None:
+        crop = self._crop_around(pixels)
+        if crop is None:
             return None
-        x, y, w, h = window
-        todo = np.flatnonzero(_hull_mask(pixels, window))
-        directions = self.view.rays(window, todo).reshape(-1, 3)
+        x, y, w, h = crop
+        todo = np.flatnonzero(_hull_mask(pixels, crop))
+        directions = self.view.rays(crop, todo).reshape(-1, 3)
         # Rays are turned into the actor's frame: a rigid body keeps its scene.
         turned = directions @ R.astype(np.float32)
         hits = cast(self._scene(state, mesh), (self.view.eye - t) @ R, turned, self.threads)
@@ -96,7 +98,7 @@ class Renderer:
         depth.reshape(h * w, -1)[todo] = hits["t_hit"].reshape(-1, len(OFFSETS))
         rows = (todo[:, None] * len(OFFSETS) + np.arange(len(OFFSETS))).reshape(-1)[hit]
         hits = {name: values[hit] for name, values in hits.items()}
-        return Drawn(state, mesh, R, t, (x, y), depth, hits, rows, np.zeros(depth.shape, bool))
+        return RenderedActor(state, mesh, R, t, (x, y), depth, hits, rows, np.zeros(depth.shape, bool))
 
     def _near_view(self, t: np.ndarray, radius_m: float) -> bool:
         """Whether a ball of that radius a metre above t can be in the picture: asked before anybody is dressed."""
@@ -107,7 +109,7 @@ class Renderer:
         reach = 1.2 * radius_m * self.view.camera.K[0, 0] / (centre[2] - radius_m)
         return bool(-reach < x < width + reach and -reach < y < height + reach)
 
-    def scene_for(self, one: Drawn) -> o3d.t.geometry.RaycastingScene:
+    def scene_for(self, one: RenderedActor) -> o3d.t.geometry.RaycastingScene:
         """The ray casting scene of an actor, in its own frame."""
         return self._scene(one.state, one.mesh)
 
@@ -119,7 +121,7 @@ class Renderer:
             self._scenes[state.actor_id] = scene
         return scene
 
-    def _window(self, pixels: np.ndarray) -> tuple[int, int, int, int] | None:
+    def _crop_around(self, pixels: np.ndarray) -> tuple[int, int, int, int] | None:
         """xywh of the part of frame and margin around projected vertices (V, 2); None where it is empty."""
         height, width = self.view.camera.size_hw
         if np.isnan(pixels).any():
@@ -132,44 +134,44 @@ class Renderer:
         high = np.minimum(high, np.array([width, height]) + MARGIN_PX)
         return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
 
-    def _owners(self, drawn: list[Drawn]) -> np.ndarray:
-        """(H, W, 4) index into drawn of who is nearest at each sample; STATIC where nobody is."""
+    def _owners(self, rendered: list[RenderedActor]) -> np.ndarray:
+        """(H, W, 4) index into rendered of who is nearest at each sample; STATIC where nobody is."""
         depth, size_hw = self.stage.depth.copy(), self.stage.depth.shape[:2]
         owner = np.full(depth.shape, STATIC, np.int16)
-        for index, one in enumerate(drawn):
+        for index, one in enumerate(rendered):
             fy, fx, wy, wx = one.shared(size_hw)
             nearer = one.depth[wy, wx] < depth[fy, fx]
             depth[fy, fx][nearer] = one.depth[wy, wx][nearer]
             owner[fy, fx][nearer] = index
         return owner
 
-    def picture(self, drawn: list[Drawn], sun_share: float) -> np.ndarray:
-        """Linear RGB (H, W, 3) of what the lens sees; sun_share is the passing cloud's factor on the sun."""
-        casters = self._shadow_casters(drawn) if self.light.sun.any() and drawn else None
-        background = self.ground.background(drawn, casters, sun_share)
+    def picture(self, rendered: list[RenderedActor], sun_fraction: float) -> np.ndarray:
+        """Linear RGB (H, W, 3) of what the lens sees; sun_fraction is the passing cloud's factor on the sun."""
+        casters = self._shadow_casters(rendered) if self.illumination.sun.any() and rendered else None
+        background = self.ground.background(rendered, casters, sun_fraction)
         size_hw = background.shape[:2]
         cover = np.zeros((*size_hw, 1), np.float32)
         actors = np.zeros_like(background)
-        for one in drawn:
+        for one in rendered:
             if not one.seen.any():
                 continue
             fy, fx, wy, wx = one.shared(size_hw)
             seen = one.seen[wy, wx]
             cover[fy, fx, 0] += seen.mean(axis=2, dtype=np.float32)
-            actors[fy, fx] += self.shading.colours(one, casters, sun_share)[wy, wx].sum(axis=2) / len(OFFSETS)
+            actors[fy, fx] += self.shading.colours(one, casters, sun_fraction)[wy, wx].sum(axis=2) / len(OFFSETS)
         background *= 1 - cover
         background += actors
         return background
 
-    def _shadow_casters(self, drawn: list[Drawn]) -> o3d.t.geometry.RaycastingScene:
+    def _shadow_casters(self, rendered: list[RenderedActor]) -> o3d.t.geometry.RaycastingScene:
         """Everyone's shape for shadow rays: people as they are, vehicles as convex hulls a hand's breadth up."""
-        meshes = [self._hull(one) if one.state.vehicle else one.mesh for one in drawn]
+        meshes = [self._hull(one) if one.state.vehicle else one.mesh for one in rendered]
         return scene_of(
-            [(mesh.vertices @ one.R.T + one.t, mesh.triangles) for one, mesh in zip(drawn, meshes, strict=True)],
+            [(mesh.vertices @ one.R.T + one.t, mesh.triangles) for one, mesh in zip(rendered, meshes, strict=True)],
             self.threads,
         )
 
-    def _hull(self, one: Drawn) -> Mesh:
+    def _hull(self, one: RenderedActor) -> Mesh:
         key = one.state.actor_id
         if key not in self._hulls:
             import trimesh

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.core.mesh import Lamp, blocked
-from pipeline.simulate.camera.rendered import Drawn
-from pipeline.simulate.world.illumination import Light
+from pipeline.simulate.camera.rendered import RenderedActor
+from pipeline.simulate.world.illumination import Illumination
 from pipeline.simulate.world.stage import (
     OFFSETS,
     StillLayers,
@@ -36,13 +36,13 @@ class Shading:
 
     view: WorldView
     stage: StillLayers
-    light: Light
+    illumination: Illumination
     lamp_heads: np.ndarray
     threads: int
 
-    def colours(self, one: Drawn, casters, sun_share: float) -> np.ndarray:
+    def colours(self, one: RenderedActor, casters, sun_fraction: float) -> np.ndarray:
         """(h, w, 4, 3) linear colour of the samples that are seen; zero elsewhere."""
-        light = self.light
+        illumination = self.illumination
         colours = np.zeros((one.seen.size, 3), np.float32)
         kept = one.seen.reshape(-1)[one.rows]
         hits = {name: values[kept] for name, values in one.hits.items()}
@@ -56,14 +56,14 @@ class Shading:
         normal = normal @ one.R.T.astype(np.float32)
         normal *= np.where(dot(normal, view_dir) > 0, np.float32(-1), np.float32(1))[:, None]
         albedo, gloss = one.mesh.albedo[triangle], one.mesh.gloss[triangle]
-        sun = np.clip(normal @ light.sun_dir, 0, None) * sun_share
+        sun = np.clip(normal @ illumination.sun_dir, 0, None) * sun_fraction
         if casters is not None:
             sun *= self._sunlit(one, rows, points, normal, casters)
         # Close to the ground less sky comes in: the lower flanks and the wheels are darker.
         low = np.clip(points[:, 2] / 0.55, 0, 1)
-        around = light.ambient(normal) * (0.45 + 0.55 * low)[:, None]
-        around += lamp_light(light, self._lamps_near(one), points, normal)
-        result = albedo * (sun[:, None] * light.sun + around)
+        around = illumination.ambient(normal) * (0.45 + 0.55 * low)[:, None]
+        around += lamp_light(illumination, self._lamps_near(one), points, normal)
+        result = albedo * (sun[:, None] * illumination.sun + around)
         shiny = np.flatnonzero(gloss > 0)
         if len(shiny):
             result[shiny] += self._coat(gloss[shiny], view_dir[shiny], normal[shiny], sun[shiny])
@@ -72,36 +72,38 @@ class Shading:
 
     def _coat(self, gloss: np.ndarray, view_dir: np.ndarray, normal: np.ndarray, sun: np.ndarray) -> np.ndarray:
         """(N, 3) what a clear coat mirrors of the street, and the sun's glint in it."""
-        light = self.light
-        mirrored = (gloss * fresnel(view_dir, normal))[:, None] * reflected(light, view_dir, normal)
-        half = unit(light.sun_dir - view_dir)
+        illumination = self.illumination
+        mirrored = (gloss * fresnel(view_dir, normal))[:, None] * reflected(illumination, view_dir, normal)
+        half = unit(illumination.sun_dir - view_dir)
         glint = gloss * np.clip(dot(half, normal), 0, 1) ** 220 * 3.0 * (sun > 0)
-        return mirrored + glint[:, None] * light.sun
+        return mirrored + glint[:, None] * illumination.sun
 
-    def _lamps_near(self, one: Drawn) -> np.ndarray:
+    def _lamps_near(self, one: RenderedActor) -> np.ndarray:
         """(L, 3) street lamps whose light reaches the actor."""
         return self.lamp_heads[np.linalg.norm(self.lamp_heads[:, :2] - one.t[:2], axis=1) < 16.0]
 
-    def _sunlit(self, one: Drawn, rows: np.ndarray, points: np.ndarray, normal: np.ndarray, casters) -> np.ndarray:
+    def _sunlit(
+        self, one: RenderedActor, rows: np.ndarray, points: np.ndarray, normal: np.ndarray, casters
+    ) -> np.ndarray:
         """(N,) 1 where the sun reaches; asked once a pixel, for its first sample, and lifted off the own hull."""
         pixel = rows // len(OFFSETS)
         _, first, back = np.unique(pixel, return_index=True, return_inverse=True)
         lift = 0.30 if one.state.vehicle else 0.05
-        start = points[first] + normal[first] * lift + self.light.sun_dir * lift
-        dark = blocked(self.stage.scene, start, self.light.sun_dir, self.threads)
-        dark |= blocked(casters, start, self.light.sun_dir, self.threads)
+        start = points[first] + normal[first] * lift + self.illumination.sun_dir * lift
+        dark = blocked(self.stage.scene, start, self.illumination.sun_dir, self.threads)
+        dark |= blocked(casters, start, self.illumination.sun_dir, self.threads)
         return (~dark)[back].astype(np.float32)
 
-    def _lamps(self, one: Drawn, triangle: np.ndarray) -> np.ndarray:
+    def _lamps(self, one: RenderedActor, triangle: np.ndarray) -> np.ndarray:
         """(N, 3) light that the vehicle's own lamps send out."""
         state, kinds = one.state, one.mesh.lamp[triangle]
         glow = np.zeros((len(triangle), 3), np.float32)
         if not state.vehicle or not state.moving:
             return glow
-        power = 2.6 if self.light.lamps else 1.0
+        power = 2.6 if self.illumination.lamps else 1.0
         on = {
-            Lamp.HEADLIGHT: self.light.lamps,
-            Lamp.TAIL_LIGHT: self.light.lamps,
+            Lamp.HEADLIGHT: self.illumination.lamps,
+            Lamp.TAIL_LIGHT: self.illumination.lamps,
             Lamp.BRAKE_LIGHT: state.braking,
             Lamp.INDICATOR_LEFT: state.turn > 0,
             Lamp.INDICATOR_RIGHT: state.turn < 0,

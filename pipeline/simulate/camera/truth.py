@@ -18,7 +18,7 @@ from pipeline.core.skeletons import COCO_17, OPEC_12, VEHICLE_12
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import column
 from pipeline.simulate.camera.render import Renderer
-from pipeline.simulate.camera.rendered import Drawn
+from pipeline.simulate.camera.rendered import RenderedActor
 from pipeline.simulate.people.person import Person, coco17_keypoints, person_mesh
 
 _F64S, _I64S = pa.list_(pa.float64()), pa.list_(pa.int64())
@@ -65,27 +65,29 @@ def read_truth(folder: Path) -> pa.Table:
     return read_parts(folder)
 
 
-def rows_of(renderer: Renderer, drawn: list[Drawn], frame_id: int) -> list[dict]:
+def rows_of(renderer: Renderer, rendered: list[RenderedActor], frame_id: int) -> list[dict]:
     """TRUTH rows of one frame's actors whose silhouette has a pixel in the frame."""
     size_hw = renderer.view.camera.size_hw
-    nearest = _nearest(renderer, drawn)
-    rows = (_truth_row(renderer, drawn, one, index, nearest, frame_id, size_hw) for index, one in enumerate(drawn))
+    nearest = _nearest(renderer, rendered)
+    rows = (
+        _truth_row(renderer, rendered, one, index, nearest, frame_id, size_hw) for index, one in enumerate(rendered)
+    )
     return [row for row in rows if row is not None]
 
 
-def _nearest(renderer: Renderer, drawn: list[Drawn]) -> np.ndarray:
-    """(H, W, 4) index into drawn of the owner of each sample, -1 for what never moves."""
+def _nearest(renderer: Renderer, rendered: list[RenderedActor]) -> np.ndarray:
+    """(H, W, 4) index into rendered of the owner of each sample, -1 for what never moves."""
     size_hw = renderer.view.camera.size_hw
     owner = np.full((*size_hw, 4), -1, np.int16)
-    for index, one in enumerate(drawn):
+    for index, one in enumerate(rendered):
         fy, fx, wy, wx = one.shared(size_hw)
         owner[fy, fx][one.seen[wy, wx]] = index
     return owner
 
 
 def _truth_row(
-    renderer: Renderer, drawn: list[Drawn], one: Drawn, index: int, nearest: np.ndarray, frame_id: int,
-    size_hw: tuple[int, int],
+    renderer: Renderer, rendered: list[RenderedActor], one: RenderedActor, index: int, nearest: np.ndarray,
+    frame_id: int, size_hw: tuple[int, int],
 ) -> dict | None:  # fmt: skip
     fy, fx, wy, wx = one.shared(size_hw)
     hit = np.isfinite(one.depth)
@@ -120,7 +122,7 @@ def _truth_row(
         "visible_fraction": float(visible.sum() / amodal.sum()),
         "truncation": float(1 - amodal.sum() / whole.sum()),
         "static_hidden_fraction": float(static.sum() / amodal.sum()),
-        "occluder_ids": sorted({-1 if i < 0 else drawn[i].state.actor_id for i in np.unique(others)}),
+        "occluder_ids": sorted({-1 if i < 0 else rendered[i].state.actor_id for i in np.unique(others)}),
         "R": R_cam.reshape(-1).tolist(),
         "t": t_cam.tolist(),
         "dims_lwh_m": dims,
@@ -140,7 +142,7 @@ def _visible(seen: np.ndarray, nearest: np.ndarray) -> tuple[np.ndarray, np.ndar
     return (count >= 2) & ~tie, tie
 
 
-def _dims(one: Drawn) -> list[float]:
+def _dims(one: RenderedActor) -> list[float]:
     if one.state.vehicle:
         return list(map(float, one.state.vehicle.dims_lwh_m))
     return list(_standing_box(one.state.walker))
@@ -153,7 +155,7 @@ def _standing_box(person: Person) -> tuple[float, float, float]:
     return float(2 * reach[0]), float(2 * reach[1]), float(reach[2])
 
 
-def _keypoints(one: Drawn) -> np.ndarray:
+def _keypoints(one: RenderedActor) -> np.ndarray:
     """(N, 3) keypoints in the actor's own frame."""
     if one.state.vehicle:
         return np.asarray(one.state.vehicle.keypoints, float)
@@ -161,7 +163,7 @@ def _keypoints(one: Drawn) -> np.ndarray:
 
 
 def _keypoint_states(
-    renderer: Renderer, one: Drawn, index: int, keypoints: np.ndarray, pixels: np.ndarray, nearest: np.ndarray
+    renderer: Renderer, one: RenderedActor, index: int, keypoints: np.ndarray, pixels: np.ndarray, nearest: np.ndarray
 ) -> list[str]:
     """Truncated outside the frame, self_occluded behind the own surface, occluded behind another's, else visible."""
     size_hw = renderer.view.camera.size_hw
@@ -181,14 +183,14 @@ def _keypoint_states(
     return states
 
 
-def _depth_in_flesh(one: Drawn) -> np.ndarray:
+def _depth_in_flesh(one: RenderedActor) -> np.ndarray:
     """(N,) metres below the surface at which a visible keypoint may lie: joints do, lamps, wheels and eyes hardly."""
     if one.state.vehicle:
         return np.full(len(VEHICLE_12), 0.10)
     return np.where(np.isin(COCO_17.names, OPEC_12.names), 0.22, 0.05)
 
 
-def _mine(one: Drawn, index: int, nearest: np.ndarray, x: int, y: int) -> bool:
+def _mine(one: RenderedActor, index: int, nearest: np.ndarray, x: int, y: int) -> bool:
     """Whether the pixel is this actor's, or beside its silhouette, where nothing of it could be hidden."""
     column_, row = x - one.xy[0], y - one.xy[1]
     if not (0 <= row < one.depth.shape[0] and 0 <= column_ < one.depth.shape[1]):

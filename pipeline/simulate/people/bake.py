@@ -119,7 +119,7 @@ class Surface:
     def weights(self) -> np.ndarray:
         return self.blend @ self.original_weights
 
-    def share(self, joints: tuple[int, ...]) -> np.ndarray:
+    def fraction(self, joints: tuple[int, ...]) -> np.ndarray:
         """(T,) how much of each triangle moves with the joints, 0 to 1."""
         return self.weights[:, joints].sum(axis=1)[self.triangles].mean(axis=1)
 
@@ -128,7 +128,7 @@ class Surface:
         height = line.height(self.points)
         height[np.abs(height) < SNAP_M] = 0.0
         made: dict[tuple[int, int], int] = {}
-        for triangle in self.triangles[self.share(line.joints) > 0.5]:
+        for triangle in self.triangles[self.fraction(line.joints) > 0.5]:
             for edge in _edges(triangle):
                 if height[edge[0]] * height[edge[1]] < 0:
                     made.setdefault(edge, len(self.blend) + len(made))
@@ -196,11 +196,11 @@ def regions(surface: Surface, lines: dict[str, Line]) -> np.ndarray:
     ):  # fmt: skip
         label[~above[name]] = below
     for side in "LR":
-        mine = surface.share(lines[f"cuff{side}"].joints) > 0.5
+        mine = surface.fraction(lines[f"cuff{side}"].joints) > 0.5
         label[mine] = Region.UPPER_ARM
         label[mine & above[f"sleeve{side}"]] = Region.FOREARM
         label[mine & above[f"cuff{side}"]] = Region.HAND
-    head = (surface.share(HEAD + TRUNK) > 0.5) & above["neck"]
+    head = (surface.fraction(HEAD + TRUNK) > 0.5) & above["neck"]
     label[head] = Region.FACE
     label[head & above["hat"]] = Region.FOREHEAD
     hair = above["brow"] | (above["temple"] & above["nape"])

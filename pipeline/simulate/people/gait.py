@@ -17,7 +17,7 @@ LEGS = ((1, 4, 7, 10), (2, 5, 8, 11))
 ARMS = ((13, 16, 18, 20, 22), (14, 17, 19, 21, 23))
 TRUNK = (0, 3, 6, 9, 12, 15)
 
-# Sagittal angles of level walking in degrees at tenths of the cycle from heel strike; read off the normative curves
+# Sagittal angles of level walking in degrees at tenths of the cycle from heel strike; taken from the normative curves
 # of Winter, "The Biomechanics and Motor Control of Human Gait", 1991, then moved by at most 8 degrees, so that with
 # these bodies' feet the leading heel meets the ground and the swinging toes clear it.
 _WALK = {

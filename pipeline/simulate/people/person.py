@@ -85,7 +85,7 @@ def _vertex_normals(bodies: _Bodies, vertices: np.ndarray) -> np.ndarray:
 
 
 def make_person(seed: int) -> Person:
-    """A person of the baked bodies in an outfit, both drawn from the seed."""
+    """A person of the baked bodies in an outfit, both sampled from the seed."""
     rng = np.random.default_rng([seed, 0x9E0])
     bodies = _bodies()
     # Children are the last four bodies and one in ten of the people.
@@ -95,7 +95,7 @@ def make_person(seed: int) -> Person:
     height = float(bodies.vertices[body, :, 2].max())
     one_bent = [(0.0, 0.0), (1.4, 0.0), (0.0, 1.4), (1.2, 1.2)]
     arms = one_bent[int(rng.choice(4, p=[0.72, 0.1, 0.1, 0.08]))]
-    outfit = wardrobe.draw_outfit(rng, woman=bool(woman), adult=adult)
+    outfit = wardrobe.sample_outfit(rng, woman=bool(woman), adult=adult)
     return Person(body, outfit, height, arms, float(rng.uniform(0.92, 1.15)))
 
 
@@ -113,7 +113,7 @@ def dress(body: int, baked: Path, rng: np.random.Generator) -> Person:
     """A body of any file in an outfit; whoever is shorter than 1.5 m is dressed as a child."""
     bodies = _bodies(baked)
     height = float(bodies.vertices[body, :, 2].max())
-    outfit = wardrobe.draw_outfit(rng, woman=bool(bodies.sex[body] > 0.5), adult=height > 1.5)
+    outfit = wardrobe.sample_outfit(rng, woman=bool(bodies.sex[body] > 0.5), adult=height > 1.5)
     return Person(body, outfit, height, (0.0, 0.0), 1.0, baked)
 
 
@@ -186,10 +186,10 @@ def _draped(bodies: _Bodies, rest: np.ndarray) -> np.ndarray:
     trunk = bodies.touches[:, _TRUNK].any(axis=1) & ~np.delete(bodies.touches, _TRUNK, axis=1).any(axis=1)
     near = bodies.around @ bodies.around.T
     near.setdiag(0)
-    share = np.asarray(near.sum(axis=1))
+    count = np.asarray(near.sum(axis=1))
     draped = rest.copy()
     for _ in range(4):
-        draped[trunk] += 0.5 * (near @ draped / share - draped)[trunk]
+        draped[trunk] += 0.5 * (near @ draped / count - draped)[trunk]
     # Only outwards or inwards: along the surface, hems would lose their level edge.
     normals = _vertex_normals(bodies, rest)
     return rest + normals * ((draped - rest) * normals).sum(axis=1, keepdims=True)

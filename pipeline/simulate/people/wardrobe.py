@@ -1,4 +1,4 @@
-"""What the people of the simulated street wear: outfits drawn by chance, and their cloth on a body.
+"""What the people of the simulated street wear: outfits sampled by chance, and their cloth on a body.
 
 Close garments are the body's own triangles, moved out and coloured by region; skirts, coat hems, hats, hair and bags
 are meshes of their own. Colours are linear RGB, lengths metres, the frame a person's (x forward, y left, z up).
@@ -80,9 +80,9 @@ class Outfit:
     bag: str  # none | backpack | handbag | satchel
 
 
-def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
-    share = np.array(list(shares.values()))
-    return str(rng.choice(list(shares), p=share / share.sum()))
+def _pick(rng: np.random.Generator, weights: dict[str, float]) -> str:
+    weight = np.array(list(weights.values()))
+    return str(rng.choice(list(weights), p=weight / weight.sum()))
 
 
 def _shade_from(rng: np.random.Generator, palette: np.ndarray, often: np.ndarray) -> Colour:
@@ -91,7 +91,7 @@ def _shade_from(rng: np.random.Generator, palette: np.ndarray, often: np.ndarray
     return float(red), float(green), float(blue)
 
 
-def draw_outfit(rng: np.random.Generator, *, woman: bool, adult: bool) -> Outfit:
+def sample_outfit(rng: np.random.Generator, *, woman: bool, adult: bool) -> Outfit:
     """An outfit as one sees in a street of a cool day."""
     lower = {"trousers": 70.0, "skirt": 10, "long skirt": 6, "dress": 8, "shorts": 6}
     if not woman:
@@ -219,20 +219,20 @@ def _hem(rest: np.ndarray, girth: np.ndarray, posed: np.ndarray, colour: Colour,
     before, behind = girth[1, :2] - hips.max(axis=0), girth[0, :2] - hips.min(axis=0)
     waist = posed[[1, 2], 2].mean() + 0.55 * (rest[3, 2] - rest[1, 2])
     rings = []
-    for share in (0.0, 0.2, 0.45, 0.72, 1.0):
-        reach = share * drop
+    for fraction in (0.0, 0.2, 0.45, 0.72, 1.0):
+        reach = fraction * drop
         upper, lower = min(reach, 1.0), max(reach - 1.0, 0.0)
         legs = np.stack([_along(posed[list(leg)], upper, lower) for leg in ((1, 4, 7), (2, 5, 8))])
         low, high = legs[:, :2].min(axis=0) + behind, legs[:, :2].max(axis=0) + before
-        z = waist + (legs[:, 2].max() - waist) * share
-        round_waist = max(1 - share / 0.45, 0.0)
-        outline = (0.96 - 0.10 * round_waist + 0.10 * share) * (square + round_waist * (circle - square))
+        z = waist + (legs[:, 2].max() - waist) * fraction
+        round_waist = max(1 - fraction / 0.45, 0.0)
+        outline = (0.96 - 0.10 * round_waist + 0.10 * fraction) * (square + round_waist * (circle - square))
         rings.append(np.c_[outline * (high - low) / 2 + (low + high) / 2, np.full(18, z)])
     return Mesh.build(np.concatenate(rings), _tube(5, 18), colour, smooth_deg=70)
 
 
 def _along(leg: np.ndarray, upper: float, lower: float) -> np.ndarray:
-    """(3,) the point at shares of thigh and shank of a leg (3, 3): hip, knee, ankle."""
+    """(3,) the point at fractions of thigh and shank of a leg (3, 3): hip, knee, ankle."""
     return leg[0] + upper * (leg[1] - leg[0]) + lower * (leg[2] - leg[1])
 
 

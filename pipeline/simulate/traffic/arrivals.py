@@ -33,7 +33,7 @@ def parked_cars(layout: Layout, seed: int, first_id: int) -> list[ActorState]:
     for arm in ("east", "west"):
         for side in (-1, 1):
             for bay in np.arange(start, 62.0, 6.2):
-                if arm not in layout.arms or rng.random() > layout.parked_share:
+                if arm not in layout.arms or rng.random() > layout.parked_fraction:
                     continue
                 seed_ = int(rng.integers(1 << 31))
                 body = str(rng.choice(["hatchback", "sedan", "wagon", "suv", "van"], p=[0.36, 0.22, 0.14, 0.2, 0.08]))

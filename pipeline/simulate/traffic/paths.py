@@ -37,8 +37,8 @@ class Path:
         """(..., 2) points at distances s."""
         steps = np.asarray(s, float) / _PATH_STEP_M
         low = np.clip(steps.astype(int), 0, len(self.points) - 2)
-        share = (steps - low)[..., None]
-        return self.points[low] * (1 - share) + self.points[low + 1] * share
+        fraction = (steps - low)[..., None]
+        return self.points[low] * (1 - fraction) + self.points[low + 1] * fraction
 
 
 def lane_path(layout: Layout, origin: str, target: str) -> tuple[Path, float]:

@@ -41,9 +41,9 @@ class BodyLines:
     rear_lean: Points
     front_bulge_m: float  # how much further forward the middle of the nose is than its sides
     rear_bulge_m: float
-    front_taper: float  # share of the half-width lost at the nose
+    front_taper: float  # fraction of the half-width lost at the nose
     rear_taper: float
-    waist: float = 0.05  # share of the half-width lost at the sill
+    waist: float = 0.05  # fraction of the half-width lost at the sill
     lip_m: float = 0.05  # height of the lowest row of cells, which may be plastic
     crown_m: float = 0.035  # the roof's centre above its edges
     soften_m: float = 0.09  # bends of the roof line are spread over this length
@@ -169,8 +169,8 @@ def _cross_sections(o: BodyLines, x: np.ndarray) -> np.ndarray:
     z_low[:, 0] = bottom
     y_low = half[:, None] * _flank((z_low - o.sill_m) / (belt - o.sill_m)[:, None], o.waist)
     rise = (edge_z - radius - belt)[:, None] * np.array([1 / 3, 2 / 3, 1])
-    share = rise / rise[:, -1:]
-    y_glass = y_low[:, -1:] - np.tan(np.radians(o.tumble_deg)) * rise * (0.85 + 0.15 * share)
+    fraction = rise / rise[:, -1:]
+    y_glass = y_low[:, -1:] - np.tan(np.radians(o.tumble_deg)) * rise * (0.85 + 0.15 * fraction)
     arc = np.radians([30, 60, 90])
     y_edge = y_glass[:, -1:] - radius[:, None] * (1 - np.cos(arc))
     z_edge = (edge_z - radius)[:, None] + radius[:, None] * np.sin(arc)
@@ -183,10 +183,10 @@ def _cross_sections(o: BodyLines, x: np.ndarray) -> np.ndarray:
     return np.stack([np.broadcast_to(x[:, None], y.shape), y, z], 2)
 
 
-def _flank(share: np.ndarray, waist: float) -> np.ndarray:
-    """Half-width at a share of the side's height, over its greatest: tucked in at the sill, rounded at the belt."""
-    tuck = waist * np.clip(1 - share / 0.45, 0, 1) ** 2
-    shoulder = 0.045 * np.clip((share - 0.62) / 0.38, 0, 1) ** 2
+def _flank(fraction: np.ndarray, waist: float) -> np.ndarray:
+    """Half-width at a fraction of the side's height, over its greatest: tucked in at the sill, rounded at the belt."""
+    tuck = waist * np.clip(1 - fraction / 0.45, 0, 1) ** 2
+    shoulder = 0.045 * np.clip((fraction - 0.62) / 0.38, 0, 1) ** 2
     return 1 - tuck - shoulder
 
 
@@ -203,9 +203,9 @@ def _end_cap(section: np.ndarray) -> np.ndarray:
     """(R', T, 3) sheet that closes an end section (R, 3), from its lower edge to its top, side to centre line."""
     rows, top = section[:-4], section[-5:]
     t = top[:, 1] / top[0, 1]
-    share = (rows[:, 2] - rows[0, 2]) / (rows[-1, 2] - rows[0, 2])
+    fraction = (rows[:, 2] - rows[0, 2]) / (rows[-1, 2] - rows[0, 2])
     y = rows[:, 1:2] * t
-    z = rows[:, 2:3] + share[:, None] * (top[:, 2] - top[0, 2])
+    z = rows[:, 2:3] + fraction[:, None] * (top[:, 2] - top[0, 2])
     return np.stack([np.full_like(y, section[0, 0]), y, z], 2)
 
 
@@ -240,8 +240,8 @@ def _invert(heights: np.ndarray, z: np.ndarray, values: np.ndarray) -> np.ndarra
     above = np.clip((heights < z[..., None]).sum(axis=-1), 1, heights.shape[-1] - 1)
     low = np.take_along_axis(heights, above[..., None] - 1, -1)[..., 0]
     high = np.take_along_axis(heights, above[..., None], -1)[..., 0]
-    share = np.clip((z - low) / np.maximum(high - low, 1e-9), 0, 1)
-    return values[above - 1] + share * (values[above] - values[above - 1])
+    fraction = np.clip((z - low) / np.maximum(high - low, 1e-9), 0, 1)
+    return values[above - 1] + fraction * (values[above] - values[above - 1])
 
 
 def _to_side(points: np.ndarray, t: np.ndarray) -> np.ndarray:

@@ -84,8 +84,8 @@ def _glass(p: Plan, shell: Shell) -> list[Mesh]:
     """Windscreen, side windows behind a dark frame, and rear window."""
     s = p.style
 
-    def flank(x: np.ndarray, share: np.ndarray) -> np.ndarray:
-        return shell.section(x, 1 + share)
+    def flank(x: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+        return shell.section(x, 1 + fraction)
 
     parts = [
         panel(shell.top, [(p.cowl - 0.03, 1), (p.header + 0.02, 1), (p.header + 0.02, -1), (p.cowl - 0.03, -1)],
@@ -105,7 +105,7 @@ def _glass(p: Plan, shell: Shell) -> list[Mesh]:
 
 
 def _window(p: Plan, flank: Surface, start: float, end: float, material: Material, lift: float, frame: float) -> Mesh:
-    """One side pane between two shares of the glazed length, its frame left free."""
+    """One side pane between two fractions of the glazed length, its frame left free."""
     foot, head = p.style.glass_rear
     lean = (p.tail_x + head) - (p.tail_x + foot)
     top = 0.94 if not p.style.upright else 0.80
@@ -131,15 +131,15 @@ def _seams(p: Plan, shell: Shell, paint: Material) -> list[Mesh]:
     """Door gaps, handles and a dark sill line on both sides."""
     s, arch, parts = p.style, shell.outline.arch_m, []
     low = s.sill + 0.10
-    for share in s.doors:
-        x = p.glazed(share)
+    for fraction in s.doors:
+        x = p.glazed(fraction)
         high = float(shell.section(np.array(x), np.array(1.0))[2])
         over_wheel = min(abs(x - p.front_axle), abs(x - p.rear_axle)) < arch + 0.03
         foot = p.size.wheel_radius + arch + 0.06 if over_wheel else low
         parts.append(panel(shell.side, [(x, foot), (x - 0.014, foot), (x - 0.014, high), (x, high)], SHADOW,
                            outward=LEFT, cells=(1, 8), lift_m=0.010))  # fmt: skip
-    for share in s.doors[1:3]:
-        x, z = p.glazed(share) + 0.20, s.belt_rear * p.scale - 0.10
+    for fraction in s.doors[1:3]:
+        x, z = p.glazed(fraction) + 0.20, s.belt_rear * p.scale - 0.10
         y = float(shell.side(np.array(x), np.array(z))[1])
         handle = PLASTIC if s.upright else paint
         parts.append(box((x - 0.10, y - 0.01, z - 0.018), (x + 0.08, y + 0.025, z + 0.018), handle, bevel_m=0.008))
@@ -249,7 +249,7 @@ def _mirrors(p: Plan, shell: Shell, paint: Material) -> list[Mesh]:
 
 
 def _extras(body: str, p: Plan, shell: Shell, rng: np.random.Generator) -> list[Mesh]:
-    """What only some carry: roof rails, a glass roof, a taxi sign, a ladder rack; always drawn in one order."""
+    """What only some carry: roof rails, a glass roof, a taxi sign, a ladder rack; always sampled in one order."""
     rails, glass_roof, taxi, rack = rng.random(4) < np.array(EXTRAS.get(body, (0, 0, 0, 0)))
     parts: list[Mesh] = []
     middle = 0.5 * (p.header + p.roof_rear)

@@ -44,7 +44,7 @@ class SizeRange:
     length: Range
     width: Range
     height: Range
-    wheelbase_share: Range  # of the length
+    wheelbase_fraction: Range  # of the length
     wheel_radius: Range
 
 
@@ -80,7 +80,7 @@ PAINTS: tuple[tuple[float, tuple[float, float, float]], ...] = (
     (0.01, (0.55, 0.14, 0.02)),
 )
 # Operators' colours rather than buyers': the same paints in the same order.
-_BUS_SHARES = (0.28, 0.0, 0.02, 0.05, 0.20, 0.20, 0.0, 0.14, 0.07, 0.04)
+_BUS_WEIGHTS = (0.28, 0.0, 0.02, 0.05, 0.20, 0.20, 0.0, 0.14, 0.07, 0.04)
 _FITTINGS_M = 0.16  # the tallest thing a roof may carry
 
 
@@ -107,7 +107,7 @@ def _sample_size(body: str, rng: np.random.Generator) -> Size:
     """A size within the published range of the class, with room for plates, rails and signs."""
     r = SIZES[body]
     length, width, wheelbase, radius = (
-        rng.uniform(*span) for span in (r.length, r.width, r.wheelbase_share, r.wheel_radius)
+        rng.uniform(*span) for span in (r.length, r.width, r.wheelbase_fraction, r.wheel_radius)
     )
     height = rng.uniform(r.height[0] + 0.01, r.height[1] - _FITTINGS_M)
     length = np.clip(length, r.length[0] + 0.03, r.length[1] - 0.03)
@@ -117,10 +117,10 @@ def _sample_size(body: str, rng: np.random.Generator) -> Size:
 
 def sample_paint(body: str, rng: np.random.Generator) -> Material:
     """A paint by how often it is sold, slightly varied; most vans and minibuses are white."""
-    share = np.array(_BUS_SHARES if body == "bus" else [weight for weight, _ in PAINTS])
+    weight = np.array(_BUS_WEIGHTS if body == "bus" else [w for w, _ in PAINTS])
     if body in ("van", "minibus", "lorry"):
-        share[0] *= 4.0  # white
-    colour = np.array(PAINTS[rng.choice(len(PAINTS), p=share / share.sum())][1])
+        weight[0] *= 4.0  # white
+    colour = np.array(PAINTS[rng.choice(len(PAINTS), p=weight / weight.sum())][1])
     varied = np.clip(colour * rng.uniform(0.85, 1.12) * rng.uniform(0.95, 1.05, 3), 0.008, 0.80)
     return Material((float(varied[0]), float(varied[1]), float(varied[2])), float(rng.uniform(0.35, 0.55)))
 

@@ -31,7 +31,7 @@ from pipeline.simulate.vehicles.parts import (
 )
 from pipeline.simulate.vehicles.styles import Size
 
-_COLOURED_SHARE = 0.25  # of boxes and tippers that are neither white nor silver
+_COLOURED_FRACTION = 0.25  # of boxes and tippers that are neither white nor silver
 _GRAVEL = Material((0.20, 0.17, 0.13))
 _PLANKS = Material((0.16, 0.10, 0.06))
 
@@ -112,7 +112,7 @@ def _chassis(rear_x: float, front_x: float, rear_axle: float, size: Size) -> lis
 
 def _body_colour(rng: np.random.Generator) -> Material:
     """White, silver, or now and then a colour."""
-    if rng.random() < _COLOURED_SHARE:
+    if rng.random() < _COLOURED_FRACTION:
         red, green, blue = (float(c) for c in rng.uniform(0.02, 0.30, 3))
         return Material((red, green, blue), 0.2)
     return Material((0.68, 0.68, 0.67), 0.15) if rng.random() < 0.7 else Material((0.30, 0.31, 0.32), 0.3)

@@ -1,4 +1,4 @@
-"""Small pieces that vehicles are put together from: materials, boxes, panels on a surface, lathed wheels.
+"""Small parts that vehicles are put together from: materials, boxes, panels on a surface, lathed wheels.
 
 Metres, x forward, y left, z up. Everything made for the left side is carried to the right by `mirrored`.
 """
@@ -172,7 +172,7 @@ def disc(radius_m: float, y_m: float, material: Material, segments: int = 16) ->
 def wheel(radius_m: float, width_m: float, *, rim: float, spokes: int, metal: Material) -> Mesh:
     """A left wheel: its axle is the y axis, its outer face lies at y = 0, it reaches inward to -width_m.
 
-    rim is the rim's share of the radius; spokes 0 makes a steel disc with a hub, as on lorries and buses.
+    rim is the rim's fraction of the radius; spokes 0 makes a steel disc with a hub, as on lorries and buses.
     """
     r = rim * radius_m
     tyre = lathe(
@@ -198,8 +198,8 @@ def _spoke(rim_m: float, angle: float, metal: Material) -> Mesh:
     """One spoke from hub to rim, its face (4 corners) and its two flanks going down into the rim."""
     along, across = np.array([np.cos(angle), 0, np.sin(angle)]), np.array([-np.sin(angle), 0, np.cos(angle)])
     rows = []
-    for share, half, y in ((0.16, 0.11, -0.012), (0.94, 0.13, -0.018)):
-        centre = share * rim_m * along
+    for fraction, half, y in ((0.16, 0.11, -0.012), (0.94, 0.13, -0.018)):
+        centre = fraction * rim_m * along
         for side, depth in ((-1.25, -0.055), (-1.0, y), (1.0, y), (1.25, -0.055)):
             rows.append(centre + side * half * rim_m * across + np.array([0, depth, 0]))
     return mesh_of(np.array(rows), grid_triangles(2, 4)[:, ::-1], metal, 20.0)

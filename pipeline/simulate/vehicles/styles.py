@@ -1,4 +1,4 @@
-"""Proportions of the bonneted body types and the lines of one vehicle drawn from them.
+"""Proportions of the bonneted body types and the lines of one vehicle sampled from them.
 
 Metres; x forward, z up. Heights in a Style are given at the reference height and scale with the sample.
 """
@@ -28,8 +28,8 @@ class Style:
     """Proportions of one body type, metres unless a unit is given."""
 
     reference_height: float
-    scale_share: float  # how much heights follow the sampled height
-    front_overhang_share: float  # of both overhangs
+    scale_fraction: float  # how much heights follow the sampled height
+    front_overhang_fraction: float  # of both overhangs
     sill: float
     nose: float  # height of the bonnet's leading edge
     hood: float  # height of the bonnet at the windscreen
@@ -44,9 +44,9 @@ class Style:
     belt_front: float
     belt_rear: float
     tumble_deg: float
-    windows: tuple[float, ...]  # pillars between side windows, as shares of the glazed length
+    windows: tuple[float, ...]  # pillars between side windows, as fractions of the glazed length
     glass_rear: tuple[float, float]  # end of the side glass from the tail, at its foot and its top
-    doors: tuple[float, ...]  # door seams, as shares of the glazed length
+    doors: tuple[float, ...]  # door seams, as fractions of the glazed length
     roof_edge: float = 0.10
     upright: bool = False  # the rear window stands in the tail
     cladding: bool = False  # dark lower edge and wheel arches
@@ -57,46 +57,46 @@ class Style:
 
 STYLES: dict[str, Style] = {
     "hatchback": Style(
-        reference_height=1.48, scale_share=1.0, front_overhang_share=0.55, sill=0.2, nose=0.75,
+        reference_height=1.48, scale_fraction=1.0, front_overhang_fraction=0.55, sill=0.2, nose=0.75,
         hood=0.99, cowl=-0.34, screen_run=0.78, header_drop=0.06, roof_rear=0.5, rear_drop=0.08,
         rear_base=0.1, rear_base_z=1.05, tail=0.99, belt_front=0.94, belt_rear=1.02, tumble_deg=18,
         windows=(0.54, 0.92), glass_rear=(0.46, 0.6), doors=(0.02, 0.52, 0.9),
     ),
     "sedan": Style(
-        reference_height=1.45, scale_share=1.0, front_overhang_share=0.45, sill=0.19, nose=0.71,
+        reference_height=1.45, scale_fraction=1.0, front_overhang_fraction=0.45, sill=0.19, nose=0.71,
         hood=0.95, cowl=-0.42, screen_run=0.9, header_drop=0.06, roof_rear=1.32, rear_drop=0.06,
         rear_base=0.56, rear_base_z=1.06, tail=1.02, belt_front=0.91, belt_rear=0.97, tumble_deg=21,
         windows=(0.46, 0.88), glass_rear=(0.92, 1.24), doors=(0.02, 0.45, 0.8),
     ),
     "wagon": Style(
-        reference_height=1.48, scale_share=1.0, front_overhang_share=0.46, sill=0.19, nose=0.72,
+        reference_height=1.48, scale_fraction=1.0, front_overhang_fraction=0.46, sill=0.19, nose=0.72,
         hood=0.96, cowl=-0.42, screen_run=0.88, header_drop=0.06, roof_rear=0.42, rear_drop=0.08,
         rear_base=0.1, rear_base_z=1.04, tail=0.99, belt_front=0.92, belt_rear=0.98, tumble_deg=19,
         windows=(0.37, 0.7), glass_rear=(0.38, 0.5), doors=(0.02, 0.36, 0.66),
     ),
     "suv": Style(
-        reference_height=1.68, scale_share=1.0, front_overhang_share=0.5, sill=0.26, nose=0.9,
+        reference_height=1.68, scale_fraction=1.0, front_overhang_fraction=0.5, sill=0.26, nose=0.9,
         hood=1.13, cowl=-0.4, screen_run=0.8, header_drop=0.06, roof_rear=0.34, rear_drop=0.07,
         rear_base=0.09, rear_base_z=1.14, tail=1.09, belt_front=1.06, belt_rear=1.12, tumble_deg=16,
         windows=(0.41, 0.76), glass_rear=(0.4, 0.5), doors=(0.02, 0.4, 0.72), cladding=True,
         tall_lamps=True, lip=0.08,
     ),
     "pickup": Style(
-        reference_height=1.82, scale_share=1.0, front_overhang_share=0.44, sill=0.34, nose=1.02,
+        reference_height=1.82, scale_fraction=1.0, front_overhang_fraction=0.44, sill=0.34, nose=1.02,
         hood=1.2, cowl=-0.42, screen_run=0.76, header_drop=0.06, roof_rear=1.92, rear_drop=0.05,
         rear_base=1.66, rear_base_z=1.16, tail=1.12, belt_front=1.15, belt_rear=1.15, tumble_deg=16,
         windows=(0.52,), glass_rear=(1.8, 1.9), doors=(0.02, 0.51, 0.98), cladding=True,
         bed_length=1.56, tall_lamps=True, lip=0.07,
     ),
     "van": Style(
-        reference_height=2.1, scale_share=0.25, front_overhang_share=0.46, sill=0.28, nose=0.98,
+        reference_height=2.1, scale_fraction=0.25, front_overhang_fraction=0.46, sill=0.28, nose=0.98,
         hood=1.28, cowl=0.12, screen_run=0.86, header_drop=0.14, roof_rear=0.2, rear_drop=0.02,
         rear_base=0.0, rear_base_z=0.0, tail=0.0, belt_front=1.26, belt_rear=1.3, tumble_deg=6,
         windows=(), glass_rear=(0.3, 0.3), doors=(0.03, 0.26, 0.54), roof_edge=0.12, upright=True,
         cladding=True, tall_lamps=True,
     ),
     "minibus": Style(
-        reference_height=2.2, scale_share=0.25, front_overhang_share=0.44, sill=0.26, nose=0.98,
+        reference_height=2.2, scale_fraction=0.25, front_overhang_fraction=0.44, sill=0.26, nose=0.98,
         hood=1.26, cowl=0.14, screen_run=0.88, header_drop=0.14, roof_rear=0.2, rear_drop=0.02,
         rear_base=0.0, rear_base_z=0.0, tail=0.0, belt_front=1.22, belt_rear=1.24, tumble_deg=6,
         windows=(0.22, 0.43, 0.64, 0.84), glass_rear=(0.22, 0.22), doors=(0.02, 0.21, 0.44),
@@ -128,17 +128,17 @@ class Plan:
         """Where the side glass begins, behind the windscreen's foot."""
         return self.cowl - 0.26 * (self.cowl - self.header)
 
-    def glazed(self, share: float) -> float:
-        """x at a share of the side glass, front to rear."""
-        return self.glass_front + share * (self.tail_x + self.style.glass_rear[0] - self.glass_front)
+    def glazed(self, fraction: float) -> float:
+        """x at a fraction of the side glass, front to rear."""
+        return self.glass_front + fraction * (self.tail_x + self.style.glass_rear[0] - self.glass_front)
 
 
 def plan(style: Style, size: Size) -> Plan:
     """Lay out the main lines of one vehicle."""
-    overhang = style.front_overhang_share * (size.length - size.wheelbase)
+    overhang = style.front_overhang_fraction * (size.length - size.wheelbase)
     front_axle = size.length / 2 - overhang
     cowl = front_axle + style.cowl
-    scale = 1 + style.scale_share * (size.height / style.reference_height - 1)
+    scale = 1 + style.scale_fraction * (size.height / style.reference_height - 1)
     return Plan(
         style,
         size,

@@ -1,4 +1,4 @@
-"""Light over the simulated day: where the sun stands, what sun and sky give, when lamps are on.
+"""Illumination over the simulated day: where the sun stands, what sun and sky give, when lamps are on.
 
 World frame: x right, y away, z up; directions point towards the light. Radiance is linear RGB, about 1 for a white
 surface in full sun.
@@ -13,7 +13,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Light:
+class Illumination:
     """sun_dir (3,) unit; sun, sky, bounce (3,) radiance; cloud 0 clear to 1 overcast; lamps: street lamps are lit."""
 
     sun_dir: np.ndarray
@@ -47,7 +47,7 @@ def sun_direction(moment: datetime, latitude_deg: float, north_deg: float) -> np
     return np.array([east * np.cos(turn) - north * np.sin(turn), east * np.sin(turn) + north * np.cos(turn), up])
 
 
-def light_at(moment: datetime, latitude_deg: float, north_deg: float, cloud: float) -> Light:
+def illumination_at(moment: datetime, latitude_deg: float, north_deg: float, cloud: float) -> Illumination:
     """Sun and sky of a moment; cloud 0 clear to 1 overcast dims the sun and whitens the sky."""
     direction = sun_direction(moment, latitude_deg, north_deg)
     height = float(direction[2])
@@ -61,7 +61,7 @@ def light_at(moment: datetime, latitude_deg: float, north_deg: float, cloud: flo
     level = 0.45 * float(sun.mean()) * max(height, 0.2) + float(sky.mean())
     white = np.array([1.0 + 0.06 * (low - 0.5), 1.0, 1.0 - 0.08 * (low - 0.5)])
     direction, sun, sky, bounce, white = np.array([direction, sun, sky, bounce, white], np.float32)
-    return Light(direction, sun, sky, bounce, 0.80 / level**0.82, white, day < 0.5, 0.004 + 0.010 * (1 - day))
+    return Illumination(direction, sun, sky, bounce, 0.80 / level**0.82, white, day < 0.5, 0.004 + 0.010 * (1 - day))
 
 
 def drift(cloud: float, seconds: float, seed: int) -> float:

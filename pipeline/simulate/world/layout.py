@@ -41,7 +41,7 @@ class Layout:
     bins: tuple[tuple[float, float], ...]
     railings: tuple[tuple[float, float, float, float], ...]
     buildings: tuple[tuple[float, float, float, float, float, int], ...]
-    parked_share: float = 0.45
+    parked_fraction: float = 0.45
     seed: int = 0
     reach_m: float = 90.0
     walk_reach_m: float = 48.0
@@ -84,8 +84,8 @@ def ground_albedo(layout: Layout, uv: np.ndarray) -> np.ndarray:
     paving = d >= 0.18
     colour[paving] = _paving(uv[paving])
     grass = d > 4.6
-    share = np.clip((d[grass] - 4.6) / 0.15, 0, 1)[:, None]
-    colour[grass] = colour[grass] * (1 - share) + share * _grass(uv[grass])
+    fraction = np.clip((d[grass] - 4.6) / 0.15, 0, 1)[:, None]
+    colour[grass] = colour[grass] * (1 - fraction) + fraction * _grass(uv[grass])
     return colour * (0.86 + 0.28 * fractal(uv, 9.0, 71, 3))[:, None]
 
 
@@ -174,7 +174,7 @@ LAYOUTS = {
                    (-40.0, 70.0, 40.0, 82.0, 17.0, 2),
                    (9.5, 50.0, 26.0, 68.0, 12.0, 0), (-26.0, 50.0, -9.5, 68.0, 14.5, 3),
                    (30.0, -30.0, 60.0, -11.5, 11.0, 1)),
-        parked_share=0.5,
+        parked_fraction=0.5,
         seed=7,
     ),
     "junction": Layout(
@@ -201,7 +201,7 @@ LAYOUTS = {
                    (-26.0, 30.0, -10.5, 52.0, 10.5, 0),
                    (-34.0, 66.0, 34.0, 80.0, 15.0, 1), (58.0, 12.0, 84.0, 27.0, 15.0, 3),
                    (-84.0, 12.0, -56.0, 27.0, 12.0, 1)),
-        parked_share=0.35,
+        parked_fraction=0.35,
         seed=11,
     ),
 }  # fmt: skip

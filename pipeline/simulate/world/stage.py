@@ -1,4 +1,4 @@
-"""The unmoving part of a simulated view, cast once: what each pixel sees without the actors, and in what light.
+"""The unmoving part of a simulated view, cast once: what each pixel sees without the actors, and its illumination.
 
 Rays have z = 1 in the camera frame, so a hit's parameter is its depth. Images hold 2 x 2 samples a pixel while they are
 cast and one after shading; all light is linear.
@@ -14,7 +14,7 @@ import open3d as o3d
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core.mesh import Lamp, Mesh, blocked, cast, scene_of
-from pipeline.simulate.world.illumination import Light
+from pipeline.simulate.world.illumination import Illumination
 from pipeline.simulate.world.layout import Layout, ground_albedo
 from pipeline.simulate.world.props import lamp_heads, static_mesh
 from pipeline.simulate.world.texture import fractal
@@ -55,18 +55,18 @@ class WorldView:
         dy, dx = np.gradient(middle, axis=(0, 1))
         return middle, 0.25 * dx, 0.25 * dy
 
-    def rays(self, window: tuple[int, int, int, int], todo: np.ndarray) -> np.ndarray:
-        """(n, 4, 3) float32 world directions through the samples of a window's pixels, by their flat indices (n,)."""
-        middle, dx, dy = (part[todo] for part in self._cut(window))
+    def rays(self, crop: tuple[int, int, int, int], todo: np.ndarray) -> np.ndarray:
+        """(n, 4, 3) float32 world directions through the samples of a crop's pixels, by their flat indices (n,)."""
+        middle, dx, dy = (part[todo] for part in self._cropped(crop))
         right, left = middle + dx, middle - dx
         return np.stack([left - dy, right - dy, left + dy, right + dy], axis=1)  # the order of OFFSETS
 
-    def middle_rays(self, window: tuple[int, int, int, int], todo: np.ndarray) -> np.ndarray:
-        """(n, 3) float32 world directions through the middles of a window's pixels."""
-        return self._cut(window)[0][todo]
+    def middle_rays(self, crop: tuple[int, int, int, int], todo: np.ndarray) -> np.ndarray:
+        """(n, 3) float32 world directions through the middles of a crop's pixels."""
+        return self._cropped(crop)[0][todo]
 
-    def _cut(self, window: tuple[int, int, int, int]) -> list[np.ndarray]:
-        x, y, w, h = window
+    def _cropped(self, crop: tuple[int, int, int, int]) -> list[np.ndarray]:
+        x, y, w, h = crop
         part = np.s_[y + MARGIN_PX : y + MARGIN_PX + h, x + MARGIN_PX : x + MARGIN_PX + w]
         return [grid[part].reshape(-1, 3) for grid in self._grid]
 
@@ -111,7 +111,7 @@ def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a[:, 0] * b[..., 0] + a[:, 1] * b[..., 1] + a[:, 2] * b[..., 2]
 
 
-def build_stage(layout: Layout, view: WorldView, light: Light, threads: int) -> StillLayers:
+def build_stage(layout: Layout, view: WorldView, illumination: Illumination, threads: int) -> StillLayers:
     """Cast and shade the unmoving scene."""
     mesh = static_mesh(layout)
     scene = scene_of([mesh.geometry], threads)
@@ -123,7 +123,7 @@ def build_stage(layout: Layout, view: WorldView, light: Light, threads: int) -> 
     open_sky = None  # varies slowly: asked for once a pixel
     for number, offset in enumerate(OFFSETS):
         directions = view.directions(pixels + offset).reshape(-1, 3)
-        sample = _shade_sample(layout, mesh, scene, view, light, directions, open_sky, threads)
+        sample = _shade_sample(layout, mesh, scene, view, illumination, directions, open_sky, threads)
         open_sky = sample["open_sky"]
         depth[..., number] = sample["depth"].reshape(height, width)
         for name, layer in layers.items():
@@ -134,7 +134,7 @@ def build_stage(layout: Layout, view: WorldView, light: Light, threads: int) -> 
 
 
 def _shade_sample(
-    layout: Layout, mesh: Mesh, scene, view: WorldView, light: Light, directions: np.ndarray,
+    layout: Layout, mesh: Mesh, scene, view: WorldView, illumination: Illumination, directions: np.ndarray,
     open_sky: np.ndarray | None, threads: int,
 ) -> dict:  # fmt: skip
     hits = cast(scene, view.eye, directions, threads)
@@ -156,37 +156,48 @@ def _shade_sample(
     mottle = 0.86 + 0.28 * fractal(points[rows, :2] + points[rows, 2:] * (0.7, 1.3), 1.7, 51, 3)
     albedo[rows] = mesh.albedo[triangle] * mottle[:, None]
     gloss[rows] = mesh.gloss[triangle]
-    glowing = light.lamps * np.isin(mesh.lamp[triangle], (Lamp.WINDOW, Lamp.STREET_LAMP))
+    glowing = illumination.lamps * np.isin(mesh.lamp[triangle], (Lamp.WINDOW, Lamp.STREET_LAMP))
     bright = np.where(mesh.lamp[triangle] == Lamp.STREET_LAMP, 2.2, 0.16)
     glow[rows] = (glowing * bright)[:, None] * np.array([1.0, 0.80, 0.52])
     seen = on_ground | on_prop
     if open_sky is None:
         open_sky = np.ones(count, np.float32)
         open_sky[seen] = _openness(scene, points[seen] + 0.02 * normal[seen], normal[seen], threads)
-    shaded = _lit(layout, scene, light, points, normal, albedo, gloss, glow, directions, seen, open_sky, threads)
+    shaded = _lit(layout, scene, illumination, points, normal, albedo, gloss, glow, directions, seen, open_sky, threads)
     return {"depth": depth, "open_sky": open_sky, **shaded}
 
 
 def _lit(
-    layout: Layout, scene, light: Light, points, normal, albedo, gloss, glow, directions, seen, open_sky, threads: int
+    layout: Layout,
+    scene,
+    illumination: Illumination,
+    points,
+    normal,
+    albedo,
+    gloss,
+    glow,
+    directions,
+    seen,
+    open_sky,
+    threads: int,
 ) -> dict:
     """sunlit, unlit and albedo (N, 3) of samples; those not seen are sky."""
     rows = np.flatnonzero(seen)
-    cosine = np.clip(normal[rows] @ light.sun_dir, 0, None)
+    cosine = np.clip(normal[rows] @ illumination.sun_dir, 0, None)
     free = np.zeros(len(rows))
-    towards = np.flatnonzero(cosine > 0) if light.sun.any() else np.zeros(0, int)
+    towards = np.flatnonzero(cosine > 0) if illumination.sun.any() else np.zeros(0, int)
     start = points[rows[towards]] + 0.02 * normal[rows[towards]]
-    free[towards] = ~blocked(scene, start, light.sun_dir, threads)
+    free[towards] = ~blocked(scene, start, illumination.sun_dir, threads)
     sunlit, unlit = np.zeros_like(albedo), np.zeros_like(albedo)
-    sunlit[rows] = albedo[rows] * (cosine * free)[:, None] * light.sun
-    around = light.ambient(normal[rows]) * open_sky[rows, None]
-    around = around + lamp_light(light, lamp_heads(layout), points[rows], normal[rows])
+    sunlit[rows] = albedo[rows] * (cosine * free)[:, None] * illumination.sun
+    around = illumination.ambient(normal[rows]) * open_sky[rows, None]
+    around = around + lamp_light(illumination, lamp_heads(layout), points[rows], normal[rows])
     unlit[rows] = albedo[rows] * around + glow[rows]
     shiny = rows[gloss[rows] > 0]
     view_dir = unit(directions[shiny])
     mirror = fresnel(view_dir, normal[shiny]) * gloss[shiny]
-    unlit[shiny] += reflected(light, view_dir, normal[shiny]) * mirror[:, None]
-    unlit[~seen] = sky_colour(light, directions[~seen])
+    unlit[shiny] += reflected(illumination, view_dir, normal[shiny]) * mirror[:, None]
+    unlit[~seen] = sky_colour(illumination, directions[~seen])
     return {"sunlit": sunlit, "unlit": unlit, "albedo": albedo}
 
 
@@ -202,9 +213,9 @@ def _openness(scene, points: np.ndarray, normals: np.ndarray, threads: int) -> n
     return 0.35 + 0.65 * free / _AO_RAYS
 
 
-def lamp_light(light: Light, heads: np.ndarray, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+def lamp_light(illumination: Illumination, heads: np.ndarray, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """(N, 3) light of street lamps at heads (L, 3), which shine down; nothing by day."""
-    if not light.lamps:
+    if not illumination.lamps:
         return np.zeros((len(points), 3))
     total = np.zeros(len(points))
     for head in heads:
@@ -216,22 +227,22 @@ def lamp_light(light: Light, heads: np.ndarray, points: np.ndarray, normals: np.
     return total[:, None] * np.array([1.0, 0.78, 0.50])
 
 
-def sky_colour(light: Light, directions: np.ndarray) -> np.ndarray:
+def sky_colour(illumination: Illumination, directions: np.ndarray) -> np.ndarray:
     """(N, 3) the sky in directions (N, 3): paler towards the horizon, a glow around a low sun."""
     towards = unit(directions)
     rise = np.clip(towards[:, 2:3], 0, 1)
-    pale = light.sky * np.array([1.35, 1.25, 1.1]) + 0.25 * light.sun
-    colour = pale + (light.sky * 1.15 - pale) * np.sqrt(rise)
-    near = np.clip(towards @ light.sun_dir, 0, 1) ** 12
-    return colour + near[:, None] * 0.4 * light.sun
+    pale = illumination.sky * np.array([1.35, 1.25, 1.1]) + 0.25 * illumination.sun
+    colour = pale + (illumination.sky * 1.15 - pale) * np.sqrt(rise)
+    near = np.clip(towards @ illumination.sun_dir, 0, 1) ** 12
+    return colour + near[:, None] * 0.4 * illumination.sun
 
 
-def reflected(light: Light, view_dir: np.ndarray, normals: np.ndarray) -> np.ndarray:
+def reflected(illumination: Illumination, view_dir: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """(N, 3) what a mirror would show: sky, the street's walls up to some height, the ground."""
     towards = view_dir - 2 * dot(view_dir, normals)[:, None] * normals
-    sky = sky_colour(light, towards)
-    wall = 0.30 * (light.sky + 0.35 * light.sun)
-    ground = 0.12 * (light.sky + 0.5 * light.sun)
+    sky = sky_colour(illumination, towards)
+    wall = 0.30 * (illumination.sky + 0.35 * illumination.sun)
+    ground = 0.12 * (illumination.sky + 0.5 * illumination.sun)
     up = towards[:, 2:3]
     above = np.clip((up - 0.28) / 0.12, 0, 1)
     below = np.clip(-up / 0.08, 0, 1)

@@ -21,16 +21,16 @@ def noise(xy: np.ndarray, cell_m: float, seed: int) -> np.ndarray:
     """(N,) smooth noise in [0, 1) at points (N, 2), with features of about cell_m metres."""
     scaled = np.asarray(xy, np.float32) / np.float32(cell_m)
     low = np.floor(scaled)
-    share = scaled - low
-    share = share * share * (3 - 2 * share)
+    fraction = scaled - low
+    fraction = fraction * fraction * (3 - 2 * fraction)
     whole = low.astype(np.int32)
     x0, y0 = np.ascontiguousarray(whole[:, 0]), np.ascontiguousarray(whole[:, 1])
     x1, y1 = x0 + np.int32(1), y0 + np.int32(1)
     bottom = _hashed(x0, y0, seed)
-    bottom += (_hashed(x1, y0, seed) - bottom) * share[:, 0]
+    bottom += (_hashed(x1, y0, seed) - bottom) * fraction[:, 0]
     top = _hashed(x0, y1, seed)
-    top += (_hashed(x1, y1, seed) - top) * share[:, 0]
-    return bottom + (top - bottom) * share[:, 1]
+    top += (_hashed(x1, y1, seed) - top) * fraction[:, 0]
+    return bottom + (top - bottom) * fraction[:, 1]
 
 
 def fractal(xy: np.ndarray, cell_m: float, seed: int, octaves: int = 4) -> np.ndarray:

@@ -30,15 +30,15 @@ def test_a_bar_is_met_up_to_its_limit_and_never_by_nan(value, limits, met):
 def ran(monkeypatch, tmp_path, options, value):
     monkeypatch.setattr(report, "OUT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["bench", *options])
-    made = Report([{"camera": "a", "share": np.float64(value)}], [Bar("share", np.float64(value), at_least=0.5)])
+    made = Report([{"camera": "a", "fraction": np.float64(value)}], [Bar("fraction", np.float64(value), at_least=0.5)])
     report.main("bench", "about", lambda quick, data: made)
 
 
 def test_check_names_what_fell_short_and_the_numbers_are_written_all_the_same(monkeypatch, tmp_path):
-    with pytest.raises(SystemExit, match=r"benchmarks\.bench: fell short: share"):
+    with pytest.raises(SystemExit, match=r"benchmarks\.bench: fell short: fraction"):
         ran(monkeypatch, tmp_path, ["--check"], 0.25)
     written = json.loads((tmp_path / "bench.json").read_text())
-    assert written["rows"] == [{"camera": "a", "share": 0.25}]
+    assert written["rows"] == [{"camera": "a", "fraction": 0.25}]
     assert written["bars"][0]["met"] is False
     assert written["commit"] and "cores" in written["machine"]
 
@@ -50,7 +50,7 @@ def test_without_check_a_short_bar_is_told_and_quick_runs_are_kept_apart(monkeyp
 
 
 def test_rows_of_other_keys_are_another_table():
-    rows = [{"camera": "a", "share": 0.5}, {"camera": "b", "share": 0.25}, {"seconds": 3.0}]
+    rows = [{"camera": "a", "fraction": 0.5}, {"camera": "b", "fraction": 0.25}, {"seconds": 3.0}]
     first, second = report.table(rows).split("\n\n")
     assert first.splitlines()[2:] == ["| a | 0.5 |", "| b | 0.25 |"] and second.splitlines() == [
         "| seconds |",

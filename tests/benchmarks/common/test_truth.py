@@ -6,7 +6,7 @@ from exact_truth import SIZE_HW, actor, cutout, rectangle, write_camera
 
 from benchmarks.common.truth import is_clean, match, matched, truth_of
 
-# Two cars in frame 0 that share pixels; in frame 1 a third one stands where the first one stood.
+# Two cars in frame 0 that overlap; in frame 1 a third one stands where the first one stood.
 ACTORS = [actor(0, 1, (20, 40, 40, 20)), actor(0, 2, (50, 42, 40, 20)), actor(1, 3, (20, 40, 40, 20))]
 TRUTH = pd.DataFrame(ACTORS, index=[10, 11, 12])
 

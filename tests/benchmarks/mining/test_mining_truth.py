@@ -5,7 +5,7 @@ from exact_truth import actor, cutout, write_camera
 
 from benchmarks.mining.mining_truth import measure
 
-CAR, BEHIND, PARKED, WALKER, CUT_OFF = (
+CAR, BEHIND, PARKED, WALKER, TRUNCATED = (
     (20, 40, 40, 20),
     (70, 40, 40, 20),
     (20, 80, 40, 20),
@@ -17,7 +17,7 @@ TRUTH = [
     actor(0, 2, BEHIND, visible_fraction=0.5),
     actor(1, 2, BEHIND),
     actor(0, 3, PARKED, moving=False),
-    actor(0, 4, CUT_OFF, category="person", truncation=0.3),
+    actor(0, 4, TRUNCATED, category="person", truncation=0.3),
     actor(1, 5, WALKER, category="person"),
 ]
 CUTOUTS = [
@@ -25,7 +25,7 @@ CUTOUTS = [
     cutout(1, 0, (72, 40, 40, 20)),  # half hidden, and two pixels off
     cutout(2, 0, PARKED),
     cutout(3, 1, (20, 40, 40, 20)),  # nobody is there in that frame
-    cutout(4, 0, CUT_OFF, "person"),
+    cutout(4, 0, TRUNCATED, "person"),
 ]
 
 
@@ -49,7 +49,7 @@ def test_a_track_is_found_by_a_clean_cutout_and_what_is_parked_is_nobodys_to_fin
     assert (rows["vehicle"]["track_recall"], rows["person"]["track_recall"]) == (0.5, 0)
 
 
-def test_masks_are_held_against_whole_silhouettes(rows):
+def test_masks_are_measured_against_whole_masks(rows):
     assert rows["all"]["median_iou"] == 1 and rows["vehicle"]["median_iou"] == 1
     assert rows["all"]["camera"] == "hand"
 

@@ -19,7 +19,7 @@ BOXES = pd.DataFrame(
 )
 
 
-def test_whole_is_who_nobody_nearer_overlaps_and_the_picture_does_not_cut():
+def test_whole_is_who_nobody_nearer_overlaps_and_the_picture_does_not_truncate():
     rows = [
         (4, [50, 20, 30, 60]),
         (4, [70, 40, 30, 60]),
@@ -32,9 +32,9 @@ def test_whole_is_who_nobody_nearer_overlaps_and_the_picture_does_not_cut():
 
 
 def test_of_a_simulated_camera_whole_is_what_truth_says(tmp_path):
-    car, behind, cut_off = (20, 40, 40, 20), (70, 40, 40, 20), (0, 80, 30, 20)
-    truth = [actor(3, 1, car), actor(3, 2, behind, visible_fraction=0.5), actor(3, 3, cut_off, truncation=0.4)]
-    boxes = [(3, behind), (3, car), (3, cut_off), (3, (100, 90, 20, 20)), (4, car)]
+    car, behind, truncated = (20, 40, 40, 20), (70, 40, 40, 20), (0, 80, 30, 20)
+    truth = [actor(3, 1, car), actor(3, 2, behind, visible_fraction=0.5), actor(3, 3, truncated, truncation=0.4)]
+    boxes = [(3, behind), (3, car), (3, truncated), (3, (100, 90, 20, 20)), (4, car)]
     tracks = pa.table({"frame_id": [f for f, _ in boxes], "mask_rle": [rectangle(*box) for _, box in boxes]})
     folder = write_camera(tmp_path / "hand", truth)
     assert simulated_whole(folder, tracks).tolist() == [False, True, False, False, False]
@@ -68,11 +68,11 @@ def test_the_rows_count_and_the_bars_compare_at_each_deltas_recall(tmp_path):
     assert all(bar.met for bar in bars)
 
 
-def test_the_gates_words_count_cutouts_alone(tmp_path):
+def test_the_gates_text_counts_cutouts_alone(tmp_path):
     tracks = pa.table({"detection_id": [1, 2, 3, 4, 5]})
     (tmp_path / "mining").mkdir()
     pq.write_table(pa.table({"detection_id": [1, 2, 4, 5]}), tmp_path / "mining" / "accepted.parquet")
     whole = np.array([True, False, True, True, False])
-    words = gated(tmp_path, tracks, whole, np.array([0.9, 0.6, 0.9, 0.4, 0.1]))
-    assert words.startswith("4 cutouts, precision 0.500; at 0.3 precision 0.667 with 1.000 of the whole ones; at 0.5 ")
-    assert words.endswith("at 0.7 precision 1.000 with 0.500 of the whole ones")
+    text = gated(tmp_path, tracks, whole, np.array([0.9, 0.6, 0.9, 0.4, 0.1]))
+    assert text.startswith("4 cutouts, precision 0.500; at 0.3 precision 0.667 with 1.000 of the whole ones; at 0.5 ")
+    assert text.endswith("at 0.7 precision 1.000 with 0.500 of the whole ones")

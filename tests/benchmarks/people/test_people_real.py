@@ -41,7 +41,7 @@ def test_confident_points_within_a_tenth_of_the_longer_side_are_right():
     assert np.isnan(reprojected(bodies, xy, np.zeros((3, 17))))
 
 
-def test_a_tile_shows_the_box_with_the_silhouette_in_blue_and_bones_in_yellow():
+def test_a_tile_shows_the_box_with_the_mask_in_blue_and_bones_in_yellow():
     crop = np.ones((80, 30), bool)
     rle = masks.encode(crop, (40, 20), SIZE_HW)
     points = np.tile([54.5, 59.5], (17, 1))

@@ -39,12 +39,12 @@ def test_who_is_where_the_truth_is_has_no_error():
     assert found["position_error"] == 0 and found["mpjpe_mm"] < 0.01 and found["pa_mpjpe_mm"] < 0.01
 
 
-def test_a_place_is_off_by_its_share_of_the_distance_and_moves_no_joint_from_the_hips():
+def test_a_place_is_off_by_its_fraction_of_the_distance_and_moves_no_joint_from_the_hips():
     found = reported(placed(points=POINTS + [0.6, 0, 0], t=T + [0.6, 0, 0]))
     assert found["position_error"] == pytest.approx(0.03) and found["mpjpe_mm"] < 0.01 and found["fitted"] == 0
 
 
-def test_joints_off_by_a_known_length_are_off_by_their_share_of_it():
+def test_joints_off_by_a_known_length_are_off_by_their_fraction_of_it():
     points = POINTS.copy()
     points[[9, 10]] += [0, 0, 0.2]  # both wrists, 2 of 12 limb joints
     found = reported(placed(points=points))
@@ -73,7 +73,7 @@ def test_pixels_count_where_the_person_alone_shows_or_hides_them_within_a_tenth_
     assert reported(placed(pixels=pixels))["pck_2d"] == pytest.approx(13 / 15)
 
 
-def test_who_is_not_placed_is_not_judged():
+def test_who_is_not_placed_is_not_measured():
     found = reported(placed(ok=False))
     assert found["people"] == 0 and found["fitted"] == 0 and np.isnan(found["mpjpe_mm"])
 

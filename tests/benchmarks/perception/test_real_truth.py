@@ -19,7 +19,7 @@ CVAT = """<annotations>
 </annotations>"""
 
 
-def drawn(*boxes, frame=0):
+def annotated(*boxes, frame=0):
     rows = [(frame, k, *box) for k, box in enumerate(boxes)]
     return pd.DataFrame(rows, columns=["frame", "person", "x", "y", "w", "h"])
 
@@ -32,16 +32,16 @@ def export(folder, text):
 
 def test_two_nearer_boxes_hide_their_union_and_nothing_hides_the_nearest():
     # The one behind is 10 x 10; the others cover its left half and its lower half, overlapping in a quarter.
-    boxes = drawn((0, 0, 10, 10), (-5, 0, 10, 20), (0, 5, 30, 10))
+    boxes = annotated((0, 0, 10, 10), (-5, 0, 10, 20), (0, 5, 30, 10))
     np.testing.assert_allclose(visible_parts(boxes), [0.25, 1.0, 1 - 5 * 10 / 300])
 
 
 def test_a_box_behind_and_one_that_stands_as_low_hide_nothing():
-    np.testing.assert_array_equal(visible_parts(drawn((0, 0, 10, 10), (5, 0, 10, 10), (2, -5, 10, 10)))[:2], [1, 1])
+    np.testing.assert_array_equal(visible_parts(annotated((0, 0, 10, 10), (5, 0, 10, 10), (2, -5, 10, 10)))[:2], [1, 1])
 
 
 def test_frames_do_not_hide_each_other():
-    boxes = pd.concat([drawn((0, 0, 10, 10), frame=0), drawn((0, 1, 10, 10), frame=1)], ignore_index=True)
+    boxes = pd.concat([annotated((0, 0, 10, 10), frame=0), annotated((0, 1, 10, 10), frame=1)], ignore_index=True)
     assert with_visible_parts(boxes)["visible"].tolist() == [1, 1]
 
 
@@ -61,7 +61,7 @@ def test_visible_parts_are_those_of_a_raster(boxes):
             if feet[other] > feet[k]:
                 owner[oy : oy + oh, ox : ox + ow] = other
         parts.append((owner == k).sum() / (w * h))
-    np.testing.assert_allclose(visible_parts(drawn(*boxes)), parts, atol=1e-9)
+    np.testing.assert_allclose(visible_parts(annotated(*boxes)), parts, atol=1e-9)
 
 
 def test_boxes_of_a_cvat_track_until_it_leaves(tmp_path):

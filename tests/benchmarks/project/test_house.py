@@ -86,8 +86,8 @@ def test_a_sound_house_has_no_fault(tree):
     ],
 )
 def test_every_way_up_is_found(tree, where, text, fault):
-    (told,) = faults(tree(**{where: text}))
-    assert fault in told
+    (line,) = faults(tree(**{where: text}))
+    assert fault in line
 
 
 def test_names_repeat_but_for_main_and_what_specs_name(tree):

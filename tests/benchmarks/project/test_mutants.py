@@ -42,7 +42,7 @@ def tree(tmp_path):
 def test_a_fault_is_caught_by_the_test_that_fails_and_survives_where_none_does(tree):
     found = measure(tree, [SUBTRACTS, SHORT])
     assert [row["outcome"] for row in found.rows] == ["caught", "survived"]
-    assert [row["told by"] for row in found.rows] == ["tests/test_sums.py::test_total", ""]
+    assert [row["caught by"] for row in found.rows] == ["tests/test_sums.py::test_total", ""]
     assert [(bar.value, bar.met) for bar in found.bars] == [(1, False)] and found.notes == {"not caught": ["short"]}
     assert (tree / "pipeline/sums.py").read_text() == SUMS and not list(tree.rglob("__pycache__"))
 
@@ -58,7 +58,7 @@ def test_a_fault_is_caught_by_the_test_that_fails_and_survives_where_none_does(t
 )
 def test_only_a_failing_test_catches(tree, change, outcome):
     row = tried(tree, replace(SUBTRACTS, **change))
-    assert row["outcome"] == outcome and bool(row["told by"]) == (outcome == "caught")
+    assert row["outcome"] == outcome and bool(row["caught by"]) == (outcome == "caught")
 
 
 @pytest.mark.parametrize(("there", "count"), [("return product", 0), ("values", 5)])
@@ -70,7 +70,7 @@ def test_a_fragment_that_is_gone_or_ambiguous_is_told_before_anything_runs(tree,
         measure(tree, [SUBTRACTS, replace(SUBTRACTS, name="x", there=there)])
 
 
-def test_a_tree_that_fails_without_a_fault_judges_nothing(tree):
+def test_a_tree_that_fails_without_a_fault_measures_nothing(tree):
     (tree / "tests/test_sums.py").write_text(TEST.replace("== 7", "== 8"))
     with pytest.raises(ValueError, match=r"without a fault fails, expected all of its tests to pass(.|\n)*test_total"):
         measure(tree, [SUBTRACTS])

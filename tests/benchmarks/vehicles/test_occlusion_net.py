@@ -1,4 +1,4 @@
-"""Rows and bars of drawn scores: which numbers they take, and when a bar falls."""
+"""Rows and bars of made-up scores: which numbers they take, and when a bar falls."""
 
 from dataclasses import replace
 
@@ -11,9 +11,9 @@ from models.metrics.hidden_keypoints import Scored
 RIGHT, WRONG = 0.02, 0.4
 
 
-def drawn(hide: tuple[int, ...]) -> Scored:
+def made_up(hide: tuple[int, ...]) -> Scored:
     """Ten crops for each number of hidden points, which come first: the baseline has all visible points right and no
-    hidden one, the graphs all, and only the graphs tell them apart for sure."""
+    hidden one, the graphs all, and only the graphs separate them with confidence."""
     state = np.repeat([[int(k < count) for k in range(12)] for count in hide], 10, axis=0)
     right = np.full(state.shape, RIGHT)
     baseline = np.where(state > 0, WRONG, RIGHT)
@@ -28,7 +28,7 @@ def bars(name: str, s: Scored) -> dict:
 
 
 def test_a_row_holds_each_method_by_state():
-    s = drawn((3, 6))
+    s = made_up((3, 6))
     row = scene_row("test", s)
     assert row["kind"] == "scene" and row["name"] == "test" and row["crops"] == 20
     assert [row[f"{m}_visible"] for m in ("baseline", "graph", "lifted")] == [1, 1, 1]
@@ -40,7 +40,7 @@ def test_a_row_holds_each_method_by_state():
 
 
 def test_bars_of_a_scene_are_met_by_graphs_that_are_right():
-    found = bars("unseen", drawn((3, 6)))
+    found = bars("unseen", made_up((3, 6)))
     assert all(bar.met for bar in found.values()) and len(found) == 6
     assert found["gain with 3 hidden"].value == 1 and found["visible PCK lost"].value == 0
     assert found["1 - AUC over the baseline's"].value == 0
@@ -55,14 +55,14 @@ def test_bars_of_a_scene_are_met_by_graphs_that_are_right():
     ],
 )
 def test_wrong_points_fell_their_own_bar_alone(method, chosen, fallen):
-    s = drawn((3, 6))
+    s = made_up((3, 6))
     error = np.where(s.state == chosen, WRONG, s.error[method])
     found = bars("test", replace(s, error={**s.error, method: error}))
     assert {name for name, bar in found.items() if not bar.met} == fallen
 
 
 def test_wrong_states_and_headings_fell_theirs():
-    s = drawn((3,))
+    s = made_up((3,))
     guessed = bars("test", replace(s, hidden={**s.hidden, "graph": s.hidden["baseline"]}))
     assert {name for name, bar in guessed.items() if not bar.met} == {"occlusion AUC", "1 - AUC over the baseline's"}
     turned = bars("test", replace(s, yaw_deg=s.yaw_deg + 2))
@@ -70,6 +70,6 @@ def test_wrong_states_and_headings_fell_theirs():
 
 
 def test_composed_scenes_ask_for_gains_where_many_points_are_hidden():
-    found = bars("composed_unseen", drawn((5, 9)))
+    found = bars("composed_unseen", made_up((5, 9)))
     assert {name: bar.value for name, bar in found.items()} == {"gain with 5 hidden": 1, "gain with 9 hidden": 1}
-    assert not bars("composed", drawn((5, 8)))["gain with 9 hidden"].met  # nobody to ask is no gain
+    assert not bars("composed", made_up((5, 8)))["gain with 9 hidden"].met  # nobody to ask is no gain

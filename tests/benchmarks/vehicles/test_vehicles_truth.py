@@ -79,14 +79,14 @@ def test_keypoints_are_right_within_a_tenth_of_the_boxs_longer_side_by_their_tru
     assert (found["pck_visible"], found["pck_self_occluded"]) == (pytest.approx(4 / 5), pytest.approx(2 / 4))
 
 
-def test_refused_fits_and_who_has_no_truth_are_not_judged():
+def test_refused_fits_and_who_has_no_truth_are_not_measured():
     numbers = [place["cutout_id"] for _, place in PLACES]
     refused = errors(placed(lambda place: {"fit_ok": place["cutout_id"] != numbers[0]}), truth())
     assert refused.index.tolist() == numbers[1:]
     assert errors(placed(), truth().loc[numbers[1:2]]).index.tolist() == numbers[1:2]
 
 
-def test_outlines_of_fits_are_held_against_whole_silhouettes():
+def test_outlines_of_fits_are_measured_against_whole_masks():
     known = truth()
     known["mask_amodal_rle"] = [silhouette(solid_of(place), boxes.CAMERA) for _, place in PLACES]
     assert mask_iou(placed(), known, boxes.CAMERA) == 1
@@ -94,7 +94,7 @@ def test_outlines_of_fits_are_held_against_whole_silhouettes():
     assert 0.5 < mask_iou(aside, known, boxes.CAMERA) < 0.95
 
 
-def test_a_cameras_fits_are_held_against_the_actors_of_its_cutouts(tmp_path):
+def test_a_cameras_fits_are_measured_against_the_actors_of_its_cutouts(tmp_path):
     folder, rows = tmp_path / "hand", []
     for number, (cutout, place) in enumerate(PLACES):
         exact = {name: place[name] for name in COLUMNS} | {"keypoint_state": STATES}

@@ -1,7 +1,7 @@
-"""Drawn streets as clip-art."""
+"""Rendered streets as clip-art."""
 
 from contract_cases import Case
-from drawn_streets import street, write_shards
+from rendered_streets import street, write_shards
 
 from models.contract import Given
 from models.detector import DetectorSettings, DetectorTraining, WindowSettings

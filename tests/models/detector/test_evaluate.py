@@ -39,7 +39,7 @@ def test_half_found_is_half_the_recall():
     assert row(rows, "all")["AP50"] == pytest.approx(0.5, abs=0.01)
 
 
-def test_a_surer_mistake_costs_precision_and_a_less_sure_one_does_not():
+def test_a_more_confident_mistake_costs_precision_and_a_less_confident_one_does_not():
     right = [[Detected(w.category, w.mask_rle, 0.5) for w in picture] for picture in WANTED]
     wrong = [Detected(c, square(40, 70, 20), s) for c in ("person", "vehicle") for s in (0.9,)]
     assert row(average_precision(WANTED, [[*right[0], *wrong], right[1]], SIZE_HW), "all")["AP50"] < 0.8
@@ -64,7 +64,7 @@ def test_a_mask_that_is_half_off_is_right_at_50_and_wrong_above():
     assert result["AP50"] == pytest.approx(1.0) and result["AP"] == pytest.approx(0.4, abs=0.01)
 
 
-def test_a_detector_is_judged_on_every_picture():
+def test_a_detector_is_evaluated_on_every_picture():
     crop = np.ones((40, 40), bool)
     pictures = [
         Picture(np.full((*SIZE_HW, 3), n, np.uint8), [Label(1, crop, (n, 5), (n, 5, 40, 40), 0.0)]) for n in (0, 9)

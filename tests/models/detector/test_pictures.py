@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from drawn_streets import SIZE_HW, street, visible, write_coco, write_shards
+from rendered_streets import SIZE_HW, street, visible, write_coco, write_shards
 
 from models.detector.pictures import CLASSES, ClipArt, CocoFrames
 
@@ -36,12 +36,12 @@ def test_a_shards_scenes_come_with_the_masks_that_are_asked_for(tmp_path, which)
 
 def test_scenes_that_validate_never_train(tmp_path):
     folder = write_shards(tmp_path, 20)
-    train, judge = ClipArt(folder), ClipArt(folder, split="val")
-    assert len(judge) == 2
-    assert np.array_equal(judge[0].image_bgr, street(9)[0])
-    assert len(train.scenes) == 18 and not set(train.scenes) & set(judge.scenes)
+    train, val = ClipArt(folder), ClipArt(folder, split="val")
+    assert len(val) == 2
+    assert np.array_equal(val[0].image_bgr, street(9)[0])
+    assert len(train.scenes) == 18 and not set(train.scenes) & set(val.scenes)
     seen = {train[k].image_bgr.tobytes() for k in range(len(train))}
-    assert not seen & {judge[k].image_bgr.tobytes() for k in range(2)}
+    assert not seen & {val[k].image_bgr.tobytes() for k in range(2)}
 
 
 def test_shards_without_a_split_or_with_none_of_it_are_told(tmp_path):
@@ -99,6 +99,6 @@ def test_a_picture_outside_the_folder_is_never_opened(tmp_path):
 def test_labels_that_are_none_are_told_in_one_line(tmp_path, content, message):
     path = tmp_path / "labels.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match=message) as told:
+    with pytest.raises(ValueError, match=message) as raised:
         CocoFrames(path, tmp_path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from drawn_streets import street, visible, write_coco, write_shards
+from rendered_streets import street, visible, write_coco, write_shards
 
 from models.contract import Given, Preset
 from models.detector import SPEC, DetectorSettings, DetectorTraining, WindowSettings
@@ -59,9 +59,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(shards, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(SMALL, source, tmp_path / "halted", progress=stop)
     assert not (tmp_path / "halted" / WEIGHTS).exists()
-    told = []
-    train(SMALL, source, tmp_path / "halted", progress=lambda done, steps: told.append((done, steps)))
-    assert told[-1] == (4, 4) and told[0][0] > 1
+    reported = []
+    train(SMALL, source, tmp_path / "halted", progress=lambda done, steps: reported.append((done, steps)))
+    assert reported[-1] == (4, 4) and reported[0][0] > 1
     assert same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "halted"))
     history = json.loads((tmp_path / "halted" / "metrics.json").read_text())
     assert [row["step"] for row in history] == [1, 2, 3, 4]
@@ -95,7 +95,7 @@ def test_what_it_learned_is_what_the_mmdet_detector_finds(shards, tmp_path):
     """The circle: scenes, training, detection, with nothing downloaded."""
     learn = dataclasses.replace(
         SMALL, batch=8, steps=160, lr=3e-3, warmup=10, ema=0.05, save_every=1000,
-        window=WindowSettings(side_px=96, smallest=0.9, largest=1.1, light=0.1, noise=2.0),
+        window=WindowSettings(side_px=96, smallest=0.9, largest=1.1, illumination=0.1, noise=2.0),
     )  # fmt: skip
     train(learn, Given(shards=shards), tmp_path, DetectorSettings(width=0.25, channels=32))
     settings = MmdetSettings(config=str(tmp_path / CONFIG), checkpoint=str(tmp_path / WEIGHTS), min_score=0.05)
@@ -104,10 +104,10 @@ def test_what_it_learned_is_what_the_mmdet_detector_finds(shards, tmp_path):
     assert rows[0]["AP50"] > 0.8, rows
     measured = measure(SPEC, SPEC.presets["tiny"], Given(shards=shards), tmp_path / WEIGHTS)
     assert measured[0]["count"] == 8 and measured[0]["AP50"] >= rows[0]["AP50"]  # with more candidates
-    sure, overlaps = MmdetDetector(dataclasses.replace(settings, min_score=0.3)), []
+    confident, overlaps = MmdetDetector(dataclasses.replace(settings, min_score=0.3)), []
     for seed in range(1000, 1006):
         image, objects = street(seed)
-        found = sure(image, "", 0)
+        found = confident(image, "", 0)
         for (category, _), seen in zip(objects, visible(objects), strict=True):
             mine = [full(one, seen.shape) for one in found if one.category == category]
             overlaps.append(max([(m & seen).sum() / (m | seen).sum() for m in mine], default=0.0))

@@ -2,19 +2,19 @@ import cv2
 import numpy as np
 import pytest
 from chance import examples
-from drawn_streets import BLUE, RED, SIZE_HW, street, visible
 from hypothesis import given
 from hypothesis import strategies as st
+from rendered_streets import BLUE, RED, SIZE_HW, street, visible
 
 from models.detector import WindowSettings
 from models.detector.pictures import Label, Picture
 from models.detector.windows import window
 
-PLAIN = WindowSettings(side_px=64, smallest=0.8, largest=1.6, light=0.0, noise=0.0)
+PLAIN = WindowSettings(side_px=64, smallest=0.8, largest=1.6, illumination=0.0, noise=0.0)
 
 
 def picture(seed: int, whole: bool = True) -> Picture:
-    """The drawn street with whole masks, or with what nearer objects leave of them; boxes are those of the whole."""
+    """The rendered street with whole masks, or with what nearer objects leave of them; boxes are those of the whole."""
     image, objects = street(seed)
     labels = []
     for (category, mask), seen in zip(objects, visible(objects), strict=True):
@@ -29,9 +29,9 @@ def picture(seed: int, whole: bool = True) -> Picture:
 @examples(40)
 @given(seed=st.integers(0, 10_000))
 def test_masks_lie_on_what_they_are_of(seed):
-    drawn = window(picture(seed, whole=False), PLAIN, np.random.default_rng(seed), amodal=False)
-    for number, mask, box in zip(drawn.labels, drawn.masks, drawn.boxes_xyxy, strict=True):
-        own = (np.abs(drawn.image_bgr - np.array(RED if number else BLUE, float)) < 2).all(axis=-1)
+    made = window(picture(seed, whole=False), PLAIN, np.random.default_rng(seed), amodal=False)
+    for number, mask, box in zip(made.labels, made.masks, made.boxes_xyxy, strict=True):
+        own = (np.abs(made.image_bgr - np.array(RED if number else BLUE, float)) < 2).all(axis=-1)
         assert own[grown(mask, -2)].all() and grown(mask, 2)[own].all()
         left, top, right, bottom = box.astype(int)
         assert mask[top:bottom, left:right].sum() == mask.sum()
@@ -49,8 +49,8 @@ def grown(mask: np.ndarray, px: int) -> np.ndarray:
 @given(seed=st.integers(0, 10_000))
 def test_amodal_boxes_keep_their_size_beyond_the_window(seed):
     whole = picture(seed)
-    drawn = window(whole, PLAIN, np.random.default_rng(seed), amodal=True)
-    for number, box, mask in zip(drawn.labels, drawn.boxes_xyxy, drawn.masks, strict=True):
+    made = window(whole, PLAIN, np.random.default_rng(seed), amodal=True)
+    for number, box, mask in zip(made.labels, made.boxes_xyxy, made.masks, strict=True):
         size = next(label.box_xywh[2:] for label in whole.labels if label.number == number)
         scale = (box[2:] - box[:2]) / np.array(size)
         assert scale[0] == pytest.approx(scale[1], rel=1e-4)
@@ -68,17 +68,19 @@ def test_some_amodal_box_does_leave_its_window():
     assert any((b[:, :2] < -2).any() or (b[:, 2:] > PLAIN.side_px + 2).any() for b in boxes)
 
 
-def test_the_same_seed_draws_the_same_window_and_light_changes_only_the_picture():
-    lit = WindowSettings(side_px=64)
-    one, two = (window(picture(3), lit, np.random.default_rng(5), amodal=False) for _ in range(2))
+def test_the_same_seed_samples_the_same_window_and_illumination_changes_only_the_picture():
+    varied = WindowSettings(side_px=64)
+    one, two = (window(picture(3), varied, np.random.default_rng(5), amodal=False) for _ in range(2))
     assert np.array_equal(one.image_bgr, two.image_bgr) and np.array_equal(one.masks, two.masks)
-    plain = window(picture(3), WindowSettings(side_px=64, light=0.0, noise=0.0), np.random.default_rng(5), amodal=False)
+    plain = window(
+        picture(3), WindowSettings(side_px=64, illumination=0.0, noise=0.0), np.random.default_rng(5), amodal=False
+    )
     assert np.array_equal(one.masks, plain.masks) and not np.array_equal(one.image_bgr, plain.image_bgr)
 
 
 def test_a_window_larger_than_the_picture_has_grey_around_it():
-    large = WindowSettings(side_px=256, smallest=1.0, largest=1.0, light=0.0, noise=0.0)
-    drawn = window(picture(1), large, np.random.default_rng(0), amodal=False)
-    assert (drawn.image_bgr[:40] == 114).all() and (drawn.image_bgr[-40:] == 114).all()
-    assert [mask.sum() for mask in drawn.masks] == [44 * 24, 14 * 34]
-    assert drawn.image_bgr.shape == (256, 256, 3) and SIZE_HW == (96, 128)
+    large = WindowSettings(side_px=256, smallest=1.0, largest=1.0, illumination=0.0, noise=0.0)
+    made = window(picture(1), large, np.random.default_rng(0), amodal=False)
+    assert (made.image_bgr[:40] == 114).all() and (made.image_bgr[-40:] == 114).all()
+    assert [mask.sum() for mask in made.masks] == [44 * 24, 14 * 34]
+    assert made.image_bgr.shape == (256, 256, 3) and SIZE_HW == (96, 128)

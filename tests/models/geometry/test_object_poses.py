@@ -38,9 +38,9 @@ def test_other_crops_with_poses_of_their_own_tell_hidden_points_of_another_shape
     views = views_of_crops(np.zeros(10, int), noisy, scores, seen.visible, seen.box_xywh, seen.camera.K, seen.basis)
     assert len(views) == 10
     target, weight = transfer(*(torch.from_numpy(a) for a in vars(view_sets(views)).values()))
-    told = (weight.numpy() > 0.03) & views.hidden
-    away = np.linalg.norm(target.numpy() - seen.views().xy, axis=-1)[told]
-    assert told.sum() > 0.9 * views.hidden.sum()
+    transferred = (weight.numpy() > 0.03) & views.hidden
+    away = np.linalg.norm(target.numpy() - seen.views().xy, axis=-1)[transferred]
+    assert transferred.sum() > 0.9 * views.hidden.sum()
     assert np.median(away) < 0.05 and (away < 0.2).mean() > 0.95  # half boxes
 
 

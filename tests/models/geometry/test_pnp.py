@@ -9,7 +9,7 @@ from models.geometry.projection import project
 
 K = torch.tensor([[1080.0, 0, 640], [0, 1080, 360], [0, 0, 1]], dtype=torch.float64)
 LENS = torch.tensor([-0.2, 0.05, 1e-3, -1e-3, 0.0], dtype=torch.float64)
-SURE = PnPSettings(iterations=40, full_hessian=True)
+CONVERGED = PnPSettings(iterations=40, full_hessian=True)
 
 
 class Scene:
@@ -25,7 +25,7 @@ class Scene:
         self.pixels = exact + torch.tensor(rng.normal(0, noise, exact.shape)) if noise else exact
         self.start = exp_so3(torch.full((count, 3), 0.1, dtype=torch.float64)) @ self.R, self.t + 0.4
 
-    def solve(self, settings: PnPSettings = SURE, **changed: torch.Tensor) -> Pose:
+    def solve(self, settings: PnPSettings = CONVERGED, **changed: torch.Tensor) -> Pose:
         given = {"points": self.points, "pixels": self.pixels, "weights": self.weights, "K": K} | changed
         return solve_pnp(**given, start=self.start, settings=settings)
 
@@ -38,7 +38,7 @@ def six(pose: Pose) -> torch.Tensor:
 @pytest.mark.parametrize("lens", [None, LENS])
 def test_exact_points_give_the_exact_pose(lens):
     scene = Scene(lens=lens)
-    pose = solve_pnp(scene.points, scene.pixels, scene.weights, K, scene.start, SURE, lens)
+    pose = solve_pnp(scene.points, scene.pixels, scene.weights, K, scene.start, CONVERGED, lens)
     assert pose.valid.all()
     torch.testing.assert_close(pose.R, scene.R, atol=1e-9, rtol=0)
     torch.testing.assert_close(pose.t, scene.t, atol=1e-8, rtol=0)
@@ -58,8 +58,8 @@ def test_a_gross_error_moves_a_robust_pose_less():
     scene = Scene()
     pixels = scene.pixels.clone()
     pixels[:, 0] += 80
-    robust = scene.solve(PnPSettings(iterations=40, huber_share=0.002), pixels=pixels)
-    plain = scene.solve(PnPSettings(iterations=40, huber_share=10.0), pixels=pixels)
+    robust = scene.solve(PnPSettings(iterations=40, huber_fraction=0.002), pixels=pixels)
+    plain = scene.solve(PnPSettings(iterations=40, huber_fraction=10.0), pixels=pixels)
     assert ((robust.t - scene.t).norm(dim=-1) < 0.3 * (plain.t - scene.t).norm(dim=-1)).all()
 
 
@@ -86,7 +86,7 @@ def test_gauss_newton_is_close_for_small_residuals():
     scene = Scene(noise=1.0)
     given = scene.pixels.clone().requires_grad_()
     (fast,) = torch.autograd.grad(scene.solve(PnPSettings(iterations=40), pixels=given).t.sum(), given)
-    (full,) = torch.autograd.grad(scene.solve(SURE, pixels=given).t.sum(), given)
+    (full,) = torch.autograd.grad(scene.solve(CONVERGED, pixels=given).t.sum(), given)
     assert (fast - full).norm() < 0.05 * full.norm()
 
 
@@ -132,7 +132,7 @@ def test_identity_is_no_special_place():
     scene = Scene(count=1)
     identity = torch.eye(3, dtype=torch.float64)[None]
     pixels = project(scene.points + scene.t[:, None], K).requires_grad_()
-    pose = solve_pnp(scene.points, pixels, scene.weights, K, (identity, scene.t), SURE)
+    pose = solve_pnp(scene.points, pixels, scene.weights, K, (identity, scene.t), CONVERGED)
     (gradient,) = torch.autograd.grad(log_so3(pose.R).sum(), pixels)
     assert pose.valid.all() and gradient.isfinite().all() and (gradient != 0).any()
 

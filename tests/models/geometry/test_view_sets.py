@@ -1,4 +1,4 @@
-"""Views of a drawn car: its mirror images, which others help, and cameras that are exact, a lens included."""
+"""Views of a projected car: its mirror images, which others help, and cameras that are exact, a lens included."""
 
 from dataclasses import replace
 
@@ -54,14 +54,14 @@ def test_the_mirror_view_is_a_true_view_and_mirrors_back(passing):
 
 def test_mirror_views_transfer_hidden_points_to_where_they_are(passing):
     views = passing.views()
-    told = []
+    transferred = []
     for mirrors in (False, True):
         sets = view_sets(views, mirrors=mirrors)
         target, weight = transfer(*(torch.from_numpy(a) for a in vars(sets).values()))
         known = views.hidden & (weight.numpy() > 0)
         np.testing.assert_allclose(target.numpy()[known], views.xy[known], atol=1e-6)
-        told.append(known.sum() / views.hidden.sum())
-    assert told[1] > max(0.8, told[0])
+        transferred.append(known.sum() / views.hidden.sum())
+    assert transferred[1] > max(0.8, transferred[0])
 
 
 def test_sets_hold_the_view_first_never_itself_and_zeros_where_there_are_fewer(passing):

@@ -167,7 +167,7 @@ def _plain(small):
         backbone=BackboneSettings(height_px=64, dim=80, depth=2, heads=1, stem=0, drop_path=0.0),
         head=HeadSettings(dim=32, depth=2, heads=2, dim_head=64, mlp=48),
         weights=LossWeights(adversarial=0.0, heatmaps=0.0),
-        told_facing=False,
+        conditioned_on_facing=False,
     )
     torch.manual_seed(3)
     return MeshNetwork(settings)

@@ -105,7 +105,7 @@ def test_the_body_stands_where_it_is_seen(image, small):
 
 
 @pytest.mark.parametrize("box", [(300, 200, 2, 5), (-40, 100, 60, 120), (630, 470, 200, 400), (900, 900, 20, 50)])
-def test_tiny_cut_off_and_outside_boxes_give_finite_people(predictor, image, box):
+def test_tiny_truncated_and_outside_boxes_give_finite_people(predictor, image, box):
     (found,) = predictor(image, np.array([box], float), camera=CAMERA)
     assert all(np.isfinite(found[name]).all() for name in SPEC.gives)
 
@@ -126,9 +126,9 @@ def test_weights_are_read_back_and_others_refused_in_one_line(tmp_path, small):
     assert models.load("hmr", path, "cpu").network.settings == small
     other = replace(small, backbone=replace(small.backbone, dim=96))
     write_weights(path, network, SPEC.config(other))
-    with pytest.raises(ValueError, match="weights of another architecture") as told:
+    with pytest.raises(ValueError, match="weights of another architecture") as raised:
         models.load("hmr", path, "cpu")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_files_that_are_no_weights_are_told(tmp_path):

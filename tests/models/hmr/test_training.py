@@ -59,7 +59,7 @@ def test_tables_of_what_cannot_be_read_are_told_in_a_line(people_folder, tmp_pat
     assert main(["--crops", str(tmp_path)]) == 1
     assert "RenderPeopleCrops" in capsys.readouterr().err
     assert main(["--crops", str(people_folder), "--weights", str(tmp_path / "none.safetensors")]) == 1
-    assert "evaluate: " in (told := capsys.readouterr().err) and told.count("\n") == 1
+    assert "evaluate: " in (printed := capsys.readouterr().err) and printed.count("\n") == 1
 
 
 def test_a_stem_as_wide_as_the_vehicle_networks_starts_from_it(small):

@@ -1,4 +1,4 @@
-"""CarFusion's two file forms of one drawn car, and files that miss something."""
+"""CarFusion's two file forms of one projected car, and files that miss something."""
 
 import json
 from pathlib import Path

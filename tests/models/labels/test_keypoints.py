@@ -23,9 +23,9 @@ def write_dlc(path, rows, *, people=False, names=NAMES, state=True):
     for picture, vehicles in rows:
         cells = []
         for w, part, axis in columns:
-            xy, words = vehicles.get(w, (np.full((12, 2), np.nan), [""] * 12))
+            xy, states = vehicles.get(w, (np.full((12, 2), np.nan), [""] * 12))
             index = names.index(part)
-            value = words[index] if axis == "state" else xy[index, "xy".index(axis)]
+            value = states[index] if axis == "state" else xy[index, "xy".index(axis)]
             cells.append("" if isinstance(value, float) and np.isnan(value) else value)
         lines.append([*picture.split("/"), *cells])
     with path.open("w", newline="") as file:
@@ -51,9 +51,9 @@ def write_coco(path, content):
 
 
 def test_deeplabcut_comes_back_as_it_was_written(tmp_path):
-    xy, words = XY.copy(), ["visible", "self_occluded", "occluded", ""] * 3
+    xy, states = XY.copy(), ["visible", "self_occluded", "occluded", ""] * 3
     xy[3] = np.nan
-    write_dlc(tmp_path / "a.csv", [("labeled-data/gate/img1.png", {"": (xy, words)})])
+    write_dlc(tmp_path / "a.csv", [("labeled-data/gate/img1.png", {"": (xy, states)})])
     (crop,) = read_deeplabcut(tmp_path / "a.csv")
     assert crop.image == tmp_path / "labeled-data/gate/img1.png"
     assert np.allclose(crop.xy, xy, equal_nan=True)

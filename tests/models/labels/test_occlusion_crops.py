@@ -39,7 +39,7 @@ def test_at_the_scale_of_the_crop_every_pixel_is_the_frames_own():
 
 
 def test_beyond_the_frame_is_marked_and_black():
-    crop = crop_of(*scene(0, 100, 20, 48))  # the window begins 38 pixels left of the frame
+    crop = crop_of(*scene(0, 100, 20, 48))  # the crop begins 38 pixels left of the frame
     assert (crop[:, :38, 3] == BEYOND).all() and (crop[:, :38, :3] == 0).all()
     assert (crop[:, 38:, 3] >= STREET).all()
 
@@ -47,7 +47,7 @@ def test_beyond_the_frame_is_marked_and_black():
 @examples(30)
 @given(st.integers(0, 2**32 - 1), st.integers(4, 60), st.integers(4, 60))
 def test_a_mirrored_scene_gives_the_mirrored_crop(seed, w, h):
-    w, h = 2 * w, 2 * h  # so that the window has a middle
+    w, h = 2 * w, 2 * h  # so that the crop has a middle
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (160, 200, 3), dtype=np.uint8)
     mask = rng.random((h, w)) > 0.5

@@ -56,12 +56,12 @@ def test_dropout_is_off_at_test_time():
     assert torch.equal(network(*given).xy, network(*given).xy)
 
 
-def test_second_round_tells_an_edge_about_the_other_nodes():
+def test_the_second_iteration_tells_an_edge_about_the_other_nodes():
     xy, confidence = graph_inputs(1)
     other = confidence.clone()
     other[0, 5] = 1 - other[0, 5]
-    for rounds, far in ((1, False), (2, True)):
-        network = KeypointGraph(16, rounds, 0.0).eval()
+    for iterations, far in ((1, False), (2, True)):
+        network = KeypointGraph(16, iterations, 0.0).eval()
         change = (network(xy, confidence).edge_logits - network(xy, other).edge_logits).abs()[0]
         assert change[5, 0].max() > 0
         assert bool(change[0, 1].max() > 0) is far

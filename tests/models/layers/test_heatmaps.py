@@ -63,7 +63,7 @@ def test_centre_of_a_gaussian_is_found_between_cells(x, y):
     assert 0.98 < confidence[0, 0] <= 1
 
 
-def test_the_likelier_of_two_peaks_and_its_share():
+def test_the_likelier_of_two_peaks_and_its_fraction():
     target = 0.7 * heatmaps.gaussian_targets(torch.tensor([[[10.0, 20.0]]]), 56)
     target = target + 0.3 * heatmaps.gaussian_targets(torch.tensor([[[40.0, 20.0]]]), 56)
     cells, confidence = heatmaps.means_about_peaks((target + 1e-12).log())

@@ -1,4 +1,4 @@
-"""Actors of two drawn cameras, and streets with two figures whose rough masks are too large."""
+"""Actors of two rendered cameras, and streets with two figures whose rough masks are too large."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""The shipped matting network on drawn streets, and how its inputs and sizes behave."""
+"""The shipped matting network on rendered streets, and how its inputs and sizes behave."""
 
 import cv2
 import numpy as np

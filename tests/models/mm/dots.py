@@ -65,8 +65,8 @@ def scene(rng: np.random.Generator, size_hw=(120, 160), reach=0.0) -> tuple[np.n
     w, h = rng.uniform(38, 60, 2)
     corner = rng.uniform(-reach, (size_hw[1] - w, size_hw[0] - h)) if not reach else rng.uniform(-reach, -reach / 2, 2)
     cells = rng.permutation(9)[:4]  # of a 3 x 3 grid: dots never overlap
-    share = (np.stack([cells % 3, cells // 3], axis=1) + rng.uniform(0.35, 0.65, (4, 2))) / 3
-    xy = np.maximum(corner + share * (w, h), 4.0)
+    place = (np.stack([cells % 3, cells // 3], axis=1) + rng.uniform(0.35, 0.65, (4, 2))) / 3
+    xy = np.maximum(corner + place * (w, h), 4.0)
     for colour, point in zip(COLOURS, xy, strict=True):
         cv2.circle(image, np.round(point * 16).astype(int).tolist(), 40, colour, -1, cv2.LINE_AA, 4)
     return image, np.array([*corner, w, h]), xy

@@ -129,9 +129,9 @@ def test_no_code_of_a_hostile_checkpoint_runs(tmp_path, attack, place, zipped):
     content = {"meta": {}, "message_hub": {}, "state_dict": dict(Line().state_dict())}
     content[place]["x"] = attacks(mark)[attack]
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(ValueError, match=r"evil\.pth: refused: it asks for .* which could run code") as told:
+    with pytest.raises(ValueError, match=r"evil\.pth: refused: it asks for .* which could run code") as raised:
         read_zoo_checkpoint(path)
-    assert "\n" not in str(told.value) and not mark.exists()
+    assert "\n" not in str(raised.value) and not mark.exists()
     torch.load(path, weights_only=False)  # the file is what it seems: read as a pickle, it does run
     until(mark.exists)
 

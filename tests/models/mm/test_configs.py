@@ -73,9 +73,9 @@ def test_nothing_is_downloaded_to_start_from():
 def test_what_is_no_config_is_told(tmp_path, text, message):
     path = tmp_path / "bad.py"
     path.write_text(text)
-    with pytest.raises(ValueError, match=message) as told:
+    with pytest.raises(ValueError, match=message) as raised:
         read_config(path)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_model_that_is_not_known_is_told(tmp_path):

@@ -73,16 +73,16 @@ def test_a_file_is_downloaded_once_and_checked_each_time(server, tmp_path):
     ],
 )
 def test_what_cannot_be_had_leaves_nothing_behind(server, tmp_path, folder, message):
-    with pytest.raises(ValueError, match=message) as told:
+    with pytest.raises(ValueError, match=message) as raised:
         fetch(f"{server.url}/{folder}/{NAME}", tmp_path, schemes=("http",))
-    assert "\n" not in str(told.value) and not list(tmp_path.iterdir())
+    assert "\n" not in str(raised.value) and not list(tmp_path.iterdir())
 
 
 def test_offline_the_url_and_the_place_are_told(tmp_path):
     url = f"http://127.0.0.1:9/zoo/{NAME}"
-    with pytest.raises(ValueError, match="Connection refused") as told:
+    with pytest.raises(ValueError, match="Connection refused") as raised:
         fetch(url, tmp_path, schemes=("http",))
-    assert url in str(told.value) and f"put it at {tmp_path / NAME}" in str(told.value)
+    assert url in str(raised.value) and f"put it at {tmp_path / NAME}" in str(raised.value)
 
 
 def test_only_https_by_default(server, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from cards import HW, track_rows, truth_rows
 
 from models.occlusion_classifier.data import stored
-from models.occlusion_classifier.simulated import classes_of, crops_of_camera, judged_detections, thinned
+from models.occlusion_classifier.simulated import classes_of, crops_of_camera, labelled_detections, thinned
 
 WHOLE = {"visible_fraction": 1.0, "truncation": 0.0, "static_hidden_fraction": 0.0, "occluder_ids": []}
 NAMES = {7: "person", 8: "vehicle"}
@@ -30,15 +30,15 @@ def test_what_the_truth_says_is_the_label(changed, expected):
 
 
 def test_every_card_gets_its_label_and_paving_is_no_object():
-    judged = judged_detections(pd.DataFrame(track_rows(0)), pd.DataFrame(truth_rows(0)), HW)
+    labelled = labelled_detections(pd.DataFrame(track_rows(0)), pd.DataFrame(truth_rows(0)), HW)
     labels = ["unoccluded", "occluded_by_person", "unoccluded", "truncated", "no_object"]
-    assert judged["classes"].tolist() == labels
-    assert judged["group"].tolist() == [1, 2, 3, 4, -1]
+    assert labelled["classes"].tolist() == labels
+    assert labelled["group"].tolist() == [1, 2, 3, 4, -1]
 
 
 def test_in_a_frame_without_actors_nothing_is_an_object():
-    judged = judged_detections(pd.DataFrame(track_rows(5)), pd.DataFrame(truth_rows(0)), HW)
-    assert set(judged["classes"]) == {"no_object"}
+    labelled = labelled_detections(pd.DataFrame(track_rows(5)), pd.DataFrame(truth_rows(0)), HW)
+    assert set(labelled["classes"]) == {"no_object"}
 
 
 def test_a_camera_gives_the_crops_of_its_detections_in_time_order(camera_dir):
@@ -51,6 +51,6 @@ def test_a_camera_gives_the_crops_of_its_detections_in_time_order(camera_dir):
 
 
 def test_of_each_object_and_label_a_few_are_kept_from_first_to_last():
-    judged = pd.DataFrame({"group": [5] * 6 + [9], "classes": ["a", "a", "a", "a", "a", "b", "a"]})
-    assert thinned(judged, 3).index.tolist() == [0, 2, 4, 5, 6]
-    assert not len(thinned(judged.iloc[:0], 3))
+    labelled = pd.DataFrame({"group": [5] * 6 + [9], "classes": ["a", "a", "a", "a", "a", "b", "a"]})
+    assert thinned(labelled, 3).index.tolist() == [0, 2, 4, 5, 6]
+    assert not len(thinned(labelled.iloc[:0], 3))

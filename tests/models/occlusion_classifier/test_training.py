@@ -85,8 +85,8 @@ def test_varied_crops_never_show_beyond_the_frame_where_the_frame_goes_on():
 
 def test_no_object_is_on_both_sides_of_the_split():
     rows = [row(group, ("truncated",), np.zeros((STORED_PX, STORED_PX, 4), np.uint8)) for group in [5, 5, 7, 9, 7] * 9]
-    kept, held = split(pa.Table.from_pylist(rows, schema=CROPS))
-    assert set(held["group"].to_pylist()) == {5} and set(kept["group"].to_pylist()) == {7, 9}
+    kept, held_out = split(pa.Table.from_pylist(rows, schema=CROPS))
+    assert set(held_out["group"].to_pylist()) == {5} and set(kept["group"].to_pylist()) == {7, 9}
     with pytest.raises(ValueError, match="expected crops to train and to validate on"):
         Crops([kept.slice(0, 0)], 0, vary=True)
 

@@ -188,14 +188,14 @@ def test_a_converted_file_has_its_own_boxes_and_no_objects(carfusion, capsys, tm
 
 
 def test_a_picture_is_read_once_and_every_vehicle_is_scored(carfusion, tmp_path, monkeypatch):
-    read, told = [], []
+    read, reported = [], []
     imread = cv2.imread
     monkeypatch.setattr(cv2, "imread", lambda path, flags: read.append(path) or imread(path, flags))
     monkeypatch.setattr(evaluate, "_AT_ONCE", 3)  # parts that end amid a frame
     vehicles = subset(read_labelled("carfusion", tmp_path / "coco.json", tmp_path / "root", None), None, 0)
     ours = load_network(SPEC.shipped)
-    scored = score_labelled(ours, ours, vehicles, 0, lambda *step: told.append(step))
-    assert len(read) == len(set(read)) == 4 and told == [(3, 8), (6, 8), (8, 8)]
+    scored = score_labelled(ours, ours, vehicles, 0, lambda *step: reported.append(step))
+    assert len(read) == len(set(read)) == 4 and reported == [(3, 8), (6, 8), (8, 8)]
     np.testing.assert_array_equal(scored.error["baseline"], scored.error["heatmap"])
     found, side = carfusion.found(carfusion.boxes), carfusion.boxes[:, 2:].max(axis=1)[:, None]
     away = np.linalg.norm(found["keypoints_2d"] - carfusion.xy, axis=2) / side
@@ -207,7 +207,7 @@ def test_a_picture_is_read_once_and_every_vehicle_is_scored(carfusion, tmp_path,
     assert np.isnan(scored.yaw_deg).all() and sorted(scored.instance) == list(range(8))
 
 
-def test_vehicles_are_drawn_with_all_views_of_their_object(carfusion, tmp_path):
+def test_vehicles_are_sampled_with_all_views_of_their_object(carfusion, tmp_path):
     vehicles = read_labelled("carfusion", tmp_path / "root", None, "test")
     four = subset(vehicles, 4, 5)
     assert len(four) == 4 and len({v.object_id for v in four}) == 2
@@ -259,7 +259,7 @@ def test_samples_hold_unlabelled_keypoints_as_unknown(kitti3d, street):
         np.testing.assert_array_equal(unknown, sample["xy"].isnan().any(dim=1).numpy())
 
 
-def test_tables_of_rendered_vehicles_are_printed_and_figures_drawn(tiny, views_folder, tmp_path, capsys):
+def test_tables_of_rendered_vehicles_are_printed_and_figures_plotted(tiny, views_folder, tmp_path, capsys):
     files = {}
     for name, settings in (("ours", tiny), ("baseline", OcclusionNetSettings(width=8, graph=False, lift=False))):
         files[name] = tmp_path / f"{name}.safetensors"
@@ -267,8 +267,8 @@ def test_tables_of_rendered_vehicles_are_printed_and_figures_drawn(tiny, views_f
     options = ["--crops", views_folder, "--weights", files["ours"], "--baseline", files["baseline"]]
     assert main([*map(str, options), "--plots", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    for words in ("test: 8 crops", "unseen: 4 crops", "composed: 8 crops", "occlusion AUC", "yaw error", "noise"):
-        assert words in printed
+    for text in ("test: 8 crops", "unseen: 4 crops", "composed: 8 crops", "occlusion AUC", "yaw error", "noise"):
+        assert text in printed
     assert {path.name for path in tmp_path.glob("*.png")} >= {
         "figure3_occlusion_test.png", "figure5_alpha_unseen.png", "figure9_hidden_composed.png", "figure10_noise.png"
     }  # fmt: skip

@@ -113,7 +113,7 @@ def test_metrics_count_what_is_right_among_what_is_known(batch):
     assert off["occlusion_accuracy"].tolist() == [0, 72]
 
 
-def test_box_error_is_in_shares_of_the_longer_side():
+def test_box_error_is_in_fractions_of_the_longer_side():
     xy, aspect = torch.zeros(2, 12, 2), torch.tensor([2.0, 0.5])
     error = box_error(xy, torch.tensor([1.0, 0.0]).expand(2, 12, 2), aspect)
     torch.testing.assert_close(error[:, 0], torch.tensor([0.5, 0.25]))
@@ -123,7 +123,7 @@ def test_box_error_is_in_shares_of_the_longer_side():
     ("change", "message"),
     [
         ({"supervision": "labels"}, "supervision: expected truth, trifocal, transfer, none"),
-        ({"rounds": 3}, "rounds: expected 1 or 2"),
+        ({"iterations": 3}, "iterations: expected 1 or 2"),
         ({"graph": False}, "lift: the 3D graph stands on the 2D graph"),
     ],
 )

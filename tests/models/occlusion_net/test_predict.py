@@ -74,7 +74,7 @@ def test_weights_without_graphs_give_what_heatmaps_read(tiny, tmp_path, rng):
 
 
 @pytest.mark.parametrize("box", [(30, 20, 2, 5), (-40, 10, 60, 120), (150, 150, 200, 40), (900, 900, 20, 50)])
-def test_tiny_cut_off_and_outside_boxes_give_finite_vehicles(predictor, rng, box):
+def test_tiny_truncated_and_outside_boxes_give_finite_vehicles(predictor, rng, box):
     (found,) = predictor(rng.integers(0, 256, (160, 160, 3), np.uint8), np.array([box], float))
     assert all(np.isfinite(found[name]).all() for name in SPEC.gives if name != "keypoint_state")
     assert isinstance(predictor.network.settings, OcclusionNetSettings)

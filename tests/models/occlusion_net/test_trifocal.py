@@ -77,8 +77,8 @@ def test_the_truth_costs_nothing_and_is_what_transfer_finds_by_how_well_the_view
     loss, weight = scene.loss(scene.xy[:, 0])
     assert loss.max() < 1e-18
     torch.testing.assert_close(weight, widest, rtol=1e-9, atol=0)
-    target, sure = transfer(scene.cameras, scene.xy[:, 1:], scene.seen)
-    torch.testing.assert_close(sure, widest, rtol=1e-9, atol=0)
+    target, confidence = transfer(scene.cameras, scene.xy[:, 1:], scene.seen)
+    torch.testing.assert_close(confidence, widest, rtol=1e-9, atol=0)
     # Rays that meet at a small angle amplify rounding by one over its squared sine.
     assert ((target - scene.xy[:, 0]).norm(dim=-1) * widest).max() < 5e-10
 
@@ -92,8 +92,8 @@ def test_the_loss_grows_with_the_distance_as_its_square(seed, angle):
     assert (far.diff(dim=0) > 0).all()
     torch.testing.assert_close(far[1], 4 * far[0])
     # In half boxes, up to the length of a homogeneous point.
-    share = far[2] / 0.1**2
-    assert share.min() > 0.25 and share.max() < 1.5
+    fraction = far[2] / 0.1**2
+    assert fraction.min() > 0.25 and fraction.max() < 1.5
 
 
 def test_the_tensor_of_hartley_and_zisserman_has_the_labelled_view_first():
@@ -121,7 +121,7 @@ def test_gradients_by_points_and_cameras_agree_with_finite_differences():
         return a.clone().requires_grad_()
 
     assert torch.autograd.gradcheck(by_all, (grad(off[:, 0]), grad(scene.cameras), grad(off[:, 1:])), eps=1e-6)
-    # Depths that weigh the rows are held fixed: exact where the views agree.
+    # Depths that weigh the rows are kept fixed: exact where the views agree.
     assert torch.autograd.gradcheck(lambda a: moved(scene.cameras, a), (grad(scene.xy[:, 1:]),), atol=1e-4)
 
 
@@ -176,9 +176,9 @@ def test_what_tells_nothing_weighs_nothing_and_leaves_no_nan(spoil):
     spoil(scene)
     xy, cameras = start.requires_grad_(), scene.cameras.clone().requires_grad_()
     loss, weight = scene.loss(xy, cameras=cameras)
-    target, sure = transfer(cameras, scene.xy[:, 1:], scene.seen)
-    (loss.sum() + weight.sum() + target.sum() + sure.sum()).backward()
-    assert (loss == 0).all() and (weight == 0).all() and (sure == 0).all()
+    target, confidence = transfer(cameras, scene.xy[:, 1:], scene.seen)
+    (loss.sum() + weight.sum() + target.sum() + confidence.sum()).backward()
+    assert (loss == 0).all() and (weight == 0).all() and (confidence == 0).all()
     assert (xy.grad == 0).all() and cameras.grad.isfinite().all()
 
 
@@ -224,13 +224,13 @@ def test_covered_points_are_those_that_other_times_tell(passing, monkeypatch):
     views = passing.views()
     sets = view_sets(views)
     target, weight = transfer(*(torch.from_numpy(a) for a in vars(sets).values()))
-    told = covered(views, sets)
+    known = covered(views, sets)
     monkeypatch.setattr(trifocal, "_AT_ONCE", 2)
-    assert np.array_equal(covered(views, sets), told)  # whatever is in memory at once
-    away = np.linalg.norm(target.numpy() - views.xy, axis=-1)[told & (weight.numpy() > 0)]
-    assert told.sum() > 0.8 * views.hidden.sum() and away.max() < 1e-3
-    assert not (told & views.visible).any()
-    assert covered(views, sets, min_angle_deg=89).sum() < told.sum()
+    assert np.array_equal(covered(views, sets), known)  # whatever is in memory at once
+    away = np.linalg.norm(target.numpy() - views.xy, axis=-1)[known & (weight.numpy() > 0)]
+    assert known.sum() > 0.8 * views.hidden.sum() and away.max() < 1e-3
+    assert not (known & views.visible).any()
+    assert covered(views, sets, min_angle_deg=89).sum() < known.sum()
 
 
 def test_coverage_is_printed_by_motion(passing):

@@ -1,4 +1,4 @@
-"""A drawn drive as training samples, from a camera's folder and from CarFusion's files of two videos."""
+"""A projected drive as training samples, from a camera's folder and from CarFusion's files of two videos."""
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -38,7 +38,7 @@ def own(drive_folder, passing, tmp_path):
 def test_a_crop_shows_its_keypoints_where_the_sample_says(samples, passing):
     for i in range(len(samples)):
         sample, inside = samples[i], (passing.pixels[i] > 5).all(-1) & (passing.pixels[i] < (1275, 715)).all(-1)
-        # From heatmap cells to the window's pixels: both are centred.
+        # From heatmap cells to the crop's pixels: both are centred.
         at = ((sample["cells"].numpy() - (MAP_CELLS - 1) / 2) * CELL_PX + (INPUT_PX - 1) / 2).round().astype(int)
         assert (sample["image"].numpy()[:, at[inside, 1], at[inside, 0]] > 90).all()
 
@@ -66,9 +66,9 @@ def test_a_cameras_folder_becomes_samples_whose_hidden_points_the_track_tells(ow
     assert len(samples) == 7
     batch = torch.utils.data.default_collate([samples[i] for i in range(7)])
     target, weight = transfer(batch["cameras"], batch["other_xy"], batch["other_visible"])
-    told = (weight > 0.03) & (batch["state"] > 0)
-    assert told.sum() > 0.6 * (batch["state"] > 0).sum()
-    assert (target - batch["xy"])[told].norm(dim=-1).median() < 0.06
+    known = (weight > 0.03) & (batch["state"] > 0)
+    assert known.sum() > 0.6 * (batch["state"] > 0).sum()
+    assert (target - batch["xy"])[known].norm(dim=-1).median() < 0.06
 
 
 def test_mixed_samples_take_turns_with_what_all_have(samples, car_views):
@@ -104,9 +104,9 @@ def test_carfusions_other_cameras_tell_what_one_does_not_see(carfusion):
     assert back.sum() > 5  # in time order the car goes back once, where the second video begins
     batch = torch.utils.data.default_collate([samples[i] for i in range(len(samples))])
     target, weight = transfer(batch["cameras"], batch["other_xy"], batch["other_visible"])
-    told = (weight > 0.03) & (batch["state"] > 0)
-    assert told.sum() > 0.75 * (batch["state"] > 0).sum()
-    assert (target - batch["xy"])[told].norm(dim=-1).median() < 0.08
+    known = (weight > 0.03) & (batch["state"] > 0)
+    assert known.sum() > 0.75 * (batch["state"] > 0).sum()
+    assert (target - batch["xy"])[known].norm(dim=-1).median() < 0.08
 
 
 def test_a_track_is_read_as_views_of_one_object(drive_folder, passing):
@@ -139,7 +139,7 @@ def test_of_several_intersections_the_last_one_validates(carfusion):
     """And none of the test intersection: its labels may say anything, and its pictures may be none."""
     for path in (carfusion / "car_penn1").glob("*/*"):
         path.write_bytes(b"nothing that can be read")
-    levels = [levels_of(samples_of_carfusion(carfusion, held, 0)) for held in (False, True)]
+    levels = [levels_of(samples_of_carfusion(carfusion, held_out, 0)) for held_out in (False, True)]
     assert levels == [{150}, {90, 120}]
 
 
@@ -147,17 +147,17 @@ def test_of_one_intersection_every_fifth_object_validates(tmp_path):
     for number in range(7):
         write_carfusion(tmp_path, "car_craig1", number, 1000.0 + 50 * number, of=number, grey=60 + 20 * number)
     write_carfusion(tmp_path, "car_penn1", 1, 1400.0, grey=250)
-    levels = [levels_of(samples_of_carfusion(tmp_path, held, 0)) for held in (False, True)]
+    levels = [levels_of(samples_of_carfusion(tmp_path, held_out, 0)) for held_out in (False, True)]
     assert levels == [{60, 80, 100, 120, 160, 180}, {140}]
 
 
 def test_one_object_alone_cannot_train_and_validate(tmp_path):
     write_carfusion(tmp_path, "car_craig1", 1, 1400.0)
-    for held in (False, True):
+    for held_out in (False, True):
         with pytest.raises(ValueError, match="expected two objects or more, one of which validates, got one"):
-            samples_of_carfusion(tmp_path, held, 0)
+            samples_of_carfusion(tmp_path, held_out, 0)
 
 
 def levels_of(samples):
-    """The greys of the pictures that samples are cut from."""
+    """The greys of the pictures that samples are cropped from."""
     return {round(float(samples.patch(i)[0].mean())) for i in range(len(samples))}

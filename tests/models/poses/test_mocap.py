@@ -57,7 +57,7 @@ def test_files_that_hold_no_poses_are_refused_in_one_line(tmp_path):
         assert "\n" not in str(caught.value) and "bad.npz" in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"no numpy file", b"PK\x03\x04 cut off", b"\x80\x04K\x01."])
+@pytest.mark.parametrize("content", [b"", b"no numpy file", b"PK\x03\x04 truncated", b"\x80\x04K\x01."])
 def test_other_files_are_refused_in_one_line(tmp_path, content):
     (tmp_path / "bad.npz").write_bytes(content)
     with pytest.raises(ValueError, match=r"bad\.npz: expected an AMASS \.npz") as caught:

@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from models.poses import motions, sample_poses
 from models.poses.angles import theta_of
 from models.poses.gait import RUN, WALK, series_at
-from models.poses.sample import STYLES, WEIGHTS, draw_styles
+from models.poses.sample import STYLES, WEIGHTS, sample_styles
 
 SIDES = ((1, 4, 7, 10, 16, 18, 20), (2, 5, 8, 11, 17, 19, 21))
 
 
 def of(motion, count=400, split="train", seed=0):
     rng = np.random.default_rng(seed)
-    return theta_of(motion(motions.Draw(rng, draw_styles(rng, count, split))))
+    return theta_of(motion(motions.Sample(rng, sample_styles(rng, count, split))))
 
 
 def named(names, *wanted):
@@ -35,9 +35,9 @@ def test_any_number_of_poses(count):
 
 def test_a_street_mostly_walks_and_stands():
     _, names = sample_poses(np.random.default_rng(0), 5000)
-    share = {motion.__name__: weight for motion, weight in WEIGHTS["train"].items()}
-    assert sum(share.values()) == pytest.approx(1)
-    for name, weight in share.items():
+    fraction = {motion.__name__: weight for motion, weight in WEIGHTS["train"].items()}
+    assert sum(fraction.values()) == pytest.approx(1)
+    for name, weight in fraction.items():
         assert names.count(name) / 5000 == pytest.approx(weight, abs=0.03)
 
 
@@ -45,7 +45,7 @@ def test_a_street_mostly_walks_and_stands():
 @given(st.integers(0, 2**32 - 1))
 def test_splits_share_no_style(seed):
     rng = np.random.default_rng(seed)
-    train, held_out = (draw_styles(rng, 200, split) for split in ("train", "held_out"))
+    train, held_out = (sample_styles(rng, 200, split) for split in ("train", "held_out"))
     bands = [[(low <= s) & (s < high) for low, high in STYLES["held_out"]] for s in (train, held_out)]
     assert not np.any(bands[0]) and np.any(bands[1], axis=0).all()
     assert ((0 <= train) & (train < 1)).all() and ((0 <= held_out) & (held_out < 1)).all()

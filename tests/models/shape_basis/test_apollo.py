@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.vehicles.apollo_bodies import CAR, clicked, fitted, grounded, residuals
 from benchmarks.vehicles.apollo_cars import FOLDER, meshes
+from benchmarks.vehicles.apollo_shapes import CAR, clicked, fitted, grounded, residuals
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="ApolloCar3D is not beside the repository")
 
@@ -28,8 +28,8 @@ def test_the_keypoints_that_people_clicked_lie_near_the_basis():
     lengths = np.array([np.ptp(meshes()[name][0][:, 0]) for name in complete])
     skins = [fitted(vertices + grounded(vertices), triangles)[0] for vertices, triangles in map(meshes().get, complete)]
     meaning = np.median(keypoints - CAR.keypoints(np.stack(skins)), axis=0)
-    for offset, bound_m, bound_share in ((meaning, 0.075, 0.017), (np.zeros_like(meaning), 0.15, 0.031)):
+    for offset, bound_m, bound_fraction in ((meaning, 0.075, 0.017), (np.zeros_like(meaning), 0.15, 0.031)):
         shapes = np.stack([CAR.solve(points - offset, sigma_m=0.03) for points in keypoints])
         off = np.median(np.linalg.norm(CAR.keypoints(shapes) + offset - keypoints, axis=2), axis=1)
         assert np.median(off) < bound_m
-        assert np.median(off / lengths) < bound_share
+        assert np.median(off / lengths) < bound_fraction

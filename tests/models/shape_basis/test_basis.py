@@ -59,7 +59,7 @@ def test_coefficients_come_back_from_exact_keypoints(group, data):
     shape = data.draw(coefficients(basis.size, 2.0))
     keypoints = basis.keypoints(shape)
     np.testing.assert_allclose(basis.solve(keypoints, sigma_m=1e-5), shape, atol=1e-4)
-    found = basis.solve(keypoints)  # a centimetre of doubt: the prior pulls a little
+    found = basis.solve(keypoints)  # a centimetre of noise: the prior pulls a little
     assert np.linalg.norm(found) <= np.linalg.norm(shape) + 1e-9
     assert np.abs(basis.keypoints(found) - keypoints).max() < 0.02
 
@@ -197,11 +197,11 @@ def test_a_missing_array_an_empty_archive_and_a_torn_file_are_refused(tmp_path):
 
 def test_a_basis_may_have_no_mesh():
     basis = BASES["van"]
-    bare = replace(
+    meshless = replace(
         basis,
         mesh_mean=np.zeros((0, 3)),
         mesh_components=np.zeros((basis.size, 0, 3)),
         triangles=np.zeros((0, 3), np.int32),
     )
-    assert bare.mesh(np.zeros((4, basis.size))).shape == (4, 0, 3)
-    assert (bare.keypoints(np.ones(basis.size)) == basis.keypoints(np.ones(basis.size))).all()
+    assert meshless.mesh(np.zeros((4, basis.size))).shape == (4, 0, 3)
+    assert (meshless.keypoints(np.ones(basis.size)) == basis.keypoints(np.ones(basis.size))).all()

@@ -22,7 +22,7 @@ def rms_m(difference):
 
 
 def errors(basis, models):
-    """(keypoints, size, mesh) RMS in metres when the shape is solved from the keypoints alone, and the explained share
+    """(keypoints, size, mesh) RMS in metres when the shape is solved from the keypoints alone; the explained fraction
     of the keypoints' and of the mesh's variance."""
     shapes = np.stack([basis.solve(m.keypoints) for m in models])
     keypoints, dims, mesh = (np.stack([getattr(m, n) for m in models]) for n in ("keypoints", "dims_lwh_m", "vertices"))
@@ -55,7 +55,7 @@ def test_a_body_type_left_out_of_training_is_still_close(unseen, keypoints_m, me
     assert found[2] < mesh_m
 
 
-def drawn(rng, count, factors=3, vertices=8):
+def sampled(rng, count, factors=3, vertices=8):
     """Models of an exactly linear family: a random symmetric shape moved along random symmetric directions."""
 
     def symmetric(points):
@@ -72,7 +72,7 @@ def drawn(rng, count, factors=3, vertices=8):
 
 
 def test_a_linear_family_is_recovered_exactly_and_one_component_explains_the_most():
-    models = drawn(np.random.default_rng(4), 40)
+    models = sampled(np.random.default_rng(4), 40)
     basis = build_basis("car", models, np.zeros((0, 3), np.int32), components=3)
     for model in models[:5]:
         shape = basis.solve(model.keypoints, sigma_m=1e-6)
@@ -85,7 +85,7 @@ def test_a_linear_family_is_recovered_exactly_and_one_component_explains_the_mos
 
 
 def test_fewer_models_than_components_leave_the_rest_zero():
-    models = drawn(np.random.default_rng(5), 3)
+    models = sampled(np.random.default_rng(5), 3)
     basis = build_basis("car", models, np.zeros((0, 3), np.int32), components=8)
     assert basis.size == 8
     assert (basis.components[2:] == 0).all()

@@ -8,7 +8,7 @@ from models.synthetic.people_sprites import HEIGHT_PX
 from models.synthetic.plans import PeopleSettings, plan_people
 from pipeline.core.skeletons import SMPL_PARENTS
 
-# Joints well inside the body: no cloth, hand or foot decides whether they lie on the silhouette.
+# Joints well inside the body: no cloth, hand or foot decides whether they lie on the outline.
 INNER = [0, 1, 2, 3, 4, 5, 6, 9]
 
 

@@ -9,13 +9,13 @@ COUNTS = st.dictionaries(st.sampled_from(["train", "val", "test"]), st.integers(
 
 
 @given(COUNTS, st.integers(1, 40))
-def test_every_split_is_shared_out_among_full_shards_and_one_rest(counts, per_shard):
+def test_every_split_is_divided_among_full_shards_and_one_rest(counts, per_shard):
     jobs = plan_jobs(RenderJob, counts, per_shard, 3, 0, Path("crops"))
     assert len({job.out for job in jobs}) == len(jobs)
     for split, total in counts.items():
-        shares = [job.count for job in jobs if job.split == split]
-        assert sum(shares) == total and set(shares[:-1]) <= {per_shard} and 0 < shares[-1] <= per_shard
-        assert [job.index for job in jobs if job.split == split] == list(range(len(shares)))
+        sizes = [job.count for job in jobs if job.split == split]
+        assert sum(sizes) == total and set(sizes[:-1]) <= {per_shard} and 0 < sizes[-1] <= per_shard
+        assert [job.index for job in jobs if job.split == split] == list(range(len(sizes)))
 
 
 def test_a_shard_lies_in_the_folder_of_its_split():

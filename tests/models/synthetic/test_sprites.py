@@ -29,7 +29,7 @@ def placed(yaw=0.0, away=20.0):
     return Placed(camera, GroundPlane.from_tilt(15, 0, 6.0), R, np.array([0.0, away, 0]))
 
 
-def draw(vehicle, place, rng):
+def rendered(vehicle, place, rng):
     return render_sprite("sedan", 1, vehicle.mesh, vehicle.keypoints, place, sample_illumination(rng), rng)
 
 
@@ -37,7 +37,7 @@ def draw(vehicle, place, rng):
 def test_a_keypoint_that_is_not_hidden_is_where_its_ray_meets_the_vehicle(body, rng):
     vehicle = make_vehicle(body, CROP_SEEDS["val"] + 5)
     place = sample_place(rng, 0.6 * vehicle.dims_lwh_m[0])
-    sprite = draw(vehicle, place, rng)
+    sprite = rendered(vehicle, place, rng)
     corners = place.project(vehicle.mesh.vertices)
     low = corners.min(axis=0)
     assert max(sprite.alpha.shape) == SIDE_PX or abs(max(sprite.alpha.shape) - SIDE_PX) <= 1
@@ -65,10 +65,10 @@ def test_a_boxs_own_sides_hide_what_is_behind_them():
     assert self_hidden(scene, place.eye, keypoints).tolist() == [False, True, False, True, False]
 
 
-def test_the_silhouette_is_the_projection_of_the_box(rng):
+def test_the_mask_is_the_projection_of_the_box(rng):
     place = placed(yaw=0.6)
     vehicle = SimpleNamespace(mesh=box_mesh(), keypoints=np.zeros((12, 3)))
-    sprite = draw(vehicle, place, rng)
+    sprite = rendered(vehicle, place, rng)
     from scipy.spatial import ConvexHull
 
     corners = place.project(vehicle.mesh.vertices)
@@ -80,12 +80,14 @@ def test_the_silhouette_is_the_projection_of_the_box(rng):
 
 
 def test_its_shadow_falls_away_from_the_sun(rng):
-    light = sample_illumination(rng)
-    light = type(light)(np.array([1.0, 0, 1.0]) / np.sqrt(2), np.ones(3), np.full(3, 0.2), np.full(3, 0.1), 1.0,
-                        np.ones(3), False, 0.0)  # fmt: skip
+    illumination = sample_illumination(rng)
+    low_sun = np.array([1.0, 0, 1.0]) / np.sqrt(2)
+    illumination = type(illumination)(
+        low_sun, np.ones(3), np.full(3, 0.2), np.full(3, 0.1), 1.0, np.ones(3), False, 0.0
+    )
     place = placed(yaw=0.0)
     mesh = box_mesh()
-    sprite = render_sprite("sedan", 1, mesh, np.zeros((12, 3)), place, light, rng)
+    sprite = render_sprite("sedan", 1, mesh, np.zeros((12, 3)), place, illumination, rng)
     dark = sprite.ground[..., 0] < 128
     middle = sprite.ground.shape[1] / 2
     assert dark.any() and np.nonzero(dark)[1].mean() < middle - 2  # the sun stands to the right
@@ -119,7 +121,7 @@ def test_a_folder_without_shards_names_the_command(tmp_path):
         read_library(tmp_path)
 
 
-def test_ones_own_pictures_are_cut_into_square_backdrops(tmp_path, rng):
+def test_ones_own_pictures_are_cropped_to_square_backdrops(tmp_path, rng):
     with pytest.raises(ValueError, match="expected pictures of at least 384 px a side"):
         read_backdrops(tmp_path)
     image = rng.integers(0, 255, (400, 800, 3), dtype=np.uint8)

@@ -19,7 +19,7 @@ def test_carfusion_leaves_out_its_exhaust_and_its_centre():
     np.testing.assert_allclose(score[0] * 14, order)
 
 
-def test_a_lamp_of_apollocar3d_is_the_mean_of_its_corners_and_as_sure_as_the_worst():
+def test_a_lamp_of_apollocar3d_is_the_mean_of_its_corners_and_as_confident_as_the_worst():
     xy, score = parse_map("apollocar3d", 66).twelve(*numbered(66))
     np.testing.assert_allclose(xy[0, 4], [55.5, 555.0])
     np.testing.assert_allclose(score[0, 4], 54 / 66)
@@ -40,7 +40,7 @@ def test_presets_use_no_point_twice_and_pair_right_with_left(preset):
 
 
 @pytest.mark.parametrize(
-    ("text", "points", "told"),
+    ("text", "points", "message"),
     [
         ("", 17, "the network has 17 points, not the twelve; give one of carfusion, apollocar3d"),
         ("carfusion", 17, "carfusion is of 14 points, the network has 17"),
@@ -50,7 +50,7 @@ def test_presets_use_no_point_twice_and_pair_right_with_left(preset):
         ("0,1,2,3,4,5,6,7,9,10,11,-1", 14, "expected one of carfusion"),
     ],
 )
-def test_mistakes_are_told_in_one_line(text, points, told):
-    with pytest.raises(ValueError, match=told) as error:
+def test_mistakes_are_told_in_one_line(text, points, message):
+    with pytest.raises(ValueError, match=message) as error:
         parse_map(text, points)
     assert "\n" not in str(error.value)

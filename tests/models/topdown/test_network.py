@@ -68,9 +68,9 @@ def test_networks_of_the_zoo_run_by_their_names(tmp_path, name):
 
 def test_a_checkpoint_of_another_architecture_is_told_in_one_line(tmp_path):
     _, checkpoint = dots.with_random_weights(dots.write_config(tmp_path, 4), tmp_path)
-    with pytest.raises(ValueError, match="weights of another architecture") as told:
+    with pytest.raises(ValueError, match="weights of another architecture") as raised:
         TopDown(resolve_config(TINY, "mmpose"), checkpoint, "cpu")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_configs_that_are_no_top_down_networks_are_told_in_one_line(tmp_path):
@@ -80,12 +80,12 @@ def test_configs_that_are_no_top_down_networks_are_told_in_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"expected a top-down network \(TopdownPoseEstimator\), got Bottomup"):
         TopDown(bottom_up, weights, "cpu")
     config, checkpoint = dots.with_random_weights(dots.write_config(tmp_path, 4), tmp_path)
-    bare = tmp_path / "bare.py"
-    bare.write_text(config.read_text().replace("test_dataloader", "other"))
+    untested = tmp_path / "untested.py"
+    untested.write_text(config.read_text().replace("test_dataloader", "other"))
     with pytest.raises(ValueError, match="expected a test_dataloader whose dataset has a pipeline"):
-        TopDown(bare, checkpoint, "cpu")
+        TopDown(untested, checkpoint, "cpu")
     wrong = tmp_path / "wrong.py"
     wrong.write_text(config.read_text().replace('*crop, dict(type="PackPoseInputs")]))', "*crop]))"))
-    with pytest.raises(ValueError, match=r"wrong\.py: expected a top-down network of mmpose") as told:
+    with pytest.raises(ValueError, match=r"wrong\.py: expected a top-down network of mmpose") as raised:
         TopDown(wrong, checkpoint, "cpu")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)

@@ -21,12 +21,12 @@ def fourteen(tmp_path_factory):
 
 def test_points_and_scores_are_the_networks_own_in_our_order(fourteen):
     boxes = np.array([[30, 20, 40, 30.0], [-15, 50, 60, 60]])
-    told = []
-    found = MmposeKeypoints(*fourteen, "carfusion").predict([IMAGE] * 2, boxes, lambda *done: told.append(done))
+    reported = []
+    found = MmposeKeypoints(*fourteen, "carfusion").predict([IMAGE] * 2, boxes, lambda *done: reported.append(done))
     xy, score = TopDown(*fourteen).predict([IMAGE] * 2, boxes)
     np.testing.assert_array_equal(found.xy, xy[:, CARFUSION])
     np.testing.assert_array_equal(found.score, score[:, CARFUSION])
-    assert told == [(2, 2)]
+    assert reported == [(2, 2)]
 
 
 def test_no_boxes_and_boxes_without_an_area(fourteen):
@@ -41,15 +41,15 @@ def test_a_network_of_other_points_asks_for_a_map(fourteen):
         MmposeKeypoints(*fourteen)
 
 
-def test_the_score_is_the_share_of_errors_within_a_tenth_of_the_box():
+def test_the_score_is_the_fraction_of_errors_within_a_tenth_of_the_box():
     score, rng = np.array([[0.2, 0.5, 0.9]]), np.random.default_rng(0)
     sigma = sigmas(score, np.array([[0, 0, 80.0, 50.0]]))
     within = np.linalg.norm(rng.normal(0, sigma[0][:, None, None], (3, 100_000, 2)), axis=2) < 8.0
     np.testing.assert_allclose(within.mean(axis=1), score[0], atol=0.01)
 
 
-def test_unsure_points_are_occluded_and_sure_ones_outside_truncated():
+def test_unconfident_points_are_occluded_and_confident_ones_outside_truncated():
     xy = np.array([[[50, 40], [50, 40], [-0.4, 0], [-0.6, 0], [119.4, 89.4], [119.6, 40]]], float)
     state = states(xy, np.array([[0.9, 0.1, 0.9, 0.9, 0.9, 0.9]]), np.array([[90, 120.0]]))
-    told = [KEYPOINT_STATES[k] for k in state[0]]
-    assert told == ["visible", "occluded", "visible", "truncated", "visible", "truncated"]
+    names = [KEYPOINT_STATES[k] for k in state[0]]
+    assert names == ["visible", "occluded", "visible", "truncated", "visible", "truncated"]

@@ -45,10 +45,10 @@ def labelled(folder, rng, pictures):
 @pytest.mark.parametrize(("pictures", "kept"), [(2, 1), (11, 1), (20, 2)])
 def test_no_picture_of_human_labels_is_in_both_splits(tmp_path, rng, pictures, kept):
     train_set, val_set = splits(SMALL, Given(labels=labelled(tmp_path, rng, pictures)), 0)
-    shown, held = ({crop.image.name for crop in samples.crops} for samples in (train_set, val_set))
-    assert not shown & held and len(shown | held) == pictures
-    assert held == {f"{number}.png" for number in range(pictures - kept, pictures)}
-    assert len(train_set.crops) == 4 * len(shown) and len(val_set.crops) == 4 * len(held)
+    shown, held_out = ({crop.image.name for crop in samples.crops} for samples in (train_set, val_set))
+    assert not shown & held_out and len(shown | held_out) == pictures
+    assert held_out == {f"{number}.png" for number in range(pictures - kept, pictures)}
+    assert len(train_set.crops) == 4 * len(shown) and len(val_set.crops) == 4 * len(held_out)
 
 
 def test_one_picture_by_two_names_is_one_picture(tmp_path, rng):

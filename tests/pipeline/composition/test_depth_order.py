@@ -1,3 +1,5 @@
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from chance import examples
@@ -5,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration.camera import GroundPlane
-from pipeline.composition.depth_order import crossing, footprints, grown, in_front, nearer, order, ranked
+from pipeline.composition.depth_order import clearance, first_on_ray, footprints, in_front, nearer, order, ranked
 
 
 def rectangle(x, y, length, width, yaw):
@@ -24,11 +26,18 @@ RECTANGLES = st.builds(
 )
 
 
+def clear_by(first, second, sigma_m=1.0, sigma_rad=0.0):
+    """The clearance of two polygons whose places and headings are as unsure as each other."""
+    quads = np.stack([first, second])
+    covariance = np.diag([sigma_m**2, sigma_m**2, sigma_rad**2])
+    return clearance(quads, quads.mean(axis=1), np.stack([covariance] * 2), np.array([[0, 1]]))[0]
+
+
 def disjoint(quads):
     """The rectangles that cross none of those kept before them."""
     kept = []
     for quad in quads:
-        if not kept or not crossing(quad, np.stack(kept)).any():
+        if all(clear_by(quad, other) > 0 for other in kept):
             kept.append(quad)
     return np.stack(kept)
 
@@ -100,12 +109,49 @@ def test_turning_the_ground_about_the_camera_changes_nothing(quads):
     assert (in_front(quads) == in_front(-quads)).all()
 
 
-@given(RECTANGLES, RECTANGLES)
-def test_crossing_agrees_with_shapely(first, second):
+def test_the_gap_counts_in_standard_deviations_of_both_places_along_it():
+    first, second = rectangle(0, 10, 2, 1, 0), rectangle(5, 10, 2, 1, 0)  # 3 m between them
+    assert clear_by(first, second, 0.5) == pytest.approx(3 / np.hypot(0.5, 0.5))
+    assert clear_by(second, first, 0.5) == pytest.approx(3 / np.hypot(0.5, 0.5))
+    along = np.zeros((2, 3, 3))
+    along[:, 0, 0], along[:, 1, 1] = 0.2**2, 4.0**2  # what is unsure along the gap counts, not what is across it
+    quads = np.stack([first, second])
+    sure = clearance(quads, quads.mean(axis=1), along, np.array([[0, 1]]))[0]
+    assert sure == pytest.approx(3 / np.hypot(0.2, 0.2))
+
+
+def test_a_bus_that_may_be_turned_asks_for_more_room_at_its_ends_than_a_car():
+    bus, car, beside = rectangle(0, 20, 12, 2.5, 0), rectangle(0, 20, 4, 2.5, 0), rectangle(0, 23, 1, 1, 0)
+    assert clear_by(bus, beside, 0.3, 0.1) < clear_by(car, beside, 0.3, 0.1) < clear_by(car, beside, 0.3, 0.0)
+
+
+@given(RECTANGLES, RECTANGLES, st.floats(0.1, 2.0), st.floats(0.0, 0.05))
+@examples(40)
+def test_true_footprints_cross_no_oftener_than_the_clearance_says(first, second, sigma_m, sigma_rad):
     shapely = pytest.importorskip("shapely")
-    area = shapely.Polygon(first).intersection(shapely.Polygon(second)).area
-    if area > 1e-6 or shapely.Polygon(first).distance(shapely.Polygon(second)) > 1e-6:
-        assert crossing(first, second[None])[0] == (area > 1e-6)
+    told = clear_by(first, second, sigma_m, sigma_rad)
+    if shapely.Polygon(first).distance(shapely.Polygon(second)) == 0:
+        assert told < 1e-9 or shapely.Polygon(first).touches(shapely.Polygon(second))
+    rng, tries, crossed = np.random.default_rng(0), 300, 0
+    for _ in range(tries):
+        moved = []
+        for quad in (first, second):
+            cos, sin = np.cos(turn := rng.normal(0, sigma_rad)), np.sin(turn)
+            centre = quad.mean(axis=0)
+            spun = (quad - centre) @ np.array([[cos, sin], [-sin, cos]])
+            moved.append(shapely.Polygon(spun + centre + rng.normal(0, sigma_m, 2)))
+        crossed += moved[0].intersects(moved[1])
+    likely = NormalDist().cdf(-told)
+    assert crossed / tries <= likely + 4 * np.sqrt(max(likely * (1 - likely), 0.003) / tries) + 0.02
+
+
+@given(st.lists(RECTANGLES, min_size=2, max_size=6))
+@examples(60)
+def test_corners_that_are_given_twice_change_nothing(quads):
+    quads = disjoint(quads)
+    twice = np.concatenate([quads, quads[:, -1:], quads[:, -1:]], axis=1)
+    pairs = np.argwhere(np.triu(np.ones((len(quads), len(quads))), 1))
+    assert (first_on_ray(twice, pairs) == first_on_ray(quads, pairs)).all()
 
 
 def test_footprint_of_a_pose_stands_at_its_place():
@@ -113,4 +159,3 @@ def test_footprint_of_a_pose_stands_at_its_place():
     R, t = plane.pose(np.array([2.0, 15.0]), 0.3)
     quads = footprints(R[None], t[None], np.array([[4.4, 1.9, 1.5]]), plane)
     np.testing.assert_allclose(quads[0], rectangle(2, 15, 4.4, 1.9, 0.3), atol=1e-9)
-    np.testing.assert_allclose(grown(quads, 0.25)[0], rectangle(2, 15, 4.9, 2.4, 0.3), atol=1e-9)

@@ -6,8 +6,7 @@ import pytest
 import trimesh
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.composition.geometry import SceneGeometry, depth_png, normals_png
-from pipeline.composition.meshes import Solid
+from pipeline.composition.meshes import SceneGeometry, Solid, depth_png, normals_png
 
 SIZE_HW = (120, 160)
 CAMERA = Camera(np.array([[100.0, 0, 79.5], [0, 100, 59.5], [0, 0, 1]]), SIZE_HW)

@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.body_model import load_body
-from pipeline.composition.geometry import SceneGeometry, depth_png
-from pipeline.composition.manifest import build_manifest
-from pipeline.composition.meshes import solid_of
+from pipeline.composition.manifest import build_manifest, of_one_data_set
+from pipeline.composition.meshes import SceneGeometry, depth_png, solid_of
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core import masks
+from pipeline.core.storage import data_set_of, mark_of
 from pipeline.core.tables import IMAGES, OBJECTS
 
 
@@ -217,7 +218,7 @@ def test_composing_without_geometry_loads_no_torch(camera, tmp_path):
 
 def test_asking_for_geometry_makes_another_data_set(shard):
     asked = replace(shard, settings=replace(shard.settings, geometry=True))
-    assert build_manifest([asked])["hash"] != build_manifest([shard])["hash"]
+    assert hash_of(asked) != hash_of(shard)
 
 
 def test_the_same_job_gives_the_same_bytes_and_another_seed_others(camera, shard, tmp_path):
@@ -256,7 +257,32 @@ def test_the_manifest_counts_what_is_there(shard, tables):
     assert manifest["statistics"]["categories"] == {"vehicle": len(tables[1])}
     assert manifest == build_manifest([shard])
     faster = replace(shard, settings=replace(shard.settings, sprite_cache_mb=1))
-    assert build_manifest([faster])["hash"] == manifest["hash"]
+    assert hash_of(faster) == hash_of(shard)
+
+
+def hash_of(job):
+    return of_one_data_set([job])[0].data_set
+
+
+def test_both_parts_bear_the_hash_of_all_that_they_are_made_of(camera, tmp_path):
+    """Another cutout gives another hash, and shards that bear it are not taken for these."""
+    shutil.copytree(camera, tmp_path / "here")
+    (job,) = of_one_data_set([job_for(tmp_path / "here", tmp_path / "out", scenes=1, shards=1)])
+    compose_shard(job)
+    assert [mark_of(path) for path in job.paths] == [job.data_set] * 2 == [data_set_of(job.out_dir)] * 2
+    assert build_manifest([job])["hash"] == job.data_set
+    assert pd.read_parquet(job.out_dir / "objects").equals(pd.read_parquet(job.paths[1]))
+    part = next((tmp_path / "here/cutouts").glob("*.parquet"))
+    pq.write_table(pq.read_table(part).slice(0, 60), part)
+    (changed,) = of_one_data_set([job])
+    assert changed.data_set != job.data_set
+    with pytest.raises(ValueError, match=r"part-00000-of-00001\.parquet: was composed of other cutouts"):
+        build_manifest([changed])
+    other = replace(changed, out_dir=tmp_path / "other")
+    compose_shard(other)
+    shutil.copy(other.paths[1], job.paths[1])
+    with pytest.raises(ValueError, match="do not mix"):
+        data_set_of(job.out_dir)
 
 
 def test_a_background_of_another_size_is_named(camera, tmp_path):

@@ -1,4 +1,4 @@
-"""Sprites and shadows of drawn scenes: a disc with an antialiased edge over a textured street, with and without sun."""
+"""Sprites and shadows of rendered scenes: a disc with an antialiased edge over a textured street, in sun or not."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pipeline.core.illumination import PlacedMask, Relit
 from pipeline.core.storage import write_table
 from pipeline.core.tables import FRAMES, TRACKS, to_table
 from pipeline.mining import cutouts
-from pipeline.mining.background_evidence import BackdropJob, backdrop_shard, bare_pixels, edge_share
+from pipeline.mining.background_evidence import EvidenceJob, background_like, edge_fraction, evidence_shard
 from pipeline.mining.cast_shadows import ShadowSettings, cast_shadow
-from pipeline.mining.cutouts import EDGE_PX, CutJob, CutoutSettings, cut_shard, exact, halo, matte, sprite
+from pipeline.mining.cutouts import EDGE_PX, CropJob, CutoutSettings, crop_shard, exact, halo, matte, sprite
 
 HW = (240, 320)
 CAMERA = Camera(np.array([[300.0, 0, 159.5], [0, 300.0, 119.5], [0, 0, 1]]), HW)
@@ -36,7 +36,7 @@ def street(seed: int = 0) -> np.ndarray:
 
 
 def coverage(centre: tuple[float, float] = CENTRE, radius: float = RADIUS) -> np.ndarray:
-    """(H, W) share of each pixel that a disc covers."""
+    """(H, W) fraction of each pixel that a disc covers."""
     y, x = np.mgrid[: HW[0], : HW[1]]
     return np.clip(radius + 0.5 - np.hypot(x - centre[0], y - centre[1]), 0, 1).astype(np.float32)
 
@@ -89,7 +89,7 @@ def test_a_sprite_pasted_back_gives_the_frame_and_on_another_street_shows_nothin
     assert np.abs(pasted(image, box, background) - frame)[near].mean() < 1.0
     dark = np.full_like(background, 20.0)
     halo = pasted(image, box, dark) - paint(dark, truth)
-    # A hard cut would leave bright street at the rim: up to half of 120 grey levels.
+    # A hard edge would leave bright street at the rim: up to half of 120 grey levels.
     assert np.abs(halo[(truth > 0) & (truth < 1)]).mean() < 8
 
 
@@ -101,13 +101,13 @@ def test_colours_are_in_the_light_of_the_background() -> None:
     np.testing.assert_allclose(centre, COLOUR, atol=6)
 
 
-def sunny(background: np.ndarray, light: float = 0.55) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sunny(background: np.ndarray, illumination: float = 0.55) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Frame, the disc's coverage, and the shadow's (H, W) bool: an ellipse on the ground to the disc's right."""
     truth = coverage()
     shade = np.zeros(HW, np.float32)
     cv2.ellipse(shade, (185, 128), (38, 10), 0, 0, 360, 1.0, -1)
     shade = cv2.GaussianBlur(shade, (0, 0), 1.0)
-    return paint(background * (1 - (1 - light) * shade[..., None]), truth), truth, (shade > 0.5) & (truth == 0)
+    return paint(background * (1 - (1 - illumination) * shade[..., None]), truth), truth, (shade > 0.5) & (truth == 0)
 
 
 SCALE = np.array([30.0, 28.0])
@@ -119,12 +119,12 @@ def test_a_cast_shadow_is_kept_with_its_light() -> None:
     scene = relit(frame, background, truth >= 0.5)
     shadow = cast_shadow(scene, scene.placed[0], SCALE, ShadowSettings())
     assert shadow is not None
-    light = shadow.over((0, 0, HW[1], HW[0]))
-    found = (light < 0.8) & (truth == 0)
+    illumination = shadow.over((0, 0, HW[1], HW[0]))
+    found = (illumination < 0.8) & (truth == 0)
     assert (found & shade).sum() / (found | shade).sum() > 0.85
-    assert np.median(light[shade]) == pytest.approx(0.55, abs=0.05)
+    assert np.median(illumination[shade]) == pytest.approx(0.55, abs=0.05)
     image, box = sprite(scene, scene.placed[0], shadow)
-    composed = pasted(image, box, background * light[..., None])
+    composed = pasted(image, box, background * illumination[..., None])
     near = cv2.dilate(((truth > 0) | shade).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     assert np.abs(composed - frame)[near].mean() < 3
 
@@ -144,19 +144,22 @@ def test_no_sun_no_shadow_and_another_objects_shadow_is_not_ours() -> None:
     assert (shadow.over((0, 0, HW[1], HW[0]))[:, 245:] > 0.97).all()
 
 
-def test_a_pole_that_the_mask_bridges_is_bare() -> None:
+def test_a_pole_that_the_mask_bridges_is_background_like() -> None:
     background, truth = street(), coverage()
     frame = paint(background, truth)
     frame[:, 158:163] = background[:, 158:163]
     noise = np.random.default_rng(1).normal(0, 2, frame.shape)
     scene = relit(frame + noise, background, truth >= 0.5)
     mask = scene.placed[0]
-    bare = bare_pixels(scene, mask)
+    like_background = background_like(scene, mask)
     x = mask.xy[0]
-    pole = np.zeros_like(bare)
+    pole = np.zeros_like(like_background)
     pole[:, 159 - x : 162 - x] = mask.crop[:, 159 - x : 162 - x]
-    assert bare[pole].mean() > 0.9
-    assert bare[mask.crop & ~cv2.dilate(pole.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)].mean() < 0.02
+    assert like_background[pole].mean() > 0.9
+    assert (
+        like_background[mask.crop & ~cv2.dilate(pole.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)].mean()
+        < 0.02
+    )
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> float:
@@ -199,8 +202,8 @@ def test_a_rough_mask_stays_where_the_network_disagrees_with_it(chance: float, m
     assert (whole(exact(scene, scene.placed[0])) == truth).all()
 
 
-def camera_folder(root: Path) -> CutJob:
-    """One frame with two discs, one of them accepted, and a CutJob for it."""
+def camera_folder(root: Path) -> CropJob:
+    """One frame with two discs, one of them accepted, and a CropJob for it."""
     background = street()
     frame, truth, _ = sunny(background)
     other = coverage((60.0, 180.0), 12)
@@ -223,12 +226,12 @@ def camera_folder(root: Path) -> CutJob:
     write_table(root / "accepted.parquet", pa.table({"detection_id": [30000], "stationary": [True]}))
     paths = {"index": root / "index.parquet", "root": root, "backgrounds": root / "background"}
     paths |= {"tracks": root / "tracks.parquet", "accepted": root / "accepted.parquet", "out": root / "cut.parquet"}
-    return CutJob("block 0", (2, 3, 4), camera=CAMERA, plane=PLANE, settings=CutoutSettings(), **paths)
+    return CropJob("block 0", (2, 3, 4), camera=CAMERA, plane=PLANE, settings=CutoutSettings(), **paths)
 
 
-def test_cut_shard_writes_the_accepted_detections_with_sprite_and_shadow(tmp_path: Path) -> None:
+def test_crop_shard_writes_the_accepted_detections_with_sprite_and_shadow(tmp_path: Path) -> None:
     job = camera_folder(tmp_path)
-    assert cut_shard(job) == 1
+    assert crop_shard(job) == 1
     (row,) = pq.read_table(job.out).to_pylist()
     assert (row["cutout_id"], row["stationary"], row["track_id"]) == (30000, True, 0)
     image = cv2.imdecode(np.frombuffer(row["sprite"], np.uint8), cv2.IMREAD_UNCHANGED)
@@ -236,26 +239,26 @@ def test_cut_shard_writes_the_accepted_detections_with_sprite_and_shadow(tmp_pat
     alpha = np.zeros(HW, bool)
     alpha[y : y + image.shape[0], x : x + image.shape[1]] = image[..., 3] >= 128
     assert (alpha == masks.full(row["mask_rle"], HW)).all()
-    light = cv2.imdecode(np.frombuffer(row["shadow"], np.uint8), cv2.IMREAD_UNCHANGED)
-    assert light.ndim == 2
-    assert light.min() < 0.65 * 255
+    illumination = cv2.imdecode(np.frombuffer(row["shadow"], np.uint8), cv2.IMREAD_UNCHANGED)
+    assert illumination.ndim == 2
+    assert illumination.min() < 0.65 * 255
 
 
 def test_the_same_shard_gives_the_same_bytes(tmp_path: Path) -> None:
     job = camera_folder(tmp_path)
-    cut_shard(job)
+    crop_shard(job)
     first = job.out.read_bytes()
-    cut_shard(job)
+    crop_shard(job)
     assert job.out.read_bytes() == first
 
 
-def test_backdrop_shard_tells_of_every_detection(tmp_path: Path) -> None:
+def test_evidence_shard_has_a_row_of_every_detection(tmp_path: Path) -> None:
     job = camera_folder(tmp_path)
     image = cv2.imread(str(tmp_path / "frames/images/000003.png"))
     image[:, 158:163] = cv2.imread(str(tmp_path / "background/noon.png"))[:, 158:163]
     cv2.imwrite(str(tmp_path / "frames/images/000003.png"), image)
     out = tmp_path / "backdrop.parquet"
-    assert backdrop_shard(BackdropJob("block 0", (3,), job.index, job.root, job.tracks, out, job.backgrounds)) == 2
+    assert evidence_shard(EvidenceJob("block 0", (3,), job.index, job.root, job.tracks, out, job.backgrounds)) == 2
     first, second = pq.read_table(out).to_pylist()
     assert (first["detection_id"], second["detection_id"]) == (30000, 30001)
     assert masks.full(first["bare_rle"], HW)[100:120, 159:162].all()
@@ -266,12 +269,12 @@ def test_backdrop_shard_tells_of_every_detection(tmp_path: Path) -> None:
 def test_an_outline_that_follows_the_background_is_told_from_one_that_crosses_it() -> None:
     background = street()
     background[:, 170:] -= 60.0
-    whole, cut = coverage() >= 0.5, coverage() >= 0.5
-    cut[:, 170:] = False
+    whole, truncated = coverage() >= 0.5, coverage() >= 0.5
+    truncated[:, 170:] = False
     scene = relit(background, background, whole)
-    edge = relit(background, background, cut)
-    assert edge_share(scene, scene.placed[0]) < 0.1
-    assert edge_share(edge, edge.placed[0]) > 0.2
+    edge = relit(background, background, truncated)
+    assert edge_fraction(scene, scene.placed[0]) < 0.1
+    assert edge_fraction(edge, edge.placed[0]) > 0.2
 
 
 def test_a_background_of_another_size_is_refused() -> None:

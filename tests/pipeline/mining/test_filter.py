@@ -12,22 +12,22 @@ from movers import CAMERA, CAR, HW, MAN, PLANE, Mover, Pole, cars, row_of, watch
 
 from pipeline.core import masks
 from pipeline.core.tables import TRACKS, to_table
-from pipeline.mining.filter import REASONS, Judgement, MiningSettings, decide
+from pipeline.mining.filter import REASONS, Decisions, MiningSettings, decide
 
 SETTINGS = MiningSettings(min_area_px=60, min_side_px=4)
 
 
-def verdict(table: pa.Table, settings: MiningSettings = SETTINGS, **more: object) -> Judgement:
+def decision(table: pa.Table, settings: MiningSettings = SETTINGS, **more: object) -> Decisions:
     return decide(table, CAMERA, PLANE, settings, **more)  # type: ignore[arg-type]
 
 
-def kept(verdict_: Judgement) -> np.ndarray:
-    return verdict_.reason == ""
+def kept(decided: Decisions) -> np.ndarray:
+    return decided.reason == ""
 
 
 def test_a_lone_car_is_cut_out_where_it_is_whole_and_only_there() -> None:
     table, _ = watch(cars(1), [], 40)
-    result = verdict(table)
+    result = decision(table)
     boxes = np.array(table["bbox_xywh"].to_pylist())
     inside = (boxes[:, 0] > 3) & (boxes[:, 0] + boxes[:, 2] < HW[1] - 3)
     assert set(result.reason[~inside]) == {"border"}
@@ -39,7 +39,7 @@ def test_a_lone_car_is_cut_out_where_it_is_whole_and_only_there() -> None:
 def test_the_farther_of_two_crossing_cars_is_refused_while_the_nearer_hides_it() -> None:
     far, near = Mover(CAR, (-14, 24), (6, 0), 1), Mover(CAR, (14, 19), (-6, 0), 2)
     table, visible = watch([far, near], [], 30)
-    result = verdict(table)
+    result = decision(table)
     track = table["track_id"].to_numpy()
     hidden = (track == 1) & (visible < 0.97) & (result.reason != "border")
     assert hidden.sum() >= 3
@@ -57,11 +57,11 @@ def test_box_mode_is_walts_test_and_ignores_scores() -> None:
             rows.append(row_of(frame, number, Mover(CAR, (0, 0), (1.0, 0.0), number), mask))
     for row in rows[1::3]:
         row["score"] = 0.01
-    result = verdict(to_table(rows, TRACKS), replace(SETTINGS, mode="box"))
+    result = decision(to_table(rows, TRACKS), replace(SETTINGS, mode="box"))
     assert set(result.reason[0::3]) == {"occluded_by"}
     assert set(result.reason[1::3]) == {"low_score"}
     assert not {"occluded_by", "low_score"} & set(result.reason[2::3])
-    loose = verdict(to_table(rows, TRACKS), replace(SETTINGS, mode="box", delta=0.5))
+    loose = decision(to_table(rows, TRACKS), replace(SETTINGS, mode="box", delta=0.5))
     assert "occluded_by" not in set(loose.reason)
 
 
@@ -70,7 +70,7 @@ def test_a_pole_is_found_from_the_cars_it_cuts_and_hides_only_what_is_beyond() -
     table, visible = watch(
         [*cars(3), *(replace(c, xy=(c.xy[0], 17.0), track_id=c.track_id + 10) for c in cars(2))], [pole], 70
     )
-    result = verdict(table)
+    result = decision(table)
     beyond = table["track_id"].to_numpy() < 10
     assert (visible[kept(result)] > 0.98).all()
     assert (result.reason[beyond & (visible < 0.97)] == "static_occluder").sum() >= 3
@@ -82,7 +82,7 @@ def test_a_pole_is_found_from_the_cars_it_cuts_and_hides_only_what_is_beyond() -
     assert not near[rows].any()
 
 
-def test_a_bridged_pole_is_told_by_the_bare_pixels() -> None:
+def test_a_bridged_pole_is_found_by_the_background_like_pixels() -> None:
     table, _ = watch(cars(3), [], 70)
     pole = np.zeros(HW, bool)
     pole[:, 330:338] = True
@@ -90,7 +90,7 @@ def test_a_bridged_pole_is_told_by_the_bare_pixels() -> None:
         (i, masks.full(rle, HW) & pole)
         for i, rle in zip(*(table[c].to_pylist() for c in ("detection_id", "mask_rle")), strict=True)
     ]
-    backdrop = pa.table(
+    evidence = pa.table(
         {
             "detection_id": [i for i, m in rows if m.any()],
             "bare_rle": [masks.encode(m, (0, 0), HW) for _, m in rows if m.any()],
@@ -98,13 +98,13 @@ def test_a_bridged_pole_is_told_by_the_bare_pixels() -> None:
         }
     )
     behind = np.array([m.any() for _, m in rows])
-    assert "static_occluder" not in set(verdict(table).reason)
-    assert set(verdict(table, backdrop=backdrop).reason[behind]) == {"static_occluder"}
+    assert "static_occluder" not in set(decision(table).reason)
+    assert set(decision(table, evidence=evidence).reason[behind]) == {"static_occluder"}
 
 
 def test_a_wall_that_hides_the_legs_of_those_who_pass() -> None:
     table, visible = watch(cars(4, speed=1.4, size=MAN), [Pole((250, 150, 120, 40), 10.0)], 150)
-    result = verdict(table)
+    result = decision(table)
     assert (visible[kept(result)] > 0.98).all()
     assert len(set(table["track_id"].to_numpy()[kept(result)])) == 3
 
@@ -112,13 +112,13 @@ def test_a_wall_that_hides_the_legs_of_those_who_pass() -> None:
 def test_two_cars_in_one_blob_are_merged_and_both_are_kept_before_and_after() -> None:
     one, other = Mover(CAR, (-14, 22), (6, 0), 1), Mover(CAR, (14, 20.5), (-6, 0), 2)
     table, visible = watch([one, other], [], 26, blobs=True)
-    result = verdict(table)
+    result = decision(table)
     assert not kept(result)[visible == 0].any()
     assert "merged" in set(result.reason[visible == 0])
     assert set(table["track_id"].to_numpy()[kept(result)]) == {1, 2}
 
 
-def test_who_stands_gets_one_cutout_a_stay_and_one_a_bucket() -> None:
+def test_who_stands_gets_one_cutout_a_stationary_interval_and_one_a_bucket() -> None:
     waiting = [Mover(CAR, (2.0, 22.0), (1e-9, 0.0), k) for k in range(2)]
     first, _ = watch(waiting[:1], [], 30)
     again, _ = watch(waiting[1:], [], 30)
@@ -126,7 +126,7 @@ def test_who_stands_gets_one_cutout_a_stay_and_one_a_bucket() -> None:
     again = again.set_column(1, TRACKS.field("frame_id"), later[0]).set_column(
         0, TRACKS.field("detection_id"), later[1]
     )
-    result = verdict(pa.concat_tables([first, again]))
+    result = decision(pa.concat_tables([first, again]))
     assert kept(result).sum() == 1
     assert result.stationary[kept(result)].all()
     assert Counter(result.reason) == {"": 1, "stationary_duplicate": 59}
@@ -145,17 +145,17 @@ def test_each_reason_has_its_case(change: dict, reason: str) -> None:
     table, _ = watch(cars(1), [], 40)
     rows = table.to_pylist()
     rows[15] |= change
-    result = verdict(to_table(rows, TRACKS))
+    result = decision(to_table(rows, TRACKS))
     assert result.reason[15] == reason
     assert result.report["refused"][reason] == 1
 
 
 def test_small_ones_and_those_in_ignored_regions_are_refused() -> None:
     table, _ = watch(cars(1), [], 40)
-    assert verdict(table, replace(SETTINGS, min_area_px=100_000)).report["refused"]["too_small"] > 5
+    assert decision(table, replace(SETTINGS, min_area_px=100_000)).report["refused"]["too_small"] > 5
     caption = np.zeros(HW, bool)
     caption[:, 300:310] = True
-    result = verdict(table, ignore=caption)
+    result = decision(table, ignore=caption)
     boxes = np.array(table["bbox_xywh"].to_pylist())
     over = (boxes[:, 0] < 310) & (boxes[:, 0] + boxes[:, 2] > 300)
     assert over.any()
@@ -165,7 +165,7 @@ def test_small_ones_and_those_in_ignored_regions_are_refused() -> None:
 
 def test_the_report_counts_every_detection_once() -> None:
     table, _ = watch([*cars(3), Mover(CAR, (14, 19), (-6, 0), 9)], [Pole((330, 0, 6, 360), 10.0)], 60)
-    result = verdict(table)
+    result = decision(table)
     report = result.report
     assert set(report["refused"]) == set(REASONS)
     assert report["detections"] == len(table) == report["cutouts"] + sum(report["refused"].values())
@@ -174,7 +174,7 @@ def test_the_report_counts_every_detection_once() -> None:
 
 
 def test_an_empty_table_gives_an_empty_verdict() -> None:
-    result = verdict(to_table([], TRACKS))
+    result = decision(to_table([], TRACKS))
     assert result.report["cutouts"] == 0
     assert result.accepted.num_rows == 0
 
@@ -187,52 +187,54 @@ def test_an_unknown_mode_is_one_clear_error() -> None:
 def test_a_vehicle_too_small_in_the_picture_is_refused_and_a_person_of_that_size_is_not() -> None:
     for size, expected in ((CAR, False), (MAN, True)):
         table, _ = watch(cars(1, speed=1.3 if size == MAN else 6.0, size=size), [], 40)
-        assert kept(verdict(table)).any()
-        result = verdict(table, replace(SETTINGS, min_vehicle_share=0.5))
+        assert kept(decision(table)).any()
+        result = decision(table, replace(SETTINGS, min_vehicle_fraction=0.5))
         assert kept(result).any() == expected
         assert ("too_small" in set(result.reason)) != expected
 
 
 def test_a_vehicle_that_shows_much_of_the_empty_street_is_refused() -> None:
-    """The bare patch travels with the car, so no pole is found: the share alone must decide."""
+    """The bare patch travels with the car, so no pole is found: the fraction alone must decide."""
     table, _ = watch(cars(1), [], 40)
-    inside = kept(verdict(table)) | (verdict(table).reason == "too_similar")
+    inside = kept(decision(table)) | (decision(table).reason == "too_similar")
     patches = []
     for rle in table["mask_rle"].to_pylist():
         crop, (x, y, _, h) = masks.decode(rle, HW)
         part = np.zeros_like(crop)
         part[: max(round(0.2 * h), 1)] = crop[: max(round(0.2 * h), 1)]
         patches.append(masks.encode(part, (x, y), HW))
-    backdrop = pa.table(
+    evidence = pa.table(
         {"detection_id": table["detection_id"], "bare_rle": patches, "edge_share": [0.0] * table.num_rows}
     )
     for limit, refused in ((0.05, True), (0.9, False)):
-        result = verdict(table, replace(SETTINGS, max_bare=limit), backdrop=backdrop)
+        result = decision(table, replace(SETTINGS, max_background_like=limit), evidence=evidence)
         assert (result.reason[inside] == "static_occluder").all() == refused
 
 
 def test_a_car_with_a_sign_cut_out_of_it_is_refused_for_its_shape() -> None:
     table, _ = watch(cars(1), [], 40)
-    inside = np.flatnonzero(kept(verdict(table)))
+    inside = np.flatnonzero(kept(decision(table)))
     rles = table["mask_rle"].to_pylist()
     for i in inside:
         crop, (x, y, w, h) = masks.decode(rles[i], HW)
         crop[: int(0.6 * h), int(0.45 * w) : int(0.55 * w)] = False
         rles[i] = masks.encode(crop, (x, y), HW)
-    cut = table.set_column(table.schema.get_field_index("mask_rle"), table.schema.field("mask_rle"), pa.array(rles))
-    assert set(verdict(cut).reason[inside]) == {"implausible_shape"}
+    truncated = table.set_column(
+        table.schema.get_field_index("mask_rle"), table.schema.field("mask_rle"), pa.array(rles)
+    )
+    assert set(decision(truncated).reason[inside]) == {"implausible_shape"}
 
 
 def test_the_classifier_refuses_what_it_doubts_and_only_where_it_is_asked() -> None:
     table, _ = watch(cars(1), [], 40)
-    plain = verdict(table)
+    plain = decision(table)
     accepted = table["detection_id"].to_numpy()[kept(plain)]
     doubted = accepted[::2]
     ids = np.delete(table["detection_id"].to_numpy(), 0)  # one lacks: it is let through
     chance = np.where(np.isin(ids, doubted), 0.3, 0.9).astype(np.float32)
-    word = pa.table({"detection_id": ids, "chance": chance})
-    assert (verdict(table, unoccluded=word).reason == plain.reason).all()
-    asked = verdict(table, replace(SETTINGS, min_unoccluded=0.5), unoccluded=word)
+    predicted = pa.table({"detection_id": ids, "chance": chance})
+    assert (decision(table, unoccluded=predicted).reason == plain.reason).all()
+    asked = decision(table, replace(SETTINGS, min_unoccluded=0.5), unoccluded=predicted)
     refused = set(table["detection_id"].to_numpy()[asked.reason == "looks_occluded"].tolist())
     assert refused == set(doubted.tolist())
     assert asked.report["refused"]["looks_occluded"] == len(doubted)

@@ -21,7 +21,7 @@ def seen(kind, parameters, camera):
     return masks.encode(crop, (int(xs.min()), int(ys.min())), camera.size_hw)
 
 
-def test_the_support_of_a_drawn_square_is_its_sides():
+def test_the_support_of_a_filled_square_is_its_sides():
     rle = masks.encode(np.ones((20, 30), bool), (100, 50), CAMERA.size_hw)
     # Pixels 100 to 129 reach from 99.5 to 129.5 in centre coordinates.
     sides = {(1, 0): 129.5, (-1, 0): -99.5, (0, 1): 69.5, (0, -1): -49.5}
@@ -30,14 +30,14 @@ def test_the_support_of_a_drawn_square_is_its_sides():
         assert support[np.argmax(DIRECTIONS @ side)] == pytest.approx(reach, abs=1e-6)
 
 
-def test_solidity_is_the_share_of_the_hull():
+def test_solidity_is_the_fraction_of_the_hull():
     corner = np.zeros((20, 20), bool)
     corner[:, :10] = corner[10:] = True
     assert outline_of_mask(
         masks.encode(np.ones((4, 6), bool), (0, 0), CAMERA.size_hw), CAMERA
     ).solidity == pytest.approx(1)
     found = outline_of_mask(masks.encode(corner, (5, 5), CAMERA.size_hw), CAMERA)
-    # A square with a quarter cut out: the hull loses only a triangle, half of that quarter.
+    # A square with a quarter missing: the hull loses only a triangle, half of that quarter.
     assert found.area_px == 300 and found.solidity == pytest.approx(300 / 350)
 
 
@@ -64,7 +64,7 @@ def test_a_drawn_hull_is_found_again(kind, camera):
     assert fit.distance_px[0] < 1.0
 
 
-def test_what_is_farther_is_less_sure():
+def test_what_is_farther_is_less_certain():
     kind = KINDS[0]
     sigmas = []
     for y in (15.0, 30.0, 60.0):

@@ -11,7 +11,7 @@ from pipeline.core.mesh import Mesh, scene_of
 from pipeline.simulate.camera.render import Renderer
 from pipeline.simulate.traffic.actors import ActorState
 from pipeline.simulate.vehicles.fleet import Vehicle
-from pipeline.simulate.world.illumination import Light
+from pipeline.simulate.world.illumination import Illumination
 from pipeline.simulate.world.layout import LAYOUTS
 from pipeline.simulate.world.stage import StillLayers, WorldView
 
@@ -43,10 +43,10 @@ def make_view(size_hw=(90, 160), focal=160.0, tilt_deg=20.0, roll_deg=0.0, heigh
     return WorldView(camera, GroundPlane.from_tilt(tilt_deg, roll_deg, height_m))
 
 
-def make_light(sun_dir=(0.0, 0.0, 1.0), sun=1.0, lamps=False):
+def make_illumination(sun_dir=(0.0, 0.0, 1.0), sun=1.0, lamps=False):
     """White sun of a given strength, grey sky."""
     grey = np.full(3, 0.2)
-    return Light(np.array(sun_dir, float), np.full(3, sun), grey, grey / 2, 1.0, np.ones(3), lamps, 0.0)
+    return Illumination(np.array(sun_dir, float), np.full(3, sun), grey, grey / 2, 1.0, np.ones(3), lamps, 0.0)
 
 
 def make_stage(view, *, depth_m=np.inf):
@@ -66,15 +66,20 @@ def make_stage(view, *, depth_m=np.inf):
     )
 
 
-def make_renderer(view=None, *, depth_m=np.inf, light=None):
+def make_renderer(view=None, *, depth_m=np.inf, illumination=None):
     """A renderer of that bare street."""
     view = view or make_view()
-    return Renderer(PLAIN, view, make_stage(view, depth_m=depth_m), light or make_light(sun=0.0), 1)
+    return Renderer(PLAIN, view, make_stage(view, depth_m=depth_m), illumination or make_illumination(sun=0.0), 1)
 
 
 @pytest.fixture(scope="session")
 def street():
     """The helpers above, for tests to build their scenes with."""
     return SimpleNamespace(
-        box=box_vehicle, standing=standing, view=make_view, light=make_light, stage=make_stage, renderer=make_renderer
+        box=box_vehicle,
+        standing=standing,
+        view=make_view,
+        illumination=make_illumination,
+        stage=make_stage,
+        renderer=make_renderer,
     )

@@ -76,7 +76,7 @@ def test_a_burst_is_its_frames_and_its_truth_and_nothing_else(two_bursts):
         assert image.std() > 15  # a picture, not a blank
 
 
-def test_the_same_burst_has_the_same_bytes_whatever_was_drawn_before(two_bursts, tmp_path):
+def test_the_same_burst_has_the_same_bytes_whatever_was_rendered_before(two_bursts, tmp_path):
     _, files = two_bursts
     alone = rendered(tmp_path, 2)
     assert len(alone) == 3

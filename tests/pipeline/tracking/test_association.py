@@ -10,7 +10,7 @@ from walkers import BLUE, CAMERA, GREEN, PLANE, RED, board, frames_of, person
 
 from pipeline.core import masks
 from pipeline.core.tables import DETECTIONS
-from pipeline.tracking.association import Course, RelinkSettings, relink
+from pipeline.tracking.association import AssociationSettings, Trajectories, associate
 from pipeline.tracking.track import TrackingSettings, track
 
 SIZE_HW = (720, 1280)
@@ -68,7 +68,9 @@ def test_two_who_cross_while_hidden_for_longer_than_a_track_waits_go_on_under_th
     assert kept(followed(tmp_path, walkers, range(8, 17))) == [2, 2]
     seeing = followed(tmp_path, walkers, range(8, 17), appearance=True)
     assert kept(seeing) == [1, 1] and seeing[0, 0] != seeing[1, 0]
-    assert kept(followed(tmp_path, walkers, range(8, 17), appearance=True, relink=RelinkSettings(gap_s=1.0))) == [2, 2]
+    assert kept(
+        followed(tmp_path, walkers, range(8, 17), appearance=True, association=AssociationSettings(gap_s=1.0))
+    ) == [2, 2]
 
 
 def test_of_the_same_colours_motion_decides(tmp_path):
@@ -93,15 +95,18 @@ def test_the_same_frames_give_the_same_ids(tmp_path):
     np.testing.assert_array_equal(first, second)
 
 
-def course(pieces: list[tuple[int, list[float], float]]) -> Course:
-    """Pieces (first frame, x at each frame, y) at 5 frames a second, each a track of its own, boxes in time order."""
-    rows = sorted((first + k, number, x, y) for number, (first, xs, y) in enumerate(pieces) for k, x in enumerate(xs))
+def trajectories(tracklets: list[tuple[int, list[float], float]]) -> Trajectories:
+    """Tracklets (first frame, x at each frame, y) at 5 frames a second, each a track of its own, boxes in time
+    order."""
+    rows = sorted(
+        (first + k, number, x, y) for number, (first, xs, y) in enumerate(tracklets) for k, x in enumerate(xs)
+    )
     frame, number, x, y = (np.array(column) for column in zip(*rows, strict=True))
     foot, same = np.stack([x, y], axis=1).astype(float), np.zeros(len(rows), int)
-    return Course(number, same, frame, frame / 5, foot, np.full(len(rows), 0.1), np.full(len(rows), 8.0))
+    return Trajectories(number, same, frame, frame / 5, foot, np.full(len(rows), 0.1), np.full(len(rows), 8.0))
 
 
-def same_looks(rows: np.ndarray) -> np.ndarray:
+def same_appearance(rows: np.ndarray) -> np.ndarray:
     return np.ones((len(rows), 1))
 
 
@@ -109,29 +114,35 @@ def test_nobody_comes_back_faster_than_a_person_or_from_aside():
     walk = [0.3 * k for k in range(10)]
     straight, far, aside = [4.5 + x for x in walk], [40 + x for x in walk], [4.5 + x for x in walk]
     for later, y, joined in ((straight, 0.0, True), (far, 0.0, False), (aside, 6.0, False)):
-        ids = relink(course([(0, walk, 0.0), (15, later, y)]), same_looks, RelinkSettings())
+        ids = associate(trajectories([(0, walk, 0.0), (15, later, y)]), same_appearance, AssociationSettings())
         assert (len(set(ids.tolist())) == 1) is joined
 
 
 def test_one_beginning_goes_on_from_one_end_only():
     walk = [0.3 * k for k in range(10)]
-    ids = relink(
-        course([(0, walk, 0.0), (0, walk, 0.6), (15, [4.5 + x for x in walk], 0.0)]), same_looks, RelinkSettings()
+    ids = associate(
+        trajectories([(0, walk, 0.0), (0, walk, 0.6), (15, [4.5 + x for x in walk], 0.0)]),
+        same_appearance,
+        AssociationSettings(),
     )
     assert len(set(ids.tolist())) == 2
 
 
-def test_without_ground_or_looks_the_trackers_word_holds():
+def test_without_ground_or_appearance_the_trackers_join_stays():
     walk = [0.3 * k for k in range(10)]
-    broken = course([(0, walk, 0.0), (15, [4.5 + x for x in walk], 0.0)])
+    broken = trajectories([(0, walk, 0.0), (15, [4.5 + x for x in walk], 0.0)])
     for foot, seen in ((np.nan, 1.0), (0.0, 0.0), (np.nan, 0.0)):
         own = replace(broken, track=np.zeros(20, int), foot=broken.foot + foot)
-        assert set(relink(own, lambda rows, seen=seen: np.full((len(rows), 1), seen), RelinkSettings()).tolist()) == {0}
+        assert set(
+            associate(own, lambda rows, seen=seen: np.full((len(rows), 1), seen), AssociationSettings()).tolist()
+        ) == {0}
 
 
-def test_unknown_looks_join_nothing_and_no_tracks_are_none():
+def test_unknown_appearance_joins_nothing_and_no_tracks_are_none():
     walk = [0.3 * k for k in range(10)]
-    broken = course([(0, walk, 0.0), (15, [4.5 + x for x in walk], 0.0)])
-    assert len(set(relink(broken, lambda rows: np.zeros((len(rows), 1)), RelinkSettings()).tolist())) == 2
-    empty = Course(*(np.zeros((0, 2)) if name == "foot" else np.zeros(0, int) for name in Course.__annotations__))
-    assert len(relink(empty, same_looks, RelinkSettings())) == 0
+    broken = trajectories([(0, walk, 0.0), (15, [4.5 + x for x in walk], 0.0)])
+    assert len(set(associate(broken, lambda rows: np.zeros((len(rows), 1)), AssociationSettings()).tolist())) == 2
+    empty = Trajectories(
+        *(np.zeros((0, 2)) if name == "foot" else np.zeros(0, int) for name in Trajectories.__annotations__)
+    )
+    assert len(associate(empty, same_appearance, AssociationSettings())) == 0

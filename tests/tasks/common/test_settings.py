@@ -2,8 +2,11 @@ from dataclasses import dataclass, field
 
 import luigi
 import pytest
+from luigi.cmdline_parser import CmdlineParser
 
-from tasks.common.settings import Setting, collect, declare, identity, leaves
+import tasks  # noqa: F401  the stages, whose settings records hold
+from tasks.common.records import differences
+from tasks.common.settings import Setting, collect, declare, former_keys, identity, leaves, typed_key
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,67 @@ def test_speed_knobs_are_not_part_of_the_identity():
     assert identity(Outer()) == {"share": 0.5, "keep": True, "inner": {"name": "a"}}
     assert identity(Outer(inner=Inner(threads=9))) == identity(Outer())
     assert identity(Outer(share=0.6)) != identity(Outer())
+
+
+@dataclass(frozen=True)
+class Renamed:
+    gap_fraction: float = field(default=0.5, metadata={"help": "a fraction", "formerly": "gap_share"})
+    association: Inner = field(default_factory=Inner, metadata={"formerly": "relink"})
+
+
+class RenamedProbe(luigi.Task):
+    pass
+
+
+declare(RenamedProbe, Renamed, "a_")
+
+
+@pytest.fixture
+def config():
+    """Sets [RenamedProbe] in luigi.cfg for the length of a test."""
+    config = luigi.configuration.get_config()
+    yield lambda key, value: config.set("RenamedProbe", key, value)
+    config.remove_section("RenamedProbe")
+
+
+def test_finished_stages_know_a_renamed_setting_by_its_old_name():
+    assert identity(Renamed()) == {"gap_share": 0.5, "relink": {"name": "a"}}
+
+
+def test_old_keys_follow_the_old_names_of_what_they_are_nested_in():
+    assert former_keys(Renamed, "a_", "a_") == {
+        "a_gap_fraction": "a_gap_share",
+        "a_association_threads": "a_relink_threads",
+        "a_association_name": "a_relink_name",
+    }
+    assert former_keys(Outer) == {}
+
+
+def test_users_are_told_todays_names_of_what_records_hold():
+    assert typed_key("TrackObjects", "relink.gap_s") == "association_gap_s"
+    assert typed_key("TrackObjects", "lost_s") == "lost_s"
+    asked, found = ({"TrackObjects": {"settings": {"sure_score": score}}} for score in (0.5, 0.6))
+    assert differences(found, asked) == ["TrackObjects confident_score: found 0.6, asked for 0.5"]
+    assert typed_key("NoSuchTask", "a.b") == "a.b"
+
+
+def test_luigi_cfg_is_read_by_old_names_and_the_new_one_comes_first(config, capsys):
+    config("a_relink_threads", "7")
+    config("a_gap_share", "0.1")
+    assert collect(RenamedProbe(), Renamed, "a_") == Renamed(0.1, Inner(7))
+    assert "[RenamedProbe] a_gap_share is now called a_gap_fraction" in capsys.readouterr().err
+    config("a_gap_fraction", "0.2")
+    assert collect(RenamedProbe(), Renamed, "a_") == Renamed(0.2, Inner(7))
+
+
+def test_the_command_line_is_read_by_old_names(capsys):
+    line = ["RenamedProbe", "--a-gap-share", "0.1", "--RenamedProbe-a-relink-name", "b", "--a-association-threads", "3"]
+    with CmdlineParser.global_instance(line) as parser:
+        assert collect(parser.get_task_obj(), Renamed, "a_") == Renamed(0.1, Inner(3, "b"))
+    said = sorted(capsys.readouterr().err.splitlines())
+    assert len(said) == 2
+    assert "--a-gap-share is now called --a-gap-fraction" in said[1]
+    assert "--RenamedProbe-a-relink-name is now called --RenamedProbe-a-association-name" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from drawn_streets import write_coco
 from house import clean_environment
+from rendered_streets import write_coco
 
 from models.contract import Given
 from tasks.compose import GenerateClipArt

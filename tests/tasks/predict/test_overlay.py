@@ -6,7 +6,7 @@ import pytest
 from pipeline.core import masks
 from pipeline.core.instances import Instances
 from pipeline.core.skeletons import VEHICLE_12
-from tasks.predict.overlay import LEAST_PX, drawn, overlay
+from tasks.predict.overlay import LEAST_PX, overlay, visualise
 
 GREY = np.full((90, 140, 3), 90, np.uint8)
 BOX = [20.0, 10, 100, 60]
@@ -23,7 +23,7 @@ def vehicles(box=BOX, shift=0.0, **more):
 @pytest.mark.parametrize("zoom", [1, 3])
 def test_visible_keypoints_are_discs_and_hidden_ones_rings(zoom):
     found = vehicles()
-    picture = drawn(GREY, found, VEHICLE_12, zoom)
+    picture = visualise(GREY, found, VEHICLE_12, zoom)
     assert picture.shape == (90 * zoom, 140 * zoom, 3) and (GREY == 90).all()
     for (x, y), state in zip(found["keypoints_2d"][0], found["keypoint_state"][0], strict=True):
         column, row = round(zoom * (x + 0.5) - 0.5), round(zoom * (y + 0.5) - 0.5)
@@ -38,9 +38,9 @@ def test_links_join_the_wireframe_else_the_keypoints():
     with_wire = vehicles(keypoints_2d=xy)
     without = Instances(GREY.shape[:2], {n: column for n, column in with_wire.columns.items() if n != "wire_xy"})
     between = (50, 70)
-    assert (drawn(GREY, without, VEHICLE_12)[between] != 90).any()
-    assert (drawn(GREY, without)[between] == 90).all()  # no skeleton, no links
-    picture = drawn(GREY, with_wire, VEHICLE_12)
+    assert (visualise(GREY, without, VEHICLE_12)[between] != 90).any()
+    assert (visualise(GREY, without)[between] == 90).all()  # no skeleton, no links
+    picture = visualise(GREY, with_wire, VEHICLE_12)
     assert (picture[between] == 90).all() and (picture[20, 70] != 90).any()
 
 
@@ -48,33 +48,33 @@ def test_nothing_is_drawn_towards_a_keypoint_that_is_not_known():
     xy = vehicles()["keypoints_2d"].copy()
     xy[0, 1:] = np.nan
     lone = Instances(GREY.shape[:2], {"bbox_xywh": np.array([BOX]), "keypoints_2d": xy})
-    picture = drawn(GREY, lone, VEHICLE_12)
+    picture = visualise(GREY, lone, VEHICLE_12)
     inside = (picture[12:68, 22:118] != 90).any(axis=2)  # within the box's frame
     assert inside.any() and not inside[:, 12:].any()
 
 
 def test_of_a_small_vehicle_the_box_alone_is_drawn():
     small = [60.0, 40, LEAST_PX - 1, 15]
-    picture = drawn(GREY, vehicles(small), VEHICLE_12)
+    picture = visualise(GREY, vehicles(small), VEHICLE_12)
     changed = (picture != GREY).any(axis=2)
     assert changed[40, 60:80].all() and changed[40:54, 60].all()
     assert changed.sum() == 2 * (LEAST_PX - 1 + 15) - 4  # a frame of one pixel
-    assert np.array_equal(drawn(GREY, vehicles(small, shift=5), VEHICLE_12), picture)
+    assert np.array_equal(visualise(GREY, vehicles(small, shift=5), VEHICLE_12), picture)
 
 
 def test_the_smaller_of_two_lies_on_top_whatever_their_order():
     xy = np.full((2, 12, 2), (60.0, 40.0))
     boxes, states = np.array([[20.0, 10, 100, 60], [40, 25, 40, 30]]), [["visible"] * 12, ["occluded"] * 12]
     found = Instances(GREY.shape[:2], {"bbox_xywh": boxes, "keypoints_2d": xy, "keypoint_state": states})
-    one, other = drawn(GREY, found), drawn(GREY, found.rows([1, 0]))
-    alone = drawn(drawn(GREY, found.rows([0])), found.rows([1]))
+    one, other = visualise(GREY, found), visualise(GREY, found.rows([1, 0]))
+    alone = visualise(visualise(GREY, found.rows([0])), found.rows([1]))
     assert np.array_equal(one, other) and np.array_equal(one, alone)
-    assert not np.array_equal(one, drawn(drawn(GREY, found.rows([1])), found.rows([0])))
+    assert not np.array_equal(one, visualise(visualise(GREY, found.rows([1])), found.rows([0])))
 
 
 def test_a_small_picture_is_enlarged_with_a_strip_that_says_what_is_what():
     none = vehicles().rows([])
-    assert np.array_equal(drawn(GREY, none, VEHICLE_12), GREY)
+    assert np.array_equal(visualise(GREY, none, VEHICLE_12), GREY)
     shown = overlay(GREY, none, VEHICLE_12)
     assert shown.shape[1] == 7 * 140 and 7 * 90 < shown.shape[0] < 7 * 90 + 40
     assert (shown[: 7 * 90] == 90).all() and len(np.unique(shown[7 * 90 :].reshape(-1, 3), axis=0)) > 3
@@ -87,9 +87,9 @@ def test_outlines_of_masks_lie_on_their_borders(zoom):
     mask = np.zeros(GREY.shape[:2], bool)
     mask[30:60, 40:80] = True
     found = Instances(GREY.shape[:2], {"mask_rle": [masks.encode(mask, (0, 0), mask.shape)]})
-    changed = (drawn(GREY, found, zoom=zoom) != 90).any(axis=2)
+    changed = (visualise(GREY, found, zoom=zoom) != 90).any(axis=2)
     assert changed[zoom * 30, zoom * 60] and changed[zoom * 60 - 1, zoom * 60] and changed[zoom * 45, zoom * 80 - 1]
     assert (
         not changed[zoom * 45, zoom * 60] and not changed[: zoom * 30 - 1].any() and not changed[zoom * 60 + 1 :].any()
     )
-    assert np.array_equal(overlay(GREY, found), drawn(GREY, found))  # without keypoints it keeps its size
+    assert np.array_equal(overlay(GREY, found), visualise(GREY, found))  # without keypoints it keeps its size

@@ -14,8 +14,8 @@ from pipeline.reconstruction.support_function import DIRECTIONS
 
 BODY, PRIOR = load_body(), load_prior()
 # What is exact may be trusted more than a real network.
-EXACT = PeopleFitSettings(rounds=300, keypoint_noise_share=0.005)
-FEW = PeopleFitSettings(rounds=20)
+EXACT = PeopleFitSettings(iterations=300, keypoint_noise_fraction=0.005)
+FEW = PeopleFitSettings(iterations=20)
 
 
 def seen(scene, theta, **more):
@@ -77,7 +77,7 @@ def test_the_columns_say_the_same_body(scene):
 
 
 def test_knees_do_not_bend_forward(scene):
-    """However sure of it the network is, and whatever the outline gains by it."""
+    """However confident of it the network is, and whatever the outline gains by it."""
     theta = guessed(scene, 0.05, 0.05)
     theta[:, 4, 0] = -0.8
     assert fitted(seen(scene, theta), PeopleFitSettings()).theta[:, 4, 0].min() > -0.1
@@ -132,7 +132,7 @@ def box_support(left, top, width, height):
         ({"theta": np.full((1, 24, 3), np.nan)}, "unseen"),
     ],
 )
-def test_what_cannot_be_fitted_has_a_word(scene, changed, reason):
+def test_what_cannot_be_fitted_has_a_reason(scene, changed, reason):
     assert fitted(lone(scene, **changed)).refusal.tolist() == [reason]
 
 

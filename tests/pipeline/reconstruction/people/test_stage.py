@@ -20,7 +20,7 @@ from pipeline.reconstruction.people.types import RegressedPeople
 from pipeline.reconstruction.support_function import outline_of_mask
 
 BODY = load_body()
-SETTINGS = MetricPeopleSettings(fit=PeopleFitSettings(rounds=40))
+SETTINGS = MetricPeopleSettings(fit=PeopleFitSettings(iterations=40))
 FILLED = ("smpl_theta", "smpl_beta", "smpl_transl", "body_model")
 
 

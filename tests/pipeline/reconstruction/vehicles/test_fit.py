@@ -1,4 +1,4 @@
-"""The vehicle fit: exact recovery, honest covariance, symmetries, and a word for whatever cannot be fitted."""
+"""The vehicle fit: exact recovery, honest covariance, symmetries, and a reason for whatever cannot be fitted."""
 
 import numpy as np
 import pytest
@@ -76,27 +76,27 @@ def test_noise_and_missing_points_cost_little():
 def test_one_wild_point_is_doubted():
     street = Street(tracks=12)
     street.pixels[:, 3] += 60
-    fits = street.fit(VehicleFitSettings(noise_px=1, max_residual_share=1.0))
+    fits = street.fit(VehicleFitSettings(noise_px=1, max_residual_fraction=1.0))
     off = np.linalg.norm(fits.t - street.t, axis=1) / np.linalg.norm(street.t, axis=1)
     assert np.median(off) < 0.01
 
 
 def test_covariance_is_the_scatter_of_errors():
-    """Shapes from the prior and noise as told: squared errors over their variances average to one."""
+    """Shapes from the prior and noise as declared: squared errors over their variances average to one."""
     street = Street(tracks=150, frames=3, noise=1.0, groups=("car",), seed=3)
-    options = VehicleFitSettings(noise_px=1, noise_share=0, model_noise_m=0, kernel=50.0)
+    options = VehicleFitSettings(noise_px=1, noise_fraction=0, model_noise_m=0, robust_scale=50.0)
     fits = street.fit(options)
     right = (fits.group == "car") & (apart(fits.yaw, street.yaw) < 1)
     assert right.mean() > 0.97
     off = np.column_stack([fits.xy_m - street.xy_m, (fits.yaw - street.yaw + np.pi) % (2 * np.pi) - np.pi])[right]
     whole = np.einsum("ni,nij,nj->n", off, np.linalg.inv(fits.covariance[right]), off)
-    assert 2.4 < whole.mean() < 3.6  # three freedoms
+    assert 2.4 < whole.mean() < 3.6  # three degrees of freedom
     ratio = off**2 / np.einsum("nii->ni", fits.covariance[right])
     assert (ratio.mean(axis=0) > 0.75).all() and (ratio.mean(axis=0) < 1.3).all()
 
 
 def test_more_frames_tell_a_shape_better():
-    """Frames that share a shape tell it better: its leading coefficients, which pixels show at all."""
+    """Frames that share a shape measure it better: its leading coefficients, which pixels show at all."""
     error = {}
     for frames in (1, 8):
         street = Street(tracks=24, frames=frames, noise=3.0, seed=4)
@@ -135,7 +135,7 @@ def test_a_first_guess_is_tried_and_not_trusted():
         np.testing.assert_allclose(fits.t, street.fit().t, atol=0.05)
 
 
-def test_no_plane_leaves_six_freedoms():
+def test_no_plane_leaves_six_degrees_of_freedom():
     street = Street(tracks=12, frames=3)
     fits = fit_vehicles(street.keypoints, CAMERA, None, BASES, EXACT)
     turned = (np.einsum("nij,nij->n", fits.R, street.R) - 1) / 2
@@ -146,7 +146,7 @@ def test_no_plane_leaves_six_freedoms():
 
 
 def sides_only(street: Street) -> None:
-    """Only two wheels and two roof corners of the left, which look alike from either end."""
+    """Only two wheels and two roof corners of the left, which are alike from either end."""
     street.scores[:] = 0
     street.scores[:, [1, 3, 9, 11]] = 1
 
@@ -183,7 +183,7 @@ def test_unknown_headings_are_no_headings():
         np.testing.assert_array_equal(fit_vehicles(given_, CAMERA, PLANE, BASES, EXACT).t, street.fit().t)
 
 
-def test_refusals_have_words_and_neighbours_are_fitted():
+def test_refusals_have_reasons_and_neighbours_are_fitted():
     street = Street(tracks=6, frames=1)
     street.scores[0] = 0
     street.scores[1, 3:] = 0
@@ -214,7 +214,7 @@ def test_nothing_at_all_is_refused_not_raised(plane, count):
 
 @examples(25)
 @given(st.integers(0, 2**32 - 1), st.booleans())
-def test_any_numbers_end_in_a_fit_or_a_word(seed, grounded):
+def test_any_numbers_end_in_a_fit_or_a_reason(seed, grounded):
     rng = np.random.default_rng(seed)
     xy = rng.normal(600, 10 ** rng.uniform(-2, 5), (4, 12, 2))
     xy[rng.random(xy.shape) < 0.1] = rng.choice([np.nan, np.inf, 0])

@@ -22,7 +22,7 @@ class TestSolver:
         track = np.unique(street.track, return_inverse=True)[1]
         zero = np.zeros(len(track))
         pixels = self.view.project(street.points_cam) + np.random.default_rng(0).normal(0, 2, street.pixels.shape)
-        evidence = VehicleEvidence(pixels, np.full((len(track), 12), 0.25), track, zero, zero, kernel=100.0)
+        evidence = VehicleEvidence(pixels, np.full((len(track), 12), 0.25), track, zero, zero, robust_scale=100.0)
         state = State(
             street.R, street.t, street.shape[::2], solver.cost(evidence, street.R, street.t, street.shape[::2])
         )

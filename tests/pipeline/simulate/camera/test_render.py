@@ -16,7 +16,7 @@ VIEWS = {
 
 
 def sample_pixels(one):
-    """(h, w, 4, 2) pixel coordinates of the samples of an actor's window."""
+    """(h, w, 4, 2) pixel coordinates of the samples of an actor's crop."""
     h, w = one.depth.shape[:2]
     xs, ys = np.meshgrid(np.arange(w), np.arange(h))
     return np.stack([xs, ys], axis=-1)[:, :, None] + np.array(one.xy) + OFFSETS
@@ -58,7 +58,7 @@ def test_a_lone_boxs_samples_are_those_inside_its_analytic_projection(street, na
     rng, compared = np.random.default_rng(5), 0
     for number in range(4):
         xy, yaw = rng.uniform([-4, 14], [4, 30]), rng.uniform(-np.pi, np.pi)
-        (one,) = renderer.draw([street.standing(number, tuple(xy), street.box(4, 1.8, 1.5), yaw)])
+        (one,) = renderer.render([street.standing(number, tuple(xy), street.box(4, 1.8, 1.5), yaw)])
         outside = hull_distance(renderer.view, world_vertices(one), sample_pixels(one))
         clear = abs(outside) > 0.02
         assert ((outside < 0) == np.isfinite(one.depth))[clear].all()
@@ -68,7 +68,7 @@ def test_a_lone_boxs_samples_are_those_inside_its_analytic_projection(street, na
 
 def test_a_sample_shows_where_the_surface_is(street):
     renderer = street.renderer()
-    (one,) = renderer.draw([street.standing(1, (1.0, 20.0), street.box(4, 2, 1.5), 0.4)])
+    (one,) = renderer.render([street.standing(1, (1.0, 20.0), street.box(4, 2, 1.5), 0.4)])
     hit = np.isfinite(one.depth)
     rays = renderer.view.directions(sample_pixels(one)[hit])
     local = (renderer.view.eye + rays * one.depth[hit][:, None] - one.t) @ one.R
@@ -83,8 +83,8 @@ def test_of_two_boxes_in_a_row_the_nearer_is_whole_and_the_farther_lacks_what_it
         street.standing(2, (0.0, 16.0), street.box(2, 4, 2)),
     ]
     for order in (states, states[::-1]):
-        drawn = {one.state.actor_id: one for one in renderer.draw(order)}
-        near, far = drawn[2], drawn[1]
+        rendered = {one.state.actor_id: one for one in renderer.render(order)}
+        near, far = rendered[2], rendered[1]
         assert (near.seen == np.isfinite(near.depth)).all()
         fy, fx, wy, wx = near.shared((90, 160))
         covered = np.zeros((90, 160, 4), bool)
@@ -104,10 +104,10 @@ def test_in_a_crowd_each_sample_belongs_to_the_nearest(street, seed):
         street.standing(i, tuple(s), street.box(*rng.uniform(0.6, 4, 3)), rng.uniform(0, 6))
         for i, s in enumerate(spots)
     ]
-    drawn = renderer.draw(states)
-    depths = np.full((len(drawn), 90, 160, 4), np.inf)
+    rendered = renderer.render(states)
+    depths = np.full((len(rendered), 90, 160, 4), np.inf)
     seen = np.zeros(depths.shape, bool)
-    for layer, mask, one in zip(depths, seen, drawn, strict=True):
+    for layer, mask, one in zip(depths, seen, rendered, strict=True):
         fy, fx, wy, wx = one.shared((90, 160))
         layer[fy, fx], mask[fy, fx] = one.depth[wy, wx], one.seen[wy, wx]
     nearest = depths.min(axis=0)
@@ -116,23 +116,23 @@ def test_in_a_crowd_each_sample_belongs_to_the_nearest(street, seed):
     assert seen.any(axis=(1, 2, 3)).sum() > 5
 
 
-def test_who_is_behind_the_camera_or_beside_the_view_is_not_drawn(street):
+def test_who_is_behind_the_camera_or_beside_the_view_is_not_rendered(street):
     spots = [(0.0, -20.0), (60.0, 10.0), (0.0, 20.0)]
     states = [street.standing(i, spot, street.box(4, 2, 1.5)) for i, spot in enumerate(spots)]
-    assert [one.state.actor_id for one in street.renderer().draw(states)] == [2]
+    assert [one.state.actor_id for one in street.renderer().render(states)] == [2]
 
 
 def test_an_empty_street_is_the_stage_in_the_suns_present_strength(street):
-    renderer = street.renderer(depth_m="ground", light=street.light(sun=1.0))
+    renderer = street.renderer(depth_m="ground", illumination=street.illumination(sun=1.0))
     assert renderer.picture([], 0.8) == pytest.approx(np.full((90, 160, 3), 0.8 * 0.5 + 0.25), abs=1e-6)
 
 
 def test_a_boxs_shadow_falls_away_from_the_sun_as_far_as_its_height_says(street):
     sun = np.array([-1.0, 0.0, 1.0]) / np.sqrt(2)  # from the left, 45 degrees high
-    renderer = street.renderer(depth_m="ground", light=street.light(sun_dir=sun, sun=1.0))
+    renderer = street.renderer(depth_m="ground", illumination=street.illumination(sun_dir=sun, sun=1.0))
     box = street.box(2, 2, 2)
-    drawn = renderer.draw([street.standing(1, (0.0, 20.0), box)])
-    picture = renderer.picture(drawn, 1.0)
+    rendered = renderer.render([street.standing(1, (0.0, 20.0), box)])
+    picture = renderer.picture(rendered, 1.0)
 
     def at(x):
         column, row = np.round(renderer.view.project(np.array([x, 20.0, 0.0]))).astype(int)
@@ -146,23 +146,25 @@ def test_a_boxs_shadow_falls_away_from_the_sun_as_far_as_its_height_says(street)
 
 
 def test_far_from_an_actor_nothing_changes(street):
-    renderer = street.renderer(depth_m="ground", light=street.light(sun=1.0))
-    with_box = renderer.picture(renderer.draw([street.standing(1, (-6.0, 20.0), street.box(2, 2, 2))]), 1.0)
+    renderer = street.renderer(depth_m="ground", illumination=street.illumination(sun=1.0))
+    with_box = renderer.picture(renderer.render([street.standing(1, (-6.0, 20.0), street.box(2, 2, 2))]), 1.0)
     changed = (abs(with_box - renderer.picture([], 1.0)) > 1e-4).any(axis=2)
     assert changed[:, :70].any()
     assert not changed[:, 90:].any()
 
 
 def test_a_half_covered_pixel_is_mixed_of_both(street):
-    dark = street.light(sun=0.0)
-    renderer = street.renderer(light=dark)
-    (one,) = drawn = renderer.draw([street.standing(1, (0.0, 20.0), street.box(4, 2, 1.5, albedo=(0, 0, 0), lift=1.0))])
-    picture = renderer.picture(drawn, 0.0)[..., 0]
+    dark = street.illumination(sun=0.0)
+    renderer = street.renderer(illumination=dark)
+    (one,) = rendered = renderer.render(
+        [street.standing(1, (0.0, 20.0), street.box(4, 2, 1.5, albedo=(0, 0, 0), lift=1.0))]
+    )
+    picture = renderer.picture(rendered, 0.0)[..., 0]
     fy, fx, wy, wx = one.shared((90, 160))
-    share = np.zeros((90, 160))
-    share[fy, fx] = one.seen[wy, wx].mean(axis=2)
-    expected = 0.25 * (1 - share)  # a black box before a stage that gives 0.25
-    partly = (share > 0) & (share < 1)
+    fraction = np.zeros((90, 160))
+    fraction[fy, fx] = one.seen[wy, wx].mean(axis=2)
+    expected = 0.25 * (1 - fraction)  # a black box before a stage that gives 0.25
+    partly = (fraction > 0) & (fraction < 1)
     assert partly.sum() > 10
     assert picture[partly] == pytest.approx(expected[partly], abs=0.02)
 
@@ -172,7 +174,7 @@ def test_lamps_glow_only_when_they_are_on(street):
     mesh = replace(vehicle.mesh, lamp=np.full(12, Lamp.BRAKE_LIGHT, np.uint8))
     state = street.standing(1, (0.0, 20.0), replace(vehicle, mesh=mesh))
     renderer = street.renderer()
-    off, on = (renderer.picture(renderer.draw([replace(state, braking=b)]), 1.0) for b in (False, True))
+    off, on = (renderer.picture(renderer.render([replace(state, braking=b)]), 1.0) for b in (False, True))
     gain = on - off
     assert gain[..., 0].max() > 0.5
     assert gain[..., 0].max() > 5 * gain[..., 2].max()
@@ -181,7 +183,7 @@ def test_lamps_glow_only_when_they_are_on(street):
 def exposed(street, picture, seed=0):
     """What the sensor makes of a picture by daylight, with all its noise from one seed."""
     rng = np.random.default_rng(seed)
-    return sensor(picture, street.light(), noise_tile(picture.shape[:2], rng), rng)
+    return sensor(picture, street.illumination(), noise_tile(picture.shape[:2], rng), rng)
 
 
 def test_the_sensor_is_bright_where_the_light_is_and_writes_blue_first(street):
@@ -218,9 +220,9 @@ def test_noise_is_the_shot_noise_of_the_light(street):
 def test_two_frames_of_one_tile_do_not_share_their_noise(street):
     tile = noise_tile((60, 60), np.random.default_rng(0))
     picture = np.full((60, 60, 3), 0.3, np.float32)
-    clean = sensor(picture, street.light(), np.zeros_like(tile), np.random.default_rng(0)).astype(float)
+    clean = sensor(picture, street.illumination(), np.zeros_like(tile), np.random.default_rng(0)).astype(float)
     first, second = (
-        (sensor(picture, street.light(), tile, np.random.default_rng(seed)) - clean).ravel() for seed in (1, 2)
+        (sensor(picture, street.illumination(), tile, np.random.default_rng(seed)) - clean).ravel() for seed in (1, 2)
     )
     assert first.std() > 1.0
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.1

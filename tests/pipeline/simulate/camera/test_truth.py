@@ -19,7 +19,7 @@ SIZE_HW = (90, 160)
 
 def truth(renderer, states):
     """Rows of one frame by actor."""
-    return {row["actor_id"]: row for row in rows_of(renderer, renderer.draw(states), 7)}
+    return {row["actor_id"]: row for row in rows_of(renderer, renderer.render(states), 7)}
 
 
 def full(row, name):
@@ -110,14 +110,14 @@ def test_a_wholly_hidden_actor_is_kept_and_an_absent_one_is_not(street):
 
 
 @pytest.mark.parametrize("x", [7.5, 9.0, 9.8])
-def test_truncation_is_the_share_of_the_silhouette_beyond_the_frame(street, x):
+def test_truncation_is_the_fraction_of_the_silhouette_beyond_the_frame(street, x):
     renderer, vehicle = street.renderer(), street.box(4, 2, 1.5)
     row = truth(renderer, [street.standing(1, (x, 18.0), vehicle)])[1]
     outline = silhouette(renderer.view, vehicle, (x, 18.0))
     frame = rectangle(-0.5, -0.5, SIZE_HW[1] - 0.5, SIZE_HW[0] - 0.5)
-    cut = 1 - outline.intersection(frame).area / outline.area
-    assert 0.05 < cut < 0.95
-    assert row["truncation"] == pytest.approx(cut, abs=0.03)
+    truncated = 1 - outline.intersection(frame).area / outline.area
+    assert 0.05 < truncated < 0.95
+    assert row["truncation"] == pytest.approx(truncated, abs=0.03)
     assert full(row, "mask_amodal_rle")[:, -1].any()
 
 
@@ -199,7 +199,7 @@ def test_of_people_seen_from_behind_the_face_is_hidden(street):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_in_a_crowd_visible_is_within_amodal_and_shares_add_up(street, seed):
+def test_in_a_crowd_visible_is_within_amodal_and_fractions_add_up(street, seed):
     rng = np.random.default_rng(seed)
     renderer = street.renderer(depth_m=27.0)
     spots = rng.uniform([-9, 11], [9, 34], (12, 2))
@@ -243,8 +243,8 @@ def test_occluders_are_symmetric_in_nothing_but_the_overlap(street):
 
 def test_rows_make_a_table_that_reads_back(street, tmp_path):
     renderer = street.renderer()
-    drawn = renderer.draw([street.standing(i, (2.0 * i, 20.0), street.box(1.5, 2, 1.5)) for i in range(3)])
-    table = to_table(rows_of(renderer, drawn, 42), TRUTH)
+    rendered = renderer.render([street.standing(i, (2.0 * i, 20.0), street.box(1.5, 2, 1.5)) for i in range(3)])
+    table = to_table(rows_of(renderer, rendered, 42), TRUTH)
     write_table(tmp_path / "part-00000.parquet", table)
     again = read_truth(tmp_path)
     assert again.schema.names == TRUTH.names

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.simulate.world.illumination import drift, light_at, sun_direction
+from pipeline.simulate.world.illumination import drift, illumination_at, sun_direction
 
 EQUINOX, SUMMER, WINTER = datetime(2025, 3, 21, 13), datetime(2025, 6, 21, 13), datetime(2025, 12, 21, 13)
 
@@ -44,7 +44,7 @@ def test_the_suns_direction_is_a_unit_vector_whose_height_no_view_changes(moment
 
 
 def test_after_sunset_there_is_no_sun_and_the_lamps_are_lit():
-    day, night = (light_at(EQUINOX + timedelta(hours=h), 51.5, 0.0, 0.1) for h in (0, 7))
+    day, night = (illumination_at(EQUINOX + timedelta(hours=h), 51.5, 0.0, 0.1) for h in (0, 7))
     assert day.sun.min() > 0
     assert not day.lamps
     assert not night.sun.any()
@@ -55,21 +55,26 @@ def test_after_sunset_there_is_no_sun_and_the_lamps_are_lit():
 
 
 def test_a_low_sun_is_redder_than_a_high_one():
-    low, high = (light_at(SUMMER + timedelta(hours=h), 51.5, 0.0, 0.0).sun for h in (6.5, 0))
+    low, high = (illumination_at(SUMMER + timedelta(hours=h), 51.5, 0.0, 0.0).sun for h in (6.5, 0))
     assert low[0] / low[2] > 1.3 * high[0] / high[2]
 
 
 def test_cloud_takes_from_the_sun_and_gives_to_the_sky():
-    lights = [light_at(SUMMER, 51.5, 0.0, cloud) for cloud in (0.0, 0.5, 1.0)]
-    suns, skies = [light.sun.sum() for light in lights], [light.sky.sum() for light in lights]
+    illuminations = [illumination_at(SUMMER, 51.5, 0.0, cloud) for cloud in (0.0, 0.5, 1.0)]
+    suns, skies = (
+        [illumination.sun.sum() for illumination in illuminations],
+        [illumination.sky.sum() for illumination in illuminations],
+    )
     assert suns == sorted(suns, reverse=True)
     assert skies == sorted(skies)
     assert suns[2] < 0.1 * suns[0]
 
 
 def test_ambient_light_is_the_skys_from_above_and_the_grounds_from_below():
-    light = replace(light_at(SUMMER, 51.5, 0.0, 0.3), sky=np.array([0.2, 0.3, 0.4]), bounce=np.array([0.1, 0.1, 0.0]))
-    up, side, down = light.ambient(np.array([[0, 0, 1.0], [1, 0, 0], [0, 0, -1]]))
+    illumination = replace(
+        illumination_at(SUMMER, 51.5, 0.0, 0.3), sky=np.array([0.2, 0.3, 0.4]), bounce=np.array([0.1, 0.1, 0.0])
+    )
+    up, side, down = illumination.ambient(np.array([[0, 0, 1.0], [1, 0, 0], [0, 0, -1]]))
     assert up == pytest.approx([0.2, 0.3, 0.4])
     assert side == pytest.approx([0.15, 0.2, 0.2])
     assert down == pytest.approx([0.1, 0.1, 0.0])

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.composition.splits import NEITHER, TRAIN, VAL, split_cutouts, validates
+from pipeline.composition.pool import NEITHER, TRAIN, VAL, split_cutouts, validates
 
 
 def split(times, buckets=None, tracks=None):

@@ -1,4 +1,4 @@
-"""ApolloCar3D's CAD meshes as bodies never seen: where people's clicks lie on them, and how near the car basis comes.
+"""ApolloCar3D's CAD meshes as shapes never seen: where people's clicks lie on them, and how near the car basis comes.
 
 Vehicle frame: x forward, y left, z up, metres, the origin on the ground under the centre.
 """
@@ -70,7 +70,7 @@ def _twelve(of_66: list[list[np.ndarray]]) -> np.ndarray:
 
 
 def fitted(vertices: np.ndarray, triangles: np.ndarray, iterations: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """shape (K,) and skin (V, 3) of a mesh: its own envelope, cut where the keypoints found so far say."""
+    """shape (K,) and skin (V, 3) of a mesh: its own envelope, divided where the keypoints found so far say."""
     V = CAR.mesh_components.reshape(CAR.size, -1).T
     shape = np.zeros(CAR.size)
     for _ in range(iterations):

@@ -1,4 +1,4 @@
-"""Drawn streets with COCO labels and as clip-art shards: red cars, blue people, known to the pixel."""
+"""Rendered streets with COCO labels and as clip-art shards: red cars, blue people, known to the pixel."""
 
 import json
 from pathlib import Path
@@ -41,9 +41,9 @@ def write_coco(folder: Path, count: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number in range(count):
-        image, objects = street(number)
+        image, shown = street(number)
         cv2.imwrite(str(folder / f"{number:03d}.png"), image)
-        for (category, _), seen in zip(objects, visible(objects), strict=True):
+        for (category, _), seen in zip(shown, visible(shown), strict=True):
             rle = {"size": list(SIZE_HW), "counts": masks.encode(seen, (0, 0), SIZE_HW)}
             rows.append({"image_id": number, "category_id": 1 if category == "person" else 2, "segmentation": rle})
     path = folder / "labels.json"
@@ -57,12 +57,12 @@ def write_shards(folder: Path, count: int) -> Path:
     """`count` streets as clip-art shards of two parts, every tenth to validate; the folder."""
     images, objects = [], []
     for number in range(count):
-        image, drawn = street(number)
+        image, shown = street(number)
         scene = f"gate/walt3d/{number}"
         jpeg = cv2.imencode(".png", image)[1].tobytes()
         split = "val" if number % 10 == 9 else "train"
         images.append({"scene_id": scene, "split": split, "image": {"bytes": jpeg, "path": None}})
-        for (category, whole), seen in zip(drawn, visible(drawn), strict=True):
+        for (category, whole), seen in zip(shown, visible(shown), strict=True):
             ys, xs = np.nonzero(whole)
             box = [float(xs.min()), float(ys.min()), float(np.ptp(xs) + 1), float(np.ptp(ys) + 1)]
             objects.append({
