@@ -217,9 +217,10 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         return [path for path in self.files() if path.name != MANIFEST]
 
     def half_written(self) -> list[Path]:
-        """Of the manifest and the gallery."""
+        """Of the manifest and the gallery; half a folder of scenes goes when it is filled anew."""
         out = self.data_set.folder
-        return sorted([*out.glob(".*.part"), *(out / GALLERY).with_suffix("").rglob(".*.part")])
+        hidden = [*out.glob(".*.part"), *(out / GALLERY).with_suffix("").rglob(".*.part")]
+        return sorted(path for path in hidden if path.is_file())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
