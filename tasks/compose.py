@@ -217,10 +217,8 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         return [path for path in self.files() if path.name != MANIFEST]
 
     def half_written(self) -> list[Path]:
-        """Of the manifest and the gallery; half a folder of scenes goes when it is filled anew."""
-        out = self.data_set.folder
-        hidden = [*out.glob(".*.part"), *(out / GALLERY).with_suffix("").rglob(".*.part")]
-        return sorted(path for path in hidden if path.is_file())
+        """Of the manifest and the gallery."""
+        return [*sorted(self.data_set.folder.glob(".*.part")), *_gallery_files(self.data_set.folder, hidden=True)]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -251,8 +249,15 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
 def _described(out: Path) -> list[Path]:
     """The manifest of a data set, and its gallery: the page and the files beside it."""
-    paths = (out / MANIFEST, out / GALLERY, *sorted((out / GALLERY).with_suffix("").rglob("*")))
-    return [path for path in paths if path.is_file()]
+    return [*(path for path in (out / MANIFEST, out / GALLERY) if path.is_file()), *_gallery_files(out, hidden=False)]
+
+
+def _gallery_files(out: Path, hidden: bool) -> list[Path]:
+    """Files of the gallery's folder: whole ones, or those that a killed run left under hidden names or in folders of
+    such."""
+    folder = (out / GALLERY).with_suffix("")
+    half = {path: any(name.startswith(".") for name in path.relative_to(folder).parts) for path in folder.rglob("*")}
+    return sorted(path for path, is_half in half.items() if is_half == hidden and path.is_file())
 
 
 def _validating(splits: dict[str, Any]) -> str:
