@@ -27,7 +27,8 @@ class Datasets(luigi.Task):
     def run(self) -> None:
         """Print the table."""
         root = data_root_of(self.data_root)
-        cameras = sorted(p for p in root.glob(self.camera or "*") if p.is_dir() and not p.name.startswith("."))
+        folders = sorted(path for path in root.glob("[!.]*") if path.is_dir())
+        cameras = [folder for folder in folders if self.camera in ("", folder.name)]
         rows = [_row(one) for camera in cameras for one in data_sets(camera)]
         print(f"{root}: {len(rows) or 'no'} data sets of {self.camera or 'any camera'}", flush=True)
         if rows:

@@ -15,7 +15,7 @@ from pipeline.core.storage import atomic_folder, data_set_of, write_json
 from pipeline.core.tables import MODES
 from pipeline.export.registry import ExportJob, format_of, formats
 from tasks.common.console import Report
-from tasks.common.records import hash_of
+from tasks.common.records import hash_of, read_record
 from tasks.common.settings import collect_of, declare_each, identity
 from tasks.common.stage import Stage
 from tasks.common.variants import DEFAULT, DataSet, name_of, taken
@@ -85,6 +85,11 @@ class Export(Stage):
         """Nobody removes the shards meanwhile."""
         with super()._locked(), self.data_set.read():
             yield
+
+    def _in_the_way(self) -> bool:
+        """Also one that is there without a record, of an earlier version."""
+        unknown = (self.target / EXPORT).exists() and read_record(self.record) is None
+        return super()._in_the_way() or (unknown and not self.redo)
 
     def files(self) -> list[Path]:
         """All of the folder."""

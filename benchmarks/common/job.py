@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,9 @@ CHECKED_CAMERAS = ("cam07", "cam11")
 MANIFESTS = Path(__file__).resolve().parents[2] / "tests" / "cameras"
 QUICK_CAMERA = "quick07"
 QUICK_SCENES = ("--scenes", "100", "--scenes-per-shard", "25")
+# What GenerateClipArt says of a data set in its place, with the camera and the variant.
+IN_THE_WAY = re.compile(r"a data set of other settings.* Remove --camera (\S+) --variant (\S+)")
+_NO_STAGES = {"Train", "Evaluate", "Remove"}
 QUICK_OPTIONS = ("--manifests", str(MANIFESTS), *QUICK_SCENES)
 
 
@@ -52,7 +56,19 @@ def start(task: str, root: Path, *options: str, log: IO[bytes] | None = None, **
 
 
 def run(task: str, root: Path, *options: str, **environment: str) -> Run:
-    """Run it to its end, sampling memory ten times a second."""
+    """Run it to its end, sampling memory ten times a second.
+
+    A benchmark measures what the code makes now: what is below root of other settings is made again or goes.
+    """
+    redo = () if task in _NO_STAGES else ("--redo",)
+    ended = _run_once(task, root, *options, *redo, **environment)
+    if told := IN_THE_WAY.search(ended.output):
+        demand("Remove", root, "--camera", told[1], "--variant", told[2])
+        ended = _run_once(task, root, *options, *redo, **environment)
+    return ended
+
+
+def _run_once(task: str, root: Path, *options: str, **environment: str) -> Run:
     root.mkdir(parents=True, exist_ok=True)
     begun, peak = time.monotonic(), 0
     with tempfile.TemporaryFile() as log:

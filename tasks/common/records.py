@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.storage import write_json
+from tasks.common.settings import typed_key
 
 STARTED, DONE = "started", "done"
 _LONGEST = 400  # characters of a value in a record; a digest takes the place of a longer one
 _SHOWN = 4
 UNKNOWN = "which ones, the earlier version of the project that made it did not write down"
+_NOT_GIVEN = re.compile(r"^\S+ (?:version|data_set|files?|matting): ")  # nobody types these
 _Content = Mapping[str, Any]
 
 
@@ -71,7 +74,7 @@ def differences(found: Mapping[str, _Content], asked: Mapping[str, _Content]) ->
         for key in sorted(ours.keys() | theirs.keys()):
             values = f"found {_in_short(theirs, key)}, asked for {_in_short(ours, key)}"
             if ours.get(key) != theirs.get(key):
-                told.setdefault((key.rpartition(".")[2], values), f"{stage} {key}: {values}")
+                told.setdefault((key.rpartition(".")[2], values), f"{stage} {typed_key(stage, key)}: {values}")
     return list(told.values())
 
 
@@ -81,10 +84,11 @@ def in_words(differing: list[str]) -> str:
     return "; ".join(differing[:_SHOWN]) + more
 
 
-def ways_out(found: Mapping[str, _Content], manifest: str, last: str) -> str:
-    """What to type next: the settings found again, where they are known, or what `last` says."""
+def ways_out(differing: list[str], manifest: Path, last: str) -> str:
+    """What to type next: the settings found again, where those are what differs, or what `last` says."""
+    given = [one for one in differing if one != UNKNOWN and not _NOT_GIVEN.search(one)]
     again = f"Give those found again, on the command line or for good under `settings:` in {manifest}; or "
-    return (again if found else "To go on, ") + last
+    return (again if given else "To go on, ") + last
 
 
 def _flat(content: _Content, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -90,11 +90,11 @@ class Stage(CameraTask):
 
     def _refusal(self) -> str:
         record = read_record(self.record)
-        found = record.made_of if record else {}
+        differing = differences(record.made_of if record else {}, self.made_of)
         redo = f"add --{self.task_family}-redo to make it and what follows again"
         return (
-            f"{self.camera}: {self.kind} is done with other settings: {in_words(differences(found, self.made_of))}. "
-            f"{ways_out(found, str(self.entry.path), redo)}"
+            f"{self.camera}: {self.kind} is done with other settings: {in_words(differing)}. "
+            f"{ways_out(differing, self.entry.path, redo)}"
         )
 
     def files(self) -> list[Path]:

@@ -96,14 +96,14 @@ class DataSet:
     def refusal(self, made_of: Mapping[str, Any], manifest: Path) -> str:
         """What to tell who asks for a data set of other settings in this folder; manifest: the camera's YAML."""
         what = "holds" if self.whole else "holds a part of"
-        found, camera = self.settings.get("made_of", {}), self.camera_dir.name
+        differing, camera = differences(self.settings.get("made_of", {}), made_of), self.camera_dir.name
         others = (
             "name another data set with --variant, or remove this one: luigi --module tasks Remove "
             f"--camera {camera} --variant {self.name}"
         )
         return (
-            f"{self.folder} {what} a data set of other settings: {in_words(differences(found, made_of))}. "
-            f"{ways_out(found, str(manifest), others)}"
+            f"{self.folder} {what} a data set of other settings: {in_words(differing)}. "
+            f"{ways_out(differing, manifest, others)}"
         )
 
     def fits(self, fingerprint: str) -> bool:

@@ -94,6 +94,8 @@ def test_commands_take_the_data_set_that_is_there(beside):
     code, _, lines = beside.luigi("Export", "--camera", "street", "--format", "coco")
     assert code == 0, lines
     assert not any("Compose" in line for line in lines)
+    (beside.data / "street/.stages/Export-coco.json").unlink()  # as one of an earlier version
+    refused(beside.luigi("Export", "--camera", "street", "--format", "coco"), "Export is done", "add --Export-redo")
     train = Train(model="detector", camera="street", manifests=str(beside.manifests), **here)
     assert train.requires() == [] and train.given().shards == beside.data / "street/clipart"
     assert contents(beside.data / "street/clipart") == before

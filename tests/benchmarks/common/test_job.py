@@ -1,13 +1,17 @@
 """Which camera a benchmark measures, and where its manifest is."""
 
+import json
 import sys
 
 import pytest
+import yaml
+from footage import write_video
 
 from benchmarks.common import report
-from benchmarks.common.job import MANIFESTS, QUICK_CAMERA, QUICK_SCENES, Site, sites
+from benchmarks.common.job import IN_THE_WAY, MANIFESTS, QUICK_CAMERA, QUICK_SCENES, Site, sites
 from benchmarks.common.report import Report
 from data_manifest import CAMERAS
+from tasks.common.variants import DataSet
 
 
 def test_a_camera_is_found_where_its_manifest_lies(tmp_path):
@@ -44,3 +48,20 @@ def test_another_camera_is_measured_in_their_place_and_its_numbers_are_kept_apar
 def test_what_no_manifest_knows_ends_with_what_the_job_said(tmp_path):
     with pytest.raises(SystemExit, match=r"no camera 'nowhere'"):
         Site("nowhere").demand("IngestFrames", tmp_path)
+
+
+def test_what_an_earlier_benchmark_left_of_other_settings_is_made_again(tmp_path):
+    video = write_video(tmp_path / "gate.avi", 6, size_hw=(96, 128))
+    source = {"kind": "video", "path": str(video), "start": "2025-06-03T12:00:00", "time_zone": "UTC"}
+    calibration = {"focal_px": 120, "tilt_deg": 25, "height_m": 6}
+    (tmp_path / "gate.yaml").write_text(yaml.safe_dump({"source": source, "calibration": calibration}))
+    for count in (5, 3):
+        folder = Site("gate", tmp_path).demand("MedianBackground", tmp_path / "data", "--max-frames", str(count))
+        record = json.loads((folder / ".stages/MedianBackground.json").read_text())
+        assert record["state"] == "done"
+        assert record["made_of"]["MedianBackground"]["settings"]["max_frames"] == count
+
+
+def test_the_data_set_in_the_way_is_read_from_what_the_job_says(tmp_path):
+    told = DataSet(tmp_path / "cam07", "walt2d_ordered").refusal({}, tmp_path / "cam07.yaml")
+    assert IN_THE_WAY.search(f"error: {told}\n").groups() == ("cam07", "walt2d_ordered")

@@ -117,6 +117,14 @@ def test_a_changed_part_of_the_manifest_makes_only_what_depends_on_it_again(prob
     assert probes(redo=True) == ["second"]
 
 
+def test_what_an_earlier_version_of_the_code_made_is_kept_until_it_is_asked_for(probes, house, monkeypatch):
+    probes()
+    monkeypatch.setattr(ProbeFirst, "version", 2)
+    with pytest.raises(ValueError, match=r"ProbeFirst version: found 1, asked for 2\. To go on, add --ProbeFirst-redo"):
+        probes()
+    assert probes(redo=True) == [0, 1, 2, "second"]
+
+
 def test_only_what_is_farthest_upstream_is_told(probes, house):
     """Both differ, and a user can mend but one."""
     probes()
