@@ -1,6 +1,6 @@
 """Empty frames of a time bucket: its background with the noise of its own frames, nothing else in them.
 
-A median has no noise, so that an object cut out of a frame would give itself away on it. Each cell of an empty frame
+A median has no noise, so that an object cropped from a frame would give itself away on it. Each cell of an empty frame
 takes what some frame, in the background's illumination, has over the background where nobody stands and nothing moves.
 """
 

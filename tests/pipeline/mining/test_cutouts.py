@@ -1,4 +1,4 @@
-"""Sprites and shadows of drawn scenes: a disc with an antialiased edge over a textured street, with and without sun."""
+"""Sprites and shadows of rendered scenes: a disc with an antialiased edge over a textured street, in sun or not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def street(seed: int = 0) -> np.ndarray:
 
 
 def coverage(centre: tuple[float, float] = CENTRE, radius: float = RADIUS) -> np.ndarray:
-    """(H, W) share of each pixel that a disc covers."""
+    """(H, W) fraction of each pixel that a disc covers."""
     y, x = np.mgrid[: HW[0], : HW[1]]
     return np.clip(radius + 0.5 - np.hypot(x - centre[0], y - centre[1]), 0, 1).astype(np.float32)
 
@@ -89,7 +89,7 @@ def test_a_sprite_pasted_back_gives_the_frame_and_on_another_street_shows_nothin
     assert np.abs(pasted(image, box, background) - frame)[near].mean() < 1.0
     dark = np.full_like(background, 20.0)
     halo = pasted(image, box, dark) - paint(dark, truth)
-    # A hard cut would leave bright street at the rim: up to half of 120 grey levels.
+    # A hard edge would leave bright street at the rim: up to half of 120 grey levels.
     assert np.abs(halo[(truth > 0) & (truth < 1)]).mean() < 8
 
 
@@ -144,7 +144,7 @@ def test_no_sun_no_shadow_and_another_objects_shadow_is_not_ours() -> None:
     assert (shadow.over((0, 0, HW[1], HW[0]))[:, 245:] > 0.97).all()
 
 
-def test_a_pole_that_the_mask_bridges_is_bare() -> None:
+def test_a_pole_that_the_mask_bridges_is_background_like() -> None:
     background, truth = street(), coverage()
     frame = paint(background, truth)
     frame[:, 158:163] = background[:, 158:163]
@@ -252,7 +252,7 @@ def test_the_same_shard_gives_the_same_bytes(tmp_path: Path) -> None:
     assert job.out.read_bytes() == first
 
 
-def test_backdrop_shard_tells_of_every_detection(tmp_path: Path) -> None:
+def test_evidence_shard_has_a_row_of_every_detection(tmp_path: Path) -> None:
     job = camera_folder(tmp_path)
     image = cv2.imread(str(tmp_path / "frames/images/000003.png"))
     image[:, 158:163] = cv2.imread(str(tmp_path / "background/noon.png"))[:, 158:163]
