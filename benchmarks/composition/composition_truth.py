@@ -65,24 +65,22 @@ class Truth:
 
     def __init__(self, objects: pd.DataFrame, plane: GroundPlane, actors: TrueActors | None) -> None:
         known = objects[objects["true_actor_id"].notna()].drop_duplicates("cutout_id").set_index("cutout_id")
-        self.actors, self.known = actors, known
+        self.actors = actors
+        columns = [known[f"true_{name}"].tolist() for name in ("frame_id", "actor_id", "mask_amodal_rle")]
+        self.keys = {cutout: (int(f), int(a), str(m)) for cutout, f, a, m in zip(known.index, *columns, strict=True)}
         quads = quads_of(known, plane, "true_") if len(known) else np.zeros((0, 4, 2))
         self.quads = dict(zip(known.index, quads, strict=True))
         self.polygon = lru_cache(maxsize=None)(self._polygon)
         self.nearer = lru_cache(maxsize=None)(self._nearer)
 
-    def _key(self, cutout: int) -> tuple[int, int, str]:
-        row = self.known.loc[cutout]
-        return int(row["true_frame_id"]), int(row["true_actor_id"]), row["true_mask_amodal_rle"]
-
     def _polygon(self, cutout: int) -> Polygon:
-        return Polygon(self.quads[cutout] if self.actors is None else self.actors.footprint(*self._key(cutout)[:2]))
+        return Polygon(self.quads[cutout] if self.actors is None else self.actors.footprint(*self.keys[cutout][:2]))
 
     def _nearer(self, first: int, second: int) -> bool | None:
         """Whether the first is the nearer of two that overlap; None where their true silhouettes do not."""
         if self.actors is None:
             return truly_nearer(self.quads[first], self.quads[second])
-        share = self.actors.nearer(self._key(first), self._key(second))
+        share = self.actors.nearer(self.keys[first], self.keys[second])
         return None if share is None else share > 0.5
 
     def crossings(self, cutouts: Sequence[int]) -> list[float]:
@@ -120,7 +118,13 @@ def quads_of(objects: pd.DataFrame, plane: GroundPlane, prefix: str = "") -> np.
 def measure_scene(scene: pd.DataFrame, truth: Truth, size_hw: tuple[int, int]) -> dict:
     """Counts of one scene: overlapping pairs, those in true order, the same with long vehicles, crossings."""
     known = scene[scene["true_actor_id"].notna()].reset_index(drop=True)
-    counts = {"pairs": 0, "right": 0, "long_pairs": 0, "long_right": 0, "unknown": len(scene) - len(known)}
+    counts: dict[str, float] = {
+        "pairs": 0,
+        "right": 0,
+        "long_pairs": 0,
+        "long_right": 0,
+        "unknown": len(scene) - len(known),
+    }
     found = truth.crossings(known["cutout_id"].tolist())
     counts |= {"ground_pairs": len(known) * (len(known) - 1) // 2, "crossing": len(found)}
     counts["worst"] = max(found, default=0.0)

@@ -37,7 +37,7 @@ from pipeline.composition.shard_files import SceneLabels, objects_table, write_i
 from pipeline.core import masks
 from pipeline.core.illumination import cells, gain_between
 from pipeline.core.tables import IMAGES, KEYPOINT_STATES, PIXELS, matrix
-from pipeline.empty_frames import mixed, read_empty_frames
+from pipeline.empty_frames import read_empty_frames
 
 # Raised when the columns or the meaning of one change.
 COLUMNS_VERSION = 5
@@ -145,7 +145,7 @@ class _Source:
         raw = self._raw[int(self.pool.cutout_id[row])]
         quad, height_m = self.pool.footprint(row), self.heights_m[row]
         # Two runs in one process may know different pixels, at another place, by the same number.
-        pixels = hash((raw["sprite"], raw["shadow"], quad.tobytes(), height_m))
+        pixels = hash((raw["sprite"], raw["shadow"], raw["halo"], quad.tobytes(), height_m))
         key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels, None if bucket == self.bucket[row] else bucket)
 
         def made() -> Upright:
@@ -169,7 +169,7 @@ class _Source:
         if bucket not in self._empty_frames:
             frames = read_empty_frames(self.folder, bucket, self.size_hw)
             self._empty_frames[bucket] = self._median(bucket)[None] if frames is None else frames
-        return mixed(self._empty_frames[bucket], rng)
+        return self._empty_frames[bucket][rng.integers(len(self._empty_frames[bucket]))]
 
     def _median(self, bucket: str) -> np.ndarray:
         path = self.folder / "background" / f"{bucket}.png"
