@@ -1,13 +1,13 @@
 """Empty frames of a time bucket: its background with the noise of its own frames, nothing else in them.
 
-A median has no noise, so that an object cut out of a frame would give itself away on it. Each cell of an empty frame
+A median has no noise, so that an object cropped from a frame would give itself away on it. Each cell of an empty frame
 takes what some frame, in the background's illumination, has over the background where nobody stands and nothing moves.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -130,12 +130,3 @@ def read_empty_frames(camera_dir: Path, bucket: str, size_hw: tuple[int, int]) -
     if frames.ndim != 4 or frames.shape[1:] != (*size_hw, 3) or not len(frames):
         raise ValueError(f"{path}: expected frames of {(*size_hw, 3)}, got {frames.shape}; run MineUnoccluded again")
     return frames
-
-
-def mixed(frames: Sequence[np.ndarray] | np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8: every strip of CELL_PX rows of another of the frames, so that two pictures hardly ever agree."""
-    result = np.empty_like(frames[0], subok=False)
-    for number, chosen in enumerate(rng.integers(len(frames), size=-(-len(result) // CELL_PX))):
-        strip = np.s_[number * CELL_PX : (number + 1) * CELL_PX]
-        result[strip] = frames[chosen][strip]
-    return result

@@ -218,8 +218,7 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def half_written(self) -> list[Path]:
         """Of the manifest and the gallery."""
-        out = self.data_set.folder
-        return sorted([*out.glob(".*.part"), *(out / GALLERY).with_suffix("").rglob(".*.part")])
+        return [*sorted(self.data_set.folder.glob(".*.part")), *_gallery_files(self.data_set.folder, hidden=True)]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -250,8 +249,15 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
 def _described(out: Path) -> list[Path]:
     """The manifest of a data set, and its gallery: the page and the files beside it."""
-    paths = (out / MANIFEST, out / GALLERY, *sorted((out / GALLERY).with_suffix("").rglob("*")))
-    return [path for path in paths if path.is_file()]
+    return [*(path for path in (out / MANIFEST, out / GALLERY) if path.is_file()), *_gallery_files(out, hidden=False)]
+
+
+def _gallery_files(out: Path, hidden: bool) -> list[Path]:
+    """Files of the gallery's folder: whole ones, or those that a killed run left under hidden names or in folders of
+    such."""
+    folder = (out / GALLERY).with_suffix("")
+    half = {path: any(name.startswith(".") for name in path.relative_to(folder).parts) for path in folder.rglob("*")}
+    return sorted(path for path, is_half in half.items() if is_half == hidden and path.is_file())
 
 
 def _validating(splits: dict[str, Any]) -> str:

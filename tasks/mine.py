@@ -49,7 +49,7 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Decide on every detection, then crop the accepted ones from their frames."""
 
-    version = 3
+    version = 4
     outputs = (
         f"{EVIDENCE}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
         f"{EMPTY_FRAMES}/*.npy", ACCEPTED, REFUSED, OCCLUDERS, REPORT, SHEET_OF_NONE,

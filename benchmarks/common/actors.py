@@ -1,6 +1,6 @@
-"""The very solids that the simulator drew: their outlines on the ground, and who is nearer where two overlap.
+"""The very meshes that the simulator rendered: their outlines on the ground, and who is nearer where two overlap.
 
-The simulation is run again without being drawn; its states are the same for the same manifest. World frame of the
+The simulation is run again without being rendered; its states are the same for the same manifest. World frame of the
 ground plane, metres.
 """
 
@@ -25,7 +25,7 @@ from pipeline.simulate.traffic.flow import simulate
 from pipeline.simulate.world.layout import LAYOUTS
 from tasks.frames import simulation_of
 
-_RAYS = 400  # of the pixels that two masks share, at most
+_RAYS = 400  # of the pixels that two masks have in common, at most
 
 
 class TrueActors:
@@ -39,8 +39,8 @@ class TrueActors:
         self.bursts = plan_bursts(self.simulation, entry.zone)
         self.layout = LAYOUTS[self.simulation.layout]
         self._states = lru_cache(maxsize=None)(self._simulated)
-        self._solid = lru_cache(maxsize=None)(self._made)
-        self._scene = lru_cache(maxsize=256)(lambda *key: scene_of([self._solid(*key)]))
+        self._mesh = lru_cache(maxsize=None)(self._made)
+        self._scene = lru_cache(maxsize=256)(lambda *key: scene_of([self._mesh(*key)]))
 
     def _simulated(self, number: int) -> list[dict[int, ActorState]]:
         """States of a burst by frame and actor: as `render_burst` has them."""
@@ -62,11 +62,11 @@ class TrueActors:
 
     def footprint(self, frame_id: int, actor_id: int) -> np.ndarray:
         """(C, 2) convex outline on the ground."""
-        vertices, _ = self._solid(frame_id, actor_id)
+        vertices, _ = self._mesh(frame_id, actor_id)
         return cv2.convexHull(np.ascontiguousarray(vertices[:, :2], np.float32))[:, 0].astype(float)
 
     def nearer(self, first: tuple[int, int, str], second: tuple[int, int, str]) -> float | None:
-        """Share of the pixels that both show at which the first is the nearer; None where they share none.
+        """Fraction of the pixels that both show at which the first is the nearer; None where there are none.
 
         Each is (frame, actor, its true mask's run-length string).
         """

@@ -56,7 +56,7 @@ def match(instances: pd.DataFrame, truth: pd.DataFrame, size_hw: tuple[int, int]
 
 def matched(camera_dir: Path, category: str, farthest_m: float) -> tuple[pd.DataFrame, pa.Table]:
     """Truth rows of a category's cutouts, by cutout_id, and all cutouts without their pixels."""
-    columns = [name for name in CUTOUTS.names if not name.startswith(("sprite", "shadow"))]
+    columns = [name for name in CUTOUTS.names if not name.startswith(("sprite", "shadow", "halo"))]
     cutouts = read_parts(camera_dir / "cutouts", columns=columns)
     truth = truth_of(camera_dir)
     frame = cutouts.to_pandas()

@@ -89,6 +89,7 @@ def cutout(rng: np.random.Generator, number: int) -> tuple[dict, dict] | None:
         "sprite_xy": [int(x), int(y)],
         "shadow": png(light),
         "shadow_xy": [int(x), int(y)],
+        "halo": png(np.where((alpha > 0)[..., None], np.uint8(128), np.uint8(124)).repeat(3, axis=2)),
     }
     points = (np.tile(np.array([[0.4, 0.4, 0.2]]), (len(VEHICLE_12), 1)) * DIMS) @ R.T + t
     pose = {name: None for name in RECONSTRUCTED.names} | frame

@@ -28,7 +28,8 @@ _ROOM = 1.5  # side of a crop over the larger side of its box
 _LEAST_PX = 16  # a box whose larger side is smaller shows nothing
 _PER_CUTOUT, _PER_TRACK = 3, 24  # crops of one cutout in scenes, of one track in frames, at most
 # Scales on which two crops differ by one: place and logarithm of size, hidden share, share of others in the crop.
-_SCALES = {"x": 0.15, "y": 0.08, "size": 0.25, "hidden": 0.08, "others": 0.08}
+_SCALES = {"x": 0.15, "y": 0.08, "size": 0.25, "hidden": 0.03, "others": 0.05}
+_STRANGER = 1.2  # and so much where they show another track: who is seen more often must not tell
 _FARTHEST = 2.0  # a pair differs by less
 
 
@@ -151,7 +152,7 @@ def _gathered(found: list[tuple[np.ndarray, dict]]) -> Crops:
 
 def matched(first: Crops, second: Crops) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the first and of the second that make pairs: one category, one bucket, alike in place, size, hidden share
-    and share of others; nobody in two pairs, the sum of differences the least."""
+    and share of others, of one track where there is one like it; nobody in two pairs, the sum of differences least."""
     mine: list[int] = []
     theirs: list[int] = []
     keys = ["category", "bucket"]
@@ -161,7 +162,8 @@ def matched(first: Crops, second: Crops) -> tuple[np.ndarray, np.ndarray]:
         if key not in other:
             continue
         a, b = rows[list(_SCALES)].to_numpy() / scales, other[key][list(_SCALES)].to_numpy() / scales
-        apart = np.linalg.norm(a[:, None] - b[None], axis=2)
+        same = rows["track_id"].to_numpy()[:, None] == other[key]["track_id"].to_numpy()
+        apart = np.hypot(np.linalg.norm(a[:, None] - b[None], axis=2), np.where(same, 0.0, _STRANGER))
         # What is farther than a pair may be costs the same however far: nobody is pushed away for its sake.
         i, j = linear_sum_assignment(np.minimum(apart, _FARTHEST))
         near = apart[i, j] < _FARTHEST

@@ -29,7 +29,7 @@ class Refit:
     """The person cutouts of a camera's folder with all that fits of them start from: `outlined`."""
 
     def __init__(self, camera_dir: Path, camera: Camera, plane: GroundPlane) -> None:
-        columns = [name for name in CUTOUTS.names if not name.startswith(("sprite", "shadow"))]
+        columns = [name for name in CUTOUTS.names if not name.startswith(("sprite", "shadow", "halo"))]
         self.folder, self.camera, self.plane = camera_dir, camera, plane
         cutouts, tracks = read_parts(camera_dir / "cutouts", columns), pq.read_table(camera_dir / "tracks.parquet")
         self.outlined = place_by_outline("person", cutouts, tracks, camera, plane, ReconstructSettings())

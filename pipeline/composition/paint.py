@@ -10,7 +10,7 @@ object, so that a larger number is nearer; at most MAX_OBJECTS objects fit.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -23,6 +23,8 @@ from pipeline.core.tables import KEYPOINT_STATES
 MAX_OBJECTS = 255
 _OCCLUDED, _TRUNCATED = KEYPOINT_STATES.index("occluded"), KEYPOINT_STATES.index("truncated")
 
+_NO_HALO = 128
+
 Layer = tuple[np.ndarray, tuple[slice, slice]]
 
 
@@ -31,13 +33,16 @@ class PaintedCutout:
     """A cutout ready to paint; every layer is an array and its place (rows, columns) in the frame.
 
     colour (h, w, 3) is multiplied by alpha already, through (h, w, 3) is 255 - alpha, mask (h, w) is 0 or 255,
-    light (h, w, 3) is what the cast shadow leaves, 255 all; None without a shadow.
+    light (h, w, 3) is what the cast shadow leaves, 255 all; None without a shadow; brighter and darker (h, w, 3), at
+    the colour's place, are what the halo adds to the ground and takes from it; None without a halo.
     """
 
     colour: Layer
     through: np.ndarray
     mask: Layer
     light: Layer | None
+    brighter: np.ndarray | None = None
+    darker: np.ndarray | None = None
 
     @property
     def extent(self) -> tuple[int, int, int, int]:
@@ -51,7 +56,8 @@ class PaintedCutout:
     def nbytes(self) -> int:
         """Bytes of all layers."""
         light = self.light[0].nbytes if self.light else 0
-        return self.colour[0].nbytes + self.through.nbytes + self.mask[0].nbytes + light
+        halo = 2 * self.brighter.nbytes if self.brighter is not None else 0
+        return self.colour[0].nbytes + self.through.nbytes + self.mask[0].nbytes + light + halo
 
 
 def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> PaintedCutout:
@@ -65,7 +71,12 @@ def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> PaintedCutout:
     if row["shadow"] is not None:
         grey, where = _in_frame(_cutout_png(row["shadow"], row["cutout_id"]), row["shadow_xy"], size_hw)
         light = cv2.merge([np.ascontiguousarray(grey)] * 3), where
-    return PaintedCutout((colour, place), cv2.bitwise_not(alpha), mask, light)
+    brighter = darker = None
+    if row.get("halo") is not None:
+        halo, _ = _in_frame(_cutout_png(row["halo"], row["cutout_id"]), row["sprite_xy"], size_hw)
+        none = np.full_like(halo, _NO_HALO)
+        brighter, darker = cv2.subtract(halo, none), cv2.subtract(none, halo)
+    return PaintedCutout((colour, place), cv2.bitwise_not(alpha), mask, light, brighter, darker)
 
 
 def _cutout_png(png: bytes, cutout_id: int) -> np.ndarray:
@@ -110,8 +121,8 @@ class SpriteCache(Generic[_T]):
         return made
 
 
-def shaded(background: np.ndarray, sprites: Iterable[PaintedCutout]) -> np.ndarray:
-    """The background with the shadows of all sprites on it."""
+def shaded(background: np.ndarray, sprites: Sequence[PaintedCutout]) -> np.ndarray:
+    """The background with the shadows of all sprites on it, and their halos."""
     picture = background.copy()
     left = np.full_like(background, 255)
     for sprite in sprites:
@@ -120,6 +131,10 @@ def shaded(background: np.ndarray, sprites: Iterable[PaintedCutout]) -> np.ndarr
             left[place] = cv2.min(left[place], light)
             # Anew from the background: what was darkened already must not be darkened again.
             picture[place] = cv2.multiply(background[place], left[place], scale=1 / 255)
+    for sprite in sprites:
+        if sprite.brighter is not None and sprite.darker is not None:
+            place = sprite.colour[1]
+            picture[place] = cv2.subtract(cv2.add(picture[place], sprite.brighter), sprite.darker)
     return picture
 
 

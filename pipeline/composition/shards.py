@@ -38,7 +38,7 @@ from pipeline.composition.shadows import Upright, shades
 from pipeline.composition.shard_files import write_images, write_objects
 from pipeline.core import masks
 from pipeline.core.tables import CATEGORY_IDS, IMAGES, KEYPOINT_STATES, OBJECTS, PIXELS, matrix
-from pipeline.empty_frames import mixed, read_empty_frames
+from pipeline.empty_frames import read_empty_frames
 
 # Raised when the columns or the meaning of one change.
 COLUMNS_VERSION = 5
@@ -143,7 +143,7 @@ class _Source:
         raw = self._raw[int(self.pool.cutout_id[row])]
         quad, height_m = self.pool.footprint(row), self.heights_m[row]
         # Two runs in one process may know different pixels, at another place, by the same number.
-        pixels = hash((raw["sprite"], raw["shadow"], quad.tobytes(), height_m))
+        pixels = hash((raw["sprite"], raw["shadow"], raw["halo"], quad.tobytes(), height_m))
         key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels)
         return self._cache.get(
             key, lambda: Upright(decode_sprite(raw, self.size_hw), quad, height_m, self.camera, self.plane)
@@ -154,7 +154,7 @@ class _Source:
         if bucket not in self._empty_frames:
             frames = read_empty_frames(self.folder, bucket, self.size_hw)
             self._empty_frames[bucket] = self._median(bucket)[None] if frames is None else frames
-        return mixed(self._empty_frames[bucket], rng)
+        return self._empty_frames[bucket][rng.integers(len(self._empty_frames[bucket]))]
 
     def _median(self, bucket: str) -> np.ndarray:
         path = self.folder / "background" / f"{bucket}.png"

@@ -104,11 +104,18 @@ CUTOUTS = pa.schema(
             "shadow", pa.binary(), "PNG, 8 bit: light left in the cast shadow, 255 all; null without", source="mine"
         ),
         column("shadow_xy", _I64S, "top-left pixel of the shadow in the frame", unit="px", shape="2", source="mine"),
+        column(
+            "halo",
+            pa.binary(),
+            "PNG, BGR of the sprite's size: 128 + what the lens and sharpening add to the ground "
+            "around the object; null without",
+            source="mine",
+        ),
     ]
 )
 
 # The columns of a cutout's pixels, which only who paints it reads.
-PIXELS = ("sprite", "sprite_xy", "shadow", "shadow_xy")
+PIXELS = ("sprite", "sprite_xy", "shadow", "shadow_xy", "halo")
 
 _GEOMETRY = [
     column(

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.composition.hidden_fraction import OPEN_TO, hidden_fraction
 from pipeline.gallery.pictures import spread_over
 
 _IMAGES = ["scene_id", "camera_id", "mode", "background", "seed", "n_objects", "split"]
 _OBJECTS = ["scene_id", "cutout_id", "track_id", "category", "visible_fraction", "z_m", "depth_order"]
-_OPEN_TO = 0.1  # hidden by more, an object counts as hidden where scenes are ranked
 _FULLEST = 4  # of so many scenes shown large one is there for being full, the others for being spread
 
 
@@ -50,12 +50,12 @@ class Index:
         scene = np.array([place[name] for name in objects["scene_id"].to_pylist()], int)
         order = np.lexsort((objects["depth_order"].to_numpy(), scene))
         self.objects, self.scene = objects.take(order), scene[order]
-        self.hidden = 1 - self.objects["visible_fraction"].to_numpy().astype(float)
+        self.hidden = hidden_fraction(self.objects["visible_fraction"].to_numpy())
 
     def fullest_first(self) -> np.ndarray:
         """(n,) scenes, those with the most objects hidden first; among equals by how much is, then the earlier."""
         n = len(self.scene_ids)
-        count = np.bincount(self.scene, self.hidden > _OPEN_TO, minlength=n)
+        count = np.bincount(self.scene, self.hidden > OPEN_TO, minlength=n)
         total = np.bincount(self.scene, self.hidden, minlength=n)
         return np.lexsort((np.arange(n), -total.round(6), -count))
 

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.composition.paint import blend, decode_sprite
+from pipeline.composition.paint import PaintedCutout, decode_sprite, paint
 from pipeline.gallery.pictures import shrunk
 
 Rect = tuple[int, int, int, int]
-_SPRITE_COLUMNS = ["cutout_id", "mask_rle", "sprite", "sprite_xy", "shadow", "shadow_xy"]
+_SPRITE_COLUMNS = ["cutout_id", "mask_rle", "sprite", "sprite_xy", "shadow", "shadow_xy", "halo"]
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Layers:
 
         Laying the first k of them over the scene, in this order, removes its k nearest objects.
         """
-        picture = self.backgrounds[bucket].copy()
-        patches = []
+        background = self.backgrounds[bucket]
+        size_hw = (background.shape[0], background.shape[1])
+        patches, farther = [], list[PaintedCutout]()
         for cutout_id in reversed(list(cutout_ids)):
-            sprite = decode_sprite(self.cutouts[cutout_id], (picture.shape[0], picture.shape[1]))
-            patches.append(_scaled_patch(picture, sprite.extent, scale))
-            blend(picture, sprite)
+            sprite = decode_sprite(self.cutouts[cutout_id], size_hw)
+            # Anew, for a shadow lies below whoever stands on it, nearer or farther.
+            patches.append(_scaled_patch(paint(background, farther)[0], sprite.extent, scale))
+            farther.append(sprite)
         return patches[::-1]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.composition.hidden_fraction import OPEN_TO
 from pipeline.core import storage, tables
 from pipeline.gallery import statistics as gallery_statistics
 from pipeline.gallery.index import Index, read_shards
@@ -105,6 +106,7 @@ def write_page(
         "states": tables.KEYPOINT_STATES,
         "colours": COLOURS,
         "gridM": GRID_M,
+        "openTo": OPEN_TO,
         "viewer": viewer(),
         "facts": gallery_statistics.facts(images, objects),
         "charts": gallery_statistics.charts(images, objects, asked),

@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.composition.hidden_fraction import BANDS, band_of, hidden_fraction, partly_hidden
+from pipeline.composition.hidden_fraction import BANDS, OPEN_TO, band_of, hidden_fraction, partly_hidden
 
 Chart = dict[str, Any]
+_SEVERELY = 0.4
 
 
 def facts(images: pa.Table, objects: pa.Table) -> list[tuple[str, str]]:
@@ -65,17 +66,21 @@ def _hidden_fractions(objects: pa.Table, asked: Mapping[str, Sequence[float]]) -
     for name in sorted({*category, *(name for name, shares in asked.items() if sum(shares))}):
         mine = hidden[category == name]
         bars = np.bincount(band_of(mine), minlength=BANDS)
-        over = f"{_percent(mine > 0.1)} hidden by more than 10 %, {_percent(mine > 0.4)} by more than 40 %"
-        chart = _chart(f"Hidden fraction: {name}", over, "% of the object hidden", "objects", labels, {name: bars})
+        over = [float(np.mean(mine > least)) if len(mine) else 0.0 for least in (OPEN_TO, _SEVERELY)]
+        note = (
+            f"{_percent(over[0])} hidden by more than {_percent(OPEN_TO)}, {_percent(over[1])} by {_percent(_SEVERELY)}"
+        )
+        chart = _chart(f"Hidden fraction: {name}", note, "% of the object hidden", "objects", labels, {name: bars})
         if name in asked:
             chart["wanted"] = [round(len(mine) * share, 1) for share in asked[name]]
-            chart["note"] += f"; wanted: {sum(asked[name][1:]):.0%} and {sum(asked[name][4:]):.0%}".replace("%", " %")
+            wanted = [_percent(sum(asked[name][round(least * BANDS) :])) for least in (OPEN_TO, _SEVERELY)]
+            chart["note"] += f"; wanted: {' and '.join(wanted)}"
         found.append(chart)
     return found
 
 
-def _percent(which: np.ndarray) -> str:
-    return f"{100 * np.mean(which):.0f} %" if len(which) else "–"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.0f}\u00a0%"
 
 
 def _depth(objects: pa.Table) -> Chart:

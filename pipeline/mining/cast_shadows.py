@@ -1,7 +1,9 @@
 """The shadow an object casts in its frame, as the illumination it leaves on the empty street.
 
 It is uint8, 255 all of it. Shadows are found against the bucket's background: darker by a near-uniform ratio, of
-almost the same colour, joined to the object's lower part, and nobody else's.
+almost the same colour, joined to the object's lower part, and nobody else's. Around them, and around the foot where
+there is none, what is fainter is followed as it was measured until it ends, for a shadow has no edge: that is also the
+dark below whatever stands on the ground, sun or not.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ import numpy as np
 from pipeline.core import illumination
 from pipeline.core.illumination import Box, PlacedMask, Relit, padded
 
+_RIM_DARKEST = np.float32(-0.25)  # ln of the light at a rim: what is darker is a shadow, or something else
+_RIM_PX = 3.0  # standard deviation that smooths the noise of a rim away
+
 
 @dataclass(frozen=True)
 class ShadowSettings:
@@ -22,6 +27,7 @@ class ShadowSettings:
     reach_m: float = field(default=5.0, metadata={"help": "farthest that a shadow is followed from the box, metres"})
     darkest: float = field(default=0.30, metadata={"help": "least illumination in a shadow, fraction"})
     faintest: float = field(default=0.93, metadata={"help": "a shadow leaves less illumination than this, fraction"})
+    fade_m: float = field(default=1.0, metadata={"help": "farthest that a shadow's faint rim is followed, metres"})
     tint: float = field(default=0.14, metadata={"help": "largest departure of a channel from the mean, ln ratio"})
 
 
@@ -53,12 +59,13 @@ def cast_shadow(relit: Relit, mask: PlacedMask, scale_px: np.ndarray, settings: 
     frame, background = relit.crop(box)
     shadow, ratio = _darkened(frame, background, settings)
     owner = relit.owner[box[1] : box[1] + box[3], box[0] : box[0] + box[2]]
-    shadow &= _belongs(own, (owner > 0) & (owner != mask.number)) & ~own
-    shadow = _starting_at_mask(shadow, own)
+    others = (owner > 0) & (owner != mask.number)
+    belongs = _belongs(own, others)
+    shadow = _starting_at_mask(shadow & belongs & ~own, own)
     if shadow.sum() < max(30, 0.03 * mask.crop.sum()):
-        return None
-    left = _illumination(shadow, own, ratio)
-    return _trimmed(left, (box[0], box[1]))
+        shadow = np.zeros_like(own)
+    rim = _rim(shadow | _foot(own), belongs & ~_dilated(own, 5), frame, background, settings.fade_m * scale_px[0])
+    return _trimmed(np.minimum(_illumination(shadow, own, ratio), rim), (box[0], box[1]))
 
 
 def _darkened(frame: np.ndarray, background: np.ndarray, settings: ShadowSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -101,6 +108,25 @@ def _dilated(mask: np.ndarray, size: int) -> np.ndarray:
     return cv2.dilate(mask.astype(np.uint8), _disk(size)).astype(bool)
 
 
+def _foot(own: np.ndarray) -> np.ndarray:
+    """(h, w) bool: the lowest pixel of each column of a mask, in the lowest quarter of its rows."""
+    rows = np.flatnonzero(own.any(axis=1))
+    foot = own & ~np.roll(own, -1, axis=0)
+    foot[: rows[-1] - (rows[-1] - rows[0]) // 4] = False
+    return foot
+
+
+def _rim(start: np.ndarray, free: np.ndarray, frame: np.ndarray, background: np.ndarray, reach_px: float) -> np.ndarray:
+    """Illumination (h, w) 0 to 1 that frame and background (h, w, 3) show around `start` on what is `free`, smoothly,
+    and less and less of its lack up to reach_px."""
+    known = free.astype(np.float32)
+    ratio = np.clip(illumination.log_ratio(frame, background).mean(axis=2), _RIM_DARKEST, -_RIM_DARKEST) * known
+    total = cv2.GaussianBlur(known, (0, 0), _RIM_PX)
+    faint = np.minimum(cv2.GaussianBlur(ratio, (0, 0), _RIM_PX) / np.maximum(total, 0.05), 0)
+    away = cv2.distanceTransform((~start).astype(np.uint8), cv2.DIST_L2, 3)
+    return 1 - np.clip(1 - away / max(reach_px, 1.0), 0, 1) * (1 - np.exp(faint))
+
+
 def _illumination(shadow: np.ndarray, own: np.ndarray, ratio: np.ndarray) -> np.ndarray:
     """Illumination (h, w) 0 to 1: smooth within the shadow, carried on under the object, soft towards the sun."""
     known = shadow.astype(np.float32)
@@ -115,7 +141,9 @@ def _illumination(shadow: np.ndarray, own: np.ndarray, ratio: np.ndarray) -> np.
     return 1 - edge * (1 - np.exp(depth))
 
 
-def _trimmed(left: np.ndarray, xy: tuple[int, int]) -> CastShadow:
+def _trimmed(left: np.ndarray, xy: tuple[int, int]) -> CastShadow | None:
     whole = (left * 255).round().clip(0, 255).astype(np.uint8)
     x, y, w, h = cv2.boundingRect((whole < 255).astype(np.uint8))
+    if not w:
+        return None
     return CastShadow(np.ascontiguousarray(whole[y : y + h, x : x + w]), (xy[0] + x, xy[1] + y))

@@ -25,11 +25,14 @@ from pipeline.detection.blobs import components
 from pipeline.mining.cast_shadows import CastShadow, ShadowSettings, cast_shadow
 from pipeline.mining.observations import foot_px
 
-EDGE_PX = 2  # room around the mask for its soft edge
+EDGE_PX = 7  # room around the mask for its soft edge and its halo
 _LEAST_AGREEMENT = 0.5  # overlap of rough and exact mask below which something else was found
 _LEAST_PART = 0.1  # of the largest part: smaller ones apart from it are specks of shadow
 _SOFT_PX = 0.7  # standard deviation of the edge where the colours do not tell
 _UNSURE = 35.0  # grey levels, over three channels, between object and background below which they do not
+_HALO_SURE_PX = 4  # a halo is kept whole up to there, and less and less up to EDGE_PX
+_HALO_NOISE = 0.5  # of its standard deviation: so much of a difference is taken for noise
+_HALO_LARGEST = 60  # grey levels: what differs by more is something else
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
@@ -39,8 +42,11 @@ class CutoutSettings:
 
     refine: bool = field(default=True, metadata={"help": "make the detector's mask exact with the matting network"})
     keep_shadow: bool = field(default=True, metadata={"help": "keep the cast shadow of the source frame as a layer"})
+    keep_halo: bool = field(
+        default=True, metadata={"help": "keep the bright or dark line that lens and sharpening draw around an object"}
+    )
     empty_frames: int = field(
-        default=3, metadata={"help": "empty frames of each time bucket to compose over, 0 for its median alone"}
+        default=4, metadata={"help": "empty frames of each time bucket to compose over, 0 for its median alone"}
     )
     shadow: ShadowSettings = field(default_factory=ShadowSettings)
 
@@ -82,6 +88,7 @@ def _cutout(relit: Relit, mask: PlacedMask, row: dict, stationary: bool, job: Cr
     image, (x, y, _, _) = sprite(relit, mask, shadow)
     row = {"cutout_id": row.pop("detection_id"), **row, "stationary": stationary}
     row |= {"sprite": png(image), "sprite_xy": [x, y], "shadow": None, "shadow_xy": None}
+    row["halo"] = png(halo(relit, mask, shadow, image)) if job.settings.keep_halo else None
     if shadow is not None and job.settings.keep_shadow:
         row |= {"shadow": png(shadow.illumination), "shadow_xy": list(shadow.xy)}
     return row
@@ -133,6 +140,27 @@ def sprite(relit: Relit, mask: PlacedMask, shadow: CastShadow | None) -> tuple[n
     # Rounding may not move a pixel across the half.
     image[..., 3] = np.where(crop, np.maximum(image[..., 3], 128), np.minimum(image[..., 3], 127))
     return image, box
+
+
+def halo(relit: Relit, mask: PlacedMask, shadow: CastShadow | None, image: np.ndarray) -> np.ndarray:
+    """BGR uint8 (h, w, 3), 128 + what has to be added to the ground under a sprite (h, w, 4) to give the frame again.
+
+    Differences that noise may make are left out: the ground that a sprite is pasted on has its own.
+    """
+    crop, box = padded(mask, (EDGE_PX, EDGE_PX), relit.frame.shape[:2])
+    frame, background = relit.crop(box)
+    if shadow is not None:
+        background *= shadow.over(box)[..., None]
+    alpha = image[..., 3:].astype(np.float32) / 255
+    lacking = (frame - alpha * image[..., :3]) / np.maximum(1 - alpha, 0.5) - background
+    noise = relit.noise[background.mean(axis=2).clip(0, 255).astype(np.uint8)][..., None]
+    sure = np.sign(lacking) * np.maximum(np.abs(lacking) - _HALO_NOISE * noise, 0)
+    away = cv2.distanceTransform((~crop).astype(np.uint8), cv2.DIST_L2, 3)
+    weight = np.clip((EDGE_PX - away) / (EDGE_PX - _HALO_SURE_PX), 0, 1) * ~crop
+    x, y, w, h = box
+    owner = relit.owner[y : y + h, x : x + w]
+    weight[((owner > 0) & (owner != mask.number)) | (np.abs(lacking).max(axis=2) > _HALO_LARGEST)] = 0
+    return np.rint(128 + weight[..., None] * sure).clip(0, 255).astype(np.uint8)
 
 
 def matte(frame: np.ndarray, background: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

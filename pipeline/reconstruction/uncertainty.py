@@ -11,10 +11,10 @@ import numpy as np
 from calibration.camera import Camera, GroundPlane
 
 _STEP_M = 1e-3
-# What nothing tells better: the point under an object to most of a pixel, its heading to two degrees.
+# What nothing measures better: the point under an object to most of a pixel, its heading to two degrees.
 _FLOOR_PX, _FLOOR_RAD = 0.7, 0.035
 # What the variances of fits were to be multiplied by on cam07 for half of its cutouts to be within the half of the
-# distribution. Vehicles' keypoints err together, people's outlines are cut better than their fits are told.
+# distribution. Vehicles' keypoints err together, people's outlines are more exact than their fits assume.
 _CALIBRATED = {"vehicle": 2.0, "person": 0.45}
 # A footprint keeps its farthest corners in so many directions: a car's outline to a centimetre or two.
 _TURNS = np.arange(24) * np.pi / 12
@@ -22,7 +22,7 @@ _CORNERS = np.stack([np.cos(_TURNS), np.sin(_TURNS)])
 
 
 def footprint_of(points: np.ndarray) -> np.ndarray:
-    """(C, 2) convex outline on the ground, counter-clockwise, of a solid's points (V, 3) in the object's frame."""
+    """(C, 2) convex outline on the ground, counter-clockwise, of a mesh's points (V, 3) in the object's frame."""
     hull = cv2.convexHull(np.ascontiguousarray(points[:, :2], np.float32))[:, 0].astype(float)
     corners = hull[(hull @ _CORNERS).argmax(axis=0)]
     return corners[np.r_[True, (np.diff(corners, axis=0) != 0).any(axis=1)]]
@@ -40,7 +40,7 @@ def ground_floor(t: np.ndarray, camera: Camera, plane: GroundPlane) -> np.ndarra
     """(N, 3, 3) of objects that stand at t (N, 3), camera frame, when the pixel under them is off by _FLOOR_PX.
 
     With A the pixel's derivatives (2, 2) by x and y, the covariance is _FLOOR_PX^2 (A^T A)^-1: along the ray it grows
-    with distance^2 / height, across it with distance. No mask is cut more exactly.
+    with distance^2 / height, across it with distance. No mask is more exact.
     """
     xy = plane.to_world(np.reshape(t, (-1, 3)))[:, :2]
     ground = np.concatenate([xy, np.zeros((len(xy), 1))], axis=1)

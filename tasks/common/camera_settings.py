@@ -14,6 +14,7 @@ from luigi.cmdline_parser import CmdlineParser
 from luigi.task_register import Register
 
 from data_manifest import CameraEntry, ManifestError
+from tasks.common.renamed import warn_renamed
 from tasks.common.settings import Setting
 
 
@@ -49,7 +50,9 @@ def _checked(entry: CameraEntry) -> dict[str, dict[str, Any]]:
         if family not in known:
             raise ManifestError(f"{entry.path}: settings.{family}: no such task{_or_one_of(family, known)}")
         for key, value in values.items():
-            name = key.replace("-", "_")
+            name = _present(key.replace("-", "_"), known[family], f"{entry.path}: settings.{family}")
+            if name != key and name in values:
+                continue  # under both names, and the present one counts
             if name not in known[family]:
                 raise ManifestError(
                     f"{entry.path}: settings.{family}.{key}: no such setting{_or_one_of(name, known[family])}"
@@ -58,6 +61,14 @@ def _checked(entry: CameraEntry) -> dict[str, dict[str, Any]]:
                 known[family][name], value, f"settings.{family}.{key}", entry
             )
     return found
+
+
+def _present(name: str, known: dict[str, luigi.Parameter], where: str) -> str:
+    """What a setting is called now, of whatever name; an old one is said."""
+    former = {one.former: present for present, one in known.items() if isinstance(one, Setting) and one.former}
+    if name in former:
+        warn_renamed(f"{where}.{name}", former[name])
+    return former.get(name, name)
 
 
 def _value_of(parameter: luigi.Parameter, value: Any, where: str, entry: CameraEntry) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.storage import write_json
+from tasks.common.settings import typed_key
 
 STARTED, DONE = "started", "done"
 _LONGEST = 400  # characters of a value in a record; a digest takes the place of a longer one
@@ -73,7 +74,7 @@ def differences(found: Mapping[str, _Content], asked: Mapping[str, _Content]) ->
         for key in sorted(ours.keys() | theirs.keys()):
             values = f"found {_in_short(theirs, key)}, asked for {_in_short(ours, key)}"
             if ours.get(key) != theirs.get(key):
-                told.setdefault((key.rpartition(".")[2], values), f"{stage} {key}: {values}")
+                told.setdefault((key.rpartition(".")[2], values), f"{stage} {typed_key(stage, key)}: {values}")
     return list(told.values())
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar, cast, get_type_hints
 
 import luigi
 from luigi.configuration import get_config
+from luigi.task_register import Register
 
 from tasks.common.renamed import StoreRenamed, former_name, warn_renamed
 
@@ -157,6 +158,13 @@ def declare_each(task: type[luigi.Task], choice: str, known: Mapping[str, Offere
 def collect_of(task: luigi.Task, one: Offered) -> Any:
     """The settings of one of them as this task has them; None where it has none."""
     return None if one.settings is None else collect(task, one.settings, f"{one.name}_")
+
+
+def typed_key(task: str, key: str) -> str:
+    """What a dotted key of a task's `identity` is typed as today; the key itself where it never had another name."""
+    known = Register.get_task_cls(task).get_params() if task in Register.task_names() else []
+    former = {one.former: name for name, one in known if isinstance(one, Setting) and one.former}
+    return former.get(key.replace(".", "_"), key)
 
 
 def identity(settings: Any) -> dict[str, Any]:

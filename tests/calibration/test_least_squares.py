@@ -12,7 +12,7 @@ STARTS = np.array([[-1.2, 1.0], [3.0, -4.0], [0.0, 0.0], [1.0, 1.0]])
 
 def valley(xp):
     """What minimise asks for, and the costs that it was told, in NumPy or torch."""
-    told = []
+    costs = []
 
     def residual(p):
         return xp.stack([10 * (p[:, 1] - p[:, 0] ** 2), 1 - p[:, 0]], 1)
@@ -27,21 +27,21 @@ def valley(xp):
         normal = across @ rows
         lifted = normal + damping[:, None, None] * normal * xp.eye(2)
         step = xp.linalg.solve(lifted, across @ residual(p)[..., None])[..., 0]
-        told.append((damping, cost(p - step)))
+        costs.append((damping, cost(p - step)))
         return p - step, cost(p - step)
 
-    return propose, lambda better, new, old: xp.where(better[:, None], new, old), cost, told
+    return propose, lambda better, new, old: xp.where(better[:, None], new, old), cost, costs
 
 
-def descend(starts, rounds, xp=np, **options):
-    propose, take, cost, told = valley(xp)
-    return *minimise(propose, take, starts, cost(starts), DAMPING, rounds, xp=xp, **options), told
+def descend(starts, iterations, xp=np, **options):
+    propose, take, cost, costs = valley(xp)
+    return *minimise(propose, take, starts, cost(starts), DAMPING, iterations, xp=xp, **options), costs
 
 
 def test_every_problem_reaches_its_minimum_and_no_cost_ever_rises():
     before = np.full(len(STARTS), np.inf)
-    for rounds in range(40):
-        found, cost, _ = descend(STARTS, rounds)
+    for iterations in range(40):
+        found, cost, _ = descend(STARTS, iterations)
         assert (cost <= before).all()
         before = cost
     assert found == pytest.approx(np.ones_like(STARTS), abs=1e-9)
@@ -56,10 +56,10 @@ def test_a_problem_goes_its_way_whoever_else_is_there():
 
 
 def test_the_damping_falls_with_success_and_rises_with_failure_within_its_bounds():
-    _, _, told = descend(STARTS, 60)
+    _, _, costs = descend(STARTS, 60)
     best = ((10 * (STARTS[:, 1] - STARTS[:, 0] ** 2)) ** 2 + (1 - STARTS[:, 0]) ** 2).copy()
     expected, failures = np.full(len(STARTS), 1e-3), 0
-    for damping, cost in told:
+    for damping, cost in costs:
         assert damping == pytest.approx(expected)
         better = cost < best
         failures += int((~better).sum())
@@ -69,15 +69,15 @@ def test_the_damping_falls_with_success_and_rises_with_failure_within_its_bounds
 
 
 def test_it_ends_once_the_last_step_hardly_lowered_a_cost():
-    _, cost, told = descend(STARTS[:1], 200, tolerance=1e-3)
-    last, before = told[-1][1][0], min(cost[0] for _, cost in told[:-1])
+    _, cost, costs = descend(STARTS[:1], 200, tolerance=1e-3)
+    last, before = costs[-1][1][0], min(cost[0] for _, cost in costs[:-1])
     assert 0 < before - last < 1e-3 * (1e-3 + before) and cost[0] == last < 1e-6
-    assert len(told) < 40 and len(descend(STARTS[:1], 200)[2]) == 200
+    assert len(costs) < 40 and len(descend(STARTS[:1], 200)[2]) == 200
 
 
 def test_one_that_has_settled_waits_for_the_others():
-    together, _, told = descend(STARTS[:2], 200, tolerance=1e-3)
-    assert len(told) > len(descend(STARTS[:1], 200, tolerance=1e-3)[2])
+    together, _, costs = descend(STARTS[:2], 200, tolerance=1e-3)
+    assert len(costs) > len(descend(STARTS[:1], 200, tolerance=1e-3)[2])
     assert together == pytest.approx(np.ones((2, 2)), abs=1e-3)
 
 

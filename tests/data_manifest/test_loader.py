@@ -134,7 +134,7 @@ def test_buckets_follow_the_local_clock(base, load):
     assert load(named).bucket_of(moment.replace(hour=8)) is None
 
 
-def test_polygons_say_where_not_to_look(base, load):
+def test_polygons_say_where_not_to_detect(base, load):
     assert load(base).ignored((20, 30)) is None
     half = changed(base, "roi", [[[0, 0], [14, 0], [14, 19], [0, 19]]])
     mask = load(changed(half, "ignore", [[[0, 0], [29, 0], [29, 4], [0, 4]]])).ignored((20, 30))

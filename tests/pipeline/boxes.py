@@ -66,6 +66,7 @@ def rows(number, xy_m, yaw=0.0, dims=CAR, bucket="noon", track=None, colour=(40,
         "sprite_xy": [x, y],
         "shadow": png(np.full((h, w), 128, np.uint8)) if shadow else None,
         "shadow_xy": [x, y] if shadow else None,
+        "halo": None,
     }
     keypoints = KEYPOINTS * dims @ R.T + t
     place = dict.fromkeys(RECONSTRUCTED.names) | about

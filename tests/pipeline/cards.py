@@ -1,7 +1,7 @@
 """A camera that sees coloured cards, as the files that a camera's folder holds up to its tracks.
 
-In every frame a blue card stands alone, a red one is half behind a green one, one is cut by the left border, and a
-detection shows nothing but paving.
+In every frame a blue card stands alone, a red one is half behind a green one, one is truncated by the left border, and
+a detection shows nothing but paving.
 """
 
 import datetime as dt

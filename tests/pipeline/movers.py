@@ -68,22 +68,22 @@ def watch(movers: list[Mover], poles: list[Pole], frames: int, *, blobs: bool = 
             if whole.any() and (whole & free).sum() > 30:
                 seen.append((mover, whole & free, (whole & free).sum() / whole.sum()))
             taken |= whole
-        for mover, mask, share in _merge(seen) if blobs else seen:
+        for mover, mask, fraction in _merge(seen) if blobs else seen:
             rows.append(row_of(frame, len(rows) % 1000, mover, mask))
-            visible.append(share)
+            visible.append(fraction)
     return to_table(rows, TRACKS), np.array(visible)
 
 
 def _merge(seen: list[tuple[Mover, np.ndarray, float]]) -> list[tuple[Mover, np.ndarray, float]]:
     merged: list[tuple[Mover, np.ndarray, float]] = []
-    for mover, mask, share in seen:
+    for mover, mask, fraction in seen:
         near = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
         touching = [k for k, other in enumerate(merged) if (other[1] & near).any()]
         if touching:
             first = merged[touching[0]]
             merged[touching[0]] = (first[0], first[1] | mask, 0.0)
         else:
-            merged.append((mover, mask, share))
+            merged.append((mover, mask, fraction))
     return merged
 
 

@@ -15,7 +15,6 @@ from pipeline.empty_frames import (
     EmptyFramesJob,
     empty_frame,
     empty_frames_shard,
-    mixed,
     read_empty_frames,
 )
 
@@ -112,13 +111,3 @@ def test_the_shard_holds_different_empty_frames_and_is_the_same_twice(camera):
     assert read_empty_frames(camera, "dusk", HW) is None
     with pytest.raises(ValueError, match="run MineUnoccluded again"):
         read_empty_frames(camera, "noon", (150, 201))
-
-
-def test_a_mixture_takes_every_strip_from_one_frame_and_repeats_for_the_same_seed():
-    frames = np.stack([np.full((*HW, 3), value, np.uint8) for value in (10, 20, 30)])
-    picture = mixed(frames, np.random.default_rng(1))
-    strips = [np.unique(picture[top : top + CELL_PX]) for top in range(0, HW[0], CELL_PX)]
-    assert all(len(strip) == 1 for strip in strips) and len({int(s[0]) for s in strips}) == 3
-    assert (mixed(frames, np.random.default_rng(1)) == picture).all()
-    picture[:] = 0
-    assert frames.min() == 10

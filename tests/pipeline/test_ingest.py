@@ -42,7 +42,7 @@ def test_a_pause_longer_than_the_setting_ends_a_sequence():
     assert t["sequence"].to_pylist() == [0, 0, 0, 1, 1, 2]
 
 
-def test_unreadable_frames_are_kept_with_their_reason_up_to_a_share():
+def test_unreadable_frames_are_kept_with_their_reason_up_to_a_fraction():
     frames = [found(s) for s in range(9)] + [found(9, "corrupt JPEG")]
     t = table(frames, max_unreadable_fraction=0.1)
     assert t["status"].to_pylist()[-1] == "corrupt JPEG"

@@ -42,6 +42,19 @@ def test_a_second_run_says_where_and_writes_nothing(street):
     assert {p: p.stat().st_mtime_ns for p in street.data.rglob("*")} == before
 
 
+def test_a_gallery_of_a_killed_run_is_finished(street):
+    clipart = street.data / "street/clipart"
+    before = {p.relative_to(clipart): p.read_bytes() for p in sorted(clipart.rglob("*")) if p.is_file()}
+    (clipart / "gallery.html").unlink()
+    part = clipart / "gallery/part-00001-of-00003"
+    part.rename(part.with_name(f".{part.name}.part"))
+    (part.with_name(f".{part.name}.part") / "00000.js").write_text("half")
+    (clipart / "gallery/ground/.00.js.part").write_text("half")
+    code, _, lines = street.luigi(*JOB, *TEN)
+    assert code == 0, lines
+    assert {p.relative_to(clipart): p.read_bytes() for p in sorted(clipart.rglob("*")) if p.is_file()} == before
+
+
 def test_the_same_seed_gives_the_same_bytes_for_two_workers_in_another_place(street, twin):
     assert shards(twin) == shards(street.data)
 

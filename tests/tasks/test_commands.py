@@ -138,20 +138,22 @@ def test_a_truncated_video_fails_unless_allowed(house):
     assert any("unreadable" in line for line in lines)
 
 
-@pytest.mark.parametrize("way", ["--max-unreadable-share", "--IngestFrames-max-unreadable-share", "luigi.cfg"])
+@pytest.mark.parametrize("way", ["--max-unreadable-share", "luigi.cfg", "manifest"])
 def test_a_settings_old_name_is_read_with_one_line_that_names_the_new_one(house, way):
-    path = house.video(count=120)
+    settings = {"settings": {"IngestFrames": {"max_unreadable_share": 0.6}}} if way == "manifest" else {}
+    path = house.video(count=120, **settings)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
     (house.folder / "mine.cfg").write_text("[IngestFrames]\nmax_unreadable_share = 0.6\n")
     arguments = ["IngestFrames", "--camera", "gate"]
-    old = [way, "0.6"] if way.startswith("--") else []
-    environment = {} if old else {"LUIGI_CONFIG_PATH": str(house.folder / "mine.cfg")}
-    code, _, lines = house.luigi(*arguments, *old, **environment)
+    environment = {"LUIGI_CONFIG_PATH": str(house.folder / "mine.cfg")} if way == "luigi.cfg" else {}
+    code, _, lines = house.luigi(*arguments, *([way, "0.6"] if way[0] == "-" else []), **environment)
     assert code == 0, lines
     (warning,) = [line for line in lines if line.startswith("warning: ")]
-    assert "max" in warning.split("is now called")[0]
-    assert "fraction" in warning.split("is now called")[1]
+    old, new = warning.replace("-", "_").split("is now called")
+    assert "max_unreadable_share" in old and "max_unreadable_fraction" in new
     # What is finished under one name is finished under the other, and the new name comes first.
+    manifest = house.manifests / "gate.yaml"
+    manifest.write_text(manifest.read_text().replace("max_unreadable_share", "max_unreadable_fraction"))
     before = files(house.data)
     code, _, lines = house.luigi(*arguments, "--max-unreadable-fraction", "0.6", **environment)
     assert (code, [line for line in lines if "warning" in line]) == (0, [])

@@ -14,7 +14,7 @@ PEOPLE = ("ReconstructPeople", "--camera", "street")
 
 @pytest.fixture(scope="module")
 def street(tmp_path_factory):
-    """A house whose street's objects are cut out, tracked by their looks as well."""
+    """A house whose street's objects are cropped, tracked by their appearance as well."""
     house = House(tmp_path_factory.mktemp("street"))
     write_street(house.folder / "street.avi", seconds=14)
     source = {"kind": "video", "path": "../street.avi", "start": "2025-06-03T12:00:00"}

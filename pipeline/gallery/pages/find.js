@@ -1,6 +1,6 @@
 // ---- which scenes are listed, in which order: `thing` is a place in the columns of all scenes' objects
 const find = { classes: new Set(), least: 0, most: 100, track: null, cutout: null, bucket: "", split: "", sort: "hidden", reversed: false };
-const HIDDEN = 100; // thousandths: hidden by more, an object counts as hidden
+const HIDDEN = 1000 * data.openTo; // thousandths: hidden by more, an object counts as hidden
 const PER_PAGE = 60;
 let order = [], page = 0;
 
@@ -92,7 +92,7 @@ function turnTo(wanted) {
 function thumbnail(number) {
   const found = Array.from({ length: scenes.count[number] }, (_, i) => first[number] + i), hidden = count(found, (thing) => things.hidden[thing] > HIDDEN);
   const picture = make("img", { loading: "lazy", decoding: "async", alt: "", src: `${encodeURIComponent(data.folder)}/${fileOf(number, "jpg")}` });
-  const told = `${found.length} objects, ${hidden} of them hidden by more than 10 %`;
+  const told = `${found.length} objects, ${hidden} of them hidden by more than ${percent(data.openTo)}`;
   const button = make("button", { "aria-label": `Scene ${scenes.id[number]}: ${told}`, title: `${scenes.id[number]}: ${told}` }, picture, make("span", { textContent: `${hidden} / ${found.length}` }));
   button.dataset.scene = number;
   button.onclick = () => openScene(number);

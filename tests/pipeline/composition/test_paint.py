@@ -101,3 +101,17 @@ def test_the_cache_keeps_what_was_used_last_and_no_more_than_it_may():
         assert get(key, sprite) is sprite
         assert cache.used <= cache.max_bytes
     assert made == ["a", "b", "c", "b"]
+
+
+def test_a_halo_lies_on_the_ground_and_under_everybody():
+    lit = np.full((*boxes.SIZE_HW, 3), 128, np.uint8)
+    x, y, w, h = NEAR[0]["bbox_xywh"]
+    grown = np.full((h, w, 3), 128, np.uint8)
+    grown[0], grown[-1] = 148, 118
+    cutout = NEAR[0] | {"halo": boxes.png(grown)}
+    picture, label = paint(lit, [decode_sprite(c, boxes.SIZE_HW) for c in (FAR[0], cutout)])
+    bare, _ = paint(lit, sprites(FAR, NEAR))
+    changed = picture.astype(int) - bare
+    wanted = np.zeros(boxes.SIZE_HW, int)
+    wanted[y, x : x + w], wanted[y + h - 1, x : x + w] = 20, -10
+    assert (changed == np.where(label == 0, wanted, 0)[..., None]).all() and changed.any()

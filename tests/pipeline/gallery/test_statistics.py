@@ -22,7 +22,9 @@ def test_statistics_count_every_object_once(camera):
     assert charts["Uses of a cutout"]["series"][0]["values"] == [3, 1]
     # Of the blue vehicle, 20 x 30 of its 50 x 40 pixels lie behind the red one.
     assert charts["Hidden fraction: vehicle"]["series"] == [{"name": "vehicle", "values": [1, 0, 0, 1, *[0] * 6]}]
-    assert charts["Hidden fraction: vehicle"]["note"].startswith("50 % hidden by more than 10 %, 0 % by more than 40 %")
+    assert (
+        charts["Hidden fraction: vehicle"]["note"] == "50\u00a0% hidden by more than 10\u00a0%, 0\u00a0% by 40\u00a0%"
+    )
     assert all("wanted" not in chart for chart in charts.values())
     assert ("20 %", "partly hidden") in gallery_statistics.facts(images, objects)
 
@@ -32,7 +34,7 @@ def test_what_was_asked_for_stands_beside_what_was_reached(camera):
     asked = {"vehicle": [0.5, 0, 0, 0, 0, 0.5, 0, 0, 0, 0], "lorry": [1, *[0] * 9], "bus": [0] * 10}
     charts = {c["title"]: c for c in gallery_statistics.charts(images, objects, asked)}
     assert charts["Hidden fraction: vehicle"]["wanted"] == [1, 0, 0, 0, 0, 1, 0, 0, 0, 0]
-    assert charts["Hidden fraction: vehicle"]["note"].endswith("wanted: 50 % and 50 %")
+    assert charts["Hidden fraction: vehicle"]["note"].endswith("wanted: 50\u00a0% and 50\u00a0%")
     assert "wanted" not in charts["Hidden fraction: person"]
     # Asked for, and there is none: shown as none; not asked for and none: left out.
     assert sum(charts["Hidden fraction: lorry"]["series"][0]["values"]) == 0

@@ -39,7 +39,7 @@ def said(camera_dir, tracks=None):
     return chances(ByArea(), tracks, pq.read_table(camera_dir / "frames/index.parquet"), camera_dir)
 
 
-def test_every_detection_gets_a_word_of_its_own(camera_dir):
+def test_every_detection_gets_a_prediction_of_its_own(camera_dir):
     tracks = pq.read_table(camera_dir / "tracks.parquet")
     whole = said(camera_dir, tracks).to_pandas().set_index("detection_id")["chance"]
     assert sorted(whole.index) == sorted(tracks["detection_id"].to_pylist())

@@ -1,4 +1,4 @@
-"""Sprites and shadows of drawn scenes: a disc with an antialiased edge over a textured street, with and without sun."""
+"""Sprites and shadows of rendered scenes: a disc with an antialiased edge over a textured street, in sun or not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.core.tables import FRAMES, TRACKS, to_table
 from pipeline.mining import cutouts
 from pipeline.mining.background_evidence import EvidenceJob, background_like, edge_fraction, evidence_shard
 from pipeline.mining.cast_shadows import ShadowSettings, cast_shadow
-from pipeline.mining.cutouts import EDGE_PX, CropJob, CutoutSettings, crop_shard, exact, matte, sprite
+from pipeline.mining.cutouts import EDGE_PX, CropJob, CutoutSettings, crop_shard, exact, halo, matte, sprite
 
 HW = (240, 320)
 CAMERA = Camera(np.array([[300.0, 0, 159.5], [0, 300.0, 119.5], [0, 0, 1]]), HW)
@@ -36,7 +36,7 @@ def street(seed: int = 0) -> np.ndarray:
 
 
 def coverage(centre: tuple[float, float] = CENTRE, radius: float = RADIUS) -> np.ndarray:
-    """(H, W) share of each pixel that a disc covers."""
+    """(H, W) fraction of each pixel that a disc covers."""
     y, x = np.mgrid[: HW[0], : HW[1]]
     return np.clip(radius + 0.5 - np.hypot(x - centre[0], y - centre[1]), 0, 1).astype(np.float32)
 
@@ -89,7 +89,7 @@ def test_a_sprite_pasted_back_gives_the_frame_and_on_another_street_shows_nothin
     assert np.abs(pasted(image, box, background) - frame)[near].mean() < 1.0
     dark = np.full_like(background, 20.0)
     halo = pasted(image, box, dark) - paint(dark, truth)
-    # A hard cut would leave bright street at the rim: up to half of 120 grey levels.
+    # A hard edge would leave bright street at the rim: up to half of 120 grey levels.
     assert np.abs(halo[(truth > 0) & (truth < 1)]).mean() < 8
 
 
@@ -144,7 +144,7 @@ def test_no_sun_no_shadow_and_another_objects_shadow_is_not_ours() -> None:
     assert (shadow.over((0, 0, HW[1], HW[0]))[:, 245:] > 0.97).all()
 
 
-def test_a_pole_that_the_mask_bridges_is_bare() -> None:
+def test_a_pole_that_the_mask_bridges_is_background_like() -> None:
     background, truth = street(), coverage()
     frame = paint(background, truth)
     frame[:, 158:163] = background[:, 158:163]
@@ -252,7 +252,7 @@ def test_the_same_shard_gives_the_same_bytes(tmp_path: Path) -> None:
     assert job.out.read_bytes() == first
 
 
-def test_backdrop_shard_tells_of_every_detection(tmp_path: Path) -> None:
+def test_evidence_shard_has_a_row_of_every_detection(tmp_path: Path) -> None:
     job = camera_folder(tmp_path)
     image = cv2.imread(str(tmp_path / "frames/images/000003.png"))
     image[:, 158:163] = cv2.imread(str(tmp_path / "background/noon.png"))[:, 158:163]
@@ -280,3 +280,57 @@ def test_an_outline_that_follows_the_background_is_told_from_one_that_crosses_it
 def test_a_background_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match="run MedianBackground"):
         Relit(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), [])
+
+
+def test_a_sharpened_edge_comes_back_with_the_halo_and_the_ground_stays_without_one() -> None:
+    background, truth = street(), coverage()
+    plain = paint(background, truth, np.array([20.0, 20.0, 20.0]))
+    sharpened = np.clip(plain + 0.8 * (plain - cv2.GaussianBlur(plain, (0, 0), 1.5)), 0, 255)
+    ground = np.hypot(*(np.mgrid[: HW[0], : HW[1]] - np.array([CENTRE[1], CENTRE[0]])[:, None, None])) > RADIUS + 8
+    sharpened[ground] = background[ground]
+    scene = relit(sharpened, background, truth >= 0.5)
+    image, box = sprite(scene, scene.placed[0], None)
+    x, y, w, h = box
+    added = halo(scene, scene.placed[0], None, image).astype(float) - 128
+    with_halo = background.copy()
+    with_halo[y : y + h, x : x + w] += added
+    outside = (truth == 0) & ~ground
+    error = [np.abs(pasted(image, box, under) - sharpened)[outside].mean() for under in (background, with_halo)]
+    assert error[0] > 4 and error[1] < 0.4 * error[0]
+    assert (added[(truth >= 0.5)[y : y + h, x : x + w]] == 0).all()
+    assert np.abs(added[0]).max() == 0, "a halo ends before its box does"
+
+
+def test_noise_alone_makes_no_halo() -> None:
+    background, truth = street(), coverage()
+    noisy = paint(background, truth) + np.random.default_rng(3).normal(0, 2.0, (*HW, 3))
+    scene = relit(noisy, background, truth >= 0.5)
+    image, _ = sprite(scene, scene.placed[0], None)
+    added = halo(scene, scene.placed[0], None, image).astype(float) - 128
+    assert np.abs(added[image[..., 3] == 0]).mean() < 1.0
+
+
+def test_a_shadow_fades_as_it_was_seen_to_and_has_no_edge() -> None:
+    background, truth = street(), coverage()
+    y, x = np.mgrid[: HW[0], : HW[1]]
+    away = np.hypot((x - CENTRE[0]) / 1.6, y - CENTRE[1] - RADIUS)
+    left = 1 - 0.3 * np.exp(-((away / 14) ** 2))
+    scene = relit(paint(background * left[..., None], truth), background, truth >= 0.5)
+    found = cast_shadow(scene, scene.placed[0], np.array([60.0, 50.0]), ShadowSettings())
+    assert found is not None
+    kept = found.over((0, 0, HW[1], HW[0]))
+    ground = (truth == 0) & (y > CENTRE[1])
+    assert np.abs(kept - left)[ground].max() < 0.07
+    steps = np.abs(np.diff(kept, axis=0))[ground[1:]]
+    assert steps.max() < 0.045, "the shadow ends in a line"
+
+
+def test_the_faint_dark_at_the_foot_is_kept_where_nothing_is_dark_enough_for_a_shadow() -> None:
+    background, truth = street(), coverage()
+    y, x = np.mgrid[: HW[0], : HW[1]]
+    left = 1 - 0.05 * np.exp(-(((np.hypot(x - CENTRE[0], y - CENTRE[1] - RADIUS)) / 10) ** 2))
+    scene = relit(paint(background * left[..., None], truth), background, truth >= 0.5)
+    found = cast_shadow(scene, scene.placed[0], np.array([60.0, 50.0]), ShadowSettings())
+    assert found is not None
+    below = found.over((0, 0, HW[1], HW[0]))[int(CENTRE[1] + RADIUS) + 4, int(CENTRE[0])]
+    assert below == pytest.approx(0.96, abs=0.015)

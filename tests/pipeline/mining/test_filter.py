@@ -118,7 +118,7 @@ def test_two_cars_in_one_blob_are_merged_and_both_are_kept_before_and_after() ->
     assert set(table["track_id"].to_numpy()[kept(result)]) == {1, 2}
 
 
-def test_who_stands_gets_one_cutout_a_stay_and_one_a_bucket() -> None:
+def test_who_stands_gets_one_cutout_a_stationary_interval_and_one_a_bucket() -> None:
     waiting = [Mover(CAR, (2.0, 22.0), (1e-9, 0.0), k) for k in range(2)]
     first, _ = watch(waiting[:1], [], 30)
     again, _ = watch(waiting[1:], [], 30)
@@ -194,7 +194,7 @@ def test_a_vehicle_too_small_in_the_picture_is_refused_and_a_person_of_that_size
 
 
 def test_a_vehicle_that_shows_much_of_the_empty_street_is_refused() -> None:
-    """The bare patch travels with the car, so no pole is found: the share alone must decide."""
+    """The bare patch travels with the car, so no pole is found: the fraction alone must decide."""
     table, _ = watch(cars(1), [], 40)
     inside = kept(decision(table)) | (decision(table).reason == "too_similar")
     patches = []

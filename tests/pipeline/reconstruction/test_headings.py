@@ -25,7 +25,9 @@ def headings(rows, cut):
     for row in [rows[i] for i in cut]:
         row = dict(row)
         row["cutout_id"] = row.pop("detection_id")
-        cutouts.append(row | dict(stationary=False, sprite=b"", sprite_xy=[0, 0], shadow=None, shadow_xy=None))
+        cutouts.append(
+            row | dict(stationary=False, sprite=b"", sprite_xy=[0, 0], shadow=None, shadow_xy=None, halo=None)
+        )
     return find_headings(to_table(cutouts, CUTOUTS), to_table(rows, TRACKS), CAMERA, PLANE, HeadingSettings())
 
 

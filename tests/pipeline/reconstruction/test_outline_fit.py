@@ -30,7 +30,7 @@ def cutout(number, kind, xy_m, yaw, size_m, *, speed=5.0, track=0, change=lambda
         "bbox_xywh": [x, y, w, h], "mask_rle": masks.encode(mask[y : y + h, x : x + w], (x, y), CAMERA.size_hw),
         "timestamp": boxes.START + timedelta(seconds=0.2 * number), "bucket": "noon", "sequence": 0, "track_id": track,
         "foot_xy_m": foot.tolist(), "velocity_xy_mps": [speed * np.cos(yaw), speed * np.sin(yaw)],
-        "stationary": speed == 0, "sprite": b"", "sprite_xy": [x, y], "shadow": None, "shadow_xy": None,
+        "stationary": speed == 0, "sprite": b"", "sprite_xy": [x, y], "shadow": None, "shadow_xy": None, "halo": None,
     }  # fmt: skip
 
 

@@ -52,10 +52,10 @@ def test_people_cross_the_road_on_zebras_only(crowd):
 
 def test_people_walk_around_trunks_posts_and_bins(crowd):
     layout, states, _ = crowd
-    solid = [(u, v, 0.14) for u, v, _ in layout.trees] + [(u, v, 0.05) for u, v in layout.lamps]
-    solid = np.array(solid + [(u, v, 0.25) for u, v in layout.bins])
+    obstacles = [(u, v, 0.14) for u, v, _ in layout.trees] + [(u, v, 0.05) for u, v in layout.lamps]
+    obstacles = np.array(obstacles + [(u, v, 0.25) for u, v in layout.bins])
     for moment in states:
         for state in moment:
             if state.person:
-                gap = np.hypot(*(solid[:, :2] - state.xy).T) - solid[:, 2]
+                gap = np.hypot(*(obstacles[:, :2] - state.xy).T) - obstacles[:, 2]
                 assert gap.min() > 0.15  # less than half a chest is deep

@@ -96,7 +96,8 @@ def test_the_same_frames_give_the_same_ids(tmp_path):
 
 
 def trajectories(tracklets: list[tuple[int, list[float], float]]) -> Trajectories:
-    """Pieces (first frame, x at each frame, y) at 5 frames a second, each a track of its own, boxes in time order."""
+    """Tracklets (first frame, x at each frame, y) at 5 frames a second, each a track of its own, boxes in time
+    order."""
     rows = sorted(
         (first + k, number, x, y) for number, (first, xs, y) in enumerate(tracklets) for k, x in enumerate(xs)
     )

@@ -61,7 +61,7 @@ def test_velocity_is_known_at_one_frame_a_second():
     np.testing.assert_allclose([row["velocity_xy_mps"] for row in rows], [[0.4, 0.0]] * 6, atol=0.01)
 
 
-def test_a_track_is_cut_where_it_jumps_faster_than_a_person_can():
+def test_a_track_is_split_where_it_jumps_faster_than_a_person_can():
     # Wide boxes still overlap after the jump, so that the tracker alone would go on.
     path = [0.1 * k for k in range(8)] + [4.0 + 0.1 * k for k in range(8)]
     wide = [(k, "person", box_at(x, 18.0, 5.0, 1.75)) for k, x in enumerate(path)]
@@ -69,8 +69,8 @@ def test_a_track_is_cut_where_it_jumps_faster_than_a_person_can():
     assert {row["track_id"] for row in run(wide, frames_of(16), max_person_mps=40.0)} == {0}
 
 
-def test_a_bottom_that_trembles_by_pixels_far_away_cuts_nothing():
-    # At 230 m a pixel is metres of ground; the speed limit alone would cut at every frame.
+def test_a_bottom_that_trembles_by_pixels_far_away_splits_nothing():
+    # At 230 m a pixel is metres of ground; the speed limit alone would split at every frame.
     base = box_at(0.0, 230.0, 4.0, 3.0)
     shaky = [[base[0], base[1] + (2 if k % 2 else 0), base[2], base[3]] for k in range(12)]
     foot, slack = foot_points(np.array([[b[0], b[1], b[0] + b[2], b[1] + b[3]] for b in shaky[:2]]), CAMERA, PLANE, 3.0)

@@ -4,7 +4,9 @@ import luigi
 import pytest
 from luigi.cmdline_parser import CmdlineParser
 
-from tasks.common.settings import Setting, collect, declare, former_keys, identity, leaves
+import tasks  # noqa: F401  the stages, whose settings records hold
+from tasks.common.records import differences
+from tasks.common.settings import Setting, collect, declare, former_keys, identity, leaves, typed_key
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,14 @@ def test_old_keys_follow_the_old_names_of_what_they_are_nested_in():
         "a_association_name": "a_relink_name",
     }
     assert former_keys(Outer) == {}
+
+
+def test_users_are_told_todays_names_of_what_records_hold():
+    assert typed_key("TrackObjects", "relink.gap_s") == "association_gap_s"
+    assert typed_key("TrackObjects", "lost_s") == "lost_s"
+    asked, found = ({"TrackObjects": {"settings": {"sure_score": score}}} for score in (0.5, 0.6))
+    assert differences(found, asked) == ["TrackObjects confident_score: found 0.6, asked for 0.5"]
+    assert typed_key("NoSuchTask", "a.b") == "a.b"
 
 
 def test_luigi_cfg_is_read_by_old_names_and_the_new_one_comes_first(config, capsys):

@@ -13,7 +13,7 @@ RenderVehicleCrops = task_of(find("vehicle_keypoints"))
 FEW = {"vehicles": 2, "views": 2, "val_vehicles": 1, "per_shard": 1}
 
 
-def test_only_the_shard_that_is_gone_is_drawn_again(tmp_path):
+def test_only_the_shard_that_is_gone_is_rendered_again(tmp_path):
     task = RenderVehicleCrops(data_root=str(tmp_path), cpus=1, **FEW)
     task.set_status_message = task.set_progress_percentage = None
     task.run()

@@ -82,7 +82,7 @@ def test_one_wild_point_is_doubted():
 
 
 def test_covariance_is_the_scatter_of_errors():
-    """Shapes from the prior and noise as told: squared errors over their variances average to one."""
+    """Shapes from the prior and noise as declared: squared errors over their variances average to one."""
     street = Street(tracks=150, frames=3, noise=1.0, groups=("car",), seed=3)
     options = VehicleFitSettings(noise_px=1, noise_fraction=0, model_noise_m=0, robust_scale=50.0)
     fits = street.fit(options)
@@ -96,7 +96,7 @@ def test_covariance_is_the_scatter_of_errors():
 
 
 def test_more_frames_tell_a_shape_better():
-    """Frames that share a shape tell it better: its leading coefficients, which pixels show at all."""
+    """Frames that share a shape measure it better: its leading coefficients, which pixels show at all."""
     error = {}
     for frames in (1, 8):
         street = Street(tracks=24, frames=frames, noise=3.0, seed=4)

@@ -1,4 +1,4 @@
-"""Fits in place of outlines: a drawn vehicle whose network is a stand-in that knows the true points."""
+"""Fits in place of outlines: a rendered vehicle whose network is a stand-in that knows the true points."""
 
 import boxes
 import numpy as np
@@ -21,7 +21,7 @@ BASES = load_bases()
 SHAPE = np.array([0.8, -0.5, 0.3, 0, 0, 0, 0, 0])
 
 
-def drawn(xy_m, yaw_rad, group="car"):
+def rendered(xy_m, yaw_rad, group="car"):
     """Points (12, 2), mask box, and the pose of one vehicle of SHAPE."""
     R, t = PLANE.pose(np.array(xy_m, float), yaw_rad)
     points = CAMERA.project(BASES[group].keypoints(SHAPE) @ R.T + t)
@@ -54,7 +54,7 @@ def fitted(scenes, *, score=0.95, boxes_xywh=None, refusal="outline"):
 
 
 def test_true_points_give_the_true_pose_and_one_shape_a_track():
-    scenes = [drawn((-6 + 3 * i, 20 + 2 * i), 0.6) for i in range(4)]
+    scenes = [rendered((-6 + 3 * i, 20 + 2 * i), 0.6) for i in range(4)]
     rows = fitted(scenes)
     for row, (points, _, _, R, t) in zip(rows, scenes, strict=True):
         assert row["refusal"] is None and row["shape_basis"] == "car"
@@ -67,12 +67,12 @@ def test_true_points_give_the_true_pose_and_one_shape_a_track():
 
 
 def test_without_points_the_outline_stays():
-    (row,) = fitted([drawn((0, 20), 0.3)], score=0.0)
+    (row,) = fitted([rendered((0, 20), 0.3)], score=0.0)
     assert row["refusal"] == "outline" and row["shape"] is None
 
 
 def test_a_fit_that_is_not_where_the_mask_is_is_not_taken():
-    scene = drawn((0, 20), 0.3)
+    scene = rendered((0, 20), 0.3)
     x, y, w, h = scene[1]
     (row,) = fitted([scene], boxes_xywh=[[x + w, y, w, h]])
     assert row["refusal"] == "outline"
@@ -80,12 +80,12 @@ def test_a_fit_that_is_not_where_the_mask_is_is_not_taken():
 
 @pytest.mark.parametrize("refusal", ["notched", "no_ground", "too_far"])
 def test_what_no_keypoint_can_mend_stays_refused(refusal):
-    (row,) = fitted([drawn((0, 20), 0.3)], refusal=refusal)
+    (row,) = fitted([rendered((0, 20), 0.3)], refusal=refusal)
     assert row["refusal"] == refusal and row["shape"] is None
 
 
 @pytest.mark.parametrize("bad", [np.nan, 1e9])
 def test_points_far_from_anything_crash_nothing(bad):
-    scene = drawn((0, 20), 0.3)
+    scene = rendered((0, 20), 0.3)
     (row,) = fitted([(np.full((12, 2), bad), *scene[1:])])
     assert row["refusal"] == "outline"

@@ -115,9 +115,9 @@ def test_truncation_is_the_fraction_of_the_silhouette_beyond_the_frame(street, x
     row = truth(renderer, [street.standing(1, (x, 18.0), vehicle)])[1]
     outline = silhouette(renderer.view, vehicle, (x, 18.0))
     frame = rectangle(-0.5, -0.5, SIZE_HW[1] - 0.5, SIZE_HW[0] - 0.5)
-    cut = 1 - outline.intersection(frame).area / outline.area
-    assert 0.05 < cut < 0.95
-    assert row["truncation"] == pytest.approx(cut, abs=0.03)
+    truncated = 1 - outline.intersection(frame).area / outline.area
+    assert 0.05 < truncated < 0.95
+    assert row["truncation"] == pytest.approx(truncated, abs=0.03)
     assert full(row, "mask_amodal_rle")[:, -1].any()
 
 
