@@ -100,17 +100,9 @@ CUTOUTS = pa.schema(
         column("stationary", pa.bool_(), "stands still: one cutout for the whole stay", source="mine"),
         column("sprite", pa.binary(), "PNG, BGRA with a soft alpha edge, of the crop", source="mine"),
         column("sprite_xy", _I64S, "top-left pixel of the sprite in the frame", unit="px", shape="2", source="mine"),
-        column(
-            "shadow", pa.binary(), "PNG, 8 bit: light left in the cast shadow, 255 all; null without", source="mine"
-        ),
+        column("shadow", pa.binary(), "PNG, 8 bit: light left in the shadow, 255 all; null without", source="mine"),
         column("shadow_xy", _I64S, "top-left pixel of the shadow in the frame", unit="px", shape="2", source="mine"),
-        column(
-            "halo",
-            pa.binary(),
-            "PNG, BGR of the sprite's size: 128 + what the lens and sharpening add to the ground "
-            "around the object; null without",
-            source="mine",
-        ),
+        column("halo", pa.binary(), "PNG, BGR of the sprite's size: 128 + what the lens adds around it", source="mine"),
     ]
 )
 
