@@ -110,10 +110,10 @@ class Upright:
         The part that the sun lights and the camera sees is that of an upright cylinder: (1 + cos) / 2 of it, by the
         angle between the shadow's direction and the view's.
         """
-        if not (caster.sprite.light and _meet(self.sprite.mask[1], caster.sprite.light[1])):
+        if not (caster.sprite.light and _meet(self.sprite.mask[1], caster.sprite.light[1]) and caster.cast):
             return None
         left = self._at_foot(caster.sprite.light)
-        if not len(left) or left.min() >= _DARK or caster.cast is None:
+        if not len(left) or left.min() >= _DARK:
             return None
         heights = caster.cast.height_at(self.foot_m) * self.metre_px
         view = self.quad.mean(axis=0)
