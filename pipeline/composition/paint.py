@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import cv2
@@ -77,6 +77,16 @@ def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> PaintedCutout:
         none = np.full_like(halo, _NO_HALO)
         brighter, darker = cv2.subtract(halo, none), cv2.subtract(none, halo)
     return PaintedCutout((colour, place), cv2.bitwise_not(alpha), mask, light, brighter, darker)
+
+
+def relit(sprite: PaintedCutout, gain: np.ndarray | None) -> PaintedCutout:
+    """The sprite with its colours multiplied by factors (3,) BGR; as it is for None."""
+    if gain is None:
+        return sprite
+    colour, place = sprite.colour
+    # Multiplied by alpha as it is, no colour may exceed alpha.
+    lit = cv2.min(cv2.transform(colour, np.diag(gain).astype(np.float32)), cv2.bitwise_not(sprite.through))
+    return replace(sprite, colour=(lit, place))
 
 
 def _cutout_png(png: bytes, cutout_id: int) -> np.ndarray:

@@ -6,7 +6,7 @@ what several hide together is the OR of their bits, and a hidden fraction a coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -19,6 +19,8 @@ from pipeline.composition import depth_order
 from pipeline.composition.hidden_fraction import BANDS, OPEN_TO, band_of
 from pipeline.composition.pool import Pool, make_pool
 from pipeline.core import masks
+from pipeline.core.frames import read_backgrounds
+from pipeline.core.illumination import alike
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, MODES, PIXELS
 
@@ -157,23 +159,41 @@ def sample_pixels(rle: str, size_hw: tuple[int, int]) -> np.ndarray:
 
 
 class PairTables:
-    """The tables of pairs of a pool's buckets, each made when it is first asked for."""
+    """The tables of pairs of a pool's buckets, each made when it is first asked for.
 
-    def __init__(self, pool: Pool, mode: str, crossing_probability: float) -> None:
+    A scene of a bucket may show cutouts of those that `neighbours` has for it, itself among them, in that order.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        mode: str,
+        crossing_probability: float,
+        neighbours: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         if mode not in MODES:
             raise ValueError(f"mode: expected one of {', '.join(MODES)}, got {mode!r}")
         self.pool, self.mode, self.crossing_probability = pool, mode, crossing_probability
-        self._made: dict[tuple[str, str, int], Pairs] = {}
+        given = neighbours or {}
+        self.neighbours = {
+            name: tuple(other for other in given.get(name, (name,)) if other in pool.buckets) for name in pool.buckets
+        }
+        self._made: dict[tuple[tuple[str, ...], str, int], Pairs] = {}
 
     def rows(self, split: str) -> dict[str, np.ndarray]:
-        """Rows of a split's cutouts by bucket."""
-        return {name: rows[self.pool.split[rows] == split] for name, rows in self.pool.buckets.items()}
+        """Rows of a split's cutouts that may stand in scenes of each bucket."""
+        mine = {name: rows[self.pool.split[rows] == split] for name, rows in self.pool.buckets.items()}
+        return {
+            name: np.sort(np.concatenate([mine[other] for other in self.neighbours[name]]))
+            for name in self.pool.buckets
+        }
 
     def get(self, bucket: str, split: str, shard: int) -> Pairs:
-        """The table that a shard draws from: all of the bucket, or where it is large the shard's part of it."""
+        """The table that a shard draws from: all that may serve in the bucket, or where they are many the shard's part
+        of them."""
         rows = self.rows(split)[bucket]
         parts = max(-(-len(rows) // MOST), 1)
-        key = bucket, split, shard % parts
+        key = tuple(sorted(self.neighbours[bucket])), split, shard % parts
         if key not in self._made:
             part = rows[shard % parts :: parts]
             self._made[key] = make_pairs(self.pool, part, self.mode, self.crossing_probability)
@@ -181,21 +201,27 @@ class PairTables:
 
 
 def read_tables(
-    camera_dir: Path, camera: Camera, plane: GroundPlane, mode: str, crossing_probability: float
+    camera_dir: Path, camera: Camera, plane: GroundPlane, mode: str, crossing_probability: float, relit: float = 0.0
 ) -> PairTables:
-    """Those of the tables in a camera's folder; the last ones are kept, as long as the files stay what they are."""
-    folders = camera_dir / "cutouts", camera_dir / "reconstructed"
-    files = [path for folder in folders for path in sorted(folder.glob("*.parquet"))]
+    """Those of the tables in a camera's folder; the last ones are kept, as long as the files stay what they are.
+
+    relit: how far the illumination of two buckets may differ for one's cutouts to serve in the other, see `alike`.
+    """
+    folders = [camera_dir / name for name in ("cutouts", "reconstructed", "background")]
+    files = [path for folder in folders for path in sorted(folder.glob("[!.]*.*"))]
     # Two runs in one process may find other files by the same name.
     stamps = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
     seen = tuple(camera.K.ravel()), camera.size_hw, tuple(camera.distortion), tuple(plane.n), plane.d
-    return _read_tables(camera_dir, stamps, seen, mode, crossing_probability)
+    return _read_tables(camera_dir, stamps, seen, mode, crossing_probability, relit)
 
 
 @lru_cache(maxsize=1)
-def _read_tables(folder: Path, stamps: tuple, seen: tuple, mode: str, crossing_probability: float) -> PairTables:
+def _read_tables(
+    folder: Path, stamps: tuple, seen: tuple, mode: str, crossing_probability: float, relit: float
+) -> PairTables:
     K, size_hw, distortion, n, d = seen
     camera = Camera(np.reshape(K, (3, 3)), size_hw, np.array(distortion))
     cutouts = read_parts(folder / "cutouts", [name for name in CUTOUTS.names if name not in PIXELS])
     pool = make_pool(cutouts, read_parts(folder / "reconstructed"), camera, GroundPlane(np.array(n), d))
-    return PairTables(pool, mode, crossing_probability)
+    neighbours = alike(read_backgrounds(folder / "background"), relit) if relit else None
+    return PairTables(pool, mode, crossing_probability, neighbours)

@@ -7,7 +7,6 @@ that brings the hidden fractions of all objects so far nearest to the wanted dis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +15,7 @@ from pipeline.composition import depth_order
 from pipeline.composition.hidden_fraction import BANDS, EVEN, OPEN_TO, band_of, parse_wanted
 from pipeline.composition.paint import MAX_OBJECTS
 from pipeline.composition.pairs import SAMPLES, WORDS, Pairs, PairTables, rank_of
-from pipeline.composition.pool import Pool
+from pipeline.composition.pool import SPLITS, Pool
 from pipeline.core.tables import CATEGORY_IDS
 
 _TRIES = 50
@@ -30,6 +29,7 @@ _FIRST = 30.0  # objects taken for being as wanted before there are any
 _WORST = -2.0  # nothing is added that costs more
 _CHANCE = 0.1  # how far the worth of a candidate is left to chance
 _DEAR = 0.1  # what a cutout costs that was used as often as the others of its bucket
+_BORROWED = 0.15  # what one of another time bucket costs
 # The share of the hidden objects that one cutout may hide most of, and the cost of one that has reached it.
 _MAIN_SHARE, _TOO_OFTEN = 0.04, 2.0
 
@@ -59,6 +59,13 @@ class ComposeSettings:
     max_use: float = field(
         default=0.4, metadata={"help": "no cutout is in more than this share of its time bucket's scenes, 0 to 1"}
     )
+    relit: float = field(
+        default=0.45,
+        metadata={
+            "help": "cutouts of another time bucket serve, in this one's illumination, where the backgrounds differ by "
+            "at most this, root mean square of the logarithm of their ratio; 0: none do"
+        },
+    )
     jpeg_quality: int = field(default=92, metadata={"help": "of the scenes' pictures, 1 to 100"})
     geometry: bool = field(
         default=False, metadata={"help": "also write depth and normals of each scene, rendered from the fitted shapes"}
@@ -79,6 +86,8 @@ class ComposeSettings:
             )
         if not 0 < self.max_use <= 1:
             raise ValueError(f"max_use: expected more than 0, at most 1, got {self.max_use}")
+        if self.relit < 0:
+            raise ValueError(f"relit: expected 0 or more, got {self.relit}")
         parse_wanted(self.hidden_fraction)
 
     @property
@@ -98,13 +107,16 @@ class Sampler:
         self.tables, self.settings, self.rng, self.shard = tables, settings, rng, shard
         self.pool, self.wanted = tables.pool, settings.wanted
         self.reached = np.zeros((len(CATEGORY_IDS), BANDS))
-        self.uses, self.main = np.zeros(len(self.pool.cutout_id), int), np.zeros(len(self.pool.cutout_id), int)
-        self.drawn: dict[tuple[str, str], int] = {}
+        count = len(self.pool.cutout_id)
+        # By time bucket, in which a cutout counts as used where it is borrowed as well.
+        self.uses = {bucket: np.zeros(count, int) for bucket in self.pool.buckets}
+        self.drawn = {(bucket, split): 0 for bucket in self.pool.buckets for split in SPLITS}
+        self.main = np.zeros(count, int)
 
-    def scene(self, split: str) -> np.ndarray:
-        """Rows of the pool, nearest first. Raises TooFewCutouts when no bucket yields enough."""
+    def scene(self, split: str) -> tuple[str, np.ndarray]:
+        """A time bucket, and rows of the pool, nearest first. Raises TooFewCutouts when no bucket yields enough."""
         usable = self._usable(split)
-        weights = np.array([len(rows) for rows in usable.values()], float)
+        weights = np.array([len(self.pool.buckets[name]) for name in usable], float)
         for _ in range(_TRIES):
             bucket = list(usable)[self.rng.choice(len(usable), p=weights / weights.sum())]
             draft = self._draft(bucket, split)
@@ -113,16 +125,16 @@ class Sampler:
             draft.fill(min(wanted, s.objects_max), s.objects_min)
             if len(draft.chosen) >= s.objects_min:
                 self._remember(draft, bucket, split)
-                return arrange(self.pool, draft.pairs.rows[draft.chosen], self.tables.mode)
+                return bucket, arrange(self.pool, draft.pairs.rows[draft.chosen], self.tables.mode)
         raise TooFewCutouts(
             f"too few cutouts to compose: {_TRIES} tries found no {self.settings.objects_min} that stand clear of each "
             "other; take more frames, or lower objects_min or raise crossing_probability of [ComposeShards]"
         )
 
-    def _usable(self, split: str) -> Mapping[str, np.ndarray]:
-        """Rows by bucket of those that can fill a scene."""
+    def _usable(self, split: str) -> list[str]:
+        """The buckets that can fill a scene."""
         least, mine = self.settings.objects_min, self.tables.rows(split)
-        usable = {name: rows for name, rows in mine.items() if len(rows) >= least}
+        usable = [name for name, rows in mine.items() if len(rows) >= least]
         if not usable:
             most = max(map(len, mine.values()), default=0)
             raise TooFewCutouts(
@@ -133,22 +145,22 @@ class Sampler:
 
     def _draft(self, bucket: str, split: str) -> _Draft:
         pairs = self.tables.get(bucket, split, self.shard)
-        uses, scenes = self.uses[pairs.rows], self.drawn.get((bucket, split), 0)
+        uses = self.uses[bucket][pairs.rows]
         # One use more than the share, so that a bucket's first scenes can be filled at all; shards add up to less.
-        free = uses < 0.75 * self.settings.max_use * scenes + 1
+        free = uses < 0.75 * self.settings.max_use * self.drawn[bucket, split] + 1
         least = min(2 * self.settings.objects_min, len(uses))
         if free.sum() < least:  # too few cutouts for so many scenes: the seldomest used ones, which is told in the end
             free[np.argsort(uses, kind="stable")[:least]] = True
         # A few are let pass, so that a shard's first hidden objects are nobody's fault.
         main = self.main[pairs.rows] / (3 + _MAIN_SHARE * self.main.sum())
         dear = _DEAR * uses / (1 + uses.mean()) + _TOO_OFTEN * np.maximum(2 * main - 1, 0)
+        dear += _BORROWED * ~np.isin(pairs.rows, self.pool.buckets[bucket])
         return _Draft(pairs, self.wanted, self.reached, free, dear, self.rng)
 
     def _remember(self, draft: _Draft, bucket: str, split: str) -> None:
-        rows = draft.pairs.rows[draft.chosen]
-        self.drawn[bucket, split] = self.drawn.get((bucket, split), 0) + 1
+        self.drawn[bucket, split] += 1
         self.reached = draft.reached
-        self.uses[rows] += 1
+        self.uses[bucket][draft.pairs.rows[draft.chosen]] += 1
         self.main += np.bincount(draft.pairs.rows[draft.main_occluders()], minlength=len(self.main))
 
 

@@ -5,12 +5,10 @@ The same job gives the same bytes, whoever runs it and whatever else runs; a sha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 import cv2
@@ -25,19 +23,20 @@ from pipeline.composition.meshes import SceneGeometry, depth_png, normals_png, s
 from pipeline.composition.paint import (
     PaintedCutout,
     SpriteCache,
-    Visible,
     decode_sprite,
     keypoint_states,
     paint,
+    relit,
     visible_part,
 )
 from pipeline.composition.pairs import PairTables, read_tables
-from pipeline.composition.pool import TRAIN, VAL, Pool, validates
+from pipeline.composition.pool import TRAIN, VAL, validates
 from pipeline.composition.sample import ComposeSettings, Sampler, TooFewCutouts
 from pipeline.composition.shadows import Upright, shades
-from pipeline.composition.shard_files import write_images, write_objects
+from pipeline.composition.shard_files import SceneLabels, objects_table, write_images, write_objects
 from pipeline.core import masks
-from pipeline.core.tables import CATEGORY_IDS, IMAGES, KEYPOINT_STATES, OBJECTS, PIXELS, matrix
+from pipeline.core.illumination import cells, gain_between
+from pipeline.core.tables import IMAGES, KEYPOINT_STATES, PIXELS, matrix
 from pipeline.empty_frames import read_empty_frames
 
 # Raised when the columns or the meaning of one change.
@@ -86,23 +85,25 @@ def compose_shard(job: ShardJob) -> tuple[str, str]:
     rng = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard])
     sampler = Sampler(pair_tables(job), job.settings, rng, job.shard)
     sampled = [_sampled(sampler, job.first + number) for number in range(job.scenes)]
-    source.fetch(np.unique(np.concatenate(sampled)))
-    scenes = [_compose(job, number, rows, source) for number, rows in enumerate(sampled)]
+    all_rows = np.concatenate([rows for _, rows in sampled])
+    source.fetch(np.unique(all_rows))
+    scenes = [_compose(job, number, bucket, rows, source) for number, (bucket, rows) in enumerate(sampled)]
     images, objects = job.paths
-    rows = np.concatenate(sampled)
-    write_objects(objects, _objects_table(source.pool, rows, [labels for _, labels in scenes]), job.data_set)
+    labels = [labels for _, labels in scenes]
+    write_objects(objects, objects_table(source.pool, all_rows, labels), job.data_set)
     write_images(images, pa.Table.from_pylist([image for image, _ in scenes], schema=IMAGES), job.data_set)
     return str(images), str(objects)
 
 
 def pair_tables(job: ShardJob) -> PairTables:
     """The cutouts of a job and what each two would do to each other, made once by each worker."""
-    probability = job.settings.crossing_probability
-    return read_tables(job.camera_dir, job.camera, job.plane, job.mode, probability)
+    s = job.settings
+    return read_tables(job.camera_dir, job.camera, job.plane, job.mode, s.crossing_probability, s.relit)
 
 
-def _sampled(sampler: Sampler, scene: int) -> np.ndarray:
-    """Rows of a scene: one that validates where it is its turn and there are the cutouts for it, else one to train."""
+def _sampled(sampler: Sampler, scene: int) -> tuple[str, np.ndarray]:
+    """Time bucket and rows of a scene: one that validates where it is its turn and there are cutouts, else one that
+    trains."""
     if validates(scene):
         with suppress(TooFewCutouts):
             return sampler.scene(VAL)
@@ -125,6 +126,7 @@ class _Source:
         self._raw: dict[int, dict] = {}
         self._cache = _sprite_cache(job.settings.sprite_cache_mb)
         self._empty_frames: dict[str, np.ndarray] = {}
+        self._cells: dict[str, np.ndarray] = {}
         self._geometry = SceneGeometry(job.camera, job.plane) if job.settings.geometry else None
 
     def fetch(self, rows: np.ndarray) -> None:
@@ -138,16 +140,29 @@ class _Source:
                         pixels = file.read_row_group(group, ["cutout_id", "mask_rle", *PIXELS]).filter(found)
                         self._raw |= {row["cutout_id"]: row for row in pixels.to_pylist()}
 
-    def upright(self, row: int) -> Upright:
-        """The object of a row of the pool whose pixels were fetched."""
+    def upright(self, row: int, bucket: str) -> Upright:
+        """The object of a row of the pool whose pixels were fetched, in the illumination of a time bucket."""
         raw = self._raw[int(self.pool.cutout_id[row])]
         quad, height_m = self.pool.footprint(row), self.heights_m[row]
         # Two runs in one process may know different pixels, at another place, by the same number.
         pixels = hash((raw["sprite"], raw["shadow"], raw["halo"], quad.tobytes(), height_m))
-        key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels)
-        return self._cache.get(
-            key, lambda: Upright(decode_sprite(raw, self.size_hw), quad, height_m, self.camera, self.plane)
-        )
+        key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels, None if bucket == self.bucket[row] else bucket)
+
+        def made() -> Upright:
+            sprite = relit(decode_sprite(raw, self.size_hw), self._gain(row, bucket))
+            return Upright(sprite, quad, height_m, self.camera, self.plane)
+
+        return self._cache.get(key, made)
+
+    def _gain(self, row: int, bucket: str) -> np.ndarray | None:
+        """(3,) what gives a row's pixels the illumination of another time bucket; None in their own."""
+        own = self.bucket[row]
+        if own == bucket:
+            return None
+        for name in {own, bucket} - set(self._cells):
+            self._cells[name] = cells(self._median(name))
+        x, y, w, h = np.rint(self.pool.box_xywh[row]).astype(int).tolist()
+        return gain_between(self._cells[own], self._cells[bucket], self.size_hw, (x, y, w, h))
 
     def empty_frame(self, bucket: str, rng: np.random.Generator) -> np.ndarray:
         """The bucket's empty street with the camera's noise; without noise where mining kept none."""
@@ -189,20 +204,9 @@ def _state_codes(column: pa.ChunkedArray) -> list[np.ndarray]:
     return [np.array([KEYPOINT_STATES.index(state) for state in row], int) for row in column.to_pylist()]
 
 
-@dataclass(frozen=True)
-class _Labels:
-    """What composing adds to the objects of one scene, nearest first."""
-
-    scene_id: str
-    visible: list[Visible]
-    area_px: list[int]
-    states: list[np.ndarray]
-
-
-def _compose(job: ShardJob, number: int, rows: np.ndarray, source: _Source) -> tuple[dict, _Labels]:
-    """The row of IMAGES and the labels of a scene that shows rows of the pool, nearest first."""
-    bucket = source.bucket[rows[0]]
-    things = [source.upright(row) for row in rows]
+def _compose(job: ShardJob, number: int, bucket: str, rows: np.ndarray, source: _Source) -> tuple[dict, SceneLabels]:
+    """The row of IMAGES and the labels of a scene of a time bucket that shows rows of the pool, nearest first."""
+    things = [source.upright(row, bucket) for row in rows]
     sprites = [thing.sprite for thing in things]
     noise = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard, number])
     picture, label = paint(source.empty_frame(bucket, noise), sprites[::-1], shades(things)[::-1])
@@ -236,7 +240,7 @@ def scene_jpeg(picture: np.ndarray, quality: int) -> bytes:
 
 def _labels(
     scene_id: str, rows: np.ndarray, sprites: list[PaintedCutout], label: np.ndarray, source: _Source
-) -> _Labels:
+) -> SceneLabels:
     painted = np.arange(len(rows), 0, -1)  # the nearest was painted last
     rles = [source.pool.mask_rle[row] for row in rows]
     visible = [visible_part(label, int(n), s, rle) for n, s, rle in zip(painted, sprites, rles, strict=True)]
@@ -248,42 +252,6 @@ def _labels(
         np.concatenate(points),
         np.concatenate([source.states[row] for row in rows]),
     )
-    return _Labels(scene_id, visible, [source.area_px[row] for row in rows], np.split(states, np.cumsum(counts)[:-1]))
-
-
-def _objects_table(pool: Pool, rows: np.ndarray, scenes: Sequence[_Labels]) -> pa.Table:
-    """OBJECTS of all scenes, each nearest first; what is not new in a scene is taken from the pool's table."""
-    known = pool.table.take(pa.array(rows))
-    sizes = [len(scene.visible) for scene in scenes]
-    place = np.concatenate([np.arange(size) for size in sizes])
-    visible = [part for scene in scenes for part in scene.visible]
-    area = np.array([px for scene in scenes for px in scene.area_px])
-    seen = np.array([part.area_px for part in visible])
-    # Object ids count from the nearest; the label map counts from the farthest.
-    counted = np.repeat(sizes, sizes)
-    occluders = [sorted(size - k for k in part.occluders) for part, size in zip(visible, counted, strict=True)]
-    values: dict[str, Any] = {name: known[name] for name in OBJECTS.names if name in known.column_names}
-    values |= {
-        "scene_id": np.repeat([scene.scene_id for scene in scenes], sizes),
-        "object_id": place,
-        "source_frame": known["frame_id"],
-        "split": pool.split[rows],
-        "category_id": [CATEGORY_IDS[name] for name in known["category"].to_pylist()],
-        "depth_order": place,
-        "bbox_amodal_xywh": known["bbox_xywh"],
-        "bbox_visible_xywh": [part.box_xywh for part in visible],
-        "mask_amodal_rle": known["mask_rle"],
-        "mask_visible_rle": [part.rle for part in visible],
-        "px_count_all": area,
-        "px_count_visib": seen,
-        "visible_fraction": (seen / np.maximum(area, 1)).astype(np.float32),
-        # Mining takes no object that leaves the frame.
-        "truncation": np.zeros(len(rows), np.float32),
-        "occluder_ids": occluders,
-        "keypoint_state": [[KEYPOINT_STATES[c] for c in codes] for scene in scenes for codes in scene.states],
-    }
-    return pa.table({f.name: _column(values[f.name], f.type) for f in OBJECTS}, schema=OBJECTS)
-
-
-def _column(values: Any, type_: pa.DataType) -> pa.Array | pa.ChunkedArray:
-    return values.cast(type_) if isinstance(values, pa.ChunkedArray) else pa.array(values, type_)
+    return SceneLabels(
+        scene_id, visible, [source.area_px[row] for row in rows], np.split(states, np.cumsum(counts)[:-1])
+    )

@@ -6,7 +6,7 @@ background agree. Boxes are xywh in whole pixels inside the frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -73,6 +73,29 @@ def smooth_gain(frame: np.ndarray, cells_background: np.ndarray, use: np.ndarray
         part = cv2.GaussianBlur((ratio - gain) * weight[..., None], (0, 0), reach_cells)
         gain = gain + part / total[..., None]
     return gain
+
+
+def alike(backgrounds: Mapping[str, np.ndarray], most: float) -> dict[str, tuple[str, ...]]:
+    """Of each time bucket's background (H, W, 3) uint8 the buckets that are lit like it: itself, then others whose
+    cells differ by at most so much, root mean square of the logarithms of their ratios; the most alike first."""
+    seen = {name: cells(image) for name, image in backgrounds.items()}
+    found = {}
+    for name, mine in seen.items():
+        apart = {other: float(np.sqrt((log_ratio(theirs, mine) ** 2).mean())) for other, theirs in seen.items()}
+        others = sorted(set(seen) - {name}, key=lambda other: (apart[other], other))
+        found[name] = (name, *(other for other in others if apart[other] <= most))
+    return found
+
+
+def gain_between(source: np.ndarray, target: np.ndarray, size_hw: tuple[int, int], box: Box) -> np.ndarray:
+    """(3,) factors that give what was seen in a box against one background the illumination of another, both as
+    `cells` of images of size_hw: the median over the cells that the box touches."""
+    x, y, w, h = box
+    rows, columns = source.shape[:2]
+    top, bottom = int(y * rows / size_hw[0]), -(-int((y + h) * rows) // size_hw[0])
+    left, right = int(x * columns / size_hw[1]), -(-int((x + w) * columns) // size_hw[1])
+    place = np.s_[max(top, 0) : max(bottom, top + 1), max(left, 0) : max(right, left + 1)]
+    return np.exp(np.median(log_ratio(target[place], source[place]), axis=(0, 1)))
 
 
 def gain_at(gain: np.ndarray, size_hw: tuple[int, int], box: tuple[int, int, int, int] | None = None) -> np.ndarray:

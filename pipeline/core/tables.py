@@ -150,13 +150,7 @@ _GEOMETRY = [
     ),
     column("smpl_beta", _F64S, "SMPL shape", shape="10", source="reconstruct"),
     column("smpl_transl", _F64S, "SMPL's transl, camera frame", unit="m", shape="3", source="reconstruct"),
-    column(
-        "fit_residual_px",
-        pa.float64(),
-        "how far the model's outline is from the mask's",
-        unit="px",
-        source="reconstruct",
-    ),
+    column("fit_residual_px", pa.float64(), "how far the model's outline is off", unit="px", source="reconstruct"),
     column("fit_ok", pa.bool_(), "the fit may be trusted for depth order", source="reconstruct"),
 ]
 

@@ -16,6 +16,8 @@ _FLOOR_PX, _FLOOR_RAD = 0.7, 0.035
 # What the variances of fits were to be multiplied by on cam07 for half of its cutouts to be within the half of the
 # distribution. Vehicles' keypoints err together, people's outlines are more exact than their fits assume.
 _CALIBRATED = {"vehicle": 2.0, "person": 0.45}
+# Of the squared distance between two fits of one object; and what a variance is multiplied by where one of them failed.
+_DISPUTED, _CONTRADICTED = 0.5, 25.0
 # A footprint keeps its farthest corners in so many directions: a car's outline to a centimetre or two.
 _TURNS = np.arange(24) * np.pi / 12
 _CORNERS = np.stack([np.cos(_TURNS), np.sin(_TURNS)])
@@ -34,6 +36,18 @@ def ground_covariance(
     """(N, 3, 3) of fits of a category whose normal equations say `fitted` (N, 3, 3), of objects at t (N, 3), camera
     frame: made to agree with exact truth, and what no fit knows of added, `ground_floor`."""
     return _CALIBRATED[category] * fitted + ground_floor(t, camera, plane)
+
+
+def disputed(covariance: np.ndarray, xy_m: np.ndarray, other_m: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    """Covariances (N, 3, 3) of objects that two fits place at (N, 2) each, of which the first is accepted (N,) or not.
+
+    What the two are apart is part of the doubt. Where the first fit failed, so may have the other, which is kept.
+    """
+    apart = np.nan_to_num(xy_m - other_m)
+    result = covariance.copy()
+    result[:, :2, :2] += _DISPUTED * apart[:, :, None] * apart[:, None] * accepted[:, None, None]
+    result[~accepted] *= _CONTRADICTED
+    return result
 
 
 def ground_floor(t: np.ndarray, camera: Camera, plane: GroundPlane) -> np.ndarray:

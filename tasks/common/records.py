@@ -85,8 +85,8 @@ def in_words(differing: list[str]) -> str:
 
 
 def ways_out(differing: list[str], manifest: Path, last: str) -> str:
-    """What to type next: the settings found again, where those are what differs, or what `last` says."""
-    given = [one for one in differing if one != UNKNOWN and not _NOT_GIVEN.search(one)]
+    """What to type next: the settings found again, where nothing else differs, or what `last` says."""
+    given = not any(one == UNKNOWN or "found none" in one or _NOT_GIVEN.search(one) for one in differing)
     again = f"Give those found again, on the command line or for good under `settings:` in {manifest}; or "
     return (again if given else "To go on, ") + last
 

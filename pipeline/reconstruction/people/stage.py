@@ -24,8 +24,7 @@ from pipeline.core.tables import RECONSTRUCTED, matrix
 from pipeline.reconstruction.headings import Headings
 from pipeline.reconstruction.outline_fit import Outlined
 from pipeline.reconstruction.people.types import PeopleFitSettings, PeopleSeen, RegressedPeople
-from pipeline.reconstruction.rows import Progress, liftable, row_of, tracks_of
-from pipeline.reconstruction.uncertainty import ground_covariance
+from pipeline.reconstruction.rows import Progress, liftable, row_of, tracks_of, with_covariance
 
 if TYPE_CHECKING:
     from models.body_model import Body
@@ -129,10 +128,9 @@ def fit_people_rows(
     accepted = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
     confidence = np.exp(-fits.residual_px / boxes[:, 3] / _AGREEMENT)
     confidence = np.where(people.score > 0, people.score, confidence[:, None])
-    rows = table.to_pylist()
-    covariance = ground_covariance(outlined.category, fits.covariance, fits.t, camera, plane)
+    rows = with_covariance(table, fits, accepted, camera, plane)
     for i in np.flatnonzero(accepted).tolist():
-        rows[i] |= row_of(outlined.category, fits, i, camera, confidence[i], fits.footprint[i], covariance[i])
+        rows[i] |= row_of(outlined.category, fits, i, camera, confidence[i], fits.footprint[i])
         rows[i] |= {
             "body_model": body.name,
             "smpl_theta": fits.theta[i].ravel().tolist(),

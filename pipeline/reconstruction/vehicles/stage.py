@@ -18,8 +18,8 @@ from models.topdown.keypoints import Keypoints
 from pipeline.core.boxes import box_iou
 from pipeline.core.tables import RECONSTRUCTED, matrix
 from pipeline.reconstruction.outline_fit import Outlined
-from pipeline.reconstruction.rows import liftable, row_of, tracks_of
-from pipeline.reconstruction.uncertainty import footprint_of, ground_covariance
+from pipeline.reconstruction.rows import liftable, row_of, tracks_of, with_covariance
+from pipeline.reconstruction.uncertainty import footprint_of
 from pipeline.reconstruction.vehicles import fit as vehicle_fit
 
 
@@ -72,11 +72,10 @@ def fit_vehicle_rows(
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
     overlap = _box_overlap(fits, matrix(outlined.cutouts["bbox_xywh"], 4), camera, bases)
     accepted = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
-    rows = table.to_pylist()
-    covariance = ground_covariance(outlined.category, fits.covariance, fits.t, camera, plane)
+    rows = with_covariance(table, fits, accepted, camera, plane)
     for i in np.flatnonzero(accepted).tolist():
         footprint = footprint_of(bases[str(fits.group[i])].mesh(fits.shape[i]))
-        rows[i] |= row_of(outlined.category, fits, i, camera, points.score[i], footprint, covariance[i])
+        rows[i] |= row_of(outlined.category, fits, i, camera, points.score[i], footprint)
         rows[i] |= {"shape": fits.shape[i].tolist(), "shape_basis": str(fits.group[i])}
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 

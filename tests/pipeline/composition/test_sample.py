@@ -30,7 +30,7 @@ def sampler(settings=SETTINGS, mode="walt3d", pool=POOL, seed=3):
 
 def scenes(settings=SETTINGS, mode="walt3d", count=40, pool=POOL):
     draws = sampler(settings, mode, pool)
-    return [draws.scene("train") for _ in range(count)]
+    return [draws.scene("train")[1] for _ in range(count)]
 
 
 def hidden_shares(rows, street=STREET):
@@ -82,7 +82,7 @@ def test_what_the_draft_takes_for_hidden_is_hidden_in_the_picture(mode):
     seen = []
     for _ in range(20):
         before = draws.reached.copy()
-        hidden = np.array(hidden_shares(draws.scene("train")))
+        hidden = np.array(hidden_shares(draws.scene("train")[1]))
         counted = (draws.reached - before).sum(axis=0)
         assert counted.sum() == len(hidden)
         seen.append(np.abs(np.bincount(band_of(hidden), minlength=10) - counted).sum() / 2)
@@ -128,6 +128,18 @@ def test_nobody_hides_most_of_too_many():
     assert draws.main.max() <= 0.1 * draws.main.sum() + 3
 
 
+def test_buckets_that_are_lit_alike_lend_each_other_their_cutouts():
+    lent = {"noon": ("noon", "dusk"), "dusk": ("dusk",)}
+    tables = PairTables(POOL, "walt3d", SETTINGS.crossing_probability, lent)
+    draws = Sampler(tables, SETTINGS, np.random.default_rng(1))
+    shown: dict[str, Counter] = {"noon": Counter(), "dusk": Counter()}
+    for _ in range(40):
+        bucket, rows = draws.scene("train")
+        shown[bucket].update(POOL.table["bucket"][int(row)].as_py() for row in rows)
+    assert set(shown["dusk"]) == {"dusk"}
+    assert shown["noon"]["noon"] > shown["noon"]["dusk"] > 0
+
+
 def test_few_cutouts_still_make_scenes_that_repeat_them():
     pool = pool_of([boxes.rows(i, (5.0 * i - 12, 22.0)) for i in range(6)])
     drawn = scenes(replace(SETTINGS, objects_min=4), pool=pool, count=30)
@@ -155,7 +167,7 @@ def test_cutouts_that_all_stand_on_one_spot_are_too_few():
 @pytest.mark.parametrize(
     "wrong",
     [{"objects_min": 0}, {"objects_max": 300}, {"crossing_probability": 0.0}, {"crossing_probability": 0.5},
-     {"max_use": 0.0}, {"hidden_fraction": "0-10: 0.2"}],
+     {"max_use": 0.0}, {"relit": -0.1}, {"hidden_fraction": "0-10: 0.2"}],
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="expected"):
