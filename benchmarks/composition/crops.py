@@ -27,8 +27,9 @@ SIDE_PX = 96
 _ROOM = 1.5  # side of a crop over the larger side of its box
 _LEAST_PX = 16  # a box whose larger side is smaller shows nothing
 _PER_CUTOUT, _PER_TRACK = 3, 24  # crops of one cutout in scenes, of one track in frames, at most
+_BESIDE_PX = 6  # who is as near to the box, or in it, touches it: a detector may have made one of the two
 # Scales on which two crops differ by one: place and logarithm of size, hidden share, share of others in the crop.
-_SCALES = {"x": 0.15, "y": 0.08, "size": 0.25, "hidden": 0.03, "others": 0.05}
+_SCALES = {"x": 0.15, "y": 0.08, "size": 0.25, "hidden": 0.03, "others": 0.05, "touching": 0.02}
 _STRANGER = 1.2  # and so much where they show another track: who is seen more often must not tell
 _FARTHEST = 2.0  # a pair differs by less
 
@@ -133,6 +134,7 @@ def _of_picture(picture: np.ndarray, there: pd.DataFrame, mask_column: str) -> I
             continue
         own = owner[y : y + h, x : x + w]
         nearer = (own > 0) & (own != number + 1)
+        beside = owner[max(y - _BESIDE_PX, 0) : y + h + _BESIDE_PX, max(x - _BESIDE_PX, 0) : x + w + _BESIDE_PX]
         around = owner[top : top + 2 * half, left : left + 2 * half]
         yield (
             cv2.resize(
@@ -140,6 +142,7 @@ def _of_picture(picture: np.ndarray, there: pd.DataFrame, mask_column: str) -> I
             ),
             {"track_id": row["track_id"], "category": row["category"], "bucket": row["bucket"]}
             | {"x": (x + w / 2) / width, "y": (y + h) / height, "size": float(np.log(max(w, h)))}
+            | {"touching": float(((beside > 0) & (beside != number + 1)).mean())}
             | {"hidden": float(nearer.mean()), "others": float(((around > 0) & (around != number + 1)).mean())},
         )
 

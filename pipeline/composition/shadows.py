@@ -110,10 +110,10 @@ class Upright:
         The part that the sun lights and the camera sees is that of an upright cylinder: (1 + cos) / 2 of it, by the
         angle between the shadow's direction and the view's.
         """
-        if not (caster.sprite.light and _meet(self.sprite.mask[1], caster.sprite.light[1])):
+        if not (caster.sprite.light and _meet(self.sprite.mask[1], caster.sprite.light[1]) and caster.cast):
             return None
         left = self._at_foot(caster.sprite.light)
-        if not len(left) or left.min() >= _DARK or caster.cast is None:
+        if not len(left) or left.min() >= _DARK:
             return None
         heights = caster.cast.height_at(self.foot_m) * self.metre_px
         view = self.quad.mean(axis=0)
@@ -133,11 +133,14 @@ class Upright:
         """Takes a part (N,) of the light from the foot's pixels up to heights (N,)."""
         (height, width), (rows, columns) = self.sprite.mask[0].shape, self.sprite.mask[1]
         known, every = self.foot_px[0] - columns.start, np.arange(width)
-        top = np.interp(every, known, self.foot_px[1] - rows.start - heights_px)
-        part = cv2.blur(np.interp(every, known, taken)[None], (_BLUR_PX, 1))[0]
-        soft = max(_SOFT_M * self.metre_px, 1.0)
-        below = np.clip((np.arange(height)[:, None] - top) / soft, 0, 1)
-        return np.rint(255 * (1 - below * part)).astype(np.uint8)
+        top = np.interp(every, known, self.foot_px[1] - rows.start - heights_px).astype(np.float32)
+        part = cv2.blur(np.interp(every, known, taken)[None], (_BLUR_PX, 1))[0].astype(np.float32)
+        shade = np.full((height, width), 255, np.uint8)
+        first = int(np.clip(top.min(), 0, height))
+        soft = np.float32(max(_SOFT_M * self.metre_px, 1.0))
+        below = np.clip((np.arange(first, height, dtype=np.float32)[:, None] - top) / soft, 0, 1)
+        shade[first:] = 255.5 - 255 * part * below
+        return shade
 
     def _ground(self, pixels: np.ndarray) -> np.ndarray:
         return self.plane.to_world(self.plane.intersect(self.camera, pixels.astype(float)))[..., :2]

@@ -16,7 +16,7 @@ STEPS = 60
 def about(count, seed, **same):
     rng = np.random.default_rng(seed)
     columns = {"x": rng.uniform(0, 1, count), "y": rng.uniform(0, 1, count), "size": rng.normal(4, 0.4, count)}
-    columns |= {"hidden": rng.uniform(0, 0.3, count), "others": rng.uniform(0, 0.3, count)}
+    columns |= {"hidden": rng.uniform(0, 0.3, count), "others": rng.uniform(0, 0.3, count), "touching": 0.0}
     kinds = {"category": rng.choice(["person", "vehicle"], count), "bucket": rng.choice(["noon", "dusk"], count)}
     return pd.DataFrame({"track_id": rng.integers(0, 60, count)} | columns | kinds).assign(**same)
 
@@ -26,7 +26,16 @@ def filmed(count, seed, noise):
     rng = np.random.default_rng(seed)
     level = rng.uniform(60, 180, (count, 1, 1, 3))
     pictures = np.clip(level + rng.normal(0, noise, (count, SIDE_PX, SIDE_PX, 3)), 0, 255).astype(np.uint8)
-    alike = {"x": 0.5, "y": 0.5, "size": 4.0, "hidden": 0.0, "others": 0.0, "category": "person", "bucket": "noon"}
+    alike = {
+        "x": 0.5,
+        "y": 0.5,
+        "size": 4.0,
+        "hidden": 0.0,
+        "others": 0.0,
+        "touching": 0.0,
+        "category": "person",
+        "bucket": "noon",
+    }
     return Crops(pictures, about(count, seed, **alike))
 
 
@@ -85,7 +94,7 @@ def test_crops_know_what_hides_them_and_leave_out_who_touches_the_border():
     found = [row for _, row in crops._of_picture(picture, there, "mask")]
     assert [row["track_id"] for row in found] == [4, 5]
     assert found[0]["hidden"] == 0 and 0 < found[1]["hidden"] < 0.6
-    assert all(row["others"] > 0 for row in found)
+    assert all(row["others"] > 0 and row["touching"] > 0 for row in found)
 
 
 def test_the_bars_are_of_the_three_questions():
