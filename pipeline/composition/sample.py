@@ -40,7 +40,7 @@ class ComposeSettings:
 
     objects_min: int = field(default=4, metadata={"help": "objects in a scene, at least"})
     objects_max: int = field(default=40, metadata={"help": f"objects in a scene, at most (to {MAX_OBJECTS})"})
-    objects_mean: float = field(default=24.0, metadata={"help": "objects in a scene on average, where there is room"})
+    objects_mean: float = field(default=22.0, metadata={"help": "objects in a scene on average, where there is room"})
     hidden_fraction: str = field(
         default=EVEN,
         metadata={
@@ -50,7 +50,7 @@ class ComposeSettings:
         },
     )
     crossing_probability: float = field(
-        default=0.02,
+        default=0.0005,
         metadata={
             "help": "two cutouts stand in one scene if their true footprints cross at most with this probability, as "
             "the uncertainty of their fits has it; 0 to 0.5"

@@ -11,7 +11,7 @@ from calibration.camera import Camera, GroundPlane
 from pipeline.core.tables import KEYPOINT_STATES
 from pipeline.reconstruction.people.types import PeopleFits
 from pipeline.reconstruction.shape_priors import states_alone
-from pipeline.reconstruction.uncertainty import disputed, ground_covariance
+from pipeline.reconstruction.uncertainty import disputed, ground_covariance, unusually_tall
 from pipeline.reconstruction.vehicles.types import VehicleFits
 
 Progress = Callable[[int, int], None]
@@ -41,7 +41,10 @@ def with_covariance(
     fitted = ground_covariance(category, fits.covariance, fits.t, camera, plane)
     covariance = np.where(accepted[:, None, None], fitted, outline.reshape(-1, 3, 3))
     first, other = (plane.to_world(place)[:, :2] for place in (fits.t, t))
-    told = disputed(covariance, first, other, accepted).reshape(-1, 9)
+    told = disputed(covariance, first, other, accepted)
+    if category == "person":
+        told += unusually_tall(first, fits.dims_lwh_m[:, 2], plane)
+    told = told.reshape(-1, 9)
     known = np.isfinite(told).all(axis=1)
     rows = outlined.to_pylist()
     return [row | {"ground_cov": told[i].tolist() if known[i] else None} for i, row in enumerate(rows)]

@@ -18,6 +18,8 @@ _FLOOR_PX, _FLOOR_RAD = 0.7, 0.035
 _CALIBRATED = {"vehicle": 2.0, "person": 0.45}
 # Of the squared distance between two fits of one object; and what a variance is multiplied by where one of them failed.
 _DISPUTED, _CONTRADICTED = 0.5, 25.0
+# How tall people mostly are, and how much more or less is nothing unusual.
+_STATURE_M, _USUAL_M = 1.7, 0.1
 # A footprint keeps its farthest corners in so many directions: a car's outline to a centimetre or two.
 _TURNS = np.arange(24) * np.pi / 12
 _CORNERS = np.stack([np.cos(_TURNS), np.sin(_TURNS)])
@@ -47,6 +49,16 @@ def disputed(covariance: np.ndarray, xy_m: np.ndarray, other_m: np.ndarray, acce
     result = covariance.copy()
     result[:, :2, :2] += _DISPUTED * apart[:, :, None] * apart[:, None] * accepted[:, None, None]
     result[~accepted] *= _CONTRADICTED
+    return result
+
+
+def unusually_tall(xy_m: np.ndarray, height_m: np.ndarray, plane: GroundPlane) -> np.ndarray:
+    """(N, 3, 3) more doubt of people at (N, 2), along the ray, whose fitted heights (N,) are unusual: more likely their
+    masks lack feet or end in something else, and a foot off by dh in height is off by dh * distance / camera height."""
+    off = np.maximum(np.abs(np.nan_to_num(height_m, nan=_STATURE_M) - _STATURE_M) - _USUAL_M, 0) / plane.d
+    result = np.zeros((len(xy_m), 3, 3))
+    reach = off[:, None] * np.nan_to_num(xy_m)
+    result[:, :2, :2] = reach[:, :, None] * reach[:, None]
     return result
 
 

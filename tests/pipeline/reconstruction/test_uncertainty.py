@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.reconstruction.uncertainty import disputed, footprint_of, ground_covariance, ground_floor
+from pipeline.reconstruction.uncertainty import disputed, footprint_of, ground_covariance, ground_floor, unusually_tall
 
 CAMERA = Camera(np.array([[1000.0, 0, 639.5], [0, 1000, 359.5], [0, 0, 1]]), (720, 1280))
 PLANE = GroundPlane.from_tilt(20, 0, 8.0)
@@ -48,6 +48,15 @@ def test_two_fits_that_are_apart_leave_doubt_between_them():
     assert result[0, 1, 1] > 0.4 and result[0, 0, 0] == 0.01
     np.testing.assert_allclose(result[1], covariance[1])
     assert (np.diag(result[2]) > 10 * 0.01).all()
+
+
+def test_who_seems_too_tall_or_too_small_may_stand_elsewhere_along_the_ray():
+    xy = np.array([[0.0, 20.0], [0, 20], [15, 20], [0, 20]])
+    more = unusually_tall(xy, np.array([1.75, 2.0, 1.4, np.nan]), PLANE)
+    assert not more[0].any() and not more[3].any()
+    assert np.sqrt(more[1, 1, 1]) == pytest.approx(0.2 * 20 / 8) and not more[1, 0].any()
+    assert np.sqrt(np.trace(more[2])) == pytest.approx(0.2 * 25 / 8)
+    assert more[2, 0, 1] == pytest.approx(np.sqrt(more[2, 0, 0] * more[2, 1, 1]))
 
 
 def test_a_footprint_is_the_convex_outline_seen_from_above():
