@@ -28,7 +28,7 @@ _ROOM = 1.5  # side of a crop over the larger side of its box
 _LEAST_PX = 16  # a box whose larger side is smaller shows nothing
 _PER_CUTOUT, _PER_TRACK = 3, 24  # crops of one cutout in scenes, of one track in frames, at most
 _BESIDE_PX = 6  # who is as near to the box, or in it, touches it: a detector may have made one of the two
-# Scales on which two crops differ by one: place and logarithm of size, hidden share, share of others in the crop.
+# Scales on which two crops differ by one: place and logarithm of size, hidden fraction, fraction of others in the crop.
 _SCALES = {"x": 0.15, "y": 0.08, "size": 0.25, "hidden": 0.03, "others": 0.05, "touching": 0.02}
 _STRANGER = 1.2  # and so much where they show another track: who is seen more often must not tell
 _FARTHEST = 2.0  # a pair differs by less
@@ -154,8 +154,8 @@ def _gathered(found: list[tuple[np.ndarray, dict]]) -> Crops:
 
 
 def matched(first: Crops, second: Crops) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the first and of the second that make pairs: one category, one bucket, alike in place, size, hidden share
-    and share of others, of one track where there is one like it; nobody in two pairs, the sum of differences least."""
+    """Rows of the first and of the second that make pairs: one category, one bucket, alike in place, size, hidden
+    fraction and fraction of others, of one track where there is one like it; nobody in two pairs, the sum of differences least."""
     mine: list[int] = []
     theirs: list[int] = []
     keys = ["category", "bucket"]

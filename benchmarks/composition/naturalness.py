@@ -5,9 +5,8 @@
 Area under the ROC curve on tracks that trained nothing, mean and deviation of three seeds, of three questions: our
 scenes against frames; the same scenes pasted hard (the masks' pixels as they were, on the median, as WALT does) against
 frames, which the classifier has to be able to answer; frames of half the tracks against frames of the others, which it
-must not. Pairs are alike in category, time, place, size, hidden share and share of others in the crop. It also compares
-noise and edges of the three, and writes out/naturalness_CAMERA.png: of the crops that gave themselves away most, each
-beside the real one of its pair.
+must not. Pairs are alike in category, time, place, size, hidden fraction and fraction of others in the crop.
+out/naturalness_CAMERA.png shows the crops that gave themselves away most, each beside the real one of its pair.
 """
 
 from __future__ import annotations

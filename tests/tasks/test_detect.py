@@ -15,8 +15,8 @@ from pipeline.core.storage import sha256_of
 from pipeline.detection import DetectionSettings
 from pipeline.detection.motion import MotionSettings
 from pipeline.detection.onnx import OnnxSettings
+from tasks.common.camera_task import camera_entry
 from tasks.common.configuration import HOME
-from tasks.common.stage import _load
 from tasks.detect import DetectObjects
 from tasks.learn.weights import FetchWeights
 
@@ -29,7 +29,7 @@ def settings(house):
 
     def configured(configuration=None, **manifest):
         house.video(**manifest)
-        _load.cache_clear()
+        camera_entry.cache_clear()
         Register.clear_instance_cache()
         return DetectObjects(
             camera="gate", manifests=str(house.manifests), data_root=str(house.data), **configuration or {}
@@ -99,7 +99,7 @@ def test_other_weights_or_another_config_make_other_detections(house):
     def fingerprint(**more):
         source = {"kind": "video", "path": str(video), "start": "2025-06-03T07:59:58"}
         house.camera("gate", source, detector=choice | more)
-        _load.cache_clear()
+        camera_entry.cache_clear()
         Register.clear_instance_cache()
         return DetectObjects(camera="gate", manifests=str(house.manifests), data_root=str(house.data)).fingerprint
 
