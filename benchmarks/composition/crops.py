@@ -155,7 +155,8 @@ def _gathered(found: list[tuple[np.ndarray, dict]]) -> Crops:
 
 def matched(first: Crops, second: Crops) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the first and of the second that make pairs: one category, one bucket, alike in place, size, hidden
-    fraction and fraction of others, of one track where there is one like it; nobody in two pairs, the sum of differences least."""
+    fraction and fraction of others, of one track where there is one like it; nobody in two pairs, the sum of
+    differences least."""
     mine: list[int] = []
     theirs: list[int] = []
     keys = ["category", "bucket"]
