@@ -98,7 +98,9 @@ def test_a_detector_and_a_tracker_of_other_packages_are_chosen_by_name(house, pa
     code, _, lines = house.luigi(*line, "--DetectObjects-squares-hurry", "2", **packages)
     assert code == 0 and not any("gate" in text for text in lines), lines
     (house.manifests / "side.txt").write_text("12")
-    assert house.luigi(*line, "--DetectObjects-squares-category", "vehicle", **packages)[0] == 0
+    other = (*line, "--DetectObjects-squares-category", "vehicle")
+    assert house.luigi(*other, **packages)[0] != 0 and boxes(house)[1] == {"person"}  # what is there stays
+    assert house.luigi(*other, "--DetectObjects-redo", **packages)[0] == 0
     found, categories = boxes(house)
     assert found[0].tolist() == [7, 3, 12, 12] and categories == {"vehicle"}
 
@@ -112,7 +114,7 @@ def test_luigi_cfg_knows_a_packages_settings_and_results_of_others_stay_valid(ho
     sizes = f"squares_sizes = {house.manifests / 'side.txt'}"
     settings.write_text(f"[DetectObjects]\ndetector = squares\n{sizes}\nsquares_category = vehicle\n")
     environment = packages | {"LUIGI_CONFIG_PATH": str(settings)}
-    assert house.luigi("DetectObjects", "--camera", "gate", **environment)[0] == 0
+    assert house.luigi("DetectObjects", "--camera", "gate", "--redo", **environment)[0] == 0
     assert boxes(house)[1] == {"vehicle"}
     record = json.loads((house.data / "gate/.stages/DetectObjects.json").read_text())
     assert record["state"] == "done"
