@@ -49,7 +49,8 @@ def test_what_the_job_made_agrees_with_exact_truth(job):
     rows = {row["category"]: row for row in mining(job)}
     assert rows["all"]["cutouts"] >= 15 and rows["all"]["precision"] > 0.6 and rows["all"]["median_iou"] > 0.6
     scenes = composition(job, "walt3d")
-    assert scenes["pairs"] > 20 and scenes["order_right"] > 0.9 and scenes["footprints_crossing"] == 0
+    assert scenes["pairs"] > 20 and scenes["order_right"] > 0.9
+    assert scenes["crossing_in_10000"] < 20 and scenes["worst_crossing"] < 0.3
     camera, plane = QUICK_SITE.calibrated(job.parent)
     bodies = {row["method"]: row for row in people(job, camera, plane, None)}
     refined, someone = bodies["refined"], bodies["mean pose"]
@@ -70,7 +71,9 @@ def test_calibration_can_be_looked_at(job):
 
 def test_files_and_commands_that_the_readme_names_exist():
     for link in re.findall(r"\]\(((?!http)[^)]+)\)", README):
-        assert (ROOT / link).exists(), link
+        path, _, heading = link.partition("#")
+        assert (ROOT / path).exists(), link
+        assert not heading or heading in anchors((ROOT / (path or "README.md")).read_text()), link
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
         assert f"\n{target}:" in MAKEFILE, target
 
@@ -87,6 +90,12 @@ def test_modules_targets_and_tasks_that_a_document_names_exist(path):
         assert f"\n{target}:" in MAKEFILE, target
     for task in re.findall(r"--module tasks ([A-Z]\w+)", text):
         assert task in Register.task_names(), task
+
+
+def anchors(text):
+    """What links to a page's headings are made of."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
 
 
 def exists(module):
