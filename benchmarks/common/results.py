@@ -31,9 +31,9 @@ and two JamCams are measured, people's places and bodies on PETS, and the clicke
 fit as it ships misses 4 degrees by a little:
 Apollo's clicks and our keypoints are up to 0.2 m apart on lamps and glass. The rows of "their definitions" move our
 points by the median offset of the other CAD models, which uses those cars' true poses, and noise settings were tried on
-these cars. How near two footprints may
-come follows from the uncertainty of their fits, whose scale was set on cam07's truth; a term for people of unusual
-height was found on a case of cam07's, but with cam11's order of overlapping pairs in view.
+these cars. How near two footprints may come follows from the uncertainty of their fits, whose scale was set on cam07's
+truth; a term for people of unusual height was found on a case of cam07's, but with cam11's order of overlapping pairs
+in view.
 Occlusion-Net learns from rendered vehicles of the same generator as its test's, other seeds and, for "unseen", other
 bodies; the test's scores were read while its losses were weighed, and pictures of two real cameras and cam07's
 detections while it was made to bear poor boxes. Graphs of the ablation are trained alone on a few thousand crops, so
