@@ -29,6 +29,7 @@ _RECORDED = ("coco", "mmdet", "motion", "onnx")
 class DetectObjects(Stage, settings=DetectionSettings):
     """One part of detections for each block of frames."""
 
+    version = 2
     outputs = (f"{DETECTIONS}/part-*.parquet",)
     unit = "blocks of frames"
 
@@ -46,7 +47,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
         options = named_by(self.entry, backend, collect_of(self, backend))
         options = backend.complete(options, weights_folder(self.data_root))
         kept = sorted(settings.kept & set(manifest.classes))
-        return DetectionSettings(name, ",".join(kept), settings.min_score, options)
+        return DetectionSettings(name, ",".join(kept), settings.min_score, options, settings.riders)
 
     def identity(self) -> dict[str, Any]:
         """What is kept, and the settings of detectors."""

@@ -36,6 +36,13 @@ _FRAME_ID = column("frame_id", pa.int64(), "the frame, numbered by time within t
 _TIMESTAMP = column("timestamp", pa.timestamp("us", tz="UTC"), "when it was taken", source="frames")
 _BUCKET = column("bucket", pa.string(), "time bucket, whose median is the background", source="frames")
 _CATEGORY = column("category", pa.string(), "person or vehicle", source="detect")
+_SUBCATEGORY = column(
+    "subcategory",
+    pa.string(),
+    "the detector's own class: car, van, bus, lorry, motorbike, bicycle, person, rider or a name of its own; null "
+    "where it tells no more than the category",
+    source="detect",
+)
 _SCORE = column("score", pa.float32(), "the detector's confidence, 0 to 1", source="detect")
 _BOX = column("bbox_xywh", _F32S, "tight box of the mask", unit="px", shape="4", source="detect")
 _MASK = column("mask_rle", pa.string(), "COCO run-length counts", shape="frame height x width", source="detect")
@@ -61,6 +68,7 @@ DETECTIONS = pa.schema(
         column("detection_id", pa.int64(), "frame_id * 10000 + number in the frame", source="detect"),
         _FRAME_ID,
         _CATEGORY,
+        _SUBCATEGORY,
         _SCORE,
         _BOX,
         _MASK,
@@ -161,6 +169,7 @@ RECONSTRUCTED = pa.schema(
         _FRAME_ID,
         _BUCKET,
         _CATEGORY,
+        _SUBCATEGORY,
         *_GEOMETRY,
         column("refusal", pa.string(), "why it is not composed; null when it may be", source="reconstruct"),
     ]
@@ -217,6 +226,7 @@ OBJECTS = pa.schema(
         column("source_frame", pa.int64(), "frame_id it was cut from", source="mine"),
         _SPLIT,
         _CATEGORY,
+        _SUBCATEGORY,
         column("category_id", pa.int64(), json.dumps(CATEGORY_IDS), source="detect"),
         column("depth_order", pa.int64(), "0 is the nearest", source="compose"),
         column(

@@ -22,8 +22,8 @@ from pipeline.export.registry import ExportJob, Format, Written
 _PICTURES = 100  # read at a time
 _ABOUT = ["scene_id", "split", "timestamp", "width", "height", "image"]
 _COLUMNS = [
-    "scene_id", "object_id", "category_id", "track_id", "depth_order", "visible_fraction", "occluder_ids",
-    "bbox_amodal_xywh", "mask_amodal_rle", "px_count_all",
+    "scene_id", "object_id", "category_id", "subcategory", "track_id", "depth_order", "visible_fraction",
+    "occluder_ids", "bbox_amodal_xywh", "mask_amodal_rle", "px_count_all",
     "bbox_visible_xywh", "mask_visible_rle", "px_count_visib",
 ]  # fmt: skip
 _LEFT_OUT = "keypoints, bodies, poses and everything in metres"
@@ -94,6 +94,7 @@ def _annotation(
         "area": row[f"px_count_{pixels}"],
         "segmentation": {"size": [picture["height"], picture["width"]], "counts": row[f"mask_{kind}_rle"]},
         "iscrowd": 0,
+        "subcategory": row["subcategory"],
         "track_id": row["track_id"],
         "depth_order": row["depth_order"],
         "visible_fraction": round(row["visible_fraction"], 6),

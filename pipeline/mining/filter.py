@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core import masks
+from pipeline.core.instances import RIDER
 from pipeline.mining.expected_outline import OutlineSettings
 from pipeline.mining.observations import Observations, by_track, from_tracks
 from pipeline.mining.occlusion import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
@@ -25,6 +27,7 @@ REASONS = {
     "low_score": "the detector is not confident",
     "untracked": "seen too briefly to predict its outline",
     "border": "touches the frame's border or an ignored region",
+    "rider": "a person who rides something, without which he would stand on the road",
     "too_small": "too few pixels",
     "no_ground": "its foot does not see the ground",
     "implausible_size": "no person or vehicle is of this size in metres",
@@ -166,6 +169,8 @@ def decide(
     decision.refuse("low_score", seen.score < settings.min_score)
     decision.refuse("untracked", _track_length(seen.track_id) < settings.min_track)
     decision.refuse("border", truncated)
+    rider = pc.fill_null(pc.equal(tracks["subcategory"], RIDER), False).to_numpy().astype(bool)
+    decision.refuse("rider", seen.is_person & rider)
     least_px = np.where(seen.is_person, 0, settings.min_vehicle_fraction * np.prod(camera.size_hw))
     small = seen.area_px < np.maximum(settings.min_area_px, least_px)
     small |= seen.box_xywh[:, 2:].min(axis=1) < settings.min_side_px
