@@ -78,10 +78,13 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path}: not JSON: {error}") from None
 
 
-def read_objects(content: Any, names: CocoNames, frames: pa.Table, file: str, images: str = "") -> Objects:
+def read_objects(
+    content: Any, names: CocoNames, frames: pa.Table, file: str, images: str = "", *, crowds: bool = False
+) -> Objects:
     """The objects of a results list or a dataset, which came from `file`, by the frame_id of FRAMES.
 
-    images: a dataset whose `images` and `categories` those of results are, in place of the file's own.
+    images: a dataset whose `images` and `categories` those of results are, in place of the file's own. crowds: the
+    crowds, regions to ignore, in place of the objects.
     """
     dataset = content if isinstance(content, dict) else {}
     if images:
@@ -99,7 +102,7 @@ def read_objects(content: Any, names: CocoNames, frames: pa.Table, file: str, im
         category = category_of.get(number_of_class)
         image_id = row.get("image_id")
         frame = frame_of.get(str(image_id)) if pictures else integer(image_id, f"{where}: image_id")
-        if category is None or frame is None or row.get("iscrowd"):
+        if category is None or frame is None or bool(row.get("iscrowd")) != crowds:
             continue
         score = score_of(row.get("score", 1.0), where)
         fine = subcategory_of(name_of.get(number_of_class, ""))

@@ -38,9 +38,12 @@ from pipeline.core import masks
 from pipeline.core.illumination import cells, gain_between
 from pipeline.core.tables import IMAGES, KEYPOINT_STATES, PIXELS, matrix
 from pipeline.empty_frames import read_empty_frames
+from pipeline.empty_street.regions import read_ignored
 
+# Columns of `images` by those of IGNORED.
+_IGNORE = (("rle", "mask_rle"), ("reason", "reason"), ("category", "category"))
 # Raised when the columns or the meaning of one change.
-COLUMNS_VERSION = 5
+COLUMNS_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ class _Source:
         self._cache = _sprite_cache(job.settings.sprite_cache_mb)
         self._empty_frames: dict[str, np.ndarray] = {}
         self._cells: dict[str, np.ndarray] = {}
+        self.ignored = read_ignored(job.camera_dir)
         self._geometry = SceneGeometry(job.camera, job.plane) if job.settings.geometry else None
 
     def fetch(self, rows: np.ndarray) -> None:
@@ -177,7 +181,7 @@ class _Source:
         if picture is None or picture.shape[:2] != self.size_hw:
             got = "none" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
             expected = f"{self.size_hw[1]}x{self.size_hw[0]}"
-            raise ValueError(f"{path}: expected a picture of {expected}, got {got}; run MedianBackground")
+            raise ValueError(f"{path}: expected a picture of {expected}, got {got}; run EmptyStreet")
         return picture
 
     def geometry(self, rows: np.ndarray, stem: str) -> dict[str, dict | None]:
@@ -228,6 +232,7 @@ def _compose(job: ShardJob, number: int, bucket: str, rows: np.ndarray, source: 
         "ground_plane": [*job.plane.n.tolist(), job.plane.d],
         "image": {"bytes": scene_jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
         "n_objects": len(rows),
+        **{f"ignore_{new}": [row[old] for row in source.ignored.get(bucket, [])] for new, old in _IGNORE},
         **source.geometry(rows, stem),
     }
     return image, _labels(scene_id, rows, sprites, label, source)

@@ -101,6 +101,17 @@ TRACKS = pa.schema(
     ]
 )
 
+IGNORED = pa.schema(
+    [
+        column("bucket", pa.string(), "time bucket of the background", source="empty street"),
+        column("reason", pa.string(), "standing | ghost | unwatched", source="empty street"),
+        column("category", pa.string(), "person or vehicle; null where nobody knows", source="detect"),
+        _SUBCATEGORY,
+        column("score", pa.float32(), "the detector's confidence in the background, 0 to 1; null", source="detect"),
+        column("mask_rle", pa.string(), "COCO run-length counts", shape="frame height x width", source="empty street"),
+    ]
+)
+
 CUTOUTS = pa.schema(
     [
         column("cutout_id", pa.int64(), "the detection_id it was cut from", source="mine"),
@@ -184,7 +195,7 @@ IMAGES = pa.schema(
         column("shard", pa.int64(), "number of the shard", source="compose"),
         column("seed", pa.int64(), "seed of the dataset", source="compose"),
         column("mode", pa.string(), " | ".join(MODES), source="compose"),
-        column("background", pa.string(), "time bucket whose median the objects stand on", source="background"),
+        column("background", pa.string(), "time bucket whose empty street the objects stand on", source="empty street"),
         column("timestamp", pa.timestamp("us", tz="UTC"), "of the latest pasted frame", source="frames"),
         _SPLIT,
         column("width", pa.int64(), "image width", unit="px", source="frames"),
@@ -200,6 +211,21 @@ IMAGES = pa.schema(
         ),
         column("image", _IMAGE, "the composed picture, a JPEG", source="compose"),
         column("n_objects", pa.int64(), "objects in the scene", source="compose"),
+        column(
+            "ignore_rle",
+            pa.list_(pa.string()),
+            "regions of the background with objects that no label tells of, or their ghosts: neither right nor wrong",
+            shape="R of height x width",
+            source="empty street",
+        ),
+        column(
+            "ignore_reason",
+            pa.list_(pa.string()),
+            "why: standing all day | ghost of what stood there | unwatched, as the manifest says",
+            shape="R",
+            source="empty street",
+        ),
+        column("ignore_category", pa.list_(pa.string()), "person or vehicle; null unknown", shape="R", source="detect"),
         column(
             "depth",
             _IMAGE,
@@ -263,6 +289,7 @@ TABLES = {
     "frames": FRAMES,
     "detections": DETECTIONS,
     "tracks": TRACKS,
+    "ignored": IGNORED,
     "cutouts": CUTOUTS,
     "reconstructed": RECONSTRUCTED,
     "images": IMAGES,

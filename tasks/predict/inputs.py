@@ -114,7 +114,8 @@ class Job:
             self.folder / "detections",
             columns=["frame_id", "category", "subcategory", "score", "bbox_xywh", "mask_rle"],
         )
-        backgrounds = read_backgrounds(self.folder / "background") if (self.folder / "background").is_dir() else {}
+        made = [one for one in (self.folder / "background", self.folder / "median") if one.is_dir()]
+        backgrounds = read_backgrounds(made[0]) if made else {}
         for number in (n for n in wanted if rows[n]["status"] != "ok"):
             yield LeftOut(_frame_name(number), rows[number]["status"])
         calibrated: tuple[Camera | None, GroundPlane | None] | None = None
