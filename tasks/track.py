@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from pipeline.core import masks
 from pipeline.core.frames import read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_table
-from pipeline.empty_street.other_buckets import filled
+from pipeline.empty_street.other_buckets import filled_in
 from pipeline.empty_street.regions import FILE as IGNORED
 from pipeline.empty_street.regions import RegionsJob, regions_shard
-from pipeline.empty_street.uncovered import EmptyStreetSettings, UncoveredJob, png, read_sources, uncovered_shard
+from pipeline.empty_street.uncovered import EmptyStreetSettings, UncoveredJob, as_png, read_sources, uncovered_shard
 from pipeline.tracking.registry import tracker_of, trackers
 from pipeline.tracking.track import TrackingSettings, track
 from tasks.common.console import Report
@@ -80,12 +80,12 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
         """One shard for each bucket; then each is filled in from the others, and looked at for what still stands."""
         jobs = [self._job(name) for name in read_backgrounds(self.folder / MEDIANS)]
         self.fan_out(uncovered_shard, jobs, lambda job: job.out.exists(), report)
-        pictures, sources = filled(
+        pictures, sources = filled_in(
             read_backgrounds(self.folder / UNFILLED), read_sources(self.folder / SOURCES, [job.name for job in jobs])
         )
         for name, picture in pictures.items():
-            write_bytes(self.folder / EMPTY_STREET / "filled" / f"{name}.png", png(sources[name]))
-            write_bytes(self.folder / BACKGROUND / f"{name}.png", png(picture))
+            write_bytes(self.folder / EMPTY_STREET / "filled" / f"{name}.png", as_png(sources[name]))
+            write_bytes(self.folder / BACKGROUND / f"{name}.png", as_png(picture))
         self.fan_out(regions_shard, [self._regions_job()], lambda job: job.out.exists(), lambda done, of: None)
         found = pq.read_metadata(self.folder / IGNORED).num_rows
         return f"{len(pictures)} backgrounds, {found} regions to ignore in them"

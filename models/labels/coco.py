@@ -94,7 +94,7 @@ def read_objects(
     pictures = records(dataset.get("images", []), f"{images or file}: images")
     frame_of = match_images(pictures, frames, images or file)
     category_of = _categories(dataset, names, images or file)
-    name_of = _names(dataset, names, images or file)
+    name_of = _class_names(dataset, names, images or file)
     found: Objects = {}
     for number, row in enumerate(rows):
         where = f"{file}: detection {number}"
@@ -151,7 +151,7 @@ def _categories(dataset: dict, names: CocoNames, where: str) -> dict[int, str]:
     return {number: category for number, category in ids.items() if category}
 
 
-def _names(dataset: dict, names: CocoNames, where: str) -> dict[int, str]:
+def _class_names(dataset: dict, names: CocoNames, where: str) -> dict[int, str]:
     """What each category_id is called: by the file, else by COCO where the numbers are meant as COCO's."""
     listed = dataset.get("categories")
     if not listed:

@@ -33,7 +33,7 @@ def with_riders(found: Sequence[Instance], riders: str) -> list[Instance]:
     kept = []
     for number, one in enumerate(found):
         if number in of_machine:
-            kept.append(_joined([one, *(found[person] for person in of_machine[number])]))
+            kept.append(_as_one([one, *(found[person] for person in of_machine[number])]))
         elif number not in mounted:
             kept.append(one)
     return kept
@@ -46,13 +46,13 @@ def riders_of(found: Sequence[Instance]) -> dict[int, int]:
     for number, person in enumerate(found):
         if person.category != "person" or not machines:
             continue
-        fit = [_fit(person, found[machine]) for machine in machines]
+        fit = [_seated(person, found[machine]) for machine in machines]
         if max(fit) > 0:
             mounted[number] = machines[int(np.argmax(fit))]
     return mounted
 
 
-def _fit(person: Instance, machine: Instance) -> float:
+def _seated(person: Instance, machine: Instance) -> float:
     """How well a person sits on a machine, above 0 where he does at all."""
     (px, py, pw, ph), (mx, my, mw, mh) = person.box_xywh, machine.box_xywh
     over = (min(px + pw, mx + mw) - max(px, mx)) / pw
@@ -62,7 +62,7 @@ def _fit(person: Instance, machine: Instance) -> float:
     return over if sits else 0.0
 
 
-def _joined(parts: list[Instance]) -> Instance:
+def _as_one(parts: list[Instance]) -> Instance:
     """One instance of all pixels, with the category and class of the first."""
     boxes = np.array([one.box_xywh for one in parts])
     low, high = boxes[:, :2].min(axis=0), (boxes[:, :2] + boxes[:, 2:]).max(axis=0)

@@ -54,12 +54,12 @@ def without_beams(picture: np.ndarray, reader: FrameReader, ids: np.ndarray, map
     ratios = np.full((len(chosen), *mine.shape), np.nan, np.float32)
     for number, (_, image) in enumerate(reader.read(ids[chosen].tolist())):
         ratio = illumination.log_ratio(illumination.cells(image), mine)
-        ratios[number] = np.where(_clear(maps[chosen[number]], mine.shape[:2])[..., None], ratio, np.nan)
+        ratios[number] = np.where(_nobody_near(maps[chosen[number]], mine.shape[:2])[..., None], ratio, np.nan)
     gain = _lowest(ratios)
     return np.clip(np.rint(picture * illumination.gain_at(gain, picture.shape[:2])), 0, 255).astype(np.uint8)
 
 
-def _clear(covered: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _nobody_near(covered: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """(rows, columns) bool: of the illumination's cells, those with nobody in or beside them."""
     near = (covered >= _BESIDE).astype(np.float32)
     grown = cv2.dilate(near, np.ones((3, 3), np.uint8))  # the two grids do not meet

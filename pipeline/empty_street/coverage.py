@@ -25,14 +25,14 @@ _EDGE_PX = 5.0
 _MOST_FRACTION = 0.35  # of the frame's width
 
 
-def coverage(rles: Sequence[str], size_hw: tuple[int, int]) -> np.ndarray:
+def covered_levels(rles: Sequence[str], size_hw: tuple[int, int]) -> np.ndarray:
     """The map of a frame of size_hw with these masks in it."""
     rows, columns = cells_of(size_hw)
     covered = np.zeros((rows, columns), np.uint8)
     for rle in rles:
         crop, box = masks.decode(rle, size_hw)
         if crop.size:
-            place, level = _around(crop, box, (rows, columns), _MOST_FRACTION * size_hw[1])
+            place, level = _reached(crop, box, (rows, columns), _MOST_FRACTION * size_hw[1])
             np.maximum(covered[place], level, out=covered[place])
     return covered
 
@@ -42,7 +42,7 @@ def cells_of(size_hw: tuple[int, int]) -> tuple[int, int]:
     return -(-size_hw[0] // CELL_PX), -(-size_hw[1] // CELL_PX)
 
 
-def _around(
+def _reached(
     crop: np.ndarray, box: tuple[int, int, int, int], cells: tuple[int, int], most_px: float
 ) -> tuple[tuple[slice, slice], np.ndarray]:
     """The part of the map that a mask's crop at its box reaches, and the levels there."""

@@ -18,7 +18,7 @@ _AGREES = 0.2
 _LEAST_AROUND = 0.02  # share of the surroundings that both have to show
 
 
-def filled(
+def filled_in(
     pictures: Mapping[str, np.ndarray], sources: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Each bucket's picture (H, W, 3) uint8 and sources (H, W) with what others show in place of BESIDE and

@@ -66,7 +66,7 @@ def regions_shard(job: RegionsJob) -> int:
     rows: list[dict] = []
     for bucket, picture in pictures.items():
         if job.ignore_rle is not None:
-            rows.append(_row(bucket, "unwatched", job.ignore_rle))
+            rows.append(_region(bucket, "unwatched", job.ignore_rle))
         if detector:
             rows += [_of_instance(bucket, one, picture.shape[:2]) for one in detector(picture, bucket, -1)
                      if one.score >= job.settings.min_score and one.category in job.settings.kept]  # fmt: skip
@@ -74,7 +74,7 @@ def regions_shard(job: RegionsJob) -> int:
         if unknown.any():
             ids = frames["frame_id"].to_numpy()[bucket_of == bucket]
             often = covered_most(coverage_maps(job.tracks, ids, picture.shape[:2]), picture.shape[:2])
-            rows += [_row(bucket, reason, rle) for reason, rle in _unseen(unknown, often)]
+            rows += [_region(bucket, reason, rle) for reason, rle in _unseen(unknown, often)]
     write_table(job.out, to_table(rows, IGNORED))
     return len(rows)
 
@@ -101,10 +101,10 @@ def _of_instance(bucket: str, one: Instance, size_hw: tuple[int, int]) -> dict:
     x, y, w, h = one.box_xywh
     whole[y : y + h, x : x + w] = one.crop
     rle = masks.encode(cv2.dilate(whole, _EDGE).astype(bool), (0, 0), size_hw)
-    return _row(bucket, "standing", rle, one.category, one.subcategory, float(one.score))
+    return _region(bucket, "standing", rle, one.category, one.subcategory, float(one.score))
 
 
-def _row(
+def _region(
     bucket: str, reason: str, rle: str, category: str | None = None, subcategory: str | None = None,
     score: float | None = None,
 ) -> dict:  # fmt: skip

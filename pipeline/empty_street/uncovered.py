@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pipeline.core.frames import FrameReader, read_backgrounds
 from pipeline.core.storage import write_bytes
 from pipeline.empty_street.beams import lamps_lit, without_beams
-from pipeline.empty_street.coverage import CELL_PX, LEVELS, ON_IT, cells_of, coverage
+from pipeline.empty_street.coverage import CELL_PX, LEVELS, ON_IT, cells_of, covered_levels
 
 # What a pixel of a background was taken from.
 OWN_FRAMES, OTHER_BUCKET, BESIDE, PLAIN_MEDIAN = 0, 1, 2, 3
@@ -69,8 +69,8 @@ def uncovered_shard(job: UncoveredJob) -> None:
     picture, source = uncovered(plain, reader, ids, maps, job.settings)
     if lamps_lit(reader, job.tracks, ids):
         picture = without_beams(picture, reader, ids, maps)
-    write_bytes(job.source, png(source))
-    write_bytes(job.out, png(picture))
+    write_bytes(job.source, as_png(source))
+    write_bytes(job.out, as_png(picture))
 
 
 def coverage_maps(tracks: Path, frame_ids: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
@@ -80,7 +80,7 @@ def coverage_maps(tracks: Path, frame_ids: np.ndarray, size_hw: tuple[int, int])
     masks_of: dict[int, list[str]] = {}
     for frame_id, rle in zip(found["frame_id"].to_pylist(), found["mask_rle"].to_pylist(), strict=True):
         masks_of.setdefault(frame_id, []).append(rle)
-    maps = [coverage(masks_of.get(frame_id, []), size_hw) for frame_id in frame_ids.tolist()]
+    maps = [covered_levels(masks_of.get(frame_id, []), size_hw) for frame_id in frame_ids.tolist()]
     return np.stack(maps) if maps else np.zeros((0, *cells_of(size_hw)), np.uint8)
 
 
@@ -95,9 +95,9 @@ def uncovered(
     """
     count = len(ids)
     free = np.stack([(maps < level).sum(axis=0) for level in LEVELS])  # (L, rows, columns), growing with the level
-    level = _first(free[:-1] >= max(settings.enough * count, 1))
+    level = _first_level(free[:-1] >= max(settings.enough * count, 1))
     few = free >= max(settings.least * count, min(3, count), 1)
-    level = np.where(level == 0, _first(few), level)
+    level = np.where(level == 0, _first_level(few), level)
     todo = (free[0] < settings.mostly_free * count) & (level > 0)
     height, width = plain.shape[:2]
     picture = plain.copy()
@@ -116,7 +116,7 @@ def uncovered(
     return picture, source
 
 
-def _first(enough: np.ndarray) -> np.ndarray:
+def _first_level(enough: np.ndarray) -> np.ndarray:
     """(rows, columns) uint8: the first level of L (L, rows, columns) bool that is, 0 for none."""
     return np.where(enough.any(axis=0), enough.argmax(axis=0) + 1, 0).astype(np.uint8)
 
@@ -152,7 +152,7 @@ def _to_pixels(cells: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return cells.repeat(CELL_PX, axis=0)[: size_hw[0]].repeat(CELL_PX, axis=1)[:, : size_hw[1]]
 
 
-def png(image: np.ndarray) -> bytes:
+def as_png(image: np.ndarray) -> bytes:
     """A picture's PNG."""
     return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()
 

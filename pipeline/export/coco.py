@@ -1,8 +1,9 @@
 """COCO instances: the pictures as files, and files of labels, of whole objects and of what is seen of them.
 
 `instances_amodal_train.json` and `instances_visible_train.json` differ in masks, boxes and areas alone: an object has
-one id in both. Regions to ignore are crowds (iscrowd 1), of each category where theirs is unknown. mmdet's CocoDataset and pycocotools read a single mask of an annotation, hence two files. The scenes
-that validate have a pair of their own, `..._val.json`; pictures of both lie in images/.
+one id in both. mmdet's CocoDataset and pycocotools read a single mask of an annotation, hence two files. The scenes
+that validate have a pair of their own, `..._val.json`; pictures of both lie in images/. Regions to ignore are crowds
+(iscrowd 1), one of each category where theirs is unknown.
 """
 
 from __future__ import annotations
