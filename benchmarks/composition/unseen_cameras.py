@@ -1,4 +1,4 @@
-"""How much is hidden on cameras on which nothing was chosen: a high one, a low one, and real footage where it is at hand.
+"""How much is hidden on cameras on which nothing was chosen: high, low, and real footage where it is at hand.
 
     python -m benchmarks.unseen_cameras [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
