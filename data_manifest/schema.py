@@ -90,7 +90,7 @@ class SimulatedSource(Strict):
     """A street that the project renders itself (pipeline/simulate)."""
 
     kind: Literal["simulated"]
-    layout: Literal["crossroads", "junction"]
+    layout: Literal["crossroads", "far_crossroads", "junction"]
     seed: Annotated[int, Field(ge=0)]
     date: dt.date
     time_zone: TimeZone = "Europe/London"
