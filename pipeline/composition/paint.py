@@ -36,7 +36,7 @@ class PaintedCutout:
     colour (h, w, 3) is multiplied by alpha already, through (h, w, 3) is 255 - alpha, mask (h, w) is 0 or 255, its
     columns contiguous, runs (R, 2) its runs as `pipeline.core.masks` has them; light (h, w) is what the cast shadow
     leaves, 255 all; None without a shadow; brighter and darker (h, w, 3), at the colour's place, are what the halo adds
-    to the ground and takes from it; None without a halo.
+    to the ground and takes from it; None where they change nothing.
     """
 
     colour: Layer
@@ -59,7 +59,7 @@ class PaintedCutout:
     def nbytes(self) -> int:
         """Bytes of all layers."""
         light = self.light[0].nbytes if self.light else 0
-        halo = 2 * self.brighter.nbytes if self.brighter is not None else 0
+        halo = sum(layer.nbytes for layer in (self.brighter, self.darker) if layer is not None)
         mask = self.mask[0].nbytes + self.runs.nbytes
         return self.colour[0].nbytes + self.through.nbytes + mask + light + halo
 
@@ -84,7 +84,9 @@ def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> PaintedCutout:
     if row.get("halo") is not None:
         halo, _ = _in_frame(_cutout_png(row["halo"], row["cutout_id"]), row["sprite_xy"], size_hw)
         none = np.full_like(halo, _NO_HALO)
-        brighter, darker = cv2.subtract(halo, none), cv2.subtract(none, halo)
+        brighter, darker = (
+            layer if layer.any() else None for layer in (cv2.subtract(halo, none), cv2.subtract(none, halo))
+        )
     runs = masks.run_edges(row["mask_rle"], size_hw)
     return PaintedCutout((colour, place), cv2.bitwise_not(alpha), mask, runs, light, brighter, darker)
 
@@ -153,9 +155,10 @@ def shaded(background: np.ndarray, sprites: Sequence[PaintedCutout]) -> np.ndarr
         # Anew from the background: what was darkened already must not be darkened again.
         _dim(background[place], left[place], picture[place])
     for sprite in sprites:
-        if sprite.brighter is not None and sprite.darker is not None:
-            there = picture[sprite.colour[1]]
+        there = picture[sprite.colour[1]]
+        if sprite.brighter is not None:
             cv2.add(there, sprite.brighter, dst=there)
+        if sprite.darker is not None:
             cv2.subtract(there, sprite.darker, dst=there)
     return picture
 

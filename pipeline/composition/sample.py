@@ -18,7 +18,8 @@ from pipeline.composition.pairs import SAMPLES, WORDS, Pairs, PairTables, rank_o
 from pipeline.composition.pool import SPLITS, Pool
 from pipeline.core.tables import CATEGORY_IDS
 
-_TRIES = 20
+_TRIES, _FEW_TRIES = 20, 4
+_CERTAIN = 4.0  # standard deviations between what tries find and what they never will
 _SINGLES, _PLANTS = 96, 96  # candidates weighed against each other for one place in a scene
 _BAND_OF_COUNT = band_of(np.arange(SAMPLES + 1) / SAMPLES)
 _OPEN_COUNT = int(OPEN_TO * SAMPLES)
@@ -119,6 +120,7 @@ class Sampler:
         """A time bucket, and rows of the pool, nearest first. Raises TooFewCutouts when no bucket yields enough."""
         usable = self._usable(split)
         weights = np.array([len(self.pool.buckets[name]) for name in usable], float)
+        tried: dict[str, list[int]] = {name: [] for name in usable}
         for _ in range(0 if split in self._hopeless else _TRIES):
             bucket = list(usable)[self.rng.choice(len(usable), p=weights / weights.sum())]
             draft = self._draft(bucket, split)
@@ -128,10 +130,13 @@ class Sampler:
             if len(draft.chosen) >= s.objects_min:
                 self._remember(draft, bucket, split)
                 return bucket, arrange(self.pool, draft.pairs.rows[draft.chosen], self.tables.mode)
+            tried[bucket].append(len(draft.chosen))
+            if all(_falls_short(found, s.objects_min) for found in tried.values()):
+                break
         self._hopeless.add(split)
         raise TooFewCutouts(
-            f"too few cutouts to compose: {_TRIES} tries found no {self.settings.objects_min} that stand clear of each "
-            "other; take more frames, or lower objects_min or raise crossing_probability of [ComposeShards]"
+            f"too few cutouts to compose: tries found no {self.settings.objects_min} that stand clear of each other; "
+            "take more frames, or lower objects_min or raise crossing_probability of [ComposeShards]"
         )
 
     def _usable(self, split: str) -> list[str]:
@@ -165,6 +170,11 @@ class Sampler:
         self.reached = draft.reached
         self.uses[bucket][draft.pairs.rows[draft.chosen]] += 1
         self.main += np.bincount(draft.pairs.rows[draft.main_occluders()], minlength=len(self.main))
+
+
+def _falls_short(found: list[int], needed: int) -> bool:
+    """Whether tries of a bucket that found so many objects each fall short of a number by far more than they vary."""
+    return len(found) >= _FEW_TRIES and np.mean(found) + _CERTAIN * max(np.std(found), 0.5) < needed
 
 
 def arrange(pool: Pool, chosen: np.ndarray, mode: str) -> np.ndarray:
@@ -214,10 +224,9 @@ class _Draft:
 
     def _best_single(self, worth: np.ndarray) -> tuple[float, list[int]]:
         """The most worth of a few free cutouts, and that cutout."""
-        free = np.flatnonzero(self.free)
-        if not len(free):
+        if not len(free := np.flatnonzero(self.free)):
             return -np.inf, []
-        some = self.rng.choice(free, min(_SINGLES, len(free)), replace=False)
+        some = self.rng.choice(free, _SINGLES, replace=False) if len(free) > _SINGLES else free
         own = worth[self.pairs.category[some], self._counts(self._covered_before(some))]
         total = own + self._change(worth, self._hides_of_chosen(some)) - self.dear[some]
         total = total + self.rng.gumbel(0, _CHANCE, len(some))
@@ -226,8 +235,7 @@ class _Draft:
 
     def _best_pair(self, worth: np.ndarray) -> tuple[float, list[int]]:
         """The most worth, for each of the two, of a few pairs of a hidden and a hiding cutout, and that pair."""
-        pairs = self._plantable(worth)
-        if not len(pairs):
+        if not len(pairs := self._plantable(worth)):
             return -np.inf, []
         front, behind = pairs.T
         hides, kind = self.pairs.hides, self.pairs.category
@@ -255,7 +263,8 @@ class _Draft:
         """(K,) what is gained on the objects there when each of K candidates hides more (K, chosen, WORDS) of them."""
         kind, before = self.pairs.category[self.chosen], self.covered[self.chosen]
         more |= before
-        return worth[kind, self._counts(more)].sum(axis=1) - worth[kind, self._counts(before)].sum()
+        first = kind * worth.shape[1]
+        return worth.take(first + self._counts(more)).sum(axis=1) - worth.take(first + self._counts(before)).sum()
 
     def _hides_of_chosen(self, places: np.ndarray) -> np.ndarray:
         """(K, chosen, WORDS) what cutouts (K,) would hide of those there."""

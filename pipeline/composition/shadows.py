@@ -39,7 +39,7 @@ class Cast:
     def height_at(self, ground: np.ndarray) -> np.ndarray:
         """How high (N,) metres the shadow reaches above ground points (N, 2) that lie in it."""
         left = (self.tip_m - ground @ self.direction) / (self.tip_m - self.edge_m)
-        return self.height_m * np.clip(left, 0.0, 1.0)
+        return self.height_m * np.minimum(np.maximum(left, 0.0), 1.0)
 
 
 class Upright:
@@ -65,6 +65,13 @@ class Upright:
     def foot_m(self) -> np.ndarray:
         """(N, 2) ground points of the foot's pixels."""
         return self._foot[2]
+
+    @cached_property
+    def foot_place(self) -> Place:
+        """Rows and columns of the frame that hold the foot's pixels; empty, beside the frame, where it has none."""
+        xs, ys = self.foot_px
+        low, high = ((min(a), max(a) + 1) if len(a) else (-2, -2) for a in (ys.tolist(), xs.tolist()))
+        return slice(*low), slice(*high)
 
     @cached_property
     def _foot(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -153,7 +160,8 @@ class Upright:
         first = min(max(int(top.min()), rows.start), rows.stop)
         soft = np.float32(max(_SOFT_M * self.metre_px, 1.0))
         below = np.subtract.outer(np.arange(first, rows.stop, dtype=np.float32) / soft, top / soft)
-        np.clip(below, 0, 1, out=below)
+        np.maximum(below, 0, out=below)
+        np.minimum(below, 1, out=below)
         below *= -255 * part
         below += 255.5
         return below.astype(np.uint8), (slice(first, rows.stop), slice(start, stop))
@@ -167,7 +175,7 @@ def shades(things: Sequence[Upright]) -> list[Layer | None]:
     sprite; None for all of it. Of several shadows the darkest counts: the sun is taken away once."""
     casters = [number for number, thing in enumerate(things) if thing.cast is not None]
     met = _meet(
-        [thing.sprite.mask[1] for thing in things],
+        [thing.foot_place for thing in things],
         [light[1] for number in casters if (light := things[number].sprite.light) is not None],
     )
     result: list[Layer | None] = []
