@@ -174,7 +174,7 @@ class Sampler:
 
 def _falls_short(found: list[int], needed: int) -> bool:
     """Whether tries of a bucket that found so many objects each fall short of a number by far more than they vary."""
-    return len(found) >= _FEW_TRIES and np.mean(found) + _CERTAIN * max(np.std(found), 0.5) < needed
+    return len(found) >= _FEW_TRIES and float(np.mean(found)) + _CERTAIN * max(float(np.std(found)), 0.5) < needed
 
 
 def arrange(pool: Pool, chosen: np.ndarray, mode: str) -> np.ndarray:

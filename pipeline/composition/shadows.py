@@ -23,6 +23,7 @@ _LEAST_LENGTH = 0.4  # of the caster's height: a shorter one is the dark beside 
 _MOST_PIXELS = 2000  # of a shadow that its direction is worked out from
 _STANDS_M = 0.4  # a pixel of the foot is at most so far from the footprint, which is an estimate
 _BLUR_PX = 5  # of a shadow's edge along the foot
+_NO_SECOND_MAP = np.empty((0, 0), np.uint16)  # whole pixels need no fractions
 _SOFT_M = 0.1  # over which a shadow ends on an upright surface
 
 
@@ -141,7 +142,9 @@ class Upright:
         """(N,) what a shadow leaves on the ground just below the foot's pixels, 255 outside it."""
         layer, (rows, columns) = light
         wanted = self._below_foot - np.array([columns.start, rows.start], np.int16)
-        return cv2.remap(layer, wanted, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=255)[0]
+        return cv2.remap(
+            layer, wanted, _NO_SECOND_MAP, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=255
+        )[0]
 
     def _up_to(self, heights_px: np.ndarray, taken: np.ndarray) -> Layer | None:
         """Takes a part (N,) of the light from the foot's pixels up to heights (N,), in the columns where it takes any;
@@ -217,4 +220,5 @@ def _meet(first: Sequence[Place], second: Sequence[Place]) -> np.ndarray:
         ]
         for end in ("start", "stop")
     )
-    return ((low[0][:, None] <= high[1]) & (low[1] <= high[0][:, None])).all(axis=-1)
+    touch = (low[0][:, None] <= high[1]) & (low[1] <= high[0][:, None])
+    return touch[..., 0] & touch[..., 1]
