@@ -227,7 +227,7 @@ def visible_parts(label: np.ndarray, far_to_near: Sequence[PaintedCutout], amoda
     partly = np.array([area[i] < sprite.area_px for i, sprite in enumerate(far_to_near)])
     in_place = _in_place(edges[:, 0], owner, [sprite.runs for sprite in far_to_near])
     texts = iter(masks.encode_runs(edges[seen][partly[owner[seen] - 1]], runs[partly], size_hw))
-    boxes = iter(_boxes(edges[seen], runs[runs > 0], size_hw[0]))
+    boxes = iter(_boxes_of_runs(edges[seen], runs[runs > 0], size_hw[0]))
     return [
         Visible(
             next(texts) if partly[i] else amodal_rles[i],
@@ -251,7 +251,7 @@ def _in_place(starts: np.ndarray, owner: np.ndarray, runs: Sequence[np.ndarray])
     return found
 
 
-def _boxes(edges: np.ndarray, runs: np.ndarray, height: int) -> list[tuple[int, int, int, int]]:
+def _boxes_of_runs(edges: np.ndarray, runs: np.ndarray, height: int) -> list[tuple[int, int, int, int]]:
     """xywh of masks of `runs` (N,) runs each, of edges (R, 2), in a frame of that height."""
     if not len(runs):
         return []

@@ -177,7 +177,7 @@ def shades(things: Sequence[Upright]) -> list[Layer | None]:
     """What is left (h, w) uint8 of the illumination of each of a scene's objects, and where in the frame, inside of its
     sprite; None for all of it. Of several shadows the darkest counts: the sun is taken away once."""
     casters = [number for number, thing in enumerate(things) if thing.cast is not None]
-    met = _meet(
+    met = _touching(
         [thing.foot_place for thing in things],
         [light[1] for number in casters if (light := things[number].sprite.light) is not None],
     )
@@ -211,7 +211,7 @@ def _outside_m(points: np.ndarray, quad: np.ndarray) -> np.ndarray:
     return np.nan_to_num((points @ outward.T - (quad * outward).sum(axis=1)).max(axis=1), nan=np.inf)
 
 
-def _meet(first: Sequence[Place], second: Sequence[Place]) -> np.ndarray:
+def _touching(first: Sequence[Place], second: Sequence[Place]) -> np.ndarray:
     """(N, M) bool: places of N arrays in the frame touch those of M."""
     low, high = (
         [
