@@ -65,7 +65,7 @@ class ComposeSettings:
         default=0.45,
         metadata={
             "help": "cutouts of another time bucket serve, in this one's illumination, where the backgrounds differ by "
-            "at most this, root mean square of the logarithm of their ratio, and are about as noisy; 0: none do"
+            "at most this, root mean square of the logarithm of their ratio, and which are not noisier; 0: none do"
         },
     )
     jpeg_quality: int = field(default=92, metadata={"help": "of the scenes' pictures, 1 to 100"})
