@@ -18,8 +18,10 @@ from pydantic import (
     Discriminator,
     Field,
     FiniteFloat,
+    SerializerFunctionWrapHandler,
     Tag,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -67,11 +69,19 @@ Polygon = Annotated[tuple[tuple[Number, Number], ...], Field(min_length=3)]
 
 
 class SimulatedBucket(Strict):
-    """A lighting of the simulated day: the local time at which it starts, and the sky's cover from 0 to 1."""
+    """A lighting of the simulated day: the local time at which it starts, the sky's cover and the road's wetness from 0
+    to 1."""
 
     name: Name
     start: dt.time
     cloud: Annotated[Number, Field(ge=0, le=1)] = 0.2
+    wet: Annotated[Number, Field(ge=0, le=1)] = 0.0
+
+    @model_serializer(mode="wrap")
+    def _without_rain(self, to_dict: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A dry street is the same whether or not it is said: what was rendered before stays.
+        values = to_dict(self)
+        return values if self.wet else {key: value for key, value in values.items() if key != "wet"}
 
     _quoted = field_validator("start", mode="before")(_clock)
 
@@ -80,7 +90,7 @@ class SimulatedSource(Strict):
     """A street that the project renders itself (pipeline/simulate)."""
 
     kind: Literal["simulated"]
-    layout: Literal["crossroads", "junction"]
+    layout: Literal["crossroads", "far_crossroads", "junction"]
     seed: Annotated[int, Field(ge=0)]
     date: dt.date
     time_zone: TimeZone = "Europe/London"

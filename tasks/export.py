@@ -11,7 +11,7 @@ from typing import Any
 
 import luigi
 
-from pipeline.core.storage import atomic_folder, data_set_of, write_json
+from pipeline.core.storage import atomic_folder, write_json
 from pipeline.core.tables import MODES
 from pipeline.export.registry import ExportJob, format_of, formats
 from tasks.common.console import Report
@@ -98,7 +98,6 @@ class Export(Stage):
     def work(self, report: Report) -> str:
         """The format's files, then the manifest, then the folder takes its name."""
         shards, about_shards = self.data_set.folder, self.data_set.manifest
-        data_set_of(shards)
         with atomic_folder(self.target) as out:
             job = ExportJob(shards, out, self.camera, about_shards["mode"], self.settings, partial(report))
             written = format_of(self.format).write(job)

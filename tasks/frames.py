@@ -108,7 +108,7 @@ def simulation_of(source: SimulatedSource) -> Simulation:
     from pipeline.simulate import BucketPlan, Simulation
 
     values = source.model_dump(exclude={"kind", "time_zone", "size_wh", "buckets"})
-    return Simulation(**values, buckets=tuple(BucketPlan(b.name, b.start, b.cloud) for b in source.buckets))
+    return Simulation(**values, buckets=tuple(BucketPlan(b.name, b.start, b.cloud, b.wet) for b in source.buckets))
 
 
 class MedianBackground(Stage, settings=BackgroundSettings):

@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -64,16 +64,19 @@ def main(
     cameras: Sequence[str] = (),
     quick_cameras: Sequence[str] = (QUICK_CAMERA,),
     parts: Sequence[str] = (),
+    numbers: Mapping[str, tuple[int, str]] | None = None,
     **paths: str,
 ) -> None:
     """Parse the options, call measure(quick, data folder), print, write the JSON; exit 1 if --check and a bar fell.
 
     A benchmark that measures `cameras`, or `quick_cameras` in a quick run, takes --camera and --manifests for another
-    one in their place and gets them as `sites`. One that consists of `parts` takes --only for one of them, and gets
-    its name or None as `only`. `paths` are options of the benchmark's own, files that need not be given, and their
-    help; measure gets them by name.
+    one in their place and gets them as `sites`. One that consists of `parts` takes --only for one of them, and gets its
+    name or None as `only`. `numbers` are whole numbers with their defaults and help; those that are not the defaults
+    are in the JSON's name. `paths` are options of the benchmark's own, files that need not be given, and their help;
+    measure gets both by name.
     """
-    options, given = _parsed(name, about, cameras, quick_cameras, parts, paths)
+    numbers = numbers or {}
+    options, given = _parsed(name, about, cameras, quick_cameras, parts, numbers, paths)
     begun = time.monotonic()
     report = measure(options.quick, options.data, **given)
     print(table(report.rows))
@@ -82,6 +85,7 @@ def main(
     about_run = {"commit": commit(), "machine": machine(), "wall_s": round(time.monotonic() - begun, 1)}
     run = {"name": name, **about_run, "rows": report.rows, "bars": bars, "notes": report.notes}
     one = (cameras and options.camera) or (parts and options.only)
+    one = one or "-".join(f"{key}{given[key]}" for key, (usual, _) in numbers.items() if given[key] != usual)
     kind = ".quick" if options.quick else f".{one}" if one else ""
     write_bytes(OUT / f"{name}{kind}.json", (json.dumps(run, indent=2) + "\n").encode())  # in the table's order
     short = [bar.name for bar in report.bars if not bar.met]
@@ -95,6 +99,7 @@ def _parsed(
     cameras: Sequence[str],
     quick_cameras: Sequence[str],
     parts: Sequence[str],
+    numbers: Mapping[str, tuple[int, str]],
     paths: dict[str, str],
 ) -> tuple[argparse.Namespace, dict[str, Any]]:
     """The options, and what measure gets by name."""
@@ -109,10 +114,12 @@ def _parsed(
         parser.add_argument("--manifests", type=Path, help="folder of the camera's manifest, where it is your own")
     if parts:
         parser.add_argument("--only", choices=parts, metavar="NAME", help=f"one of {', '.join(parts)}")
+    for key, (usual, meaning) in numbers.items():
+        parser.add_argument(f"--{key}", type=int, default=usual, help=f"{meaning} (default: %(default)s)")
     for key, meaning in paths.items():
         parser.add_argument(f"--{key.replace('_', '-')}", type=Path, help=meaning)
     options = parser.parse_args()
-    given = {key: getattr(options, key) for key in paths}
+    given = {key: getattr(options, key) for key in (*numbers, *paths)}
     if parts:
         given["only"] = options.only
     if cameras:

@@ -59,7 +59,7 @@ def errors(placed: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
     true = pa.Table.from_pandas(truth.loc[ids])
     place = stacked(true, "t", 3)
     away = np.linalg.norm(stacked(table, "t", 3) - place, axis=1)
-    rows = pd.DataFrame({"position_error": away / np.linalg.norm(place, axis=1)}, index=ids)
+    rows = pd.DataFrame({"position_error": away / np.linalg.norm(place, axis=1), "position_error_m": away}, index=ids)
     ours_3d, true_3d = stacked(table, "keypoints_3d", len(COCO_17), 3), stacked(true, "keypoints_3d", len(COCO_17), 3)
     both = as_joints(ours_3d), as_joints(true_3d)
     rows["mpjpe_mm"], rows["pa_mpjpe_mm"] = mpjpe_mm(*both).numpy(), pa_mpjpe_mm(*both).numpy()

@@ -30,15 +30,15 @@ _OVERLAP = 0.02
 _MATCH_IOU = 0.4
 
 
-def manifest(camera: str) -> dict[str, Any]:
+def manifest(camera: str, folder: Path = MANIFESTS) -> dict[str, Any]:
     """What the camera's YAML says, whether or not the files that it names are there: load_camera wants them all."""
-    return yaml.safe_load((MANIFESTS / f"{camera}.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load((folder / f"{camera}.yaml").read_text(encoding="utf-8"))
 
 
-def named_files(camera: str) -> dict[tuple[str, str], Path]:
+def named_files(camera: str, folder: Path = MANIFESTS) -> dict[tuple[str, str], Path]:
     """The files that the manifest names, by its keys."""
-    said, keys = manifest(camera), (("source", "path"), ("calibration", "tsai_xml"), ("detector", "model"))
-    return {(part, key): (MANIFESTS / said[part][key]).resolve() for part, key in keys if key in said[part]}
+    said, keys = manifest(camera, folder), (("source", "path"), ("calibration", "tsai_xml"), ("detector", "model"))
+    return {(part, key): (folder / said[part][key]).resolve() for part, key in keys if key in said.get(part, {})}
 
 
 def footage(camera: str) -> Path:
@@ -46,9 +46,9 @@ def footage(camera: str) -> Path:
     return named_files(camera)["source", "path"]
 
 
-def missing(camera: str) -> str:
+def missing(camera: str, folder: Path = MANIFESTS) -> str:
     """The first file the camera's manifest names and this machine lacks; empty where all are there."""
-    return next((path.name for path in named_files(camera).values() if not path.exists()), "")
+    return next((path.name for path in named_files(camera, folder).values() if not path.exists()), "")
 
 
 def yielded(camera_dir: Path) -> dict:

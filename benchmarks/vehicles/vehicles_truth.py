@@ -32,6 +32,7 @@ PCK_ALPHA = 0.1
 BARS = {
     "depth_error": {"at_most": 0.03},
     "position_error_m": {"at_most": 0.40},
+    "position_90_m": {"at_most": 0.80},
     "yaw_error_deg": {"at_most": 3.0},
     "flipped": {"at_most": 0.05},
     "length_error": {"at_most": 0.08},
@@ -73,7 +74,12 @@ def summary(rows: pd.DataFrame) -> dict:
     """Medians, fractions and PCK of the rows of `errors`."""
     names = ("depth_error", "position_error_m", "yaw_error_deg", "length_error", "width_error", "height_error")
     pck = {f"pck_{s}": rows[f"{s}_right"].sum() / rows[f"{s}_all"].sum() for s in ("visible", "self_occluded")}
-    return {"vehicles": len(rows), **rows[list(names)].median(), "flipped": rows["flipped"].mean(), **pck}
+    found = {
+        "vehicles": len(rows),
+        **rows[list(names)].median(),
+        "position_90_m": rows["position_error_m"].quantile(0.9),
+    }
+    return found | {"flipped": rows["flipped"].mean(), **pck}
 
 
 def mask_iou(placed: pa.Table, truth: pd.DataFrame, camera: Camera) -> float:

@@ -78,6 +78,7 @@ def _identity(jobs: Sequence[ShardJob]) -> dict:
     job = jobs[0]
     return {
         "camera": job.camera_id,
+        "variant": job.variant,
         "mode": job.mode,
         "seed": job.seed,
         "columns_version": COLUMNS_VERSION,
@@ -160,9 +161,11 @@ def shortfall(aim: dict, most_used: dict, max_use: float) -> str:
     told = "hidden by more than 10 %: " + "; ".join(parts) if parts else ""
     if most_used["share_of_scenes"] > max_use + _OVERUSED:
         told += "; " if told else ""
+        bucket = most_used["bucket"]
         told += (
             f"cutouts repeat: {most_used['cutout_id']} stands in {most_used['share_of_scenes']:.0%} of the scenes of "
-            f"{most_used['bucket']}, take more frames or compose fewer scenes"
+            f"{bucket}, which has {sum(counts[bucket] for counts in aim['cutouts'].values())} cutouts to train with; "
+            "take more frames or compose fewer scenes"
         )
     return told
 
@@ -174,7 +177,7 @@ def _short_of(name: str, aim: dict) -> str:
         return f"no {name} of {asked:.0%} asked, there are no {name} cutouts to compose" if asked > _SHORT else ""
     if asked - reached <= _SHORT:
         return ""
-    reasons = [f"in {aim['may_be_hidden'][name]:.0%} of the places others may stand before it"]
+    reasons = [f"others may stand before {aim['may_be_hidden'][name]:.0%} of its cutouts"]
     thin = [f"{count} in {bucket}" for bucket, count in cutouts.items() if count < _THIN]
     reasons += [f"few {name} cutouts: {', '.join(thin)}"] if thin else []
     return f"{reached:.0%} of {name} objects of {asked:.0%} asked ({'; '.join(reasons)})"

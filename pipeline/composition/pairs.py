@@ -20,9 +20,10 @@ from pipeline.composition.hidden_fraction import BANDS, OPEN_TO, band_of
 from pipeline.composition.pool import Pool, make_pool
 from pipeline.core import masks
 from pipeline.core.frames import read_backgrounds
-from pipeline.core.illumination import alike
+from pipeline.core.illumination import alike, relative_noise
 from pipeline.core.storage import read_parts
 from pipeline.core.tables import CATEGORY_IDS, CUTOUTS, MODES, PIXELS
+from pipeline.empty_frames import read_empty_frames
 
 SAMPLES = 256
 WORDS = SAMPLES // 64
@@ -207,7 +208,7 @@ def read_tables(
 
     relit: how far the illumination of two buckets may differ for one's cutouts to serve in the other, see `alike`.
     """
-    folders = [camera_dir / name for name in ("cutouts", "reconstructed", "background")]
+    folders = [camera_dir / name for name in ("cutouts", "reconstructed", "background", "empty_frames")]
     files = [path for folder in folders for path in sorted(folder.glob("[!.]*.*"))]
     # Two runs in one process may find other files by the same name.
     stamps = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
@@ -223,5 +224,16 @@ def _read_tables(
     camera = Camera(np.reshape(K, (3, 3)), size_hw, np.array(distortion))
     cutouts = read_parts(folder / "cutouts", [name for name in CUTOUTS.names if name not in PIXELS])
     pool = make_pool(cutouts, read_parts(folder / "reconstructed"), camera, GroundPlane(np.array(n), d))
-    neighbours = alike(read_backgrounds(folder / "background"), relit) if relit else None
+    neighbours = _lending(folder, relit) if relit else None
     return PairTables(pool, mode, crossing_probability, neighbours)
+
+
+def _lending(folder: Path, relit: float) -> dict[str, tuple[str, ...]]:
+    """Time buckets alike in illumination, and in noise where mining kept empty frames."""
+    backgrounds = read_backgrounds(folder / "background")
+    noise = {}
+    for name, image in backgrounds.items():
+        frames = read_empty_frames(folder, name, image.shape[:2])
+        if frames is not None:
+            noise[name] = relative_noise(frames, image)
+    return alike(backgrounds, relit, noise)

@@ -25,6 +25,8 @@ Box = tuple[int, int, int, int]
 OFFSET = 6.0
 CELL_PX = 16
 _LEVELS = 16
+# A time bucket noisier than another by more than this, once lit alike, shows among its own objects.
+_NOISE_FACTOR = 1.5
 # Distance over which the illumination may differ within a frame, fraction of its width.
 _REACH_FRACTION = 0.125
 
@@ -75,16 +77,36 @@ def smooth_gain(frame: np.ndarray, cells_background: np.ndarray, use: np.ndarray
     return gain
 
 
-def alike(backgrounds: Mapping[str, np.ndarray], most: float) -> dict[str, tuple[str, ...]]:
+def alike(
+    backgrounds: Mapping[str, np.ndarray], most: float, noise: Mapping[str, float] | None = None
+) -> dict[str, tuple[str, ...]]:
     """Of each time bucket's background (H, W, 3) uint8 the buckets that are lit like it: itself, then others whose
-    cells differ by at most so much, root mean square of the logarithms of their ratios; the most alike first."""
+    cells differ by at most so much, root mean square of the logarithms of their ratios; the most alike first.
+
+    noise: of buckets, as a fraction of the brightness; one that is noisier by more than _NOISE_FACTOR does not serve.
+    By night a camera's gain is high and lamps are lit: both show by day, while the quiet ones serve by night.
+    """
     seen = {name: cells(image) for name, image in backgrounds.items()}
+    known = noise or {}
     found = {}
     for name, mine in seen.items():
         apart = {other: float(np.sqrt((log_ratio(theirs, mine) ** 2).mean())) for other, theirs in seen.items()}
         others = sorted(set(seen) - {name}, key=lambda other: (apart[other], other))
-        found[name] = (name, *(other for other in others if apart[other] <= most))
+        quiet = [other for other in others if _quiet_enough(known.get(other), known.get(name))]
+        found[name] = (name, *(other for other in quiet if apart[other] <= most))
     return found
+
+
+def _quiet_enough(lender: float | None, borrower: float | None) -> bool:
+    """Whether the lender's noise, where both are known, is at most the borrower's times the factor."""
+    return not lender or not borrower or lender <= _NOISE_FACTOR * borrower
+
+
+def relative_noise(frames: np.ndarray, background: np.ndarray) -> float:
+    """What empty frames (N, H, W, 3) uint8 differ from their background (H, W, 3) uint8 on average, as a fraction of
+    its brightness; of every fourth row, which are enough."""
+    kept = background[::4].astype(np.float32)
+    return float(np.abs(frames[:, ::4].astype(np.float32) - kept).mean() / (kept.mean() + OFFSET))
 
 
 def gain_between(source: np.ndarray, target: np.ndarray, size_hw: tuple[int, int], box: Box) -> np.ndarray:

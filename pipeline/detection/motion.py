@@ -112,9 +112,8 @@ class MotionDetector:
         self.scenes = {bucket: _scene_of(image) for bucket, image in backgrounds.items()}
         self.allowed = np.ones(camera.size_hw, bool) if ignore is None else ~ignore
         self.half_allowed = self.allowed[: camera.size_hw[0] // 2 * 2 : 2, : camera.size_hw[1] // 2 * 2 : 2]
-        self.scale = _scale_of_rows(camera, plane)
         self.recent: dict[str, deque[np.ndarray]] = {}
-        self.reach = _reach(self.scale[: camera.size_hw[0] // 2 * 2 : 2] / 2)
+        self.reach = _reach(_scale_of_rows(camera, plane)[: camera.size_hw[0] // 2 * 2 : 2] / 2)
 
     def __call__(self, image_bgr: np.ndarray, bucket: str, frame_id: int) -> list[Instance]:
         """Instances of a frame (H, W, 3) uint8, from top to bottom."""
@@ -194,10 +193,9 @@ class MotionDetector:
         )
 
     def _instances(self, crop: _Crop, cast: shadow.Shadow) -> Iterator[Instance]:
-        rows = np.flatnonzero((crop.strength > self.settings.high_sigma).any(axis=1))
-        if not len(rows):
+        scale = self._scale_of_crop(crop)
+        if scale is None:
             return
-        scale = float(self.scale[crop.xy[1] + rows[-1]])
         changed = blobs.hysteresis(crop.strength > self.settings.low_sigma, crop.strength > self.settings.high_sigma)
         ground = shadow.confident_ground(crop.dark)
         shaded = shadow.in_shadow(crop.dark, ground, cast, self.settings.shadow_tint)
@@ -209,6 +207,15 @@ class MotionDetector:
             instance = self._instance(mask, crop, (x, y))
             if instance:
                 yield instance
+
+    def _scale_of_crop(self, crop: _Crop) -> float | None:
+        """Pixels a metre where the lowest strong change of a crop stands; None without one, or without ground there."""
+        rows, columns = np.nonzero(crop.strength > self.settings.high_sigma)
+        if not len(rows):
+            return None
+        lowest = np.array([columns[rows == rows[-1]].mean(), rows[-1]])
+        scale = float(pixels_per_metre(self.camera, self.plane, lowest + crop.xy).mean())
+        return scale if np.isfinite(scale) else None
 
     def _parts(self, confident: np.ndarray, scale: float) -> Iterator[tuple[np.ndarray, blobs.Box]]:
         """What belongs to one object: pixels with small gaps between them, but not people who walk side by side."""
@@ -225,7 +232,7 @@ class MotionDetector:
                 yield part, (x, y, w, h)
 
     def _instance(self, mask: np.ndarray, crop: _Crop, at: tuple[int, int]) -> Instance | None:
-        """The instance of a mask (h, w) at a place of the crop; None for what is too small or a ghost."""
+        """The instance of a mask (h, w) at a place of the crop; None for what is too small, a ghost, or in the sky."""
         found = tight(mask, at)
         if found is None or np.count_nonzero(found[0]) < self.settings.min_area_px:
             return None
@@ -236,9 +243,10 @@ class MotionDetector:
             return None
         xy = (crop.xy[0] + x, crop.xy[1] + y)
         size = size_m(self.camera, self.plane, (*xy, w, h))
-        category, fit = blobs.classify(size, self.settings.max_person_width_m)
-        if size[1] < self.settings.min_height_m:
+        # What ends above the horizon stands on no ground: it has no size, and is not an object.
+        if not size[1] >= self.settings.min_height_m:
             return None
+        category, fit = blobs.classify(size, self.settings.max_person_width_m)
         clear = float(np.clip(crop.strength[place][found[0]], 0, 2 * self.settings.high_sigma).mean())
         score = fit * (0.5 + 0.25 * clear / self.settings.high_sigma) * np.exp(-((max(foreign - 0.15, 0) / 0.12) ** 2))
         # Of a vehicle, size alone tells no more than that.

@@ -65,7 +65,9 @@ def cast_shadow(relit: Relit, mask: PlacedMask, scale_px: np.ndarray, settings: 
     if shadow.sum() < max(30, 0.03 * mask.crop.sum()):
         shadow = np.zeros_like(own)
     rim = _rim(shadow | _foot(own), belongs & ~_dilated(own, 5), frame, background, settings.fade_m * scale_px[0])
-    return _trimmed(np.minimum(_illumination(shadow, own, ratio), rim), (box[0], box[1]))
+    left = np.minimum(_illumination(shadow, own, ratio), rim)
+    ending = _ending(box, relit.frame.shape[:2], settings.fade_m * scale_px * (1.0, 0.4))
+    return _trimmed(1 - ending * (1 - left), (box[0], box[1]))
 
 
 def _darkened(frame: np.ndarray, background: np.ndarray, settings: ShadowSettings) -> tuple[np.ndarray, np.ndarray]:
@@ -139,6 +141,19 @@ def _illumination(shadow: np.ndarray, own: np.ndarray, ratio: np.ndarray) -> np.
     under = own & _dilated(shadow, 9)
     edge = cv2.GaussianBlur((shadow | under).astype(np.float32), (0, 0), 1.0)
     return 1 - edge * (1 - np.exp(depth))
+
+
+def _ending(box: Box, size_hw: tuple[int, int], fade_px: np.ndarray) -> np.ndarray:
+    """(h, w) float32, 1 inside the box and down to 0 over fade_px (2,) pixels, across and up, at its sides: a shadow
+    longer than it is followed has no edge there either. At the frame's border there is nothing to end."""
+    (x, y, w, h), (height, width) = box, size_hw
+    sides = []
+    for start, length, whole, fade in ((x, w, width, fade_px[0]), (y, h, height, fade_px[1])):
+        place = np.arange(length, dtype=np.float32)
+        low = place if start > 0 else np.inf
+        high = place[::-1] if start + length < whole else np.inf
+        sides.append(np.clip(np.minimum(low, high) / np.float32(max(fade, 1.0)), 0, 1) * np.ones(length, np.float32))
+    return np.minimum(sides[0], sides[1][:, None])
 
 
 def _trimmed(left: np.ndarray, xy: tuple[int, int]) -> CastShadow | None:

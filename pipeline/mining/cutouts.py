@@ -84,7 +84,8 @@ def _cutout(relit: Relit, mask: PlacedMask, row: dict, stationary: bool, job: Cr
         row["mask_rle"] = masks.encode(mask.crop, mask.xy, relit.frame.shape[:2])
         row["bbox_xywh"] = [*mask.xy, *mask.crop.shape[::-1]]
     scale = pixels_per_metre(job.camera, job.plane, foot_px(np.array([row["bbox_xywh"]])))[0]
-    shadow = cast_shadow(relit, mask, scale, job.settings.shadow)
+    # The exact mask may end above the horizon, where no shadow falls, though the detector's did not.
+    shadow = cast_shadow(relit, mask, scale, job.settings.shadow) if np.isfinite(scale).all() else None
     image, (x, y, _, _) = sprite(relit, mask, shadow)
     row = {"cutout_id": row.pop("detection_id"), **row, "stationary": stationary}
     row |= {"sprite": png(image), "sprite_xy": [x, y], "shadow": None, "shadow_xy": None}

@@ -18,6 +18,7 @@ from pipeline.core import masks
 from pipeline.mining.observations import Observations, foot_px
 
 Crop = tuple[np.ndarray, tuple[int, int]]
+_MOST_ZOOM = float(np.log(2.5))  # between neighbours, which are at most a few seconds apart
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,13 @@ def expected_outlines(
     outlines: list[Outline | None] = []
     for i in range(len(track)):
         best = np.argsort(-weights[i], kind="stable")[: settings.neighbours]
-        best = best[weights[i, best] > 0.05]
-        if len(best) < 2 or not np.isfinite(scales[i]).all() or not len(placed[i][0]):
+        zoom = scales[i] / track.scale_px[best]
+        # Close to the horizon a pixel changes the scale manyfold, and a mask so enlarged tells nothing.
+        usable = (weights[i, best] > 0.05) & (np.abs(np.log(zoom)) < _MOST_ZOOM).all(axis=1)
+        best, zoom = best[usable], zoom[usable]
+        if len(best) < 2 or not len(placed[i][0]):
             outlines.append(None)
             continue
-        zoom = scales[i] / track.scale_px[best]
         own = foot_px(track.box_xywh[best])
         outlines.append(_outline(placed[i], [placed[j] for j in best], weights[i, best], own, feet[i], zoom, settings))
     return outlines

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
@@ -37,11 +37,12 @@ _IDS_PER_BURST = 1000
 
 @dataclass(frozen=True)
 class BucketPlan:
-    """A lighting bucket: its name, the local time its first burst starts, and how cloudy it is (0 to 1)."""
+    """A lighting bucket: its name, the local time its first burst starts, how cloudy and how wet it is (0 to 1)."""
 
     name: str
     start: time
     cloud: float = 0.2
+    wet: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def bucket_view(
 def _illumination_of(sim: Simulation, burst: Burst) -> Illumination:
     """One illumination for all of a bucket: the sun hardly moves in so few minutes; the stage is cast once."""
     moment = datetime.combine(sim.date, burst.bucket.start)
-    return illumination_at(moment, sim.latitude_deg, LAYOUTS[sim.layout].north_deg, burst.bucket.cloud)
+    found = illumination_at(moment, sim.latitude_deg, LAYOUTS[sim.layout].north_deg, burst.bucket.cloud)
+    return replace(found, wet=burst.bucket.wet)
 
 
 class _Keyed:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.storage import write_json
+from pipeline.core.storage import data_set_of, write_json
 from pipeline.core.tables import MODES
 from tasks.common.locks import Held, lock, shared_lock
 from tasks.common.records import differences, in_words, ways_out
@@ -168,7 +168,8 @@ def data_sets(camera_dir: Path) -> list[DataSet]:
 def taken(camera_dir: Path, variant: str = "") -> DataSet | None:
     """The whole data set that a command reads: that of the name, or the only one; None where there is none at all.
 
-    Raises ValueError where there is none of the name, and where several are there and none is named.
+    Raises ValueError where there is none of the name, where several are there and none is named, and where shards of
+    several are mixed in it: also for a reader that has done its work and would only say so.
     """
     if variant:
         checked_name(variant)
@@ -182,6 +183,8 @@ def taken(camera_dir: Path, variant: str = "") -> DataSet | None:
             f"{camera}: has no whole data set {variant}; there are: {names}. "
             f"Make it: luigi --module tasks GenerateClipArt --camera {camera} --variant {variant}"
         )
+    for one in found:
+        data_set_of(one.folder)
     return found[0] if found else None
 
 

@@ -30,8 +30,8 @@ TRAFFIC = [
 ]
 
 
-def write_street(path, fps=5, seconds=26):
-    """A motion-JPEG AVI of the street; number of frames."""
+def write_street(path, fps=5, seconds=26, plane=PLANE, flying=()):
+    """A motion-JPEG AVI of the street over a plane; number of frames. flying: (radius, x, y, speed along x), pixels."""
     rng = np.random.default_rng(1)
     ground = cv2.GaussianBlur(rng.normal(120, 40, (*SIZE_HW, 3)), (0, 0), 2) + rng.normal(0, 8, (*SIZE_HW, 3))
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), fps, SIZE_HW[::-1])
@@ -39,18 +39,21 @@ def write_street(path, fps=5, seconds=26):
     for number in range(fps * seconds):
         frame = ground + rng.normal(0, 2, (*SIZE_HW, 3))
         for thing in sorted(TRAFFIC, key=lambda thing: -thing[1]):
-            _paint(frame, thing, number / fps)
+            _paint(frame, thing, number / fps, plane)
+        for radius, x, y, speed in flying:
+            at = (round(x + speed * number / fps), y)
+            cv2.circle(frame, at, radius, (250, 250, 250), cv2.FILLED)
         writer.write(frame.clip(0, 255).astype(np.uint8))
     writer.release()
     return fps * seconds
 
 
-def _paint(frame, thing, now):
+def _paint(frame, thing, now, plane):
     (length, width, height), y, speed, middle, colour = thing
     x = speed * (now - middle)
     corners = np.array(
         [[x + a * length / 2, y + b * width / 2, c * height] for a, b, c in product((-1, 1), (-1, 1), (0, 1))]
     )
-    pixels = CAMERA.project(PLANE.to_camera(corners))
+    pixels = CAMERA.project(plane.to_camera(corners))
     hull = cv2.convexHull(np.round(pixels).astype(np.int32))
     cv2.fillConvexPoly(frame, hull, tuple(map(float, colour)))

@@ -71,6 +71,8 @@ def test_bad_input_is_one_line_and_a_failure(house):
     (house.manifests / "below.yaml").write_text(text.replace("height_m: 6", "height_m: -6"))
     (house.manifests / "bare.yaml").write_text("source:" + text.split("source:")[1])
     ask = ("ShowCalibration", "--camera")
+    compose = ("GenerateClipArt", "--camera", "gate")
+    wanted = "--ComposeShards-hidden-fraction"
     cases = {
         (*ask, "nope"): ("no camera 'nope'", "known cameras: bare, below, empty, gate, lost"),
         (*ask, "lost"): ("source.path: no such file", "none.mp4"),
@@ -78,6 +80,12 @@ def test_bad_input_is_one_line_and_a_failure(house):
         (*ask, "below"): ("calibration.height_m: must be positive, got -6",),
         (*ask, "bare"): ("bare.yaml: calibration: missing", "README"),
         (*ask, "gate", "--MedianBackground-max-frames", "x"): ("[MedianBackground] max_frames: expected",),
+        (*compose, wanted, "0-10: 0.5"): ("hidden_fraction of all categories: expected shares that sum to 1",),
+        (*compose, wanted, "0-100: 1; lorry 0-10: 1"): ("expected a category of person, vehicle, got 'lorry'",),
+        (*compose, "--variant", "a/b"): ("--variant: expected a name of a-z, 0-9, _ and - only", "got 'a/b'"),
+        (*compose, "--ComposeShards-occlusion-share", "0.4"): (
+            "--ComposeShards-occlusion-share is no more; say --ComposeShards-hidden-fraction",
+        ),
         ("ShowCalibratio",): ("No task ShowCalibratio. Did you mean",),
         ("ShowCalibration",): ("--camera is missing",),
     }

@@ -4,12 +4,13 @@ import json
 import shutil
 import subprocess
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from house import House, clean_environment
 from street import JOB, TEN
 
-from pipeline.core.storage import data_set_of
+from pipeline.core.storage import data_set_of, mark_of
 from tasks.common.variants import DataSet, checked_name, chosen_name, data_sets, name_of, taken
 from tasks.learn.train import Train
 
@@ -64,6 +65,13 @@ def test_a_sequence_of_commands_leaves_every_earlier_data_set_as_it_was(beside):
         assert {one.name: contents(one.folder) for one in made[:-1]} == before
     for one, seed, scenes in zip(made, (0, 1, 0, 0), (10, 2, 2, 2), strict=True):
         right(one, seed, scenes)
+    # What pandas does to several data sets: one table, joined by scene_id.
+    images, objects = (
+        pd.concat([pd.read_parquet(one.folder / kind) for one in made]) for kind in ("images", "objects")
+    )
+    assert images["scene_id"].is_unique and len(images) == 16
+    joined = objects.merge(images[["scene_id", "n_objects"]], on="scene_id", validate="many_to_one")
+    assert joined.groupby("scene_id").size().to_dict() == images.set_index("scene_id")["n_objects"].to_dict()
     before = {p: p.stat().st_mtime_ns for p in beside.data.rglob("*") if p.suffix != ".lock"}
     remove = "luigi --module tasks Remove --camera street --variant "
     refused(
@@ -146,10 +154,15 @@ def test_shards_of_two_data_sets_do_not_mix(beside):
     assert beside.luigi(*JOB, *TEN, "--seed", "1")[0] == 0
     first, second = (DataSet(beside.data / "street", name) for name in ("default", "seed1"))
     assert first.manifest["hash"] != second.manifest["hash"]
+    export = ("Export", "--camera", "street", "--format", "coco", "--variant")
+    assert beside.luigi(*export, "default")[0] == 0
     foreign = second.folder / "objects/part-00001-of-00003.parquet"
-    shutil.copy(foreign, first.folder / "objects" / foreign.name)
-    says = f"{first.folder}/objects/{foreign.name}: is of data set {second.manifest['hash'][:12]}, the others of"
-    refused(beside.luigi("Export", "--camera", "street", "--format", "coco", "--variant", "default"), says)
+    for one in (first, second):  # of the one there is an export already, of the other there is none
+        if one is second:
+            foreign = first.folder / "objects/part-00000-of-00003.parquet"
+        shutil.copy(foreign, one.folder / "objects" / foreign.name)
+        says = f"{one.folder}/objects/{foreign.name}: is of data set {mark_of(foreign)[:12]}, the others of"
+        refused(beside.luigi(*export, one.name), says)
     with pytest.raises(ValueError, match="do not mix"):
         data_set_of(first.folder)
 

@@ -14,7 +14,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Illumination:
-    """sun_dir (3,) unit; sun, sky, bounce (3,) radiance; cloud 0 clear to 1 overcast; lamps: street lamps are lit."""
+    """sun_dir (3,) unit; sun, sky, bounce (3,) radiance; lamps: street lamps are lit; wet: the ground, 0 dry to 1 under
+    a film of water."""
 
     sun_dir: np.ndarray
     sun: np.ndarray
@@ -24,6 +25,7 @@ class Illumination:
     white: np.ndarray
     lamps: bool
     noise: float
+    wet: float = 0.0
 
     def ambient(self, normals: np.ndarray) -> np.ndarray:
         """(N, 3) light from sky above and ground below at unit normals (N, 3)."""

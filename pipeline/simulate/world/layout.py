@@ -6,7 +6,7 @@ The junction has its own plan frame: origin in its middle, u along the main road
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -205,3 +205,5 @@ LAYOUTS = {
         seed=11,
     ),
 }  # fmt: skip
+# The same streets for a camera that stands far off.
+LAYOUTS["far_crossroads"] = replace(LAYOUTS["crossroads"], centre=(2.0, 74.0))

@@ -25,6 +25,8 @@ OFFSETS = np.array([(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)])
 MARGIN_PX = 360  # how far beyond the frame silhouettes are followed, to know how much is cut off
 _AO_RAYS, _AO_REACH_M = 6, 2.5
 _FAR_M = 400.0
+# Soaked asphalt reflects about half of what it does dry (Lekner and Dorf 1988); the film on it mirrors what is above.
+_SOAKED, _FILM = 0.45, 0.6
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,8 @@ def _shade_sample(
     albedo, normal = np.zeros((count, 3)), np.tile([0.0, 0, 1], (count, 1))
     glow, gloss = np.zeros((count, 3)), np.zeros(count)
     points = view.eye + directions * np.where(np.isfinite(depth), depth, 0)[:, None]
-    albedo[on_ground] = ground_albedo(layout, layout.to_plan(points[on_ground, :2]))
+    albedo[on_ground] = ground_albedo(layout, layout.to_plan(points[on_ground, :2])) * (1 - _SOAKED * illumination.wet)
+    gloss[on_ground] = _FILM * illumination.wet
     rows = np.flatnonzero(on_prop)
     triangle, smooth = surface(mesh, {k: v[rows] for k, v in hits.items()})
     facing = dot(smooth, directions[rows]) > 0

@@ -22,7 +22,7 @@ TRUTH = [
 ]
 CUTOUTS = [
     cutout(0, 0, CAR),
-    cutout(1, 0, (72, 40, 40, 20)),  # half hidden, and two pixels off
+    cutout(1, 0, (72, 40, 40, 20), track=1),  # half hidden, and two pixels off
     cutout(2, 0, PARKED),
     cutout(3, 1, (20, 40, 40, 20)),  # nobody is there in that frame
     cutout(4, 0, TRUNCATED, "person"),
@@ -47,6 +47,20 @@ def test_a_track_is_found_by_a_clean_cutout_and_what_is_parked_is_nobodys_to_fin
     assert [rows[name]["tracks_ever_clean"] for name in ("all", "vehicle", "person")] == [3, 2, 1]
     assert rows["all"]["track_recall"] == pytest.approx(1 / 3)
     assert (rows["vehicle"]["track_recall"], rows["person"]["track_recall"]) == (0.5, 0)
+
+
+def test_a_clean_actor_in_a_mask_of_half_of_it_is_not_whole(tmp_path):
+    half = cutout(0, 0, (20, 40, 20, 20))
+    (row, *_) = measure(write_camera(tmp_path / "half", TRUTH, [half, cutout(1, 0, (20, 40, 38, 20))]))
+    assert (row["clean"], row["precision"], row["track_recall"]) == (1, 0.5, pytest.approx(1 / 3))
+
+
+def test_the_nearest_two_of_a_track_are_told(tmp_path):
+    feet = [[0.0, 0.0], [3.0, 4.0], [3.0, 6.0]]
+    rows = [cutout(k, 0, CAR, track=int(k > 0)) | {"foot_xy_m": at} for k, at in enumerate([feet[0], *feet])]
+    assert measure(write_camera(tmp_path / "near", TRUTH, rows))[0]["nearest_of_track_m"] == 2
+    alone = write_camera(tmp_path / "alone", TRUTH, rows[:2])
+    assert measure(alone)[0]["nearest_of_track_m"] == float("inf")
 
 
 def test_masks_are_measured_against_whole_masks(rows):

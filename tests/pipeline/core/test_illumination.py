@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from pipeline.core.illumination import alike, cells, gain_between
+from pipeline.core.illumination import alike, cells, gain_between, relative_noise
 
 
 def test_buckets_whose_backgrounds_differ_by_little_are_alike_the_nearest_first():
@@ -10,6 +11,21 @@ def test_buckets_whose_backgrounds_differ_by_little_are_alike_the_nearest_first(
     assert found["noon"] == ("noon", "morning", "evening")
     assert found["night"] == ("night",)
     assert alike(backgrounds, 0.0)["noon"] == ("noon",)
+
+
+def test_a_noisier_bucket_does_not_serve_and_one_of_unknown_noise_may():
+    backgrounds = {name: np.full((64, 96, 3), 100, np.uint8) for name in ("noon", "evening", "dusk")}
+    noise = {"noon": 0.02, "evening": 0.028, "dusk": 0.05}
+    assert alike(backgrounds, 0.4, noise)["noon"] == ("noon", "evening")
+    assert alike(backgrounds, 0.4, noise)["dusk"] == ("dusk", "evening", "noon")
+    assert alike(backgrounds, 0.4, {"noon": 0.02})["noon"] == ("noon", "dusk", "evening")
+
+
+def test_noise_is_a_fraction_of_the_brightness():
+    background = np.full((64, 96, 3), 94, np.uint8)
+    frames = np.stack([background + 5, background - 3])
+    assert relative_noise(frames, background) == pytest.approx(0.04)
+    assert relative_noise(background[None], background) == 0
 
 
 def test_what_was_seen_in_one_bucket_gets_the_illumination_of_another_where_it_stands():

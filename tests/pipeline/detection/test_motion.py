@@ -135,6 +135,19 @@ def test_the_same_frames_give_the_same_masks():
         assert [(i.xy, i.score, i.crop.tobytes()) for i in one] == [(i.xy, i.score, i.crop.tobytes()) for i in two]
 
 
+@pytest.mark.parametrize("roll_deg", [0.0, 12.0])
+@pytest.mark.parametrize(("above_px", "found"), [(60, 0), (2, 0), (0, 0), (-25, 1)])
+def test_what_ends_above_the_horizon_is_no_object(roll_deg, above_px, found):
+    plane = GroundPlane.from_tilt(3.0, roll_deg, 7.0)
+    # Where n . K^-1 p is 0 in the column of the box's middle.
+    column = (250 - CAMERA.K[0, 2]) / CAMERA.K[0, 0]
+    horizon = CAMERA.K[1, 2] - CAMERA.K[1, 1] * (plane.n[0] * column + plane.n[2]) / plane.n[1]
+    thing = rectangle(240, int(horizon) - above_px - 20, 21, 20)
+    there = MotionDetector(MotionSettings(), CAMERA, plane, {"day": photo(street(), noise=0.0)}, None)
+    both = painted(painted(street(), thing, (40, 40, 200)), rectangle(60, 180, 80, 36), (200, 40, 40))
+    assert len(there(photo(both), "day", 0)) == 1 + found
+
+
 def test_a_bucket_without_background_is_named():
     with pytest.raises(ValueError, match=r"background of bucket night: .* got none"):
         detector()(photo(street()), "night", 3)

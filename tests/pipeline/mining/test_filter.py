@@ -10,9 +10,11 @@ import pyarrow as pa
 import pytest
 from movers import CAMERA, CAR, HW, MAN, PLANE, Mover, Pole, cars, row_of, watch
 
+from calibration.camera import GroundPlane
 from pipeline.core import masks
 from pipeline.core.tables import TRACKS, to_table
 from pipeline.mining.filter import REASONS, Decisions, MiningSettings, decide
+from pipeline.mining.observations import foot_px
 
 SETTINGS = MiningSettings(min_area_px=60, min_side_px=4)
 
@@ -242,3 +244,22 @@ def test_the_classifier_refuses_what_it_doubts_and_only_where_it_is_asked() -> N
     assert (asked.reason[others] == plain.reason[others]).all()
     with pytest.raises(ValueError, match="min_unoccluded: expected 0 to 1, got 2"):
         MiningSettings(min_unoccluded=2)
+
+
+@pytest.mark.parametrize("tilt_deg", [-3.0, 0.0, 2.0])
+def test_tracks_that_cross_the_horizon_are_decided_on(tilt_deg: float) -> None:
+    """Boxes that fall from the sky to the camera's feet, seen without and with their ground."""
+    rows = []
+    for frame in range(50):
+        mask = np.zeros(HW, bool)
+        mask[20 + 6 * frame : 45 + 6 * frame, 300:340] = True
+        rows.append(row_of(frame, 0, Mover(CAR, (0, 0), (1.0, 0.0), 0), mask))
+    plane = GroundPlane.from_tilt(tilt_deg, 0, 3.0)
+    boxes = np.array([row["bbox_xywh"] for row in rows], float)
+    for row, foot in zip(rows, plane.to_world(plane.intersect(CAMERA, foot_px(boxes)))[:, :2].tolist(), strict=True):
+        row["foot_xy_m"] = foot
+    result = decide(to_table(rows, TRACKS), CAMERA, plane, SETTINGS)
+    sky = ~np.isfinite([row["foot_xy_m"] for row in rows]).all(axis=1)
+    assert 10 < sky.sum() < 45
+    assert set(result.reason[sky]) == {"no_ground"}
+    assert "no_ground" not in set(result.reason[~sky])
