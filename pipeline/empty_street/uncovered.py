@@ -25,7 +25,7 @@ class EmptyStreetSettings:
     """How many frames the second pass looks at, and how many of them have to show a pixel."""
 
     max_frames: int = field(
-        default=240, metadata={"help": "frames of a bucket that the second pass looks at, spread evenly; 0 = all"}
+        default=120, metadata={"help": "frames of a bucket that the second pass looks at, spread evenly; 0 = all"}
     )
     enough: float = field(
         default=0.15,
