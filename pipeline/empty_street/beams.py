@@ -23,7 +23,7 @@ _VEHICLE_PX, _WHITE, _SATURATED, _SPOTS = 800, 180, 245, 0.002
 _LIT, _LEAST_VEHICLES, _LOOKED_AT = 0.4, 5, 20
 _MOST_FRAMES = 90
 _BESIDE = REACHES.index(0.5) + 1  # the level from which a cell of a frame shows somebody's shadow or glare
-_LOW = 0.10  # fraction of the frames that see a cell unlit, at least
+_LOW = 0.05  # fraction of the frames that see a cell unlit, at least
 _ALIKE = 0.08  # ln ratio: so far apart are a cell's means under the same light
 _LEAST = 4  # frames
 

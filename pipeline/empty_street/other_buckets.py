@@ -7,14 +7,12 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from pipeline.core.illumination import OFFSET, log_ratio
-from pipeline.empty_street.uncovered import BESIDE, OTHER_BUCKET, OWN_FRAMES
+from pipeline.core.illumination import OFFSET, alike, log_ratio
+from pipeline.empty_street.uncovered import OTHER_BUCKET, OWN_FRAMES, median_of
 
 # Illumination is compared over so many pixels around: a hole is filled as what surrounds it is lit.
 _AROUND_PX = 24.0
-# A bucket serves where it agrees with this one around the hole up to this, ln ratio: a cast shadow of a house that lies
-# there at one hour ends at its edge, and a gain does not move it.
-_AGREES = 0.2
+_MOST = 8  # buckets that are asked, those lit most alike
 _LEAST_AROUND = 0.02  # share of the surroundings that both have to show
 
 
@@ -24,19 +22,30 @@ def filled_in(
     """Each bucket's picture (H, W, 3) uint8 and sources (H, W) with what others show in place of BESIDE and
     PLAIN_MEDIAN.
 
-    A pixel is taken from the bucket that agrees best around it; where none shows it, or none agrees, it stays.
+    A pixel is the median of what the others make of it where three or more show it, for a shadow that falls there at
+    one hour falls elsewhere at the others; else what the one makes of it that agrees best around it.
     """
-    done, taken = {}, {}
+    done, taken, order = {}, {}, alike(pictures, np.inf)
     for name, picture in pictures.items():
         picture, source = picture.copy(), sources[name].copy()
-        lacking, own = source >= BESIDE, source == OWN_FRAMES
-        best = np.full(source.shape, _AGREES, np.float32)
-        for other in (one for one in pictures if one != name and lacking.any()):
-            spread, values = _relit(pictures[other], pictures[name], sources[other] == OWN_FRAMES, own)
-            use = lacking & (spread < best)
-            best[use], picture[use], source[use] = spread[use], values[use], OTHER_BUCKET
+        own, others = source == OWN_FRAMES, order[name][1 : 1 + _MOST]
+        if not own.all() and others:
+            relit = [_relit(pictures[other], picture, sources[other] == OWN_FRAMES, own) for other in others]
+            spread, values = np.stack([one for one, _ in relit]), np.stack([made for _, made in relit])
+            use = ~own & np.isfinite(spread).any(axis=0)
+            picture[use], source[use] = _agreed(spread[:, use], values[:, use]), OTHER_BUCKET
         done[name], taken[name] = picture, source
     return done, taken
+
+
+def _agreed(spread: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(P, 3) uint8 of K buckets' values (K, P, 3), of which those whose spread (K, P) is finite show a pixel."""
+    shown = np.isfinite(spread)
+    best = np.take_along_axis(values, spread.argmin(axis=0)[None, :, None], axis=0)[0]
+    several = shown.sum(axis=0) >= 3
+    middle = median_of(values[:, several], shown[:, several, None])
+    best[several] = middle
+    return best
 
 
 def _relit(
