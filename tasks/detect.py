@@ -84,13 +84,13 @@ class DetectObjects(Stage, settings=DetectionSettings):
 declare_each(DetectObjects, "detector", backends())
 
 
-def named_by(entry: CameraEntry, backend: Backend, options: Any) -> Any:
-    """A detector's settings with those that a manifest gives of its own camera put in, and its files found.
+def named_by(entry: CameraEntry, backend: Backend, options: Any, *, own: bool = True) -> Any:
+    """A detector's settings with those that a manifest gives of its own camera put in, if `own`, and its files found.
 
     Relative paths belong to the manifest's folder or, out of luigi.cfg, to the repository. Raises ValueError for a
     setting that the detector does not have.
     """
-    choice = entry.manifest.detector
+    choice = entry.manifest.detector if own else None
     given = choice.options if choice else {}
     if options is None:
         return _checked_options(None, given, entry.path) or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import luigi
@@ -11,6 +12,8 @@ import pyarrow.parquet as pq
 from pipeline.core import masks
 from pipeline.core.frames import read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_table
+from pipeline.detection import DetectionSettings, backends
+from pipeline.detection.registry import backend_of
 from pipeline.empty_street.other_buckets import filled_in
 from pipeline.empty_street.regions import FILE as IGNORED
 from pipeline.empty_street.regions import RegionsJob, regions_shard
@@ -19,9 +22,10 @@ from pipeline.tracking.registry import tracker_of, trackers
 from pipeline.tracking.track import TrackingSettings, track
 from tasks.common.console import Report
 from tasks.common.settings import collect_of, declare_each
-from tasks.common.stage import Stage
-from tasks.detect import DETECTIONS, DetectObjects
+from tasks.common.stage import Stage, stamp
+from tasks.detect import DETECTIONS, DetectObjects, named_by
 from tasks.frames import INDEX, MEDIANS
+from tasks.learn.weights import weights_folder
 
 TRACKS = "tracks.parquet"
 BACKGROUND = "background"
@@ -71,10 +75,32 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
         """Who is where."""
         return self.clone(TrackObjects)
 
+    def configure(self) -> EmptyStreetSettings:
+        """luigi.cfg's settings, with those of the detector that it names."""
+        settings = super().configure()
+        if not settings.detector:
+            return settings
+        backend = backend_of(settings.detector, "[EmptyStreet] detector")
+        if backend.needs:
+            raise ValueError(
+                f"[EmptyStreet] detector: {backend.name} needs {', '.join(backend.needs)}; expected one that looks at "
+                "single pictures, as onnx and mmdet do"
+            )
+        options = named_by(self.entry, backend, collect_of(self, backend), own=False)
+        return replace(settings, options=backend.complete(options, weights_folder(self.data_root)))
+
     def depends_on(self) -> Any:
-        """Where nothing is looked for."""
-        manifest = self.entry.manifest.model_dump(mode="json")
-        return {key: manifest[key] for key in ("roi", "ignore")}
+        """Where nothing is looked for, and the files of the detector that looks at the backgrounds."""
+        manifest, settings = self.entry.manifest.model_dump(mode="json"), self.settings
+        files = backend_of(settings.detector).files(settings.options).values() if settings.detector else ()
+        parts = {key: manifest[key] for key in ("roi", "ignore")}
+        return parts | {"files": [stamp(Path(file)) for file in files if Path(file).is_file()]}
+
+    @property
+    def looks(self) -> DetectionSettings:
+        """Who looks at the backgrounds, and what is kept of it."""
+        of_frames, own = self.clone(DetectObjects).settings, self.settings
+        return replace(of_frames, detector=own.detector, options=own.options) if own.detector else of_frames
 
     def work(self, report: Report) -> str:
         """One shard for each bucket; then each is filled in from the others, and looked at for what still stands."""
@@ -112,8 +138,11 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
             index=self.folder / INDEX,
             tracks=self.folder / TRACKS,
             out=self.folder / IGNORED,
-            settings=self.clone(DetectObjects).settings,
+            settings=self.looks,
             camera=camera,
             plane=plane,
             ignore_rle=None if ignored is None else masks.encode(ignored, (0, 0), camera.size_hw),
         )
+
+
+declare_each(EmptyStreet, "detector", backends())

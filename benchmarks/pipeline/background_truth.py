@@ -1,9 +1,11 @@
 """Backgrounds against the simulator's empty street: what traffic left in them, and what stands there unlabelled.
 
     python -m benchmarks.background_truth [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
+                                         [--onnx FILE]
 
 Runs (or resumes) a camera up to its backgrounds. The true picture of each time bucket is rendered without noise, under
-the median of its frames' clouds. Off by so many grey levels: the largest of a pixel's three channels.
+the median of its frames' clouds. Off by so many grey levels: the largest of a pixel's three channels. What stands there
+all day only a network finds, which --onnx names.
 """
 
 from __future__ import annotations
@@ -87,11 +89,12 @@ def measure(camera_dir: Path, streets: dict[str, tuple[np.ndarray, list[dict]]])
     return rows
 
 
-def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
+def report(quick: bool, data: Path, sites: Sequence[Site], onnx: Path | None = None) -> Report:
     """All buckets of the cameras, and a bar for the worst of them."""
     rows: list[dict] = []
+    asked = ("--EmptyStreet-detector", "onnx", "--EmptyStreet-onnx-model", str(onnx.resolve())) if onnx else ()
     for site in sites:
-        camera_dir = site.demand("EmptyStreet", data)
+        camera_dir = site.demand("EmptyStreet", data, *asked)
         streets = true_streets(site, data)
         for bucket, (street, _) in streets.items():
             write_bytes(
@@ -110,4 +113,5 @@ def report(quick: bool, data: Path, sites: Sequence[Site]) -> Report:
 
 
 if __name__ == "__main__":
-    main("background_truth", __doc__, report, cameras=CHECKED_CAMERAS)
+    network = "a YOLO-seg export that looks at the backgrounds; motion finds nothing that stands there all day"
+    main("background_truth", __doc__, report, cameras=CHECKED_CAMERAS, onnx=network)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,10 @@ OWN_FRAMES, OTHER_BUCKET, BESIDE, PLAIN_MEDIAN = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class EmptyStreetSettings:
-    """How many frames the second pass looks at, and how many of them have to show a pixel."""
+    """How many frames the second pass looks at, how many of them have to show a pixel, and who finds what stands.
+
+    options: the named detector's own settings.
+    """
 
     max_frames: int = field(
         default=120, metadata={"help": "frames of a bucket that the second pass looks at, spread evenly; 0 = all"}
@@ -40,6 +44,10 @@ class EmptyStreetSettings:
         metadata={"help": "where so large a fraction of the frames is far from any detection, the plain median stays"},
     )
     memory_mb: int = field(default=300, metadata={"help": "pixels in memory in one process, megabytes", "speed": True})
+    detector: str = field(
+        default="", metadata={"help": "who looks at the backgrounds; the frames' detector where none is named"}
+    )
+    options: Any = field(default=None, metadata={"apart": True})
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tasks.common.camera_task import camera_entry
 from tasks.common.configuration import HOME
 from tasks.detect import DetectObjects
 from tasks.learn.weights import FetchWeights
+from tasks.track import EmptyStreet
 
 SWIN = "mask-rcnn_swin-t-p4-w7_fpn_1x_coco"
 
@@ -166,3 +167,21 @@ def test_weights_put_there_by_hand_are_those_of_the_zoo_or_refused(house):
     assert task.complete()
     file.write_bytes(b"changed")
     assert not task.complete()
+
+
+def test_another_detector_than_the_frames_may_look_at_the_backgrounds(house):
+    house.video(ignore=[])
+
+    def task(**configuration):
+        Register.clear_instance_cache()
+        where = {"camera": "gate", "manifests": str(house.manifests), "data_root": str(house.data)}
+        return EmptyStreet(**where, **configuration)
+
+    plain = task()
+    assert plain.looks == plain.clone(DetectObjects).settings
+    looking = task(detector="onnx", onnx_model="weights/b.onnx")
+    assert looking.looks == DetectionSettings("onnx", "person,vehicle", 0.0, OnnxSettings(str(HOME / "weights/b.onnx")))
+    assert looking.clone(DetectObjects).fingerprint == plain.clone(DetectObjects).fingerprint
+    assert looking.fingerprint != plain.fingerprint
+    with pytest.raises(ValueError, match=r"\[EmptyStreet\] detector: motion needs camera, plane, backgrounds"):
+        task(detector="motion")
