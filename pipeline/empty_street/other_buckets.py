@@ -12,6 +12,9 @@ from pipeline.empty_street.uncovered import OTHER_BUCKET, OWN_FRAMES, median_of
 
 # Illumination is compared over so many pixels around: a hole is filled as what surrounds it is lit.
 _AROUND_PX = 24.0
+# One bucket alone serves where it agrees with this one around the hole up to this, ln ratio: a house's shadow that lies
+# there at one hour ends at its edge, and a gain does not move it. Of several, the median leaves it out.
+_SEVERAL, _AGREES = 3, 0.2
 _MOST = 8  # buckets that are asked, those lit most alike
 _LEAST_AROUND = 0.02  # share of the surroundings that both have to show
 
@@ -23,7 +26,7 @@ def filled_in(
     PLAIN_MEDIAN.
 
     A pixel is the median of what the others make of it where three or more show it, for a shadow that falls there at
-    one hour falls elsewhere at the others; else what the one makes of it that agrees best around it.
+    one hour falls elsewhere at the others; else what the one makes of it that agrees best around it, if any does.
     """
     done, taken, order = {}, {}, alike(pictures, np.inf)
     for name, picture in pictures.items():
@@ -32,7 +35,7 @@ def filled_in(
         if not own.all() and others:
             relit = [_relit(pictures[other], picture, sources[other] == OWN_FRAMES, own) for other in others]
             spread, values = np.stack([one for one, _ in relit]), np.stack([made for _, made in relit])
-            use = ~own & np.isfinite(spread).any(axis=0)
+            use = ~own & ((np.isfinite(spread).sum(axis=0) >= _SEVERAL) | (spread.min(axis=0) < _AGREES))
             picture[use], source[use] = _agreed(spread[:, use], values[:, use]), OTHER_BUCKET
         done[name], taken[name] = picture, source
     return done, taken
@@ -42,7 +45,7 @@ def _agreed(spread: np.ndarray, values: np.ndarray) -> np.ndarray:
     """(P, 3) uint8 of K buckets' values (K, P, 3), of which those whose spread (K, P) is finite show a pixel."""
     shown = np.isfinite(spread)
     best = np.take_along_axis(values, spread.argmin(axis=0)[None, :, None], axis=0)[0]
-    several = shown.sum(axis=0) >= 3
+    several = shown.sum(axis=0) >= _SEVERAL
     middle = median_of(values[:, several], shown[:, several, None])
     best[several] = middle
     return best
