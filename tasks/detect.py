@@ -29,6 +29,8 @@ _RECORDED = ("coco", "mmdet", "motion", "onnx")
 class DetectObjects(Stage, settings=DetectionSettings):
     """One part of detections for each block of frames."""
 
+    version = 2
+
     outputs = (f"{DETECTIONS}/part-*.parquet",)
     unit = "blocks of frames"
 
