@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline.composition.hidden_fraction import parse_wanted, plain
 from pipeline.composition.manifest import build_manifest, of_one_data_set
-from pipeline.composition.sample import ComposeSettings
+from pipeline.composition.sample import ComposeSettings, TooFewCutouts
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core.engine import ShardError
 from pipeline.core.storage import data_set_of, write_json
@@ -35,7 +35,7 @@ GALLERY = "gallery.html"
 class OfClipArt(Stage):
     """What the two have in common: which data set it is."""
 
-    version = 6
+    version = 7
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")
@@ -98,6 +98,7 @@ class OfClipArt(Stage):
                     mode=self.mode,
                     settings=settings,
                     body_file=self.body_file,
+                    variant=self.data_set.name,
                 )
                 for number, scenes in enumerate(self.sizes)
             ]
@@ -172,7 +173,7 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
         try:
             self.fan_out(compose_shard, jobs, lambda job: job.done, report)
         except ShardError as error:
-            if "too few cutouts" not in str(error):
+            if not error.any_is(TooFewCutouts):
                 raise
             sheet = self.folder / SHEET
             raise ValueError(f"{error}; {sheet} shows the cutouts there are, and why others were refused") from error

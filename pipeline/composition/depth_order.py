@@ -131,7 +131,8 @@ def order(front: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, int]:
     `in_front`'s relation (N, N) decides; objects that no shared ray relates come by rank (N,).
     """
     result = np.full(len(rank), -1)
-    blockers, cycles = front.sum(axis=0), 0
+    # Plain lists: of a few dozen objects numpy's calls would cost more than the work.
+    blockers, behind, cycles = front.sum(axis=0).tolist(), [np.flatnonzero(row).tolist() for row in front], 0
     waiting = np.argsort(rank).tolist()
     for place in range(len(rank)):
         free = next((i for i in waiting if not blockers[i]), None)
@@ -139,5 +140,6 @@ def order(front: np.ndarray, rank: np.ndarray) -> tuple[np.ndarray, int]:
         chosen = waiting[0] if free is None else free
         result[chosen] = place
         waiting.remove(chosen)
-        blockers = blockers - front[chosen]
+        for other in behind[chosen]:
+            blockers[other] -= 1
     return result, cycles

@@ -76,6 +76,7 @@ def _identity(jobs: Sequence[ShardJob]) -> dict:
     job = jobs[0]
     return {
         "camera": job.camera_id,
+        "variant": job.variant,
         "mode": job.mode,
         "seed": job.seed,
         "columns_version": COLUMNS_VERSION,

@@ -25,21 +25,24 @@ _OCCLUDED, _TRUNCATED = KEYPOINT_STATES.index("occluded"), KEYPOINT_STATES.index
 
 _NO_HALO = 128
 
-Layer = tuple[np.ndarray, tuple[slice, slice]]
+Place = tuple[slice, slice]
+Layer = tuple[np.ndarray, Place]
 
 
 @dataclass(frozen=True)
 class PaintedCutout:
     """A cutout ready to paint; every layer is an array and its place (rows, columns) in the frame.
 
-    colour (h, w, 3) is multiplied by alpha already, through (h, w, 3) is 255 - alpha, mask (h, w) is 0 or 255,
-    light (h, w, 3) is what the cast shadow leaves, 255 all; None without a shadow; brighter and darker (h, w, 3), at
-    the colour's place, are what the halo adds to the ground and takes from it; None without a halo.
+    colour (h, w, 3) is multiplied by alpha already, through (h, w, 3) is 255 - alpha, mask (h, w) is 0 or 255, its
+    columns contiguous, runs (R, 2) its runs as `pipeline.core.masks` has them; light (h, w) is what the cast shadow
+    leaves, 255 all; None without a shadow; brighter and darker (h, w, 3), at the colour's place, are what the halo adds
+    to the ground and takes from it; None where they change nothing.
     """
 
     colour: Layer
     through: np.ndarray
     mask: Layer
+    runs: np.ndarray
     light: Layer | None
     brighter: np.ndarray | None = None
     darker: np.ndarray | None = None
@@ -56,8 +59,14 @@ class PaintedCutout:
     def nbytes(self) -> int:
         """Bytes of all layers."""
         light = self.light[0].nbytes if self.light else 0
-        halo = 2 * self.brighter.nbytes if self.brighter is not None else 0
-        return self.colour[0].nbytes + self.through.nbytes + self.mask[0].nbytes + light + halo
+        halo = sum(layer.nbytes for layer in (self.brighter, self.darker) if layer is not None)
+        mask = self.mask[0].nbytes + self.runs.nbytes
+        return self.colour[0].nbytes + self.through.nbytes + mask + light + halo
+
+    @property
+    def area_px(self) -> int:
+        """Pixels of the mask."""
+        return int((self.runs[:, 1] - self.runs[:, 0]).sum())
 
 
 def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> PaintedCutout:
@@ -66,17 +75,20 @@ def decode_sprite(row: Mapping, size_hw: tuple[int, int]) -> PaintedCutout:
     alpha = cv2.merge([np.ascontiguousarray(bgra[..., 3])] * 3)
     colour = cv2.multiply(np.ascontiguousarray(bgra[..., :3]), alpha, scale=1 / 255)
     crop, (x, y, w, h) = masks.decode(row["mask_rle"], size_hw)
-    mask = np.where(crop, np.uint8(255), np.uint8(0)), (slice(y, y + h), slice(x, x + w))
+    mask = np.where(crop.T, np.uint8(255), np.uint8(0)).T, (slice(y, y + h), slice(x, x + w))
     light = None
     if row["shadow"] is not None:
         grey, where = _in_frame(_cutout_png(row["shadow"], row["cutout_id"]), row["shadow_xy"], size_hw)
-        light = cv2.merge([np.ascontiguousarray(grey)] * 3), where
+        light = np.ascontiguousarray(grey), where
     brighter = darker = None
     if row.get("halo") is not None:
         halo, _ = _in_frame(_cutout_png(row["halo"], row["cutout_id"]), row["sprite_xy"], size_hw)
         none = np.full_like(halo, _NO_HALO)
-        brighter, darker = cv2.subtract(halo, none), cv2.subtract(none, halo)
-    return PaintedCutout((colour, place), cv2.bitwise_not(alpha), mask, light, brighter, darker)
+        brighter, darker = (
+            layer if layer.any() else None for layer in (cv2.subtract(halo, none), cv2.subtract(none, halo))
+        )
+    runs = masks.run_edges(row["mask_rle"], size_hw)
+    return PaintedCutout((colour, place), cv2.bitwise_not(alpha), mask, runs, light, brighter, darker)
 
 
 def relit(sprite: PaintedCutout, gain: np.ndarray | None) -> PaintedCutout:
@@ -133,53 +145,58 @@ class SpriteCache(Generic[_T]):
 
 def shaded(background: np.ndarray, sprites: Sequence[PaintedCutout]) -> np.ndarray:
     """The background with the shadows of all sprites on it, and their halos."""
-    picture = background.copy()
-    left = np.full_like(background, 255)
+    picture = np.array(background)
+    left = np.full(background.shape[:2], 255, np.uint8)
+    lights = [sprite.light for sprite in sprites if sprite.light is not None]
+    for light, place in lights:
+        there = left[place]
+        cv2.min(there, light, dst=there)
+    for _, place in lights:
+        # Anew from the background: what was darkened already must not be darkened again.
+        _dim(background[place], left[place], picture[place])
     for sprite in sprites:
-        if sprite.light is not None:
-            light, place = sprite.light
-            left[place] = cv2.min(left[place], light)
-            # Anew from the background: what was darkened already must not be darkened again.
-            picture[place] = cv2.multiply(background[place], left[place], scale=1 / 255)
-    for sprite in sprites:
-        if sprite.brighter is not None and sprite.darker is not None:
-            place = sprite.colour[1]
-            picture[place] = cv2.subtract(cv2.add(picture[place], sprite.brighter), sprite.darker)
+        there = picture[sprite.colour[1]]
+        if sprite.brighter is not None:
+            cv2.add(there, sprite.brighter, dst=there)
+        if sprite.darker is not None:
+            cv2.subtract(there, sprite.darker, dst=there)
     return picture
 
 
-def blend(picture: np.ndarray, sprite: PaintedCutout, shade: np.ndarray | None = None) -> None:
-    """Lay a sprite over the picture, in place; shade (h, w) uint8, of its mask's box, is what is left of its
+def _dim(colour: np.ndarray, left: np.ndarray, out: np.ndarray) -> None:
+    """Colours (h, w, 3) of which so much (h, w), of 255, is left, into out, which may be the same."""
+    cv2.multiply(colour, cv2.cvtColor(left, cv2.COLOR_GRAY2BGR), dst=out, scale=1 / 255)
+
+
+def blend(picture: np.ndarray, sprite: PaintedCutout, shade: Layer | None = None) -> None:
+    """Lay a sprite over the picture, in place; shade (h, w) uint8, inside the sprite's place, is what is left of its
     illumination, 255 all."""
     colour, place = sprite.colour
     if shade is not None:
-        colour = cv2.multiply(colour, cv2.merge([_spread(shade, sprite.mask[1], place)] * 3), scale=1 / 255)
+        (left, (rows, columns)), (top, start) = shade, (place[0].start, place[1].start)
+        colour = colour.copy()
+        dimmed = colour[rows.start - top : rows.stop - top, columns.start - start : columns.stop - start]
+        _dim(dimmed, left, dimmed)
     # colour + picture * (1 - alpha): whole numbers, at most one grey level off the exact blend.
-    picture[place] = cv2.add(cv2.multiply(picture[place], sprite.through, scale=1 / 255), colour)
-
-
-def _spread(shade: np.ndarray, own: tuple[slice, slice], place: tuple[slice, slice]) -> np.ndarray:
-    """The shade of a mask's box in the box of its sprite, which is larger by a soft edge."""
-    (rows, columns), (to_rows, to_columns) = own, place
-    top, bottom = rows.start - to_rows.start, to_rows.stop - rows.stop
-    left, right = columns.start - to_columns.start, to_columns.stop - columns.stop
-    grown = cv2.copyMakeBorder(shade, max(top, 0), max(bottom, 0), max(left, 0), max(right, 0), cv2.BORDER_REPLICATE)
-    y, x = max(-top, 0), max(-left, 0)
-    return grown[y : y + to_rows.stop - to_rows.start, x : x + to_columns.stop - to_columns.start]
+    under = picture[place]
+    cv2.multiply(under, sprite.through, dst=under, scale=1 / 255)
+    cv2.add(under, colour, dst=under)
 
 
 def paint(
-    background: np.ndarray, far_to_near: Sequence[PaintedCutout], shades: Sequence[np.ndarray | None] | None = None
+    background: np.ndarray, far_to_near: Sequence[PaintedCutout], shades: Sequence[Layer | None] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The picture, and the label map, in which the first sprite is 1; shades: see `blend`, one a sprite."""
     picture = shaded(background, far_to_near)
-    label = np.zeros(background.shape[:2], np.uint8)
+    # Its columns are contiguous, so that the runs of its labels are those of COCO's masks.
+    label = np.zeros(background.shape[1::-1], np.uint8)
     for number, (sprite, shade) in enumerate(zip(far_to_near, shades or [None] * len(far_to_near), strict=True), 1):
         blend(picture, sprite, shade)
-        mask, place = sprite.mask
+        mask, (rows, columns) = sprite.mask
+        there = label[columns, rows]
         # Numbers grow towards the camera, so the larger label is the nearer object.
-        label[place] = cv2.max(label[place], mask & np.uint8(number))
-    return picture, label
+        cv2.max(there, mask.T & np.uint8(number), dst=there)
+    return picture, label.T
 
 
 @dataclass(frozen=True)
@@ -193,21 +210,58 @@ class Visible:
     occluders: list[int]
 
 
-def visible_part(label: np.ndarray, number: int, sprite: PaintedCutout, amodal_rle: str) -> Visible:
-    """What the label map shows of the object that was painted as `number` (from 1)."""
-    mask, place = sprite.mask
-    (y, x), (h, w) = (place[0].start, place[1].start), mask.shape
-    region = label[place]
-    seen = (region == number).astype(np.uint8)
-    area, whole = cv2.countNonZero(seen), cv2.countNonZero(mask)
-    if area == whole:
-        return Visible(amodal_rle, area, (x, y, w, h), [])
-    counts = np.bincount(region[mask > 0], minlength=number + 1)
-    occluders = np.flatnonzero(counts[number + 1 :]) + number + 1
-    box = cv2.boundingRect(seen) if area else (0, 0, 0, 0)
-    tight = seen[box[1] : box[1] + box[3], box[0] : box[0] + box[2]] > 0
-    rle = masks.encode(tight, (x + box[0], y + box[1]), (label.shape[0], label.shape[1]))
-    return Visible(rle, area, (x + box[0], y + box[1], box[2], box[3]) if area else None, occluders.tolist())
+def visible_parts(label: np.ndarray, far_to_near: Sequence[PaintedCutout], amodal_rles: Sequence[str]) -> list[Visible]:
+    """What the label map of `paint` shows of each sprite it was painted from."""
+    if not far_to_near:
+        return []
+    size_hw, count = (label.shape[0], label.shape[1]), len(far_to_near)
+    columns = [sprite.mask[1][1] for sprite in far_to_near]
+    first = min(c.start for c in columns) * size_hw[0]
+    flat = label.T.reshape(-1)[first : max(c.stop for c in columns) * size_hw[0]]
+    starts = np.r_[0, np.flatnonzero(flat[1:] != flat[:-1]) + 1]
+    owner = flat[starts]
+    edges = np.stack([starts, np.r_[starts[1:], len(flat)]], axis=1) + first
+    seen = np.argsort(owner, kind="stable")[np.count_nonzero(owner == 0) :]
+    runs = np.bincount(owner[seen], minlength=count + 1)[1:]
+    area = np.bincount(owner[seen], edges[seen, 1] - edges[seen, 0], count + 1)[1:].astype(int).tolist()
+    partly = np.array([area[i] < sprite.area_px for i, sprite in enumerate(far_to_near)])
+    in_place = _in_place(edges[:, 0], owner, [sprite.runs for sprite in far_to_near])
+    texts = iter(masks.encode_runs(edges[seen][partly[owner[seen] - 1]], runs[partly], size_hw))
+    boxes = iter(_boxes_of_runs(edges[seen], runs[runs > 0], size_hw[0]))
+    return [
+        Visible(
+            next(texts) if partly[i] else amodal_rles[i],
+            area[i],
+            next(boxes) if area[i] else None,
+            (np.flatnonzero(in_place[i, i + 2 :]) + i + 2).tolist(),
+        )
+        for i in range(count)
+    ]
+
+
+def _in_place(starts: np.ndarray, owner: np.ndarray, runs: Sequence[np.ndarray]) -> np.ndarray:
+    """(N, 256) bool: labels that are seen inside of N masks of runs (R, 2), of a label map whose runs, that of the
+    background too, start at (L,) and have labels (L,)."""
+    edges, of = np.concatenate(runs), np.repeat(np.arange(len(runs)), [len(r) for r in runs])
+    low = np.searchsorted(starts, edges[:, 0], side="right") - 1
+    met = np.searchsorted(starts, edges[:, 1], side="left") - low
+    one_by_one = np.arange(met.sum()) - np.repeat(np.cumsum(met) - met - low, met)
+    found = np.zeros((len(runs), MAX_OBJECTS + 1), bool)
+    found[np.repeat(of, met), owner[one_by_one]] = True
+    return found
+
+
+def _boxes_of_runs(edges: np.ndarray, runs: np.ndarray, height: int) -> list[tuple[int, int, int, int]]:
+    """xywh of masks of `runs` (N,) runs each, of edges (R, 2), in a frame of that height."""
+    if not len(runs):
+        return []
+    first = np.cumsum(runs) - runs
+    (column, top), (last, bottom) = np.divmod(edges[:, 0], height), np.divmod(edges[:, 1] - 1, height)
+    across = column < last  # over whole columns
+    x, x_last = column[first], np.maximum.reduceat(last, first)
+    y = np.minimum.reduceat(np.where(across, 0, top), first)
+    y_last = np.maximum.reduceat(np.where(across, height - 1, bottom), first)
+    return [tuple(box) for box in np.stack([x, y, x_last - x + 1, y_last - y + 1], axis=1).tolist()]
 
 
 def keypoint_states(label: np.ndarray, number: np.ndarray, keypoints_px: np.ndarray, state: np.ndarray) -> np.ndarray:

@@ -224,11 +224,11 @@ def _read_tables(
     camera = Camera(np.reshape(K, (3, 3)), size_hw, np.array(distortion))
     cutouts = read_parts(folder / "cutouts", [name for name in CUTOUTS.names if name not in PIXELS])
     pool = make_pool(cutouts, read_parts(folder / "reconstructed"), camera, GroundPlane(np.array(n), d))
-    neighbours = _neighbours(folder, relit) if relit else None
+    neighbours = _lending(folder, relit) if relit else None
     return PairTables(pool, mode, crossing_probability, neighbours)
 
 
-def _neighbours(folder: Path, relit: float) -> dict[str, tuple[str, ...]]:
+def _lending(folder: Path, relit: float) -> dict[str, tuple[str, ...]]:
     """Time buckets alike in illumination, and in noise where mining kept empty frames."""
     backgrounds = read_backgrounds(folder / "background")
     noise = {}

@@ -18,10 +18,12 @@ from pipeline.composition.pairs import SAMPLES, WORDS, Pairs, PairTables, rank_o
 from pipeline.composition.pool import SPLITS, Pool
 from pipeline.core.tables import CATEGORY_IDS
 
-_TRIES = 20
+_TRIES, _FEW_TRIES = 20, 4
+_CERTAIN = 4.0  # standard deviations between what tries find and what they never will
 _SINGLES, _PLANTS = 96, 96  # candidates weighed against each other for one place in a scene
 _BAND_OF_COUNT = band_of(np.arange(SAMPLES + 1) / SAMPLES)
 _OPEN_COUNT = int(OPEN_TO * SAMPLES)
+_MIDDLE_OF_BAND = [round((band + 0.5) / BANDS * SAMPLES) for band in range(1, BANDS)]  # of those that pairs reach
 # What a band is worth: the logarithm of what is wanted of it over what there is, each with so much added that a band of
 # few objects does not outweigh all others; a band that nobody wants costs _UNWANTED.
 _SOFT, _UNWANTED = 0.02, -3.0
@@ -63,7 +65,7 @@ class ComposeSettings:
         default=0.45,
         metadata={
             "help": "cutouts of another time bucket serve, in this one's illumination, where the backgrounds differ by "
-            "at most this, root mean square of the logarithm of their ratio, and are about as noisy; 0: none do"
+            "at most this, root mean square of the logarithm of their ratio, and which are not noisier; 0: none do"
         },
     )
     jpeg_quality: int = field(default=92, metadata={"help": "of the scenes' pictures, 1 to 100"})
@@ -118,6 +120,7 @@ class Sampler:
         """A time bucket, and rows of the pool, nearest first. Raises TooFewCutouts when no bucket yields enough."""
         usable = self._usable(split)
         weights = np.array([len(self.pool.buckets[name]) for name in usable], float)
+        tried: dict[str, list[int]] = {name: [] for name in usable}
         for _ in range(0 if split in self._hopeless else _TRIES):
             bucket = list(usable)[self.rng.choice(len(usable), p=weights / weights.sum())]
             draft = self._draft(bucket, split)
@@ -127,10 +130,13 @@ class Sampler:
             if len(draft.chosen) >= s.objects_min:
                 self._remember(draft, bucket, split)
                 return bucket, arrange(self.pool, draft.pairs.rows[draft.chosen], self.tables.mode)
+            tried[bucket].append(len(draft.chosen))
+            if all(_falls_short(found, s.objects_min) for found in tried.values()):
+                break
         self._hopeless.add(split)
         raise TooFewCutouts(
-            f"too few cutouts to compose: {_TRIES} tries found no {self.settings.objects_min} that stand clear of each "
-            "other; take more frames, or lower objects_min or raise crossing_probability of [ComposeShards]"
+            f"too few cutouts to compose: tries found no {self.settings.objects_min} that stand clear of each other; "
+            "take more frames, or lower objects_min or raise crossing_probability of [ComposeShards]"
         )
 
     def _usable(self, split: str) -> list[str]:
@@ -166,6 +172,11 @@ class Sampler:
         self.main += np.bincount(draft.pairs.rows[draft.main_occluders()], minlength=len(self.main))
 
 
+def _falls_short(found: list[int], needed: int) -> bool:
+    """Whether tries of a bucket that found so many objects each fall short of a number by far more than they vary."""
+    return len(found) >= _FEW_TRIES and float(np.mean(found)) + _CERTAIN * max(float(np.std(found)), 0.5) < needed
+
+
 def arrange(pool: Pool, chosen: np.ndarray, mode: str) -> np.ndarray:
     """The chosen rows, nearest first, as the mode has it: by shared ground rays, by box bottom, by chance of draw."""
     unknown = np.zeros((len(chosen), len(chosen)), bool)
@@ -186,7 +197,7 @@ class _Draft:
         dear: np.ndarray,
         rng: np.random.Generator,
     ) -> None:
-        self.pairs, self.wanted, self.reached, self.rng = pairs, wanted, reached.copy(), rng
+        self.pairs, self.wanted, self.before, self.reached, self.rng = pairs, wanted, reached, reached, rng
         self.free, self.dear = free.copy(), dear
         self.covered = np.zeros((len(free), WORDS), np.uint64)
         self.chosen: list[int] = []
@@ -213,39 +224,36 @@ class _Draft:
 
     def _best_single(self, worth: np.ndarray) -> tuple[float, list[int]]:
         """The most worth of a few free cutouts, and that cutout."""
-        free = np.flatnonzero(self.free)
-        if not len(free):
+        if not len(free := np.flatnonzero(self.free)):
             return -np.inf, []
-        some = self.rng.choice(free, min(_SINGLES, len(free)), replace=False)
+        some = self.rng.choice(free, _SINGLES, replace=False) if len(free) > _SINGLES else free
         own = worth[self.pairs.category[some], self._counts(self._covered_before(some))]
-        total = own + self._change(worth, self.pairs.hides[some][:, self.chosen]) - self.dear[some]
+        total = own + self._change(worth, self._hides_of_chosen(some)) - self.dear[some]
         total = total + self.rng.gumbel(0, _CHANCE, len(some))
         best = int(total.argmax())
         return float(total[best]), [int(some[best])]
 
     def _best_pair(self, worth: np.ndarray) -> tuple[float, list[int]]:
         """The most worth, for each of the two, of a few pairs of a hidden and a hiding cutout, and that pair."""
-        pairs = self._plantable(worth)
-        if not len(pairs):
+        if not len(pairs := self._plantable(worth)):
             return -np.inf, []
         front, behind = pairs.T
         hides, kind = self.pairs.hides, self.pairs.category
         total = worth[kind[behind], self._counts(self._covered_before(behind) | hides[front, behind])]
         total = total + worth[kind[front], self._counts(self._covered_before(front))]
-        total = total + self._change(worth, hides[front][:, self.chosen] | hides[behind][:, self.chosen])
+        total = total + self._change(worth, self._hides_of_chosen(front) | self._hides_of_chosen(behind))
         total = (total - self.dear[front] - self.dear[behind]) / 2 + self.rng.gumbel(0, _CHANCE, len(pairs))
         best = int(total.argmax())
         return float(total[best]), [int(behind[best]), int(front[best])]
 
     def _plantable(self, worth: np.ndarray) -> np.ndarray:
         """(P, 2) a few of the pairs of free cutouts, one hiding the other, of one of the most wanted bands."""
-        keys = list(self.pairs.planted)
-        value = np.array([worth[c, round((b + 0.5) / BANDS * SAMPLES)] for c, b in keys])
-        best = keys[int((value + self.rng.gumbel(0, _CHANCE, len(keys))).argmax())]
-        pairs = self.pairs.planted[best]
+        value = worth[:, _MIDDLE_OF_BAND].ravel()
+        best = int((value + self.rng.gumbel(0, _CHANCE, len(value))).argmax())
+        pairs = self.pairs.planted[best // len(_MIDDLE_OF_BAND), best % len(_MIDDLE_OF_BAND) + 1]
         if len(pairs) > 4 * _PLANTS:
             pairs = pairs[self.rng.integers(0, len(pairs), 4 * _PLANTS)]
-        return pairs[self.free[pairs].all(axis=1)][:_PLANTS]
+        return pairs[self.free[pairs[:, 0]] & self.free[pairs[:, 1]]][:_PLANTS]
 
     def _covered_before(self, places: np.ndarray) -> np.ndarray:
         """(K, WORDS) what those already there hide of cutouts (K,)."""
@@ -254,18 +262,24 @@ class _Draft:
     def _change(self, worth: np.ndarray, more: np.ndarray) -> np.ndarray:
         """(K,) what is gained on the objects there when each of K candidates hides more (K, chosen, WORDS) of them."""
         kind, before = self.pairs.category[self.chosen], self.covered[self.chosen]
-        gain = worth[kind, self._counts(before | more)] - worth[kind, self._counts(before)]
-        return gain.sum(axis=1)
+        more |= before
+        first = kind * worth.shape[1]
+        return worth.take(first + self._counts(more)).sum(axis=1) - worth.take(first + self._counts(before)).sum()
+
+    def _hides_of_chosen(self, places: np.ndarray) -> np.ndarray:
+        """(K, chosen, WORDS) what cutouts (K,) would hide of those there."""
+        # By one number a pair: a row of few words is gathered quicker than through two indices.
+        each = places[:, None] * len(self.free) + np.array(self.chosen, int)
+        return self.pairs.hides.reshape(-1, WORDS)[each]
 
     @staticmethod
     def _counts(bits: np.ndarray) -> np.ndarray:
         # A sum along four is slower than three sums; two words' counts still fit a byte.
         counts = np.bitwise_count(bits)
-        return (counts[..., 0] + counts[..., 1]).astype(np.int64) + (counts[..., 2] + counts[..., 3])
+        return np.add(counts[..., 0] + counts[..., 1], counts[..., 2] + counts[..., 3], dtype=np.int64)
 
     def _take(self, place: int) -> None:
-        kind, there = self.pairs.category, np.array(self.chosen, int)
-        np.subtract.at(self.reached, (kind[there], self._bands(there)), 1)
+        there = np.array(self.chosen, int)
         self.covered[place] = self._covered_before(np.array([place]))[0]
         if self.pairs.ordered:
             self.covered |= self.pairs.hides[place]
@@ -273,11 +287,10 @@ class _Draft:
             self.covered[there] |= self.pairs.hides[place, there]
         self.chosen.append(place)
         there = np.array(self.chosen)
-        np.add.at(self.reached, (kind[there], self._bands(there)), 1)
+        band = _BAND_OF_COUNT[self._counts(self.covered[there])]
+        mine = np.bincount(self.pairs.category[there] * BANDS + band, minlength=self.before.size)
+        self.reached = self.before + mine.reshape(self.before.shape)
         self.free &= self.pairs.together[place]
-
-    def _bands(self, places: np.ndarray) -> np.ndarray:
-        return _BAND_OF_COUNT[self._counts(self.covered[places])]
 
     def main_occluders(self) -> np.ndarray:
         """Of each chosen object that is hidden, the one that hides most of it."""

@@ -5,6 +5,7 @@ The same job gives the same bytes, whoever runs it and whatever else runs; a sha
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,20 +28,19 @@ from pipeline.composition.paint import (
     keypoint_states,
     paint,
     relit,
-    visible_part,
+    visible_parts,
 )
 from pipeline.composition.pairs import PairTables, read_tables
 from pipeline.composition.pool import TRAIN, VAL, validates
 from pipeline.composition.sample import ComposeSettings, Sampler, TooFewCutouts
 from pipeline.composition.shadows import Upright, shades
 from pipeline.composition.shard_files import SceneLabels, objects_table, write_images, write_objects
-from pipeline.core import masks
 from pipeline.core.illumination import cells, gain_between
 from pipeline.core.tables import IMAGES, KEYPOINT_STATES, PIXELS, matrix
 from pipeline.empty_frames import read_empty_frames
 
 # Raised when the columns or the meaning of one change.
-COLUMNS_VERSION = 5
+COLUMNS_VERSION = 6
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class ShardJob:
     settings: ComposeSettings = field(default_factory=ComposeSettings)
     body_file: Path | None = None  # of people's solids, where theirs is not the body that ships
     data_set: str = ""  # hash that both parts bear
+    variant: str = "default"  # name of the data set among the camera's, which its scenes' ids hold
 
     @property
     def name(self) -> str:
@@ -120,10 +121,10 @@ class _Source:
         self.bucket = self.pool.table["bucket"].to_pylist()
         self.states = _state_codes(self.pool.table["keypoint_state"])
         self.keypoints = [np.reshape(k, (-1, 2)) for k in self.pool.table["keypoints_2d"].to_pylist()]
-        self.area_px = [masks.area(rle, self.size_hw) for rle in self.pool.table["mask_rle"].to_pylist()]
         self.heights_m = matrix(self.pool.table["dims_lwh_m"], 3)[:, 2]
         self.camera, self.plane = job.camera, job.plane
         self._raw: dict[int, dict] = {}
+        self._keys: dict[int, Hashable] = {}
         self._cache = _sprite_cache(job.settings.sprite_cache_mb)
         self._empty_frames: dict[str, np.ndarray] = {}
         self._cells: dict[str, np.ndarray] = {}
@@ -142,17 +143,23 @@ class _Source:
 
     def upright(self, row: int, bucket: str) -> Upright:
         """The object of a row of the pool whose pixels were fetched, in the illumination of a time bucket."""
-        raw = self._raw[int(self.pool.cutout_id[row])]
-        quad, height_m = self.pool.footprint(row), self.heights_m[row]
-        # Two runs in one process may know different pixels, at another place, by the same number.
-        pixels = hash((raw["sprite"], raw["shadow"], raw["halo"], quad.tobytes(), height_m))
-        key = (raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels, None if bucket == self.bucket[row] else bucket)
+        if row not in self._keys:
+            self._keys[row] = self._key(row)
 
         def made() -> Upright:
-            sprite = relit(decode_sprite(raw, self.size_hw), self._gain(row, bucket))
-            return Upright(sprite, quad, height_m, self.camera, self.plane)
+            sprite = decode_sprite(self._raw[int(self.pool.cutout_id[row])], self.size_hw)
+            lit = relit(sprite, self._gain(row, bucket))
+            return Upright(lit, self.pool.footprint(row), self.heights_m[row], self.camera, self.plane)
 
-        return self._cache.get(key, made)
+        return self._cache.get((self._keys[row], None if bucket == self.bucket[row] else bucket), made)
+
+    def _key(self, row: int) -> Hashable:
+        """What an object is kept by: two runs in one process may know different pixels, at another place, by one
+        number."""
+        raw = self._raw[int(self.pool.cutout_id[row])]
+        place = self.pool.footprint(row).tobytes(), self.heights_m[row]
+        pixels = hash((raw["sprite"], raw["shadow"], raw["halo"], place))
+        return raw["cutout_id"], self.size_hw, raw["mask_rle"], pixels
 
     def _gain(self, row: int, bucket: str) -> np.ndarray | None:
         """(3,) what gives a row's pixels the illumination of another time bucket; None in their own."""
@@ -210,7 +217,7 @@ def _compose(job: ShardJob, number: int, bucket: str, rows: np.ndarray, source: 
     sprites = [thing.sprite for thing in things]
     noise = np.random.default_rng([job.seed, crc32(job.camera_id.encode()), job.shard, number])
     picture, label = paint(source.empty_frame(bucket, noise), sprites[::-1], shades(things)[::-1])
-    scene_id = f"{job.camera_id}/{job.mode}/{job.shard:05d}/{number:05d}"
+    scene_id = f"{job.camera_id}/{job.variant}/{job.shard:05d}/{number:05d}"
     stem = scene_id.replace("/", "_")
     image = {
         "scene_id": scene_id,
@@ -243,7 +250,7 @@ def _labels(
 ) -> SceneLabels:
     painted = np.arange(len(rows), 0, -1)  # the nearest was painted last
     rles = [source.pool.mask_rle[row] for row in rows]
-    visible = [visible_part(label, int(n), s, rle) for n, s, rle in zip(painted, sprites, rles, strict=True)]
+    visible = visible_parts(label, sprites[::-1], rles[::-1])[::-1]
     points = [source.keypoints[row] for row in rows]
     counts = [len(p) for p in points]
     states = keypoint_states(
@@ -253,5 +260,5 @@ def _labels(
         np.concatenate([source.states[row] for row in rows]),
     )
     return SceneLabels(
-        scene_id, visible, [source.area_px[row] for row in rows], np.split(states, np.cumsum(counts)[:-1])
+        scene_id, visible, [sprite.area_px for sprite in sprites], np.split(states, np.cumsum(counts)[:-1])
     )

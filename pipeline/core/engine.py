@@ -11,9 +11,9 @@ import os
 import pickle
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -32,12 +32,17 @@ _ONE_THREAD = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of shard number `index`: a result, or the reason of its failure in one line."""
+    """What became of shard number `index`: a result, or the reason of its failure in one line.
+
+    kinds: names of the exception's class and of those it derives from, as `_kinds` has them. The exception itself stays
+    where it was raised: not every one can be pickled, and unpickling one may fail or import what is not there.
+    """
 
     index: int
     result: Any = None
     reason: str = ""
     trace: str = ""
+    kinds: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -47,10 +52,13 @@ class Engine(Protocol):
 
 
 class ShardError(RuntimeError):
-    """Some shards failed twice; `failures` maps their names to one-line reasons, `trace` is the first traceback."""
+    """Some shards failed twice; `failures` maps their names to one-line reasons, `kinds` to the names of the
+    classes of what was raised, none where a worker died; `trace` is the first traceback."""
 
-    def __init__(self, failures: dict[str, str], total: int, trace: str = "") -> None:
-        self.failures, self.trace = failures, trace
+    def __init__(
+        self, failures: dict[str, str], total: int, trace: str = "", kinds: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        self.failures, self.trace, self.kinds = failures, trace, dict(kinds or {})
         # One cause, such as a full disk, fails many shards: said once, with the names it hit.
         causes: dict[str, list[str]] = {}
         for name, reason in failures.items():
@@ -58,6 +66,19 @@ class ShardError(RuntimeError):
         listed = "; ".join(f"{_few(names)}: {reason}" for reason, names in causes.items())
         others = ", the others are done" if len(failures) < total else ""
         super().__init__(f"{len(failures)} of {total} shards failed twice{others}: {listed}")
+
+    def any_is(self, kind: type[Exception]) -> bool:
+        """Whether some shard failed with an exception of a class, or of one that derives from it."""
+        return any(_name_of(kind) in names for names in self.kinds.values())
+
+
+def _name_of(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _kinds(error: Exception) -> tuple[str, ...]:
+    """Full names of the error's class and of those it derives from, its own first."""
+    return tuple(_name_of(kind) for kind in type(error).__mro__)
 
 
 def _few(names: list[str]) -> str:
@@ -91,15 +112,17 @@ def map_shards(
         for outcome in ENGINES[engine](fn, [shards[i] for i in todo], cpus):
             index = todo[outcome.index]
             if outcome.reason:
-                failed.append(Outcome(index, None, outcome.reason, outcome.trace))
+                failed.append(replace(outcome, index=index, result=None))
                 continue
             results[index] = outcome.result
             if on_done:
                 on_done(len(results), len(shards))
     if failed:
         failed.sort(key=lambda o: o.index)
-        names = {shard_name(shards[o.index]): o.reason for o in failed}
-        raise ShardError(names, len(shards), failed[0].trace)
+        names = [shard_name(shards[o.index]) for o in failed]
+        reasons = {name: o.reason for name, o in zip(names, failed, strict=True)}
+        kinds = {name: o.kinds for name, o in zip(names, failed, strict=True)}
+        raise ShardError(reasons, len(shards), failed[0].trace, kinds)
     return [results[i] for i in range(len(shards))]
 
 
@@ -108,8 +131,8 @@ def _attempt(fn: Callable[[Any], Any], index: int, shard: Any) -> Outcome:
         return Outcome(index, fn(shard))
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
-        known = isinstance(error, ValueError | OSError)
-        return Outcome(index, None, text if known else f"{type(error).__name__}: {text}", traceback.format_exc())
+        reason = text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"
+        return Outcome(index, None, reason, traceback.format_exc(), _kinds(error))
 
 
 def serial(fn: Callable[[Any], Any], shards: Sequence[Any], cpus: int) -> Iterator[Outcome]:

@@ -25,7 +25,7 @@ Box = tuple[int, int, int, int]
 OFFSET = 6.0
 CELL_PX = 16
 _LEVELS = 16
-# Noise of two time buckets, once lit alike, may differ by this factor for neither to show among the other's.
+# A time bucket noisier than another by more than this, once lit alike, shows among its own objects.
 _NOISE_FACTOR = 1.5
 # Distance over which the illumination may differ within a frame, fraction of its width.
 _REACH_FRACTION = 0.125
@@ -83,8 +83,8 @@ def alike(
     """Of each time bucket's background (H, W, 3) uint8 the buckets that are lit like it: itself, then others whose
     cells differ by at most so much, root mean square of the logarithms of their ratios; the most alike first.
 
-    noise: of buckets, as a fraction of the brightness; those whose noises differ by more than _NOISE_FACTOR are not
-    alike. By night a camera's gain is high and lamps are lit: both come with noise.
+    noise: of buckets, as a fraction of the brightness; one that is noisier by more than _NOISE_FACTOR does not serve.
+    By night a camera's gain is high and lamps are lit: both show by day, while the quiet ones serve by night.
     """
     seen = {name: cells(image) for name, image in backgrounds.items()}
     known = noise or {}
@@ -92,14 +92,14 @@ def alike(
     for name, mine in seen.items():
         apart = {other: float(np.sqrt((log_ratio(theirs, mine) ** 2).mean())) for other, theirs in seen.items()}
         others = sorted(set(seen) - {name}, key=lambda other: (apart[other], other))
-        quiet = [other for other in others if _as_noisy(known.get(name), known.get(other))]
+        quiet = [other for other in others if _quiet_enough(known.get(other), known.get(name))]
         found[name] = (name, *(other for other in quiet if apart[other] <= most))
     return found
 
 
-def _as_noisy(first: float | None, second: float | None) -> bool:
-    """Whether the two noises, where both are known, differ by at most the factor."""
-    return not first or not second or max(first, second) <= _NOISE_FACTOR * min(first, second)
+def _quiet_enough(lender: float | None, borrower: float | None) -> bool:
+    """Whether the lender's noise, where both are known, is at most the borrower's times the factor."""
+    return not lender or not borrower or lender <= _NOISE_FACTOR * borrower
 
 
 def relative_noise(frames: np.ndarray, background: np.ndarray) -> float:

@@ -29,11 +29,44 @@ def encode(crop: np.ndarray, xy: tuple[int, int], size_hw: tuple[int, int]) -> s
     edges = ((x + column) * height + y + row).reshape(-1)
     touching = np.flatnonzero(edges[1:-1:2] == edges[2::2]) * 2 + 1  # full-height columns side by side
     edges = np.delete(edges, np.concatenate([touching, touching + 1]))
-    counts = np.diff(edges, prepend=0, append=height * width)
-    # COCO's runs begin with zeros; a last run of no pixels is not written.
-    counts = counts[:-1] if len(counts) > 1 and counts[-1] == 0 else counts
-    packed = coco.frPyObjects({"counts": counts.tolist(), "size": [height, width]}, height, width)
-    return packed["counts"].decode("ascii")
+    return encode_runs(edges.reshape(-1, 2), np.array([len(edges) // 2]), size_hw)[0]
+
+
+def encode_runs(edges: np.ndarray, runs: np.ndarray, size_hw: tuple[int, int]) -> list[str]:
+    """Run-length strings of N masks of a frame of size_hw at once: the first runs[0] of edges (R, 2) are the start and
+    end of the first one's runs of ones, in column-major pixel order, no two touching; the next runs[1] the second's."""
+    if not len(runs):
+        return []
+    ends = np.cumsum(2 * runs + 2)
+    # Each mask's edges between 0 and the frame's end: what lies between two of them is a count, of zeros first.
+    first, last = ends - 2 * runs - 2, ends - 1
+    bounds = np.full(ends[-1], -1, np.int64)
+    bounds[first], bounds[last] = 0, size_hw[0] * size_hw[1]
+    bounds[bounds < 0] = edges.reshape(-1)
+    counts, place = np.diff(bounds), np.arange(ends[-1] - 1) - np.repeat(first, last - first + 1)[:-1]
+    written = np.ones(len(counts), bool)
+    written[last[:-1]] = False
+    # A last run of no pixels is not written.
+    written[last - 1] = (counts[last - 1] > 0) | (runs == 0)
+    # From the fourth on, a count is stored as the difference to the one two before.
+    late = np.flatnonzero(place > 2)
+    values = counts.copy()
+    values[late] -= counts[late - 2]
+    length = np.add.reduceat(written, first)
+    text, digits = _as_text(values[written])
+    cuts = np.cumsum(np.add.reduceat(digits, np.cumsum(length) - length)).tolist()
+    return [text[start:end] for start, end in zip([0, *cuts[:-1]], cuts, strict=True)]
+
+
+def _as_text(values: np.ndarray) -> tuple[str, np.ndarray]:
+    """Numbers (C,) as COCO writes them, one after the other, and how many characters each takes: the low five bits
+    first, with a sixth that says that more follow, until what is left is the sign alone."""
+    bits = np.frexp(np.where(values < 0, ~values, values).astype(float))[1]
+    digits = bits // 5 + 1
+    step = np.arange(digits.max())
+    more = (step < digits[:, None] - 1) * 0x20
+    codes = ((values[:, None] >> (5 * step)) & 0x1F) + more + 48
+    return codes[step < digits[:, None]].astype(np.uint8).tobytes().decode("ascii"), digits
 
 
 def run_edges(rle: str, size_hw: tuple[int, int]) -> np.ndarray:

@@ -170,7 +170,12 @@ _HUGGINGFACE = {"info": {"features": {name: {"_type": "Image"} for name in ("ima
 
 IMAGES = pa.schema(
     [
-        column("scene_id", pa.string(), "camera/mode/shard/number", source="compose"),
+        column(
+            "scene_id",
+            pa.string(),
+            "camera/variant/shard/number, unique among all data sets of a data root",
+            source="compose",
+        ),
         column("camera_id", pa.string(), "camera", source="manifest"),
         column("shard", pa.int64(), "number of the shard", source="compose"),
         column("seed", pa.int64(), "seed of the dataset", source="compose"),

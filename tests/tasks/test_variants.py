@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from house import House, clean_environment
@@ -64,6 +65,13 @@ def test_a_sequence_of_commands_leaves_every_earlier_data_set_as_it_was(beside):
         assert {one.name: contents(one.folder) for one in made[:-1]} == before
     for one, seed, scenes in zip(made, (0, 1, 0, 0), (10, 2, 2, 2), strict=True):
         right(one, seed, scenes)
+    # What pandas does to several data sets: one table, joined by scene_id.
+    images, objects = (
+        pd.concat([pd.read_parquet(one.folder / kind) for one in made]) for kind in ("images", "objects")
+    )
+    assert images["scene_id"].is_unique and len(images) == 16
+    joined = objects.merge(images[["scene_id", "n_objects"]], on="scene_id", validate="many_to_one")
+    assert joined.groupby("scene_id").size().to_dict() == images.set_index("scene_id")["n_objects"].to_dict()
     before = {p: p.stat().st_mtime_ns for p in beside.data.rglob("*") if p.suffix != ".lock"}
     remove = "luigi --module tasks Remove --camera street --variant "
     refused(

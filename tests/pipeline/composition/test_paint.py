@@ -1,8 +1,9 @@
 import boxes
 import numpy as np
 import pytest
+from pycocotools import mask as coco
 
-from pipeline.composition.paint import SpriteCache, decode_sprite, keypoint_states, paint, visible_part
+from pipeline.composition.paint import SpriteCache, decode_sprite, keypoint_states, paint, visible_parts
 from pipeline.core import masks
 from pipeline.core.tables import KEYPOINT_STATES
 
@@ -24,9 +25,8 @@ def test_the_near_box_is_whole_and_the_far_one_is_what_it_leaves():
     assert (label == np.where(full(NEAR), 2, np.where(full(FAR), 1, 0))).all()
     assert (picture[full(NEAR)] == (10, 20, 200)).all()
     assert (picture[label == 0] == 100).all()
-    near = visible_part(label, 2, far_to_near[1], NEAR[0]["mask_rle"])
+    far, near = visible_parts(label, far_to_near, [FAR[0]["mask_rle"], NEAR[0]["mask_rle"]])
     assert near.rle == NEAR[0]["mask_rle"] and near.occluders == []
-    far = visible_part(label, 1, far_to_near[0], FAR[0]["mask_rle"])
     left = full(FAR) & ~full(NEAR)
     assert 0 < left.sum() < full(FAR).sum()
     assert (masks.full(far.rle, boxes.SIZE_HW) == left).all()
@@ -38,9 +38,44 @@ def test_the_near_box_is_whole_and_the_far_one_is_what_it_leaves():
 def test_a_wholly_hidden_object_has_no_visible_box():
     pair = sprites(NEAR, NEAR)
     _, label = paint(BACKGROUND, pair)
-    hidden = visible_part(label, 1, pair[0], NEAR[0]["mask_rle"])
+    hidden, whole = visible_parts(label, pair, [NEAR[0]["mask_rle"]] * 2)
+    assert (whole.rle, whole.occluders) == (NEAR[0]["mask_rle"], [])
     assert (hidden.area_px, hidden.box_xywh, hidden.occluders) == (0, None, [2])
     assert not masks.full(hidden.rle, boxes.SIZE_HW).any()
+
+
+def pasted(rng, number):
+    """A cutout of noise as a mask: its runs are short, its columns often full."""
+    height, width = boxes.SIZE_HW
+    h, w = int(rng.integers(1, height + 1)), int(rng.integers(1, 40))
+    x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
+    crop = rng.random((h, w)) < rng.choice([0.1, 0.9, 1.0])
+    crop[0, 0] = True
+    rle = masks.encode(crop, (x, y), boxes.SIZE_HW)
+    box = {"sprite_xy": [x, y], "sprite": boxes.png(np.zeros((h, w, 4), np.uint8))}
+    return NEAR[0] | {"cutout_id": number, "mask_rle": rle, "shadow": None, "halo": None} | box
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_masks_boxes_and_occluders_are_those_of_the_label_map_pixel_by_pixel(seed):
+    rng = np.random.default_rng(seed)
+    rows = [pasted(rng, number) for number in range(int(rng.integers(1, 30)))]
+    far_to_near = [decode_sprite(row, boxes.SIZE_HW) for row in rows]
+    _, label = paint(BACKGROUND, far_to_near)
+    rles = [row["mask_rle"] for row in rows]
+    whole = [masks.full(rle, boxes.SIZE_HW) for rle in rles]
+    expected = np.zeros(boxes.SIZE_HW, int)
+    for number, mask in enumerate(whole, 1):
+        expected[mask] = number
+    assert (label == expected).all()
+    found = visible_parts(label, far_to_near, rles)
+    for number, (part, mask) in enumerate(zip(found, whole, strict=True), 1):
+        left = label == number
+        columns = np.asfortranarray(left.astype(np.uint8))
+        assert part.rle == coco.encode(columns)["counts"].decode()
+        assert part.area_px == left.sum()
+        assert part.box_xywh == (tuple(coco.toBbox(coco.encode(columns)).astype(int)) if left.any() else None)
+        assert part.occluders == sorted(set(label[mask].tolist()) - {number})
 
 
 def test_soft_edges_blend_to_within_one_grey_level():

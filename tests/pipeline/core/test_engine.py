@@ -1,5 +1,6 @@
 """Shards are Python expressions here and the function is eval: it can be sent to a spawned process by name."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from waiting import until
 
-from pipeline.core.engine import ENGINES, ShardError, map_shards, register_engine
+from pipeline.core.engine import ENGINES, Outcome, ShardError, map_shards, register_engine
 
 ME = "__import__('os').getpid()"
 KILLED = f"__import__('os').kill({ME}, 9)"
@@ -44,6 +45,35 @@ def test_a_failed_shard_is_retried_and_the_others_finish(engine, tmp_path):
     assert error.value.failures == {"1 / 0": "ZeroDivisionError: division by zero"}
     assert "eval" in error.value.trace or "division" in error.value.trace
     assert (tmp_path / "late").exists()
+
+
+UNPICKLABLE = "(_ for _ in ()).throw(__import__('json').JSONDecodeError('bad', '', 0))"
+NEVER_SENT = "(_ for _ in ()).throw(type('Own', (KeyError,), {})(lambda: 0))"
+
+
+@pytest.mark.parametrize("engine", ["serial", "process"])
+def test_what_kind_of_error_a_shard_failed_with_is_known_from_every_engine(engine):
+    with pytest.raises(ShardError) as error:
+        map_shards(eval, ["1", UNPICKLABLE, NEVER_SENT], engine=engine, cpus=2)
+    assert error.value.any_is(json.JSONDecodeError) and error.value.any_is(ValueError)
+    assert error.value.any_is(KeyError) and error.value.any_is(LookupError)
+    assert not error.value.any_is(ZeroDivisionError) and not error.value.any_is(IndexError)
+    assert error.value.kinds[UNPICKLABLE][0] == "json.decoder.JSONDecodeError"
+
+
+def test_a_dead_worker_and_an_engine_that_tells_no_kind_are_of_none():
+    with pytest.raises(ShardError) as error:
+        map_shards(eval, [KILLED], cpus=1)
+    assert not error.value.any_is(Exception)
+    register_engine(
+        "silent", lambda fn, shards, cpus: (Outcome(n, reason="too few cutouts") for n in range(len(shards)))
+    )
+    try:
+        with pytest.raises(ShardError, match="too few cutouts") as error:
+            map_shards(eval, ["1"], engine="silent")
+    finally:
+        del ENGINES["silent"]
+    assert not error.value.any_is(ValueError)
 
 
 def test_one_cause_is_said_once_with_the_names_it_hit():

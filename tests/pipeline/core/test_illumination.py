@@ -13,11 +13,11 @@ def test_buckets_whose_backgrounds_differ_by_little_are_alike_the_nearest_first(
     assert alike(backgrounds, 0.0)["noon"] == ("noon",)
 
 
-def test_a_bucket_of_other_noise_is_not_alike_and_one_of_unknown_noise_may_be():
+def test_a_noisier_bucket_does_not_serve_and_one_of_unknown_noise_may():
     backgrounds = {name: np.full((64, 96, 3), 100, np.uint8) for name in ("noon", "evening", "dusk")}
     noise = {"noon": 0.02, "evening": 0.028, "dusk": 0.05}
     assert alike(backgrounds, 0.4, noise)["noon"] == ("noon", "evening")
-    assert alike(backgrounds, 0.4, noise)["dusk"] == ("dusk",)
+    assert alike(backgrounds, 0.4, noise)["dusk"] == ("dusk", "evening", "noon")
     assert alike(backgrounds, 0.4, {"noon": 0.02})["noon"] == ("noon", "dusk", "evening")
 
 

@@ -30,6 +30,23 @@ def test_encode_gives_the_bytes_of_pycocotools(placed):
     assert masks.encode(crop, xy, FRAME_HW) == expected
 
 
+@given(st.lists(placed_crops(), max_size=5))
+def test_many_masks_encode_at_once_as_one_by_one(placed):
+    alone = [masks.encode(*one, FRAME_HW) for one in placed]
+    edges = [masks.run_edges(rle, FRAME_HW) for rle in alone]
+    edges = [one[one[:, 1] > one[:, 0]] for one in edges]
+    runs = np.array([len(one) for one in edges], int)
+    assert masks.encode_runs(np.concatenate([np.zeros((0, 2), int), *edges]), runs, FRAME_HW) == alone
+
+
+def test_long_counts_have_as_many_characters_as_pycocotools_gives_them():
+    frame = np.zeros((4000, 6000), np.uint8, order="F")
+    frame[1:3, 5], frame[7:3000, 5800], frame[3, 5999] = 1, 1, 1
+    expected = coco.encode(frame)["counts"].decode()
+    edges = masks.run_edges(expected, frame.shape)
+    assert masks.encode_runs(edges, np.array([len(edges)]), frame.shape) == [expected]
+
+
 @given(placed_crops())
 def test_decode_is_tight_and_inverts_encode(placed):
     frame = pasted(*placed)
