@@ -107,14 +107,12 @@ class MiningSettings:
         metadata={"help": "the occlusion classifier's chance of a whole vehicle, at least, 0 to 1"},
     )
     min_unoccluded_person: float = field(
-        default=0.9,
+        default=0.95,
         metadata={"help": "the same of a whole person; where both are 0 the classifier is not asked"},
     )
     trusted: float = field(
         default=0.9,
-        metadata={
-            "help": "from this chance of a whole vehicle on, edges and static occluders about it count for nothing"
-        },
+        metadata={"help": "from this chance of a whole vehicle on, edges of the background along it count for nothing"},
     )
     trusted_person: float = field(default=0.97, metadata={"help": "the same of a person"})
     outline: OutlineSettings = field(default_factory=OutlineSettings)
@@ -192,8 +190,8 @@ def decide(
     hidden |= ~seen.is_person & (
         background_like_fraction(seen, like_background, camera.size_hw) > settings.max_background_like
     )
-    hidden |= behind_poles(seen, like_background, camera.size_hw)
-    decision.refuse("static_occluder", hidden & ~trusted)
+    poles = behind_poles(seen, like_background, camera.size_hw)
+    decision.refuse("static_occluder", hidden | poles)
     most_edges = np.where(seen.is_person, settings.max_edges_person, settings.max_edges)
     # Kerbs and lane lines run along cars: where the classifier sees a whole one, they do not count.
     decision.refuse("background_outline", (edges > most_edges) & ~trusted)
