@@ -37,7 +37,7 @@ BARS = {
     "yaw_error_deg": {"at_most": 3.0},
     "flipped": {"at_most": 0.05},
     "backwards": {"at_most": 0.005},
-    "tracks_of_several_shapes": {"at_most": 0},
+    "tracks_of_several_shapes": {"at_most": 0.0},
     "length_error": {"at_most": 0.08},
     "width_error": {"at_most": 0.08},
     "height_error": {"at_most": 0.08},
