@@ -26,7 +26,7 @@ from tasks.learn.train import Train  # noqa: E402  and the tasks of every networ
 from tasks.learn.weights import FetchWeights  # noqa: E402
 from tasks.mine import MineUnoccluded  # noqa: E402
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles  # noqa: E402
-from tasks.track import TrackObjects  # noqa: E402
+from tasks.track import EmptyStreet, TrackObjects  # noqa: E402
 
 configuration.check()
 configuration.choose_scheduler()
@@ -36,6 +36,7 @@ __all__ = [
     "ComposeShards",
     "Datasets",
     "DetectObjects",
+    "EmptyStreet",
     "Evaluate",
     "EvaluateDetector",
     "Export",

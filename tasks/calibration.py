@@ -11,7 +11,7 @@ from pipeline.core.frames import read_backgrounds
 from pipeline.core.storage import write_bytes
 from tasks.common.console import Report
 from tasks.common.stage import Stage
-from tasks.frames import INDEX, MedianBackground
+from tasks.frames import INDEX, MEDIANS, MedianBackground
 
 
 class ShowCalibration(Stage):
@@ -31,7 +31,7 @@ class ShowCalibration(Stage):
     def work(self, report: Report) -> str:
         """Draw over the lightest of the backgrounds."""
         camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
-        backgrounds = read_backgrounds(self.folder / "background")
+        backgrounds = read_backgrounds(self.folder / MEDIANS)
         lightest = max(backgrounds.values(), key=lambda image: float(image.mean()))
         out = self.folder / "calibration.png"
         write_bytes(out, cv2.imencode(".png", draw_calibration(lightest, camera, plane))[1].tobytes())

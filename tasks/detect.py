@@ -17,7 +17,7 @@ from tasks.common.configuration import HOME
 from tasks.common.console import Report
 from tasks.common.settings import collect_of, declare_each, identity
 from tasks.common.stage import Stage, stamp
-from tasks.frames import INDEX, MedianBackground
+from tasks.frames import INDEX, MEDIANS, MedianBackground
 from tasks.learn.weights import weights_folder
 
 DETECTIONS = "detections"
@@ -29,8 +29,7 @@ _RECORDED = ("coco", "mmdet", "motion", "onnx")
 class DetectObjects(Stage, settings=DetectionSettings):
     """One part of detections for each block of frames."""
 
-    version = 2
-
+    version = 3
     outputs = (f"{DETECTIONS}/part-*.parquet",)
     unit = "blocks of frames"
 
@@ -48,7 +47,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
         options = named_by(self.entry, backend, collect_of(self, backend))
         options = backend.complete(options, weights_folder(self.data_root))
         kept = sorted(settings.kept & set(manifest.classes))
-        return DetectionSettings(name, ",".join(kept), settings.min_score, options)
+        return DetectionSettings(name, ",".join(kept), settings.min_score, options, settings.riders)
 
     def identity(self) -> dict[str, Any]:
         """What is kept, and the settings of detectors."""
@@ -75,7 +74,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
         for number, first in enumerate(range(0, len(ids), _FRAMES_PER_PART)):
             block, name = ids[first : first + _FRAMES_PER_PART], f"part-{number:05d}"
             out = self.folder / DETECTIONS / f"{name}.parquet"
-            backgrounds = self.folder / "background"
+            backgrounds = self.folder / MEDIANS
             jobs.append(DetectJob(name, block, index, self.folder, backgrounds, out, self.settings, camera, plane, rle))
         self.fan_out(detect_shard, jobs, lambda job: job.out.exists(), report)
         rows = sum(pq.read_metadata(job.out).num_rows for job in jobs)

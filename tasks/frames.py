@@ -1,4 +1,4 @@
-"""IngestFrames: index a camera's frames; simulated ones are rendered first. MedianBackground: the empty street."""
+"""IngestFrames: index a camera's frames; simulated ones are rendered first. MedianBackground: their medians."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.simulate import Simulation
 
 INDEX = "frames/index.parquet"
+MEDIANS = "median"
 
 
 class IngestFrames(Stage, settings=IngestSettings):
@@ -111,9 +112,10 @@ def simulation_of(source: SimulatedSource) -> Simulation:
 
 
 class MedianBackground(Stage, settings=BackgroundSettings):
-    """The empty street of every time bucket."""
+    """The median of every time bucket: the street, with what stood there for half of the time."""
 
-    outputs = ("background/*.png",)
+    version = 2
+    outputs = (f"{MEDIANS}/*.png",)
     unit = "buckets"
 
     def requires(self) -> luigi.Task:
@@ -126,8 +128,8 @@ class MedianBackground(Stage, settings=BackgroundSettings):
         frames = pq.read_table(index, columns=["bucket", "status"])
         names = sorted(set(frames.filter(pa.compute.equal(frames["status"], "ok"))["bucket"].to_pylist()))
         jobs = [
-            BackgroundJob(name, index, self.folder, self.folder / "background" / f"{name}.png", self.settings)
+            BackgroundJob(name, index, self.folder, self.folder / MEDIANS / f"{name}.png", self.settings)
             for name in names
         ]
         self.fan_out(background_shard, jobs, lambda job: job.out.exists(), report)
-        return f"{len(names)} backgrounds: {', '.join(names)}"
+        return f"{len(names)} medians: {', '.join(names)}"

@@ -26,7 +26,7 @@ from tasks.common.console import Report
 from tasks.common.settings import collect, declare
 from tasks.common.stage import Stage, digest
 from tasks.frames import INDEX
-from tasks.track import TRACKS, TrackObjects
+from tasks.track import TRACKS, EmptyStreet
 
 CUTOUTS = "cutouts"
 REPORT = "mining_report.json"
@@ -58,8 +58,8 @@ class MineUnoccluded(Stage, settings=MiningSettings):
     unit = "blocks of frames"
 
     def requires(self) -> luigi.Task:
-        """The tracks."""
-        return self.clone(TrackObjects)
+        """The tracks, by way of the street without them."""
+        return self.clone(EmptyStreet)
 
     def configure(self) -> MineSettings:
         """Both stages' settings under one section."""

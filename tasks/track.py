@@ -1,4 +1,4 @@
-"""TrackObjects: who is who from frame to frame, and how fast they go over the ground."""
+"""TrackObjects: who is who from frame to frame, and how fast. EmptyStreet: the backgrounds without any of them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,25 @@ from typing import Any
 import luigi
 import pyarrow.parquet as pq
 
-from pipeline.core.storage import read_parts, write_table
+from pipeline.core import masks
+from pipeline.core.frames import read_backgrounds
+from pipeline.core.storage import read_parts, write_bytes, write_table
+from pipeline.empty_street.other_buckets import filled_in
+from pipeline.empty_street.regions import FILE as IGNORED
+from pipeline.empty_street.regions import RegionsJob, regions_shard
+from pipeline.empty_street.uncovered import EmptyStreetSettings, UncoveredJob, as_png, read_sources, uncovered_shard
 from pipeline.tracking.registry import tracker_of, trackers
 from pipeline.tracking.track import TrackingSettings, track
 from tasks.common.console import Report
 from tasks.common.settings import collect_of, declare_each
 from tasks.common.stage import Stage
 from tasks.detect import DETECTIONS, DetectObjects
-from tasks.frames import INDEX
+from tasks.frames import INDEX, MEDIANS
 
 TRACKS = "tracks.parquet"
+BACKGROUND = "background"
+EMPTY_STREET = "empty_street"
+UNFILLED, SOURCES = f"{EMPTY_STREET}/unfilled", f"{EMPTY_STREET}/source"
 
 
 class TrackObjects(Stage, settings=TrackingSettings):
@@ -50,3 +59,61 @@ class TrackObjects(Stage, settings=TrackingSettings):
 
 
 declare_each(TrackObjects, "tracker", trackers())
+
+
+class EmptyStreet(Stage, settings=EmptyStreetSettings):
+    """The background of every time bucket without those who stood there, and the regions that no label tells of."""
+
+    outputs = (f"{UNFILLED}/*.png", f"{SOURCES}/*.png", f"{BACKGROUND}/*.png", f"{EMPTY_STREET}/filled/*.png", IGNORED)
+    unit = "buckets"
+
+    def requires(self) -> luigi.Task:
+        """Who is where."""
+        return self.clone(TrackObjects)
+
+    def depends_on(self) -> Any:
+        """Where nothing is looked for."""
+        manifest = self.entry.manifest.model_dump(mode="json")
+        return {key: manifest[key] for key in ("roi", "ignore")}
+
+    def work(self, report: Report) -> str:
+        """One shard for each bucket; then each is filled in from the others, and looked at for what still stands."""
+        jobs = [self._job(name) for name in read_backgrounds(self.folder / MEDIANS)]
+        self.fan_out(uncovered_shard, jobs, lambda job: job.out.exists(), report)
+        pictures, sources = filled_in(
+            read_backgrounds(self.folder / UNFILLED), read_sources(self.folder / SOURCES, [job.name for job in jobs])
+        )
+        for name, picture in pictures.items():
+            write_bytes(self.folder / EMPTY_STREET / "filled" / f"{name}.png", as_png(sources[name]))
+            write_bytes(self.folder / BACKGROUND / f"{name}.png", as_png(picture))
+        self.fan_out(regions_shard, [self._regions_job()], lambda job: job.out.exists(), lambda done, of: None)
+        found = pq.read_metadata(self.folder / IGNORED).num_rows
+        return f"{len(pictures)} backgrounds, {found} regions to ignore in them"
+
+    def _job(self, name: str) -> UncoveredJob:
+        return UncoveredJob(
+            name=name,
+            index=self.folder / INDEX,
+            root=self.folder,
+            medians=self.folder / MEDIANS,
+            tracks=self.folder / TRACKS,
+            out=self.folder / UNFILLED / f"{name}.png",
+            source=self.folder / SOURCES / f"{name}.png",
+            settings=self.settings,
+        )
+
+    def _regions_job(self) -> RegionsJob:
+        camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
+        ignored = self.entry.ignored(camera.size_hw)
+        return RegionsJob(
+            name="regions",
+            backgrounds=self.folder / BACKGROUND,
+            sources=self.folder / EMPTY_STREET / "filled",
+            index=self.folder / INDEX,
+            tracks=self.folder / TRACKS,
+            out=self.folder / IGNORED,
+            settings=self.clone(DetectObjects).settings,
+            camera=camera,
+            plane=plane,
+            ignore_rle=None if ignored is None else masks.encode(ignored, (0, 0), camera.size_hw),
+        )

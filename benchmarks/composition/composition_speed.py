@@ -75,6 +75,7 @@ def cutout(rng: np.random.Generator, number: int) -> tuple[dict, dict] | None:
         "frame_id": number,
         "bucket": BUCKET,
         "category": "vehicle",
+        "subcategory": None,
         "track_id": number,
     }
     row = frame | {

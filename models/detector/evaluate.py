@@ -150,7 +150,10 @@ def measure(
 
 
 def evaluate_on(detector: Detector, pictures: Pictures, progress: Progress | None = None) -> list[dict]:
-    """Rows of `average_precision` for a detector that sees each picture; all pictures have one size."""
+    """Rows of `average_precision` for a detector that sees each picture; all pictures have one size.
+
+    What it finds mostly in regions to ignore is neither right nor wrong.
+    """
     wanted: list[list[Wanted]] = []
     found: list[list[Detected]] = []
     size_hw = pictures[0].image_bgr.shape[:2]
@@ -158,7 +161,7 @@ def evaluate_on(detector: Detector, pictures: Pictures, progress: Progress | Non
         picture = pictures[number]
         if picture.image_bgr.shape[:2] != size_hw:
             raise ValueError(f"picture {number}: expected {size_hw} like the others, got {picture.image_bgr.shape[:2]}")
-        seen = detector(picture.image_bgr, "", number)
+        seen = [i for i in detector(picture.image_bgr, "", number) if not picture.ignores(i.crop, i.xy)]
         wanted.append([
             Wanted(CLASSES[label.number], masks.encode(label.crop, label.xy, size_hw), label.hidden)
             for label in picture.labels

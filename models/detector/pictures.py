@@ -49,10 +49,19 @@ class Label:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture (H, W, 3) uint8 BGR and what is to be found in it."""
+    """A picture (H, W, 3) uint8 BGR and what is to be found in it; ignore (H, W) bool: where something may be that no
+    label tells of, None for nowhere."""
 
     image_bgr: np.ndarray
     labels: list[Label]
+    ignore: np.ndarray | None = None
+
+    def ignores(self, crop: np.ndarray, xy: tuple[int, int]) -> bool:
+        """Whether the better half of a mask (h, w) bool at xy lies where nothing is right or wrong."""
+        if self.ignore is None:
+            return False
+        there = self.ignore[xy[1] : xy[1] + crop.shape[0], xy[0] : xy[0] + crop.shape[1]]
+        return bool(2 * np.count_nonzero(there & crop) > np.count_nonzero(crop))
 
 
 class Pictures(Protocol):
@@ -91,7 +100,8 @@ class ClipArt:
         if image is None:
             raise ValueError(f"{part}: {scene}: no picture that can be read")
         rows = self._objects.get(scene)
-        return Picture(image, [] if rows is None else list(self._labels(rows, image.shape[:2])))
+        labels = [] if rows is None else list(self._labels(rows, image.shape[:2]))
+        return Picture(image, labels, ignored_around(_ignored(part)[row], labels, image.shape[:2]))
 
     def _labels(self, rows: pd.DataFrame, size_hw: tuple[int, int]) -> Iterator[Label]:
         for row in rows.to_dict("records"):
@@ -125,6 +135,27 @@ def _jpegs(part: Path) -> list:
     return list(pq.read_table(part, columns=["image"])["image"].combine_chunks().field("bytes"))
 
 
+@lru_cache(maxsize=8)
+def _ignored(part: Path) -> list[list[str]]:
+    """Run lengths of the regions to ignore in each scene of one part; none in parts of before there were any."""
+    if "ignore_rle" not in pq.read_schema(part).names:
+        return [[] for _ in range(pq.read_metadata(part).num_rows)]
+    return [row or [] for row in pq.read_table(part, columns=["ignore_rle"])["ignore_rle"].to_pylist()]
+
+
+def ignored_around(rles: list[str], labels: list[Label], size_hw: tuple[int, int]) -> np.ndarray | None:
+    """(H, W) bool of regions, without the labelled objects that stand before them; None for no region."""
+    if not rles:
+        return None
+    whole = np.zeros(size_hw, bool)
+    for rle in rles:
+        whole |= masks.full(rle, size_hw)
+    for label in labels:
+        (x, y), (h, w) = label.xy, label.crop.shape
+        whole[y : y + h, x : x + w] &= ~label.crop
+    return whole
+
+
 class CocoFrames:
     """Pictures of a folder with a COCO dataset's labels, whose names say what is a person and what a vehicle.
 
@@ -139,6 +170,7 @@ class CocoFrames:
         files = [str(image.get("file_name", "")) for image in content["images"]]
         frames = pa.table({"frame_id": range(len(files)), "source": files, "position": [-1] * len(files)})
         self._found = read_objects(content, CocoNames(), frames, str(labels))
+        self._crowds = read_objects(content, CocoNames(), frames, str(labels), crowds=True)
         labelled = [(n, files[n]) for n in sorted(self._found)]
         if not labelled:
             raise ValueError(f"{labels}: expected labelled pictures of people or vehicles, got none")
@@ -158,8 +190,12 @@ class CocoFrames:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if image is None:
             raise ValueError(f"{path}: no picture that can be read")
-        found = [one.instance((image.shape[0], image.shape[1])) for one in self._found[number]]
-        return Picture(image, [Label(CLASSES.index(o.category), o.crop, o.xy, o.box_xywh, np.nan) for o in found if o])
+        size_hw = image.shape[0], image.shape[1]
+        found = [one.instance(size_hw) for one in self._found[number]]
+        labels = [Label(CLASSES.index(o.category), o.crop, o.xy, o.box_xywh, np.nan) for o in found if o]
+        crowds = [one.instance(size_hw) for one in self._crowds.get(number, [])]
+        rles = [masks.encode(o.crop, o.xy, size_hw) for o in crowds if o]
+        return Picture(image, labels, ignored_around(rles, labels, size_hw))
 
 
 def _read_dataset(labels: Path) -> dict:

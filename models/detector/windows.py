@@ -34,6 +34,8 @@ def window(picture: Picture, settings: WindowSettings, rng: np.random.Generator,
     corner = _corner(picture, settings.side_px / scale, settings.at_object, rng)
     to_window = np.array([[scale, 0, -scale * corner[0]], [0, scale, -scale * corner[1]]])
     image = _cropped(picture.image_bgr, to_window, settings.side_px, _GREY)
+    if picture.ignore is not None:  # nothing is to be learnt from it, neither that something is there nor that not
+        image[_cropped(picture.ignore.astype(np.uint8) * 255, to_window, settings.side_px, 0) >= 128] = _GREY
     kept = [(label, _warped_mask(label, to_window, settings.side_px)) for label in picture.labels]
     kept = [(label, mask) for label, mask in kept if np.count_nonzero(mask) >= _LEAST_PX]
     boxes = [_moved_box(label.box_xywh, scale, corner) if amodal else _mask_box(mask) for label, mask in kept]

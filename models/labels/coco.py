@@ -17,10 +17,12 @@ import pyarrow as pa
 from pycocotools import mask as pycoco
 
 from pipeline.core import masks
-from pipeline.core.instances import Instance, tight
+from pipeline.core.instances import Instance, subcategory_of, tight
 from pipeline.core.tables import CATEGORY_IDS
 
-_VEHICLES = "car,truck,bus,motorcycle,van,lorry,vehicle,minibus,taxi,train,motorbike"
+_VEHICLES = "car,truck,bus,motorcycle,bicycle,van,lorry,vehicle,minibus,taxi,train,motorbike,suv"
+# COCO's own numbers, where a file of results names no categories.
+_COCO_NUMBERS = {1: "person", 2: "bicycle", 3: "car", 4: "motorcycle", 6: "bus", 7: "train", 8: "truck"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class CocoObject:
     score: float
     segmentation: Any
     where: str
+    subcategory: str | None = None
 
     def instance(
         self, size_hw: tuple[int, int], scale: float = 1.0, ignore: np.ndarray | None = None
@@ -61,7 +64,7 @@ class CocoObject:
         """The object in a picture of that size, without what lies in ignore (H, W) bool; None where nothing is left."""
         mask = segmentation_mask(self.segmentation, size_hw, scale, self.where)
         cropped = tight(mask if ignore is None else mask & ~ignore)
-        return None if cropped is None else Instance(self.category, self.score, *cropped)
+        return None if cropped is None else Instance(self.category, self.score, *cropped, self.subcategory)
 
 
 Objects = dict[int, list[CocoObject]]  # by frame_id
@@ -75,10 +78,13 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path}: not JSON: {error}") from None
 
 
-def read_objects(content: Any, names: CocoNames, frames: pa.Table, file: str, images: str = "") -> Objects:
+def read_objects(
+    content: Any, names: CocoNames, frames: pa.Table, file: str, images: str = "", *, crowds: bool = False
+) -> Objects:
     """The objects of a results list or a dataset, which came from `file`, by the frame_id of FRAMES.
 
-    images: a dataset whose `images` and `categories` those of results are, in place of the file's own.
+    images: a dataset whose `images` and `categories` those of results are, in place of the file's own. crowds: the
+    crowds, regions to ignore, in place of the objects.
     """
     dataset = content if isinstance(content, dict) else {}
     if images:
@@ -88,16 +94,19 @@ def read_objects(content: Any, names: CocoNames, frames: pa.Table, file: str, im
     pictures = records(dataset.get("images", []), f"{images or file}: images")
     frame_of = match_images(pictures, frames, images or file)
     category_of = _categories(dataset, names, images or file)
+    name_of = _class_names(dataset, names, images or file)
     found: Objects = {}
     for number, row in enumerate(rows):
         where = f"{file}: detection {number}"
-        category = category_of.get(integer(row.get("category_id"), f"{where}: category_id"))
+        number_of_class = integer(row.get("category_id"), f"{where}: category_id")
+        category = category_of.get(number_of_class)
         image_id = row.get("image_id")
         frame = frame_of.get(str(image_id)) if pictures else integer(image_id, f"{where}: image_id")
-        if category is None or frame is None or row.get("iscrowd"):
+        if category is None or frame is None or bool(row.get("iscrowd")) != crowds:
             continue
         score = score_of(row.get("score", 1.0), where)
-        found.setdefault(frame, []).append(CocoObject(category, score, row.get("segmentation"), where))
+        fine = subcategory_of(name_of.get(number_of_class, ""))
+        found.setdefault(frame, []).append(CocoObject(category, score, row.get("segmentation"), where, fine))
     return found
 
 
@@ -140,6 +149,15 @@ def _categories(dataset: dict, names: CocoNames, where: str) -> dict[int, str]:
         integer(r.get("id"), f"{where}: category id"): kinds.get(str(r.get("name", "")).strip().lower()) for r in rows
     }
     return {number: category for number, category in ids.items() if category}
+
+
+def _class_names(dataset: dict, names: CocoNames, where: str) -> dict[int, str]:
+    """What each category_id is called: by the file, else by COCO where the numbers are meant as COCO's."""
+    listed = dataset.get("categories")
+    if not listed:
+        return _COCO_NUMBERS if names.category_numbers == CocoNames.category_numbers else {}
+    rows = records(listed, f"{where}: categories")
+    return {integer(r.get("id"), f"{where}: category id"): str(r.get("name", "")) for r in rows}
 
 
 def number_pairs(listed: str, key: str) -> dict[int, str]:

@@ -46,7 +46,7 @@ SAMPLES = pa.schema(
 
 
 def matting_samples(camera_dir: Path, per_actor: int = 6) -> pa.Table:
-    """SAMPLES of a simulated camera that ran up to TrackObjects: of an actor at most so many, along its trajectory."""
+    """SAMPLES of a simulated camera that ran up to EmptyStreet: of an actor at most so many, along its trajectory."""
     truth = read_truth(camera_dir / "truth").to_pandas()
     index = camera_dir / "frames" / "index.parquet"
     ids = pq.read_table(index, columns=["frame_id"])["frame_id"].to_pylist()

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from models.mm.configs import is_zoo_name
-from pipeline.core.instances import Instance, tight
+from pipeline.core.instances import Instance, subcategory_of, tight
 from pipeline.core.tables import CATEGORY_IDS
 
 RTMDET_INS_TINY = "rtmdet-ins_tiny_8xb32-300e_coco"
@@ -43,7 +43,7 @@ class MmdetSettings:
         default="person,pedestrian,rider", metadata={"help": "names of classes that are a person, comma-separated"}
     )
     vehicle_classes: str = field(
-        default="vehicle,car,truck,bus,motorcycle,van,suv,pickup truck",
+        default="vehicle,car,truck,bus,motorcycle,bicycle,van,suv,pickup truck",
         metadata={"help": "names of classes that are a vehicle; what the network does not know is passed over"},
     )
     min_score: float = field(default=0.35, metadata={"help": "lowest score of a candidate, 0 to 1"})
@@ -87,7 +87,7 @@ class MmdetDetector:
         self.model = model.to(device).eval()
         names = read.classes or _configured_classes(config)
         _check_count(names, model, settings.config)
-        self.categories = _categories_of_classes(names, settings)
+        self.names, self.categories = names, _categories_of_classes(names, settings)
         self.pipeline = _test_pipeline(config)
 
     def __call__(self, image_bgr: np.ndarray, bucket: str, frame_id: int) -> list[Instance]:
@@ -119,18 +119,20 @@ class MmdetDetector:
         labels, scores = found.labels.cpu().numpy(), found.scores.cpu().numpy()
         instances = []
         for k in np.flatnonzero(scores >= self.settings.min_score):
-            if category := self.categories.get(int(labels[k])):
-                instance = self._instance(category, float(scores[k]), found.masks[int(k)].cpu().numpy().astype(bool))
+            if int(labels[k]) in self.categories:
+                instance = self._instance(
+                    int(labels[k]), float(scores[k]), found.masks[int(k)].cpu().numpy().astype(bool)
+                )
                 instances += [instance] if instance else []
         return _distinct(instances, self.settings.nms_iou)
 
-    def _instance(self, category: str, score: float, mask: np.ndarray) -> Instance | None:
+    def _instance(self, label: int, score: float, mask: np.ndarray) -> Instance | None:
         if self.ignore is not None:
             mask = mask & ~self.ignore
         cropped = tight(mask)
         if cropped is None or np.count_nonzero(cropped[0]) < self.settings.min_area_px:
             return None
-        return Instance(category, min(score, 1.0), *cropped)
+        return Instance(self.categories[label], min(score, 1.0), *cropped, subcategory_of(self.names[label]))
 
 
 def _distinct(instances: list[Instance], iou: float) -> list[Instance]:

@@ -39,7 +39,9 @@ _SHORT, _OVERUSED = 0.05, 0.1
 def of_one_data_set(jobs: Sequence[ShardJob]) -> list[ShardJob]:
     """The jobs of all its shards with the data set's hash: of its settings, and of every file that it is made from."""
     job = jobs[0]
-    read = [job.camera_dir / kind for kind in ("background", "cutouts", "empty_frames", "reconstructed")]
+    read = [
+        job.camera_dir / kind for kind in ("background", "cutouts", "empty_frames", "empty_street", "reconstructed")
+    ]
     files = sorted(path for folder in read for path in folder.glob("*.*") if not path.name.startswith("."))
     content = {
         **_identity(jobs),

@@ -101,6 +101,14 @@ def relit(sprite: PaintedCutout, gain: np.ndarray | None) -> PaintedCutout:
     return replace(sprite, colour=(lit, place))
 
 
+def noisier(sprite: PaintedCutout, noise: np.ndarray) -> PaintedCutout:
+    """The sprite with noise (h, w, 3), in grey levels, of the frame's part that its colours cover."""
+    colour, place = sprite.colour
+    alpha = cv2.bitwise_not(sprite.through).astype(np.float32)
+    noisy = np.rint(colour + alpha / 255 * noise).clip(0, alpha).astype(np.uint8)
+    return replace(sprite, colour=(noisy, place))
+
+
 def _cutout_png(png: bytes, cutout_id: int) -> np.ndarray:
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     if picture is None:

@@ -26,6 +26,7 @@ from pipeline.composition.paint import (
     SpriteCache,
     decode_sprite,
     keypoint_states,
+    noisier,
     paint,
     relit,
     visible_parts,
@@ -35,10 +36,13 @@ from pipeline.composition.pool import TRAIN, VAL, validates
 from pipeline.composition.sample import ComposeSettings, Sampler, TooFewCutouts
 from pipeline.composition.shadows import Upright, shades
 from pipeline.composition.shard_files import SceneLabels, objects_table, write_images, write_objects
-from pipeline.core.illumination import cells, gain_between
+from pipeline.core.illumination import cells, gain_between, relative_noise
 from pipeline.core.tables import IMAGES, KEYPOINT_STATES, PIXELS, matrix
 from pipeline.empty_frames import read_empty_frames
+from pipeline.empty_street.regions import read_ignored
 
+# Columns of `images` by those of IGNORED.
+_IGNORE = (("rle", "mask_rle"), ("reason", "reason"), ("category", "category"))
 # Raised when the columns or the meaning of one change.
 COLUMNS_VERSION = 6
 
@@ -127,7 +131,10 @@ class _Source:
         self._keys: dict[int, Hashable] = {}
         self._cache = _sprite_cache(job.settings.sprite_cache_mb)
         self._empty_frames: dict[str, np.ndarray] = {}
+        self._medians: dict[str, np.ndarray] = {}
+        self._relative_noise: dict[str, float] = {}
         self._cells: dict[str, np.ndarray] = {}
+        self.ignored = read_ignored(job.camera_dir)
         self._geometry = SceneGeometry(job.camera, job.plane) if job.settings.geometry else None
 
     def fetch(self, rows: np.ndarray) -> None:
@@ -148,10 +155,12 @@ class _Source:
 
         def made() -> Upright:
             sprite = decode_sprite(self._raw[int(self.pool.cutout_id[row])], self.size_hw)
-            lit = relit(sprite, self._gain(row, bucket))
+            lit = self._noisy(relit(sprite, self._gain(row, bucket)), self.bucket[row], bucket)
             return Upright(lit, self.pool.footprint(row), self.heights_m[row], self.camera, self.plane)
 
-        return self._cache.get((self._keys[row], None if bucket == self.bucket[row] else bucket), made)
+        # Under another bucket's light it is another object, and buckets are called alike on all cameras.
+        lit_as = None if bucket == self.bucket[row] else (self.folder, bucket)
+        return self._cache.get((self._keys[row], lit_as), made)
 
     def _key(self, row: int) -> Hashable:
         """What an object is kept by: two runs in one process may know different pixels, at another place, by one
@@ -171,20 +180,48 @@ class _Source:
         x, y, w, h = np.rint(self.pool.box_xywh[row]).astype(int).tolist()
         return gain_between(self._cells[own], self._cells[bucket], self.size_hw, (x, y, w, h))
 
+    def _noisy(self, sprite: PaintedCutout, own: str, bucket: str) -> PaintedCutout:
+        """A sprite of a quieter time bucket with the noise that it lacks in another: that of an empty frame there."""
+        if own == bucket:
+            return sprite
+        lent, street = self._noise(own), self._noise(bucket)
+        if lent >= street:
+            return sprite
+        place = sprite.colour[1]
+        noise = self._empty(bucket)[0][place].astype(np.float32) - self._median(bucket)[place]
+        return noisier(sprite, noise * np.sqrt(1 - (lent / street) ** 2))
+
+    def _noise(self, bucket: str) -> float:
+        """See `relative_noise`; 0 where mining kept no empty frame."""
+        if bucket not in self._relative_noise:
+            self._relative_noise[bucket] = relative_noise(self._empty(bucket), self._median(bucket))
+        return self._relative_noise[bucket]
+
     def empty_frame(self, bucket: str, rng: np.random.Generator) -> np.ndarray:
         """The bucket's empty street with the camera's noise; without noise where mining kept none."""
+        frames = self._empty(bucket)
+        return frames[rng.integers(len(frames))]
+
+    def _empty(self, bucket: str) -> np.ndarray:
+        """(N, H, W, 3) uint8 empty frames of a bucket, or its median alone."""
         if bucket not in self._empty_frames:
             frames = read_empty_frames(self.folder, bucket, self.size_hw)
             self._empty_frames[bucket] = self._median(bucket)[None] if frames is None else frames
-        return self._empty_frames[bucket][rng.integers(len(self._empty_frames[bucket]))]
+        return self._empty_frames[bucket]
 
     def _median(self, bucket: str) -> np.ndarray:
+        """(H, W, 3) uint8 of a bucket."""
+        if bucket not in self._medians:
+            self._medians[bucket] = self._read_median(bucket)
+        return self._medians[bucket]
+
+    def _read_median(self, bucket: str) -> np.ndarray:
         path = self.folder / "background" / f"{bucket}.png"
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is None or picture.shape[:2] != self.size_hw:
             got = "none" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
             expected = f"{self.size_hw[1]}x{self.size_hw[0]}"
-            raise ValueError(f"{path}: expected a picture of {expected}, got {got}; run MedianBackground")
+            raise ValueError(f"{path}: expected a picture of {expected}, got {got}; run EmptyStreet")
         return picture
 
     def geometry(self, rows: np.ndarray, stem: str) -> dict[str, dict | None]:
@@ -235,6 +272,7 @@ def _compose(job: ShardJob, number: int, bucket: str, rows: np.ndarray, source: 
         "ground_plane": [*job.plane.n.tolist(), job.plane.d],
         "image": {"bytes": scene_jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
         "n_objects": len(rows),
+        **{f"ignore_{new}": [row[old] for row in source.ignored.get(bucket, [])] for new, old in _IGNORE},
         **source.geometry(rows, stem),
     }
     return image, _labels(scene_id, rows, sprites, label, source)

@@ -164,7 +164,7 @@ class Relit:
 
     def __init__(self, frame: np.ndarray, background: np.ndarray, rles: Sequence[str]) -> None:
         if frame.shape != background.shape:
-            raise ValueError(f"frame is {frame.shape}, its background {background.shape}: run MedianBackground again")
+            raise ValueError(f"frame is {frame.shape}, its background {background.shape}: run EmptyStreet again")
         self.frame, self.background = frame, background
         self.owner = np.zeros(frame.shape[:2], np.uint16)
         self.placed: list[PlacedMask] = []
@@ -218,5 +218,5 @@ def relit_frames(
         mine = rows.slice(start, end - start)
         bucket = mine["bucket"][0].as_py()
         if bucket not in images:
-            raise ValueError(f"{backgrounds}: no background of bucket {bucket}; run MedianBackground first")
+            raise ValueError(f"{backgrounds}: no background of bucket {bucket}; run EmptyStreet first")
         yield Relit(image, images[bucket], mine["mask_rle"].to_pylist()), mine

@@ -14,15 +14,35 @@ import numpy as np
 from pipeline.core import masks
 from pipeline.core.tables import CATEGORY_IDS
 
+TWO_WHEELERS = ("motorbike", "bicycle")
+RIDER = "rider"
+# What the data sets that detectors are trained on call the same thing: COCO, Cityscapes, BDD100K, UA-DETRAC, KITTI.
+_SAME = {
+    "pedestrian": "person", "people": "person", "person_sitting": "person", "cyclist": RIDER, "motorcyclist": RIDER,
+    "truck": "lorry", "motorcycle": "motorbike", "bike": "bicycle", "suv": "car", "taxi": "car", "sedan": "car",
+    "pickup truck": "car", "minivan": "van", "minibus": "van",
+}  # fmt: skip
+
+
+def subcategory_of(class_name: str) -> str | None:
+    """The subcategory of a detector's class by its name; None of a class that is no more than a category."""
+    plain = class_name.strip().lower()
+    known = _SAME.get(plain, plain)
+    return None if known in ("", "vehicle", "others") else known
+
 
 @dataclass(frozen=True)
 class Instance:
-    """One object in one frame; category person or vehicle, score 0 to 1, crop (h, w) bool at xy."""
+    """One object in one frame; category person or vehicle, score 0 to 1, crop (h, w) bool at xy.
+
+    subcategory: the detector's own class, None where it tells no more than the category.
+    """
 
     category: str
     score: float
     crop: np.ndarray
     xy: tuple[int, int]
+    subcategory: str | None = None
 
     def __post_init__(self) -> None:
         if self.category not in CATEGORY_IDS:
@@ -81,12 +101,13 @@ class Instances(Mapping[str, Any]):
 
     @staticmethod
     def detected(size_hw: tuple[int, int], found: Sequence[Instance]) -> Instances:
-        """What a detector found in a frame, with DETECTIONS' columns category, score, bbox_xywh and mask_rle."""
+        """What a detector found in a frame, with DETECTIONS' columns category, subcategory, score, bbox_xywh and
+        mask_rle."""
         boxes = np.array([one.box_xywh for one in found], float).reshape(-1, 4)
         rles = [masks.encode(one.crop, one.xy, size_hw) for one in found]
         scores = np.array([one.score for one in found], float)
-        names = [one.category for one in found]
-        return Instances(size_hw, {"category": names, "score": scores, "bbox_xywh": boxes, "mask_rle": rles})
+        named = {name: [getattr(one, name) for one in found] for name in ("category", "subcategory")}
+        return Instances(size_hw, {**named, "score": scores, "bbox_xywh": boxes, "mask_rle": rles})
 
     @staticmethod
     def joined(parts: Sequence[Instances]) -> Instances:

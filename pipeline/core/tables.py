@@ -36,6 +36,10 @@ _FRAME_ID = column("frame_id", pa.int64(), "the frame, numbered by time within t
 _TIMESTAMP = column("timestamp", pa.timestamp("us", tz="UTC"), "when it was taken", source="frames")
 _BUCKET = column("bucket", pa.string(), "time bucket, whose median is the background", source="frames")
 _CATEGORY = column("category", pa.string(), "person or vehicle", source="detect")
+_SUBCATEGORY = column(
+    "subcategory", pa.string(), "the detector's own class: car, van, bus, lorry, motorbike, bicycle, person, rider or "
+    "a name of its own; null where it tells no more than the category", source="detect",
+)  # fmt: skip
 _SCORE = column("score", pa.float32(), "the detector's confidence, 0 to 1", source="detect")
 _BOX = column("bbox_xywh", _F32S, "tight box of the mask", unit="px", shape="4", source="detect")
 _MASK = column("mask_rle", pa.string(), "COCO run-length counts", shape="frame height x width", source="detect")
@@ -61,11 +65,17 @@ DETECTIONS = pa.schema(
         column("detection_id", pa.int64(), "frame_id * 10000 + number in the frame", source="detect"),
         _FRAME_ID,
         _CATEGORY,
+        _SUBCATEGORY,
         _SCORE,
         _BOX,
         _MASK,
     ]
 )
+
+_FOOT = column("foot_xy_m", _F64S, "ground point under the box's bottom; NaN without one", unit="m", shape="2",
+               source="track")  # fmt: skip
+_VELOCITY = column("velocity_xy_mps", _F64S, "smoothed ground velocity; NaN for lone boxes", unit="m/s", shape="2",
+                   source="track")  # fmt: skip
 
 TRACKS = pa.schema(
     [
@@ -74,24 +84,18 @@ TRACKS = pa.schema(
         _BUCKET,
         column("sequence", pa.int64(), "sequence of the frame", source="frames"),
         _TRACK_ID,
-        column(
-            "foot_xy_m",
-            _F64S,
-            "ground point under the box's bottom; NaN without one",
-            unit="m",
-            shape="2",
-            source="track",
-        ),
-        column(
-            "velocity_xy_mps",
-            _F64S,
-            "smoothed ground velocity; NaN for lone boxes",
-            unit="m/s",
-            shape="2",
-            source="track",
-        ),
+        _FOOT,
+        _VELOCITY,
     ]
 )
+
+IGNORED = pa.schema([
+    column("bucket", pa.string(), "time bucket of the background", source="empty street"),
+    column("reason", pa.string(), "standing | ghost | unwatched", source="empty street"),
+    column("category", pa.string(), "person or vehicle; null where nobody knows", source="detect"),
+    _SUBCATEGORY, _SCORE,
+    column("mask_rle", pa.string(), "COCO run-length counts", shape="frame height x width", source="empty street"),
+])  # fmt: skip
 
 CUTOUTS = pa.schema(
     [
@@ -161,12 +165,30 @@ RECONSTRUCTED = pa.schema(
         _FRAME_ID,
         _BUCKET,
         _CATEGORY,
+        _SUBCATEGORY,
         *_GEOMETRY,
         column("refusal", pa.string(), "why it is not composed; null when it may be", source="reconstruct"),
     ]
 )
 
 _HUGGINGFACE = {"info": {"features": {name: {"_type": "Image"} for name in ("image", "depth", "normals")}}}
+
+_STRINGS = pa.list_(pa.string())
+_IGNORE = [
+    column("ignore_rle", _STRINGS, "regions of the background with objects that no label tells of, or their ghosts: "
+           "neither right nor wrong", shape="R of height x width", source="empty street"),
+    column("ignore_reason", _STRINGS, "standing: all day | ghost: of what stood there | unwatched: by the manifest",
+           shape="R", source="empty street"),
+    column("ignore_category", _STRINGS, "person or vehicle; null unknown", shape="R", source="detect"),
+]  # fmt: skip
+_GROUND_PLANE = column("ground_plane", _F64S, "n and d of n.X + d = 0, n up: d is the camera's height", shape="4",
+                       source="manifest")  # fmt: skip
+_MAPS = [
+    column("depth", _IMAGE, "16-bit PNG along z, 0 none, of the objects' solids and the ground; null unless asked for",
+           unit="cm", source="compose"),
+    column("normals", _IMAGE, "RGB PNG, n * 127.5 + 127.5 in the camera frame, 0 0 0 none; null unless asked for",
+           source="compose"),
+]  # fmt: skip
 
 IMAGES = pa.schema(
     [
@@ -180,35 +202,18 @@ IMAGES = pa.schema(
         column("shard", pa.int64(), "number of the shard", source="compose"),
         column("seed", pa.int64(), "seed of the dataset", source="compose"),
         column("mode", pa.string(), " | ".join(MODES), source="compose"),
-        column("background", pa.string(), "time bucket whose median the objects stand on", source="background"),
+        column("background", pa.string(), "time bucket whose empty street the objects stand on", source="empty street"),
         column("timestamp", pa.timestamp("us", tz="UTC"), "of the latest pasted frame", source="frames"),
         _SPLIT,
         column("width", pa.int64(), "image width", unit="px", source="frames"),
         column("height", pa.int64(), "image height", unit="px", source="frames"),
         column("K", _F64S, "camera matrix, row by row", unit="px", shape="3,3", source="manifest"),
         column("distortion", _F64S, "OpenCV's k1 k2 p1 p2 k3", shape="5", source="manifest"),
-        column(
-            "ground_plane",
-            _F64S,
-            "n and d of n.X + d = 0, n up: d is the camera's height",
-            shape="4",
-            source="manifest",
-        ),
+        _GROUND_PLANE,
         column("image", _IMAGE, "the composed picture, a JPEG", source="compose"),
         column("n_objects", pa.int64(), "objects in the scene", source="compose"),
-        column(
-            "depth",
-            _IMAGE,
-            "16-bit PNG along z, 0 none, of the objects' solids and the ground; null unless asked for",
-            unit="cm",
-            source="compose",
-        ),
-        column(
-            "normals",
-            _IMAGE,
-            "RGB PNG, n * 127.5 + 127.5 in the camera frame, 0 0 0 none; null unless asked for",
-            source="compose",
-        ),
+        *_IGNORE,
+        *_MAPS,
     ],
     metadata={"huggingface": json.dumps(_HUGGINGFACE)},
 )
@@ -222,6 +227,7 @@ OBJECTS = pa.schema(
         column("source_frame", pa.int64(), "frame_id it was cut from", source="mine"),
         _SPLIT,
         _CATEGORY,
+        _SUBCATEGORY,
         column("category_id", pa.int64(), json.dumps(CATEGORY_IDS), source="detect"),
         column("depth_order", pa.int64(), "0 is the nearest", source="compose"),
         column(
@@ -258,6 +264,7 @@ TABLES = {
     "frames": FRAMES,
     "detections": DETECTIONS,
     "tracks": TRACKS,
+    "ignored": IGNORED,
     "cutouts": CUTOUTS,
     "reconstructed": RECONSTRUCTED,
     "images": IMAGES,

@@ -24,6 +24,7 @@ from pipeline.core.instances import BatchDetector, Detector, Instance
 from pipeline.core.storage import write_table
 from pipeline.core.tables import CATEGORY_IDS, DETECTIONS
 from pipeline.detection.registry import Backend, Inputs, backend_of, backends, make_detector
+from pipeline.detection.riders import ONE, TWO, with_riders
 
 __all__ = ["Backend", "DetectJob", "DetectionSettings", "Inputs", "backends", "detect_shard", "make_detector"]
 
@@ -38,8 +39,16 @@ class DetectionSettings:
     categories: str = field(default="person,vehicle", metadata={"help": "categories to keep, comma-separated"})
     min_score: float = field(default=0.0, metadata={"help": "lowest score to keep, 0 to 1"})
     options: Any = field(default=None, metadata={"apart": True})
+    riders: str = field(
+        default=ONE,
+        metadata={
+            "help": "riders and their two-wheelers: one (a vehicle) or two (the person, as a rider, is not composed)"
+        },
+    )
 
     def __post_init__(self) -> None:
+        if self.riders not in (ONE, TWO):
+            raise ValueError(f"riders: expected {ONE} or {TWO}, got {self.riders!r}")
         own = backend_of(self.detector).settings
         if self.options is None and own is not None:
             object.__setattr__(self, "options", own())
@@ -115,7 +124,8 @@ def _backgrounds(job: DetectJob, buckets: set[str]) -> dict[str, np.ndarray]:
 def _rows_of_frame(
     instances: list[Instance], frame_id: int, size_hw: tuple[int, int], settings: DetectionSettings
 ) -> list[dict]:
-    kept = [i for i in instances if i.category in settings.kept and i.score >= settings.min_score]
+    seen = [i for i in instances if i.score >= settings.min_score]
+    kept = [i for i in with_riders(seen, settings.riders) if i.category in settings.kept]
     if len(kept) >= _MOST:
         kept = sorted(kept, key=lambda i: -i.score)[: _MOST - 1]
     return [
@@ -123,6 +133,7 @@ def _rows_of_frame(
             "detection_id": frame_id * _MOST + number,
             "frame_id": frame_id,
             "category": instance.category,
+            "subcategory": instance.subcategory,
             "score": instance.score,
             "bbox_xywh": instance.box_xywh,
             "mask_rle": masks.encode(instance.crop, instance.xy, size_hw),

@@ -252,7 +252,8 @@ class MotionDetector:
         category, fit = blobs.classify(size, self.settings.max_person_width_m)
         clear = float(np.clip(crop.strength[place][found[0]], 0, 2 * self.settings.high_sigma).mean())
         score = fit * (0.5 + 0.25 * clear / self.settings.high_sigma) * np.exp(-((max(foreign - 0.15, 0) / 0.12) ** 2))
-        return Instance(category, float(score), found[0], xy)
+        # Of a vehicle, size alone tells no more than that.
+        return Instance(category, float(score), found[0], xy, "person" if category == "person" else None)
 
 
 def _around(box_half: np.ndarray, shape: tuple[int, ...]) -> blobs.Box:

@@ -7,6 +7,7 @@ of coefficients times prototypes, cropped to its box.
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +15,12 @@ import cv2
 import numpy as np
 
 from models.exported import Letterbox, letterbox, open_session
-from pipeline.core.instances import Instance, tight
+from pipeline.core.instances import Instance, subcategory_of, tight
 from pipeline.detection.registry import Backend
 
-# The 80 classes of COCO in the order of every YOLO export.
+# The 80 classes of COCO in the order of every YOLO export, and those of them that take to the road.
 _COCO_80 = 80
+_COCO_NAMES = {0: "person", 1: "bicycle", 2: "car", 3: "motorcycle", 5: "bus", 6: "train", 7: "truck"}
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class OnnxSettings:
     )
     person_classes: str = field(default="0", metadata={"help": "class numbers that are a person, comma-separated"})
     vehicle_classes: str = field(
-        default="2,3,5,7",
-        metadata={"help": "class numbers that are a vehicle; by default COCO's car, motorcycle, bus and truck"},
+        default="1,2,3,5,7",
+        metadata={"help": "class numbers that are a vehicle; by default COCO's bicycle, car, motorcycle, bus, truck"},
     )
     threads: int = field(default=1, metadata={"help": "threads inside one worker", "speed": True})
     min_area_px: int = field(default=40, metadata={"help": "smallest mask, pixels"})
@@ -49,6 +51,7 @@ class OnnxDetector:
             "vehicle": _class_numbers(settings.vehicle_classes),
         }
         self.session = _session(settings)
+        self.names = class_names(self.session.get_modelmeta().custom_metadata_map.get("names", ""))
         self.input = self.session.get_inputs()[0]
         shape = self.input.shape
         if len(shape) != 4 or shape[1] != 3:
@@ -64,14 +67,20 @@ class OnnxDetector:
         boxes, scores, coefficients, prototypes = split_outputs(outputs, self.settings.model)
         instances = []
         for category, numbers in self.groups.items():
-            best = scores[:, [n for n in numbers if n < scores.shape[1]]].max(axis=1, initial=0)
+            known = [n for n in numbers if n < scores.shape[1]]
+            best = scores[:, known].max(axis=1, initial=0)
             for k in self._keep(boxes, best):
                 frame_box = _to_frame(boxes[k], fit, image_bgr.shape[:2])
                 found = box_mask(frame_box, coefficients[k], prototypes, fit, self.size_hw)
-                instance = self._instance(category, float(best[k]), found)
+                number = known[int(scores[k, known].argmax())]
+                instance = self._instance(category, float(best[k]), found, self._name(number, scores.shape[1]))
                 if instance:
                     instances.append(instance)
         return sorted(instances, key=lambda i: -i.score)
+
+    def _name(self, number: int, classes: int) -> str:
+        """What the export calls a class, else COCO where it has COCO's classes."""
+        return self.names.get(number, _COCO_NAMES.get(number, "") if classes == _COCO_80 else "")
 
     def _keep(self, boxes: np.ndarray, scores: np.ndarray) -> list[int]:
         """Numbers of the candidates left by the threshold and by non-maximum suppression, best first."""
@@ -82,18 +91,31 @@ class OnnxDetector:
         )
         return [int(likely[i]) for i in kept]
 
-    def _instance(self, category: str, score: float, found: tuple[np.ndarray, tuple[int, int]]) -> Instance | None:
+    def _instance(
+        self, category: str, score: float, found: tuple[np.ndarray, tuple[int, int]], name: str
+    ) -> Instance | None:
         mask, (x, y) = found
         if self.ignore is not None:
             mask = mask & ~self.ignore[y : y + mask.shape[0], x : x + mask.shape[1]]
         tightened = tight(mask, (x, y))
         if tightened is None or np.count_nonzero(tightened[0]) < self.settings.min_area_px:
             return None
-        return Instance(category, min(score, 1.0), *tightened)
+        return Instance(category, min(score, 1.0), *tightened, subcategory_of(name))
 
 
 def _session(settings: OnnxSettings) -> Any:
     return open_session(settings.model, settings.threads, "detector onnx", "set `model` to a YOLO-seg export (.onnx)")
+
+
+def class_names(listed: str) -> dict[int, str]:
+    """Names by number of the metadata that Ultralytics writes into an export, `{0: 'person', ...}`; none of others."""
+    try:
+        found = ast.literal_eval(listed) if listed else {}
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {number: str(name) for number, name in found.items() if isinstance(number, int)}
 
 
 def _class_numbers(listed: str) -> list[int]:

@@ -79,7 +79,7 @@ def read_background(camera_dir: Path, bucket: str) -> np.ndarray:
     path = camera_dir / "background" / f"{bucket}.png"
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
-        raise FileNotFoundError(f"{path}: expected the bucket's background picture; run MedianBackground")
+        raise FileNotFoundError(f"{path}: expected the bucket's background picture; run EmptyStreet")
     return picture
 
 

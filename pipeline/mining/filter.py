@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from calibration.camera import Camera, GroundPlane
+from pipeline.core.instances import RIDER
 from pipeline.mining.background_evidence import background_like_fraction, evidence_on
 from pipeline.mining.expected_outline import OutlineSettings
-from pipeline.mining.observations import Observations, from_tracks
+from pipeline.mining.observations import Observations, from_tracks, track_length
 from pipeline.mining.occlusion import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
 from pipeline.mining.plausibility import hollow, implausible
 from pipeline.mining.selection import SelectionSettings, select
@@ -26,6 +28,7 @@ REASONS = {
     "low_score": "the detector is not confident",
     "untracked": "seen too briefly to predict its outline",
     "border": "touches the frame's border or an ignored region",
+    "rider": "a person who rides something, without which he would stand on the road",
     "too_small": "too few pixels",
     "no_ground": "its foot does not see the ground",
     "implausible_size": "no person or vehicle is of this size in metres",
@@ -178,7 +181,7 @@ def decide(
     """
     seen = from_tracks(tracks, camera, plane)
     truncated = touches_border(seen, camera.size_hw, ignore, settings.border_px)
-    decision = _alone(seen, truncated, camera.size_hw, settings)
+    decision = _alone(seen, tracks, truncated, camera.size_hw, settings)
     like_background, edges = evidence_on(evidence, seen)
     chance = _chance(unoccluded, seen)
     trusted = chance >= np.where(seen.is_person, settings.trusted_person, settings.trusted)
@@ -211,15 +214,21 @@ def candidates(
     """detection_id of the rows of a TRACKS table that their own frame gives no reason to refuse."""
     seen = from_tracks(tracks, camera, plane)
     truncated = touches_border(seen, camera.size_hw, ignore, settings.border_px)
-    return pa.table({"detection_id": seen.detection_id[_alone(seen, truncated, camera.size_hw, settings).clean]})
+    return pa.table(
+        {"detection_id": seen.detection_id[_alone(seen, tracks, truncated, camera.size_hw, settings).clean]}
+    )
 
 
-def _alone(seen: Observations, truncated: np.ndarray, size_hw: tuple[int, int], settings: MiningSettings) -> _Refusals:
+def _alone(
+    seen: Observations, tracks: pa.Table, truncated: np.ndarray, size_hw: tuple[int, int], settings: MiningSettings
+) -> _Refusals:
     """What each detection's own frame tells."""
     decision = _Refusals(len(seen))
     decision.refuse("low_score", seen.score < settings.min_score)
-    decision.refuse("untracked", _track_length(seen.track_id) < settings.min_track)
+    decision.refuse("untracked", track_length(seen.track_id) < settings.min_track)
     decision.refuse("border", truncated)
+    rider = pc.fill_null(pc.equal(tracks["subcategory"], RIDER), False).to_numpy().astype(bool)
+    decision.refuse("rider", seen.is_person & rider)
     least_px = np.where(seen.is_person, 0, settings.min_vehicle_fraction * np.prod(size_hw))
     small = seen.area_px < np.maximum(settings.min_area_px, least_px)
     small |= seen.box_xywh[:, 2:].min(axis=1) < settings.min_side_px
@@ -243,12 +252,6 @@ class _Refusals:
 
     def refuse(self, reason: str, which: np.ndarray) -> None:
         self.reason[self.clean & which] = reason
-
-
-def _track_length(track_id: np.ndarray) -> np.ndarray:
-    """(N,) detections of each one's track; 1 for the untracked."""
-    ids, number, count = np.unique(track_id, return_inverse=True, return_counts=True)
-    return np.where(ids[number] < 0, 1, count[number])
 
 
 def _occluded(seen: Observations, size_hw: tuple[int, int], settings: MiningSettings) -> np.ndarray:

@@ -268,7 +268,9 @@ def _table(cutouts: pa.Table, fitter: _OutlineFitter, kind: np.ndarray, fit: Fit
     # A keypoint of typical proportions is as good as the outline fits, and no better than the heading.
     score = np.exp(-fit.distance_px / fitter.size_px / 0.05) * np.where(np.isfinite(heading.yaw), 1.0, 0.5)
     refusals = fitter.refusals(fit, heading)
-    values = {name: cutouts[name] for name in ("cutout_id", "track_id", "frame_id", "bucket", "category")}
+    values = {
+        name: cutouts[name] for name in ("cutout_id", "track_id", "frame_id", "bucket", "category", "subcategory")
+    }
     values |= {
         "z_m": t[:, 2],
         "keypoints_2d": pixels.reshape(count, -1).tolist(),

@@ -97,9 +97,8 @@ def render_burst(
     threads: int = 1, progress: Callable[[int, int], None] | None = None,
 ) -> None:  # fmt: skip
     """Write frames_dir/<frame_id>.jpg of a burst, then its truth; the same bytes for the same arguments."""
-    layout, view = LAYOUTS[sim.layout], WorldView(camera, plane)
-    illumination = _illumination_of(sim, burst)
-    view, stage = _stage(sim.layout, _Keyed((view, illumination)), threads)
+    layout = LAYOUTS[sim.layout]
+    view, stage, illumination = bucket_view(sim, camera, plane, burst, threads)
     parked = parked_cars(layout, sim.seed, first_id=1)
     times_s = np.arange(len(burst.frame_ids)) / sim.fps
     states = simulate(
@@ -112,10 +111,8 @@ def render_burst(
     rows: list[dict] = []
     for number, (frame_id, now) in enumerate(zip(burst.frame_ids, states, strict=True)):
         rendered = renderer.render(now)
-        seconds = (burst.timestamps[number] - burst.timestamps[0]).total_seconds()
-        fraction = drift(burst.bucket.cloud, seconds + 60.0 * burst.index, sim.seed + burst.index)
         noise = np.random.default_rng([sim.seed, frame_id, 3])
-        image = sensor(renderer.picture(rendered, fraction), illumination, tile, noise)
+        image = sensor(renderer.picture(rendered, sun_fraction(sim, burst, number)), illumination, tile, noise)
         jpeg = simplejpeg.encode_jpeg(
             np.ascontiguousarray(image), sim.jpeg_quality, "BGR", colorsubsampling="420", fastdct=False
         )
@@ -124,6 +121,20 @@ def render_burst(
         if progress:
             progress(number + 1, len(burst.frame_ids))
     write_table(truth_path, to_table(rows, TRUTH))
+
+
+def sun_fraction(sim: Simulation, burst: Burst, number: int) -> float:
+    """Factor on the sun in a burst's frame of that number: thin cloud drifts by."""
+    seconds = (burst.timestamps[number] - burst.timestamps[0]).total_seconds()
+    return drift(burst.bucket.cloud, seconds + 60.0 * burst.index, sim.seed + burst.index)
+
+
+def bucket_view(
+    sim: Simulation, camera: Camera, plane: GroundPlane, burst: Burst, threads: int
+) -> tuple[WorldView, StillLayers, Illumination]:
+    """The view, the stage and the illumination of a burst's bucket; cast once for all its bursts."""
+    illumination = _illumination_of(sim, burst)
+    return *_stage(sim.layout, _Keyed((WorldView(camera, plane), illumination)), threads), illumination
 
 
 def _illumination_of(sim: Simulation, burst: Burst) -> Illumination:

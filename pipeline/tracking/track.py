@@ -15,11 +15,13 @@ import numpy as np
 import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane
+from pipeline.core.instances import RIDER
 from pipeline.core.tables import TRACKS, matrix
 from pipeline.tracking.appearance import colours
 from pipeline.tracking.association import AssociationSettings, Trajectories, associate
 from pipeline.tracking.ground_speed import foot_points, velocities
 from pipeline.tracking.registry import tracker_of
+from pipeline.tracking.subcategories import least_speed, voted
 
 UNTRACKED = -1
 
@@ -42,6 +44,10 @@ class TrackingSettings:
     new_score: float = field(default=0.3, metadata={"help": "least score of a track's first box, 0 to 1"})
     max_vehicle_mps: float = field(default=45.0, metadata={"help": "a faster vehicle is two, metres a second"})
     max_person_mps: float = field(default=8.0, metadata={"help": "a faster person is two, metres a second"})
+    rider_mps: float = field(
+        default=4.0,
+        metadata={"help": "a person who goes faster rides something, and is not composed, metres a second"},
+    )
     foot_noise_px: float = field(
         default=3.0, metadata={"help": "how far a box's bottom may be off; at far range that is metres, pixels"}
     )
@@ -84,8 +90,9 @@ def track(
 ) -> pa.Table:
     """TRACKS of DETECTIONS, a row each and in their order; boxes that belong to no track have track_id -1.
 
-    A track's boxes all get the category that has the higher sum of scores in it. `root` is the camera's folder, whose
-    frames only `appearance` reads. Raises ValueError for a detection whose frame is not in `frames`.
+    A track's boxes all get the category that has the higher sum of scores in it, and of its subcategories too.
+    `root` is the camera's folder, whose frames only `appearance` reads. Raises ValueError for a detection whose frame
+    is not in `frames`.
     """
     boxes, about = _boxes_in_time(detections, frames)
     ids = _joined_boxes(boxes, about, settings, progress)
@@ -98,7 +105,11 @@ def track(
         ids = _associated(trajectories, boxes, detections, frames, root, settings.association)
     ids = _renumbered(ids)
     velocity = velocities(ids, boxes.time_s, foot, settings.smooth_s)
-    return _tracks_table(detections, about, boxes, ids, _vote(boxes, ids), foot, velocity)
+    person = _vote(boxes, ids)
+    own = np.array(detections["subcategory"].to_pylist(), object)[boxes.row]
+    fine = voted(own, boxes.score, ids, boxes.person == person)
+    fine[person & (least_speed(ids, boxes.time_s, foot, slack) > settings.rider_mps)] = RIDER
+    return _tracks_table(detections, about, boxes, ids, person, fine, foot, velocity)
 
 
 def _boxes_in_time(detections: pa.Table, frames: pa.Table) -> tuple[_Boxes, pa.Table]:
@@ -253,6 +264,7 @@ def _tracks_table(
     boxes: _Boxes,
     ids: np.ndarray,
     person: np.ndarray,
+    subcategory: np.ndarray,
     foot: np.ndarray,
     velocity: np.ndarray,
 ) -> pa.Table:
@@ -262,6 +274,7 @@ def _tracks_table(
     values = {name: detections[name] for name in ("detection_id", "frame_id", "score", "bbox_xywh", "mask_rle")}
     values |= {name: frame[name] for name in ("timestamp", "bucket", "sequence")}
     values["category"] = pa.array(np.where(person, "person", "vehicle")[back].tolist(), pa.string())
+    values["subcategory"] = pa.array(subcategory[back].tolist(), pa.string())
     values["track_id"] = pa.array(ids[back], pa.int64())
     values["foot_xy_m"] = pa.array(foot[back].tolist(), TRACKS.field("foot_xy_m").type)
     values["velocity_xy_mps"] = pa.array(velocity[back].tolist(), TRACKS.field("velocity_xy_mps").type)

@@ -21,7 +21,7 @@ from tasks.common.configuration import walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare, identity
 from tasks.common.stage import data_root_of
-from tasks.track import TrackObjects
+from tasks.track import EmptyStreet
 
 
 class TrainingData(luigi.Task):
@@ -86,9 +86,9 @@ class CollectedData(TrainingData):
 
     source: ClassVar[Collected]
 
-    def requires(self) -> list[TrackObjects]:
-        """The cameras' tracks; their truth came with the frames."""
-        return [TrackObjects(camera=camera, data_root=self.data_root) for camera in self.source.cameras]
+    def requires(self) -> list[EmptyStreet]:
+        """The cameras' tracks and empty streets; their truth came with the frames."""
+        return [EmptyStreet(camera=camera, data_root=self.data_root) for camera in self.source.cameras]
 
     def output(self) -> list[luigi.LocalTarget]:
         """One file a camera."""

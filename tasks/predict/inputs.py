@@ -111,9 +111,11 @@ class Job:
             raise ValueError(f"{self.folder}: no frame {missing[0]}; frames are {min(rows)} to {max(rows)}")
         wanted = sorted(frame_ids or rows)
         found = read_parts(
-            self.folder / "detections", columns=["frame_id", "category", "score", "bbox_xywh", "mask_rle"]
+            self.folder / "detections",
+            columns=["frame_id", "category", "subcategory", "score", "bbox_xywh", "mask_rle"],
         )
-        backgrounds = read_backgrounds(self.folder / "background") if (self.folder / "background").is_dir() else {}
+        made = [one for one in (self.folder / "background", self.folder / "median") if one.is_dir()]
+        backgrounds = read_backgrounds(made[0]) if made else {}
         for number in (n for n in wanted if rows[n]["status"] != "ok"):
             yield LeftOut(_frame_name(number), rows[number]["status"])
         calibrated: tuple[Camera | None, GroundPlane | None] | None = None
@@ -137,7 +139,7 @@ def _frame_name(number: int) -> str:
 
 
 def _objects(rows: pa.Table, size_hw: tuple[int, int]) -> Instances:
-    columns: dict = {name: rows[name].to_pylist() for name in ("category", "mask_rle")}
+    columns: dict = {name: rows[name].to_pylist() for name in ("category", "subcategory", "mask_rle")}
     columns["score"] = np.array(rows["score"].to_pylist(), float)
     columns["bbox_xywh"] = np.array(rows["bbox_xywh"].to_pylist(), float).reshape(-1, 4)
     return Instances(size_hw, columns)

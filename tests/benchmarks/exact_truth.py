@@ -33,7 +33,8 @@ def actor(frame, actor_id, box, size_hw=SIZE_HW, **more):
 def cutout(number, frame, box, category="vehicle", track=0):
     """A row of CUTOUTS that shows a filled box."""
     return {
-        "cutout_id": number, "frame_id": frame, "category": category, "score": 0.9, "track_id": track,
+        "cutout_id": number, "frame_id": frame, "category": category, "subcategory": None, "score": 0.9,
+        "track_id": track,
         "bbox_xywh": [float(v) for v in box], "mask_rle": rectangle(*box), "bucket": "noon", "sequence": 0,
         "timestamp": 0, "foot_xy_m": [0.0, 0.0], "velocity_xy_mps": [0.0, 0.0], "stationary": False,
         "sprite": b"", "sprite_xy": [0, 0], "shadow": None, "shadow_xy": None, "halo": None,

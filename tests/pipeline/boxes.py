@@ -51,6 +51,7 @@ def rows(number, xy_m, yaw=0.0, dims=CAR, bucket="noon", track=None, colour=(40,
         "frame_id": number,
         "bucket": bucket,
         "category": "vehicle",
+        "subcategory": None,
         "track_id": number if track is None else track,
     }
     cutout = about | {

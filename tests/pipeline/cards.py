@@ -59,6 +59,7 @@ def truth_rows(frame):
             "frame_id": frame,
             "actor_id": actor,
             "category": "person" if actor == 3 else "vehicle",
+            "subcategory": None,
             "mask_amodal_rle": rle(card_mask(box)),
             "mask_visible_rle": rle(visible_mask(actor)),
             "visible_fraction": float(visible_mask(actor).sum() / card_mask(box).sum()),
@@ -76,7 +77,13 @@ def track_rows(frame):
     for number, mask in enumerate(shown, start=1):
         ys, xs = np.nonzero(mask)
         box = [int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1]
-        known = {"detection_id": frame * 10000 + number, "frame_id": frame, "category": "vehicle", "score": 0.9}
+        known = {
+            "detection_id": frame * 10000 + number,
+            "frame_id": frame,
+            "category": "vehicle",
+            "subcategory": None,
+            "score": 0.9,
+        }
         known |= {"bbox_xywh": box, "mask_rle": rle(mask), "track_id": number if number < 5 else -1}
         rows.append(known | {"timestamp": _time(frame), "bucket": "day", "sequence": 0, "foot_xy_m": [0.0, 9.0]})
     return rows

@@ -95,6 +95,7 @@ def row_of(frame: int, number: int, mover: Mover, mask: np.ndarray) -> dict:
         "detection_id": frame * 10000 + number,
         "frame_id": frame,
         "category": "person" if mover.lwh_m == MAN else "vehicle",
+        "subcategory": None,
         "score": 0.9,
         "bbox_xywh": [x, y, right - x, bottom - y],
         "mask_rle": masks.encode(mask[y:bottom, x:right], (x, y), HW),

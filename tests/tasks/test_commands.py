@@ -215,12 +215,12 @@ def test_a_full_disk_loses_nothing(house):
     with mounted(house.data, "-t", "tmpfs", "-o", "size=48k", "tmpfs"):
         refused(house.luigi("MedianBackground", "--camera", "gate"), "No space left on device")
         index = (house.data / "gate/frames/index.parquet").read_bytes()
-        assert not list((house.data / "gate/background").glob("*.png"))
+        assert not list((house.data / "gate/median").glob("*.png"))
         subprocess.run(["mount", "-o", "remount,size=8m", str(house.data)], check=True)
         code, _, lines = house.luigi("MedianBackground", "--camera", "gate")
         assert code == 0, lines
         assert (house.data / "gate/frames/index.parquet").read_bytes() == index
-        assert [p.name for p in (house.data / "gate/background").iterdir()] == ["h12.png"]
+        assert [p.name for p in (house.data / "gate/median").iterdir()] == ["h12.png"]
 
 
 def test_a_read_only_data_root_is_named(house):

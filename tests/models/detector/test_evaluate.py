@@ -77,3 +77,17 @@ def test_a_detector_is_evaluated_on_every_picture():
     pictures.append(Picture(np.zeros((10, 10, 3), np.uint8), []))
     with pytest.raises(ValueError, match="picture 2: expected"):
         evaluate_on(detector, pictures)
+
+
+def test_what_is_found_in_a_region_to_ignore_is_not_wrong():
+    crop, ignore = np.ones((40, 40), bool), np.zeros(SIZE_HW, bool)
+    ignore[:, 60:] = True
+    blank, label = np.zeros((*SIZE_HW, 3), np.uint8), Label(1, crop, (5, 5), (5, 5, 40, 40), 0.0)
+
+    def detector(image, bucket, frame_id):
+        return [Instance("vehicle", 0.95, crop, (65, 5)), Instance("vehicle", 0.9, crop, (5, 5))]
+
+    precision = [
+        row(evaluate_on(detector, [Picture(blank, [label], region)]), "all")["AP50"] for region in (None, ignore)
+    ]
+    assert precision[0] < 0.6 and precision[1] == pytest.approx(1.0)

@@ -84,3 +84,15 @@ def test_a_window_larger_than_the_picture_has_grey_around_it():
     assert (made.image_bgr[:40] == 114).all() and (made.image_bgr[-40:] == 114).all()
     assert [mask.sum() for mask in made.masks] == [44 * 24, 14 * 34]
     assert made.image_bgr.shape == (256, 256, 3) and SIZE_HW == (96, 128)
+
+
+def test_regions_to_ignore_are_grey_whatever_the_window():
+    shown = picture(3)
+    ignore = np.zeros(SIZE_HW, bool)
+    ignore[: SIZE_HW[0] // 2] = True
+    white = Picture(np.full((*SIZE_HW, 3), 255, np.uint8), shown.labels, ignore)
+    made = window(white, PLAIN, np.random.default_rng(3), amodal=False)
+    levels = set(np.unique(made.image_bgr).tolist())
+    assert {114, 255} <= levels and len(made.labels) == len(
+        window(Picture(white.image_bgr, shown.labels), PLAIN, np.random.default_rng(3), amodal=False).labels
+    )

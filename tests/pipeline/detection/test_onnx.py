@@ -79,10 +79,12 @@ def test_a_mask_lies_where_the_prototype_says_to_a_pixel():
     assert corner == (20, 10) and (cut[:20] == mask[10:30, 20:30]).all()
 
 
-def detector(monkeypatch, output: np.ndarray, **settings) -> OnnxDetector:
+def detector(monkeypatch, output: np.ndarray, names: str = "", **settings) -> OnnxDetector:
     entry = SimpleNamespace(name="images", shape=[1, 3, S, S], type="tensor(float)")
     session = SimpleNamespace(
-        get_inputs=lambda: [entry], run=lambda names, inputs: [output[None].transpose(0, 2, 1), prototypes()[None]]
+        get_inputs=lambda: [entry],
+        get_modelmeta=lambda: SimpleNamespace(custom_metadata_map={"names": names} if names else {}),
+        run=lambda names, inputs: [output[None].transpose(0, 2, 1), prototypes()[None]],
     )
     monkeypatch.setattr(onnx, "_session", lambda settings: session)
     return OnnxDetector(OnnxSettings(**settings))
@@ -108,6 +110,12 @@ def test_boxes_that_share_less_than_the_threshold_are_two(monkeypatch, aside_px,
 def test_a_person_in_front_of_a_car_stays(monkeypatch):
     found = detector(monkeypatch, rows(candidate(BOX, {2: 0.6}), candidate(BOX, {0: 0.7}), candidate(BOX, {16: 0.9})))
     assert [i.category for i in found(FRAME, "day", 0)] == ["person", "vehicle"]
+
+
+@pytest.mark.parametrize(("names", "fine"), [("", None), ("{2: 'Truck', 3: 'x'}", "lorry"), ("__import__('os')", None)])
+def test_the_exports_names_say_the_subcategory(monkeypatch, names, fine):
+    (one,) = detector(monkeypatch, rows(candidate(BOX, {2: 0.9})), names)(FRAME, "day", 0)
+    assert one.subcategory == (fine or "car")  # without names, COCO's
 
 
 def test_classes_are_settings(monkeypatch):

@@ -16,7 +16,9 @@ from models.detector.pictures import ClipArt, CocoFrames
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core import masks
-from pipeline.core.tables import OBJECTS
+from pipeline.core.storage import write_table
+from pipeline.core.tables import IGNORED, OBJECTS, to_table
+from pipeline.empty_street.regions import FILE
 from pipeline.export.registry import ExportJob, format_of
 
 
@@ -134,3 +136,41 @@ def test_the_same_shards_give_the_same_bytes(out, clipart, tmp_path):
     files = [path.relative_to(out) for path in sorted(out.rglob("*")) if path.is_file()]
     assert len(files) == 14
     assert all((tmp_path / "again" / path).read_bytes() == (out / path).read_bytes() for path in files)
+
+
+def test_regions_to_ignore_are_crowds_and_training_reads_them_back(tmp_path):
+    folder = tmp_path / "drawn"
+    boxes.write_camera(folder, boxes.street(40))
+    region = {"reason": "standing", "category": "vehicle", "subcategory": "van", "score": 0.7}
+    rle = masks.encode(np.ones((60, 90), bool), (100, 120), boxes.SIZE_HW)
+    ghost = dict.fromkeys(region) | {"reason": "ghost"}
+    corner = masks.encode(np.ones((9, 9), bool), (0, 0), boxes.SIZE_HW)
+    known = [region | {"bucket": b, "mask_rle": rle} for b in ("noon", "dusk")]
+    write_table(folder / FILE, to_table([*known, ghost | {"bucket": "noon", "mask_rle": corner}], IGNORED))
+    settings = ComposeSettings(objects_min=2, objects_max=8, objects_mean=5)
+    compose_shard(
+        ShardJob("drawn", folder, folder / "clipart", boxes.CAMERA, boxes.PLANE, 5, 0, 1, 10, settings=settings)
+    )
+    scenes = pd.read_parquet(folder / "clipart/images").set_index("scene_id")
+    for _, scene in scenes.iterrows():
+        noon = scene["background"] == "noon"
+        assert list(scene["ignore_reason"]) == (["standing", "ghost"] if noon else ["standing"])
+        assert list(scene["ignore_category"]) == (["vehicle", None] if noon else ["vehicle"])
+        assert list(scene["ignore_rle"]) == ([rle, corner] if noon else [rle])
+    export(folder / "clipart", tmp_path / "out")
+    dataset = read(tmp_path / "out/instances_visible_train.json")
+    shards = ClipArt(folder / "clipart")
+    frames = CocoFrames(tmp_path / "out/instances_visible_train.json", tmp_path / "out/images")
+    for index, (image_id, image) in enumerate(sorted(dataset.imgs.items())):
+        crowds = dataset.loadAnns(dataset.getAnnIds(imgIds=[image_id], iscrowd=True))
+        # A ghost's category is unknown: it is a crowd of each.
+        noon = scenes.loc[image["scene_id"], "background"] == "noon"
+        assert sorted(c["category_id"] for c in crowds) == ([1, 2, 2] if noon else [2])
+        whole = np.zeros(boxes.SIZE_HW, bool)
+        whole[120:180, 100:190] = True
+        whole[:9, :9] |= noon
+        for one in dataset.loadAnns(dataset.getAnnIds(imgIds=[image_id], iscrowd=False)):
+            whole &= ~dataset.annToMask(one).astype(bool)
+        assert shards.scenes[index] == image["scene_id"]
+        assert np.array_equal(frames[index].ignore, whole) and (shards[index].ignore & ~whole).sum() < 300
+        assert len(frames[index].labels) == len(dataset.getAnnIds(imgIds=[image_id], iscrowd=False))

@@ -218,7 +218,7 @@ def camera_folder(root: Path) -> CropJob:
     rows = []
     for number, mask in enumerate((truth >= 0.5, other >= 0.5)):
         crop, (x, y, w, h) = masks.decode(rle_of(mask), HW)
-        row = {"detection_id": 30000 + number, "frame_id": 3, "category": "vehicle", "score": 0.9}
+        row = {"detection_id": 30000 + number, "frame_id": 3, "category": "vehicle", "subcategory": None, "score": 0.9}
         row |= {"bbox_xywh": [x, y, w, h], "mask_rle": masks.encode(crop, (x, y), HW), "timestamp": now}
         row |= {"bucket": "noon", "sequence": 0, "track_id": number, "foot_xy_m": [0.0, 9.0]}
         rows.append(row | {"velocity_xy_mps": [1.0, 0.0]})
@@ -278,7 +278,7 @@ def test_an_outline_that_follows_the_background_is_told_from_one_that_crosses_it
 
 
 def test_a_background_of_another_size_is_refused() -> None:
-    with pytest.raises(ValueError, match="run MedianBackground"):
+    with pytest.raises(ValueError, match="run EmptyStreet"):
         Relit(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5, 3), np.uint8), [])
 
 

@@ -14,8 +14,9 @@ NOTHING = (float("nan"), float("nan"))
 def seen(number, xy_m, velocity, track=0, second=0.0, category="vehicle"):
     bottom = CAMERA.project(PLANE.to_camera(np.array([*xy_m, 0.0])))
     return {
-        "detection_id": number, "frame_id": number, "category": category, "score": 0.9, "mask_rle": "",
-        "bbox_xywh": [bottom[0] - 10, bottom[1] - 20, 20, 20], "timestamp": START + timedelta(seconds=second),
+        "detection_id": number, "frame_id": number, "category": category, "subcategory": None, "score": 0.9,
+        "mask_rle": "", "bbox_xywh": [bottom[0] - 10, bottom[1] - 20, 20, 20],
+        "timestamp": START + timedelta(seconds=second),
         "bucket": "noon", "sequence": 0, "track_id": track, "foot_xy_m": list(xy_m), "velocity_xy_mps": list(velocity),
     }  # fmt: skip
 

@@ -26,8 +26,9 @@ def cutout(number, kind, xy_m, yaw, size_m, *, speed=5.0, track=0, change=lambda
     x, y, w, h = int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1
     foot = PLANE.to_world(PLANE.intersect(CAMERA, np.array([x + w / 2 - 0.5, y + h - 0.5])))[:2]
     return {
-        "cutout_id": number, "frame_id": number, "category": "person" if kind is PERSON else "vehicle", "score": 0.9,
-        "bbox_xywh": [x, y, w, h], "mask_rle": masks.encode(mask[y : y + h, x : x + w], (x, y), CAMERA.size_hw),
+        "cutout_id": number, "frame_id": number, "category": "person" if kind is PERSON else "vehicle",
+        "subcategory": None, "score": 0.9, "bbox_xywh": [x, y, w, h],
+        "mask_rle": masks.encode(mask[y : y + h, x : x + w], (x, y), CAMERA.size_hw),
         "timestamp": boxes.START + timedelta(seconds=0.2 * number), "bucket": "noon", "sequence": 0, "track_id": track,
         "foot_xy_m": foot.tolist(), "velocity_xy_mps": [speed * np.cos(yaw), speed * np.sin(yaw)],
         "stationary": speed == 0, "sprite": b"", "sprite_xy": [x, y], "shadow": None, "shadow_xy": None, "halo": None,
