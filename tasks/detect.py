@@ -29,7 +29,7 @@ _RECORDED = ("coco", "mmdet", "motion", "onnx")
 class DetectObjects(Stage, settings=DetectionSettings):
     """One part of detections for each block of frames."""
 
-    version = 2
+    version = 3
     outputs = (f"{DETECTIONS}/part-*.parquet",)
     unit = "blocks of frames"
 

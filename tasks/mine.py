@@ -13,15 +13,15 @@ import pyarrow.parquet as pq
 
 from models.contract import find
 from models.matting.predict import WEIGHTS
-from pipeline.core.frames import BlockJob, read_backgrounds
+from pipeline.core.frames import read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
 from pipeline.empty_frames import FOLDER as EMPTY_FRAMES
 from pipeline.empty_frames import EmptyFramesJob, empty_frames_shard
 from pipeline.gallery.cutout_sheet import write_cutout_sheet
 from pipeline.mining.background_evidence import EvidenceJob, evidence_shard
-from pipeline.mining.classifier_gate import NETWORK, gate_shard
+from pipeline.mining.classifier_gate import NETWORK, GateJob, gate_shard
 from pipeline.mining.cutouts import CropJob, CutoutSettings, crop_shard
-from pipeline.mining.filter import REASONS, MiningSettings, decide
+from pipeline.mining.filter import REASONS, MiningSettings, candidates, decide
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
 from tasks.common.stage import Stage, digest
@@ -32,6 +32,7 @@ CUTOUTS = "cutouts"
 REPORT = "mining_report.json"
 EVIDENCE = "mining/backdrop"
 UNOCCLUDED = "mining/unoccluded"
+CANDIDATES = "mining/candidates.parquet"
 ACCEPTED, REFUSED = "mining/accepted.parquet", "mining/refused.parquet"
 SHEET_OF_NONE = "mining/refusals.html"  # where there is no cutout, hence no ShowCutouts
 OCCLUDERS = "mining/static_occluders.png"
@@ -49,10 +50,10 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Decide on every detection, then crop the accepted ones from their frames."""
 
-    version = 4
+    version = 5
     outputs = (
         f"{EVIDENCE}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
-        f"{EMPTY_FRAMES}/*.npy", ACCEPTED, REFUSED, OCCLUDERS, REPORT, SHEET_OF_NONE,
+        f"{EMPTY_FRAMES}/*.npy", CANDIDATES, ACCEPTED, REFUSED, OCCLUDERS, REPORT, SHEET_OF_NONE,
     )  # fmt: skip
     unit = "blocks of frames"
 
@@ -74,12 +75,13 @@ class MineUnoccluded(Stage, settings=MiningSettings):
 
     @property
     def _gated(self) -> bool:
-        return self.settings.mining.min_unoccluded > 0
+        return self.settings.mining.asks_classifier
 
     def work(self, report: Report) -> str:
         """Background evidence and the classifier's prediction for every mask, the decisions, then the crops."""
         self.fan_out(evidence_shard, self._evidence_jobs(), lambda job: job.out.exists(), report)
         if self._gated:
+            self._find_candidates()
             self.fan_out(gate_shard, self._gate_jobs(), lambda job: job.out.exists(), report)
         found = self._decide(report)
         if not found["cutouts"]:
@@ -88,6 +90,13 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         self.fan_out(crop_shard, self._crop_jobs(), lambda job: job.out.exists(), report)
         self.fan_out(empty_frames_shard, self._empty_frames_jobs(), lambda job: job.out.exists(), report)
         return f"{found['cutouts']} cutouts of {found['tracks_with_cutout']} tracks"
+
+    def _find_candidates(self) -> None:
+        """Write which detections the classifier is asked about."""
+        camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
+        tracks, ignored = pq.read_table(self.folder / TRACKS), self.entry.ignored(camera.size_hw)
+        found = candidates(tracks, camera, plane, self.settings.mining, ignored)
+        write_table(self.folder / CANDIDATES, found)
 
     def _decide(self, report: Report) -> dict[str, Any]:
         tracks, frames = pq.read_table(self.folder / TRACKS), pq.read_table(self.folder / INDEX)
@@ -125,8 +134,8 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         backgrounds = self.folder / "background"
         return [EvidenceJob(**block, backgrounds=backgrounds) for block in self._blocks(EVIDENCE)]
 
-    def _gate_jobs(self) -> list[BlockJob]:
-        return [BlockJob(**block) for block in self._blocks(UNOCCLUDED)]
+    def _gate_jobs(self) -> list[GateJob]:
+        return [GateJob(**block, candidates=self.folder / CANDIDATES) for block in self._blocks(UNOCCLUDED)]
 
     def _crop_jobs(self) -> list[CropJob]:
         camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))

@@ -91,7 +91,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
     """Vehicles as deformable shapes that stand on the ground, fitted to their keypoints; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/vehicles-00000.parquet",)
-    version = 4
+    version = 5
 
     @property
     def weights(self) -> Path:

@@ -204,8 +204,10 @@ def report(quick: bool, data: Path, weights: Path | None = None, baseline: Path 
 
 
 if __name__ == "__main__":
-    files = {
-        "weights": "weights to scores_of, else those that ship",
-        "baseline": "the baseline's, else those that ship",
-    }
-    main("occlusion_net", __doc__, report, **files)
+    main(
+        "occlusion_net",
+        __doc__,
+        report,
+        weights="weights to scores_of, else those that ship",
+        baseline="the baseline's, else those that ship",
+    )

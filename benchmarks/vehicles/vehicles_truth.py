@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.common.job import CHECKED_CAMERAS, Site
 from benchmarks.common.report import Bar, Report, main
-from benchmarks.common.truth import matched
+from benchmarks.common.truth import matched, truth_of
 from calibration.camera import Camera, GroundPlane
 from pipeline.composition.meshes import silhouettes
 from pipeline.core import masks
@@ -29,12 +29,15 @@ from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_ou
 
 FARTHEST_M = 60.0
 PCK_ALPHA = 0.1
+FACES_MPS, _MOTION_S = 1.0, 0.5
 BARS = {
     "depth_error": {"at_most": 0.03},
     "position_error_m": {"at_most": 0.40},
     "position_90_m": {"at_most": 0.80},
     "yaw_error_deg": {"at_most": 3.0},
     "flipped": {"at_most": 0.05},
+    "backwards": {"at_most": 0.005},
+    "tracks_of_several_shapes": {"at_most": 0.0},
     "length_error": {"at_most": 0.08},
     "width_error": {"at_most": 0.08},
     "height_error": {"at_most": 0.08},
@@ -82,6 +85,36 @@ def summary(rows: pd.DataFrame) -> dict:
     return found | {"flipped": rows["flipped"].mean(), **pck}
 
 
+def backwards(placed: pa.Table, truth: pd.DataFrame, every: pd.DataFrame, time_s: pd.Series) -> float:
+    """Fraction of placed vehicles, of those that truly move faster than FACES_MPS, that face away from where they go.
+
+    truth: of cutouts, by cutout_id; every: rows of TRUTH of all frames; time_s: by frame_id. NaN where nothing moves.
+    """
+    table = placed.to_pandas()
+    table = table[table["fit_ok"]].set_index("cutout_id")
+    of_actor = dict(list(every.groupby("actor_id")))
+    faces = []
+    for cutout in table.index.intersection(truth.index):
+        row = truth.loc[cutout]
+        there = of_actor[row["actor_id"]]
+        off_s = time_s.reindex(there["frame_id"]).to_numpy() - time_s.get(row["frame_id"], np.nan)
+        near = np.abs(off_s) <= _MOTION_S
+        if near.sum() < 2:
+            continue
+        velocity = np.polyfit(off_s[near], np.stack(there.loc[near, "t"].to_list()), 1)[0]
+        if np.linalg.norm(velocity) > FACES_MPS:
+            faces.append(np.reshape(table.loc[cutout, "R"], (3, 3))[:, 0] @ velocity < 0)
+    return float(np.mean(faces)) if faces else float("nan")
+
+
+def several_shapes(placed: pa.Table) -> int:
+    """Tracks whose accepted fits are not all of one size, to the millimetre."""
+    table = placed.to_pandas()
+    table = table[table["fit_ok"] & (table["track_id"] >= 0)]
+    sizes = table.assign(size=[tuple(np.round(dims, 3)) for dims in table["dims_lwh_m"]])
+    return int((sizes.groupby("track_id")["size"].nunique() > 1).sum())
+
+
 def mask_iou(placed: pa.Table, truth: pd.DataFrame, camera: Camera) -> float:
     """Median overlap of the fitted meshes' masks with the true amodal masks."""
     ids = pd.Index(placed["cutout_id"].to_numpy())
@@ -98,9 +131,16 @@ def measure(camera_dir: Path, camera: Camera, plane: GroundPlane) -> list[dict]:
     placed = read_parts(camera_dir / "reconstructed")
     placed = placed.filter(pc.equal(placed["category"], "vehicle"))
     outline = place_by_outline("vehicle", cutouts, tracks, camera, plane, ReconstructSettings()).table
+    every, frames = truth_of(camera_dir), pq.read_table(camera_dir / "frames" / "index.parquet")
+    seconds = frames["timestamp"].cast(pa.int64()).to_numpy() / 1e6
+    time_s = pd.Series(seconds, index=frames["frame_id"].to_numpy())
     rows = []
     for name, table in (("fit", placed), ("outline", outline)):
         found = {"camera": camera_dir.name, "method": name, **summary(errors(table, truth))}
+        found |= {
+            "backwards": backwards(table, truth, every, time_s),
+            "tracks_of_several_shapes": several_shapes(table),
+        }
         rows.append(found | {"fit_mask_iou": mask_iou(table, truth, camera) if name == "fit" else np.nan})
     return rows
 

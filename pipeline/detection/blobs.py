@@ -12,6 +12,8 @@ Box = tuple[int, int, int, int]
 _RIM = 2  # pixels
 _GLASS_M, _SLEEVE_M = 0.6, 0.12  # half widths of notches that are filled, of a vehicle and of a person
 _MOST_PX = 40
+# Half a torso's width; how far mirrors and bumpers reach; area and length from which what sticks out is a limb.
+_TORSO_M, _MIRROR_M, _LIMB_M2, _LIMB_M = 0.33, 0.22, 0.12, 0.55
 _SMALL = 10.0  # radius, pixels, up to which structuring elements are the faster way
 
 
@@ -95,6 +97,32 @@ def components(mask: np.ndarray, least_px: float) -> list[tuple[np.ndarray, Box]
         if area >= least_px:
             found.append((labels[y : y + h, x : x + w] == k, (x, y, w, h)))
     return found
+
+
+def without_limbs(mask: np.ndarray, scale: float) -> list[np.ndarray]:
+    """A wide mask (h, w) without what sticks out of it, and each of what did: somebody who walks before or behind a
+    vehicle, or a tongue of its shadow.
+
+    A vehicle has no part that is as thin as a person and as long as one's upper body. The vehicle comes first.
+    """
+    core = opened(mask, _TORSO_M * scale)
+    if not core.any():
+        return [mask]
+    near = cv2.dilate(core.view(np.uint8), disk(max(_MIRROR_M * scale, 1))).astype(bool)
+    limbs = np.zeros_like(mask)
+    for part, (x, y, w, h) in components(mask & ~near, _LIMB_M2 * scale**2):
+        if np.hypot(w, h) > _LIMB_M * scale:
+            limbs[y : y + h, x : x + w] |= part
+    if not limbs.any():
+        return [mask]
+    # What is left between body and limb goes to the nearer of the two.
+    to_core, to_limb = (cv2.distanceTransform((~part).view(np.uint8), cv2.DIST_L2, 3) for part in (core, limbs))
+    limbs = mask & (to_limb < to_core)
+    apart = []
+    for part, (x, y, w, h) in components(limbs, 1):
+        apart.append(np.zeros_like(mask))
+        apart[-1][y : y + h, x : x + w] = part
+    return [mask & ~limbs, *apart]
 
 
 def solidity(mask: np.ndarray) -> float:

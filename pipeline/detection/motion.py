@@ -23,6 +23,7 @@ from pipeline.detection.registry import Backend, Inputs
 _MARGIN_PX = 16
 _REACH_M = 0.25
 _LIMB_M = 0.04  # gaps within a person that are bridged when people are separated
+_VEHICLE_WIDTH_M = 1.4  # seen from whatever side
 _VEHICLE_SOLIDITY = 0.75  # vehicles fill so much of their convex hull, groups of people less
 # Halving the picture averages noise away, so that the same object stands out at a lower threshold.
 _COARSE = 0.7
@@ -204,9 +205,11 @@ class MotionDetector:
             place = np.s_[y : y + h, x : x + w]
             mask = blobs.shaped(confident[place] & part, changed[place] & part, ground[place], scale)
             mask = blobs.trimmed(mask, crop.difference[place], self.settings.edge_fraction)
-            instance = self._instance(mask, crop, (x, y))
-            if instance:
-                yield instance
+            wide = w > _VEHICLE_WIDTH_M * scale
+            for one in blobs.without_limbs(mask, scale) if wide else [mask]:
+                instance = self._instance(one, crop, (x, y))
+                if instance:
+                    yield instance
 
     def _scale_of_crop(self, crop: _Crop) -> float | None:
         """Pixels a metre where the lowest strong change of a crop stands; None without one, or without ground there."""

@@ -18,6 +18,7 @@ from pipeline.core import masks
 from pipeline.core.frames import BlockJob
 from pipeline.core.illumination import PlacedMask, Relit, padded, relit_frames
 from pipeline.core.storage import write_table
+from pipeline.mining.observations import Observations
 
 EVIDENCE = pa.schema([("detection_id", pa.int64()), ("bare_rle", pa.string()), ("edge_share", pa.float32())])
 # The median over 3 x 3 pixels of a difference is none below so many sigmas of one pixel.
@@ -45,6 +46,25 @@ def evidence_shard(job: EvidenceJob) -> int:
             rows.append({"detection_id": detection_id, "bare_rle": rle, "edge_share": edge_fraction(relit, mask)})
     write_table(job.out, pa.Table.from_pylist(rows, schema=EVIDENCE))
     return len(rows)
+
+
+def evidence_on(evidence: pa.Table | None, seen: Observations) -> tuple[dict[int, str], np.ndarray]:
+    """Background-like pixels by detection_id, and edge_share (N,); none of either without a table."""
+    if evidence is None:
+        return {}, np.zeros(len(seen))
+    ids, rles, fractions = (evidence[name].to_pylist() for name in ("detection_id", "bare_rle", "edge_share"))
+    fraction_of = dict(zip(ids, fractions, strict=True))
+    like_background = {i: rle for i, rle in zip(ids, rles, strict=True) if rle is not None}
+    return like_background, np.array([fraction_of.get(i, 0.0) for i in seen.detection_id.tolist()], float)
+
+
+def background_like_fraction(
+    seen: Observations, like_background: dict[int, str], size_hw: tuple[int, int]
+) -> np.ndarray:
+    """(N,) fraction of each mask that shows the background."""
+    ids = seen.detection_id.tolist()
+    area_px = [masks.area(like_background[i], size_hw) if i in like_background else 0 for i in ids]
+    return np.array(area_px) / np.maximum(seen.area_px, 1)
 
 
 def background_like(relit: Relit, mask: PlacedMask) -> np.ndarray:

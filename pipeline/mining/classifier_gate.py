@@ -1,7 +1,8 @@
-"""The occlusion classifier's prediction for every detection: an extra gate of mining, off unless it is asked for."""
+"""The occlusion classifier's prediction for every candidate: what a network sees where rules are in doubt."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,11 +26,20 @@ _BATCH = 64  # detections of one frame at a time
 UNOCCLUDED = pa.schema([("detection_id", pa.int64()), ("chance", pa.float32())])
 
 
-def gate_shard(job: BlockJob) -> int:
-    """Write how likely each detection of a block of frames is whole, as UNOCCLUDED; the number of rows."""
-    wanted = pc.field("frame_id").isin(pa.array(job.frame_ids, pa.int64()))
+@dataclass(frozen=True)
+class GateJob(BlockJob):
+    """A block of frames; `candidates` is the table whose detection_id are asked about."""
+
+    candidates: Path
+
+
+def gate_shard(job: GateJob) -> int:
+    """Write how likely each candidate of a block of frames is whole, as UNOCCLUDED; the number of rows."""
+    ids = pq.read_table(job.candidates)["detection_id"]
+    wanted = pc.field("frame_id").isin(pa.array(job.frame_ids, pa.int64())) & pc.field("detection_id").isin(ids)
     tracks = pq.read_table(job.tracks, columns=["detection_id", "frame_id", "bbox_xywh", "mask_rle"], filters=wanted)
-    table = chances(load_classifier(), tracks, pq.read_table(job.index, filters=wanted), job.root)
+    frames = pq.read_table(job.index, filters=pc.field("frame_id").isin(pa.array(job.frame_ids, pa.int64())))
+    table = chances(load_classifier(), tracks, frames, job.root)
     write_table(job.out, table)
     return len(table)
 

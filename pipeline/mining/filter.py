@@ -14,15 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.core import masks
 from pipeline.core.instances import RIDER
+from pipeline.mining.background_evidence import background_like_fraction, evidence_on
 from pipeline.mining.expected_outline import OutlineSettings
-from pipeline.mining.observations import Observations, by_track, from_tracks
+from pipeline.mining.observations import Observations, from_tracks, track_length
 from pipeline.mining.occlusion import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
 from pipeline.mining.plausibility import hollow, implausible
-from pipeline.mining.selection import SelectionSettings, repeated_intervals, spread_out, stationary_intervals
+from pipeline.mining.selection import SelectionSettings, select
 from pipeline.mining.static_occluders import OccluderMap, OccluderSettings, track_shapes
 
+_KNOWS = 0.5  # median chance from which the classifier knows a category
 REASONS = {
     "low_score": "the detector is not confident",
     "untracked": "seen too briefly to predict its outline",
@@ -105,9 +106,18 @@ class MiningSettings:
         },
     )
     min_unoccluded: float = field(
-        default=0.0,
-        metadata={"help": "the occlusion classifier's chance of a whole object, at least, 0 to 1; 0 does not ask it"},
+        default=0.5,
+        metadata={"help": "the occlusion classifier's chance of a whole vehicle, at least, 0 to 1"},
     )
+    min_unoccluded_person: float = field(
+        default=0.95,
+        metadata={"help": "the same of a whole person; where both are 0 the classifier is not asked"},
+    )
+    trusted: float = field(
+        default=0.9,
+        metadata={"help": "from this chance of a whole vehicle on, edges of the background along it count for nothing"},
+    )
+    trusted_person: float = field(default=0.97, metadata={"help": "the same of a person"})
     outline: OutlineSettings = field(default_factory=OutlineSettings)
     occluders: OccluderSettings = field(default_factory=OccluderSettings)
     selection: SelectionSettings = field(default_factory=SelectionSettings)
@@ -115,8 +125,14 @@ class MiningSettings:
     def __post_init__(self) -> None:
         if self.mode not in ("mask", "box"):
             raise ValueError(f"mining mode: expected mask or box, got {self.mode!r}")
-        if not 0 <= self.min_unoccluded <= 1:
-            raise ValueError(f"mining min_unoccluded: expected 0 to 1, got {self.min_unoccluded}")
+        for name in ("min_unoccluded", "min_unoccluded_person", "trusted", "trusted_person"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"mining {name}: expected 0 to 1, got {getattr(self, name)}")
+
+    @property
+    def asks_classifier(self) -> bool:
+        """Whether the occlusion classifier has a say."""
+        return self.min_unoccluded > 0 or self.min_unoccluded_person > 0
 
 
 @dataclass(frozen=True)
@@ -165,38 +181,63 @@ def decide(
     """
     seen = from_tracks(tracks, camera, plane)
     truncated = touches_border(seen, camera.size_hw, ignore, settings.border_px)
-    decision = _Refusals(len(seen))
-    decision.refuse("low_score", seen.score < settings.min_score)
-    decision.refuse("untracked", _track_length(seen.track_id) < settings.min_track)
-    decision.refuse("border", truncated)
-    rider = pc.fill_null(pc.equal(tracks["subcategory"], RIDER), False).to_numpy().astype(bool)
-    decision.refuse("rider", seen.is_person & rider)
-    least_px = np.where(seen.is_person, 0, settings.min_vehicle_fraction * np.prod(camera.size_hw))
-    small = seen.area_px < np.maximum(settings.min_area_px, least_px)
-    small |= seen.box_xywh[:, 2:].min(axis=1) < settings.min_side_px
-    decision.refuse("too_small", small)
-    decision.refuse("no_ground", ~np.isfinite(seen.foot_xy_m).all(axis=1) | ~np.isfinite(seen.scale_px).all(axis=1))
-    decision.refuse("implausible_size", implausible(seen))
-    decision.refuse("implausible_shape", hollow(seen, camera.size_hw))
-    decision.refuse("occluded_by", _occluded(seen, camera.size_hw, settings))
-    like_background, edges = _evidence(evidence, seen)
+    decision = _alone(seen, tracks, truncated, camera.size_hw, settings)
+    like_background, edges = evidence_on(evidence, seen)
+    chance = _chance(unoccluded, seen)
+    trusted = chance >= np.where(seen.is_person, settings.trusted_person, settings.trusted)
     confident = seen.score >= settings.min_score
     shape = track_shapes(seen, ~truncated, confident, camera, plane, (settings.outline, settings.occluders), progress)
     decision.refuse("merged", (shape.extra > settings.max_extra) | (shape.growth > settings.max_area_change))
     static, ring = shape.static_fractions(seen.range_m)
     hidden = (static > settings.max_static) | (ring > settings.max_static_contact)
     hidden |= ~seen.is_person & (
-        _background_like_fraction(seen, like_background, camera.size_hw) > settings.max_background_like
+        background_like_fraction(seen, like_background, camera.size_hw) > settings.max_background_like
     )
-    decision.refuse("static_occluder", hidden | behind_poles(seen, like_background, camera.size_hw))
+    poles = behind_poles(seen, like_background, camera.size_hw)
+    decision.refuse("static_occluder", hidden | poles)
     most_edges = np.where(seen.is_person, settings.max_edges_person, settings.max_edges)
-    decision.refuse("background_outline", edges > most_edges)
+    # Kerbs and lane lines run along cars: where the classifier sees a whole one, they do not count.
+    decision.refuse("background_outline", (edges > most_edges) & ~trusted)
     most = np.where(seen.is_person, settings.max_missing_person, settings.max_missing)
     decision.refuse("unstable", ~(shape.missing <= most) | (shape.growth < -settings.max_area_change))
-    decision.refuse("looks_occluded", _chance(unoccluded, seen) < settings.min_unoccluded)
-    quality = -(shape.missing + shape.extra + ring + np.abs(shape.growth) + edges)
-    stationary = _select(seen, quality, decision, settings.selection)
+    decision.refuse("looks_occluded", _doubted(chance, seen.is_person, decision.clean, settings))
+    quality = np.nan_to_num(chance, nan=1.0) - (shape.missing + shape.extra + ring + np.abs(shape.growth) + edges)
+    stationary, duplicate, similar = select(seen, quality, decision.clean, settings.selection)
+    decision.refuse("stationary_duplicate", duplicate)
+    decision.refuse("too_similar", similar)
     return Decisions(seen.detection_id, decision.reason, stationary, _counts(seen, decision.reason), shape.occluders)
+
+
+def candidates(
+    tracks: pa.Table, camera: Camera, plane: GroundPlane, settings: MiningSettings, ignore: np.ndarray | None = None
+) -> pa.Table:
+    """detection_id of the rows of a TRACKS table that their own frame gives no reason to refuse."""
+    seen = from_tracks(tracks, camera, plane)
+    truncated = touches_border(seen, camera.size_hw, ignore, settings.border_px)
+    return pa.table(
+        {"detection_id": seen.detection_id[_alone(seen, tracks, truncated, camera.size_hw, settings).clean]}
+    )
+
+
+def _alone(
+    seen: Observations, tracks: pa.Table, truncated: np.ndarray, size_hw: tuple[int, int], settings: MiningSettings
+) -> _Refusals:
+    """What each detection's own frame tells."""
+    decision = _Refusals(len(seen))
+    decision.refuse("low_score", seen.score < settings.min_score)
+    decision.refuse("untracked", track_length(seen.track_id) < settings.min_track)
+    decision.refuse("border", truncated)
+    rider = pc.fill_null(pc.equal(tracks["subcategory"], RIDER), False).to_numpy().astype(bool)
+    decision.refuse("rider", seen.is_person & rider)
+    least_px = np.where(seen.is_person, 0, settings.min_vehicle_fraction * np.prod(size_hw))
+    small = seen.area_px < np.maximum(settings.min_area_px, least_px)
+    small |= seen.box_xywh[:, 2:].min(axis=1) < settings.min_side_px
+    decision.refuse("too_small", small)
+    decision.refuse("no_ground", ~np.isfinite(seen.foot_xy_m).all(axis=1) | ~np.isfinite(seen.scale_px).all(axis=1))
+    decision.refuse("implausible_size", implausible(seen))
+    decision.refuse("implausible_shape", hollow(seen, size_hw))
+    decision.refuse("occluded_by", _occluded(seen, size_hw, settings))
+    return decision
 
 
 class _Refusals:
@@ -213,66 +254,30 @@ class _Refusals:
         self.reason[self.clean & which] = reason
 
 
-def _track_length(track_id: np.ndarray) -> np.ndarray:
-    """(N,) detections of each one's track; 1 for the untracked."""
-    ids, number, count = np.unique(track_id, return_inverse=True, return_counts=True)
-    return np.where(ids[number] < 0, 1, count[number])
-
-
 def _occluded(seen: Observations, size_hw: tuple[int, int], settings: MiningSettings) -> np.ndarray:
     if settings.mode == "box":
         return occluded_by_boxes(seen, settings.delta)
     return occluded_by_masks(seen, size_hw, settings.gap_px, settings.contact_fraction)
 
 
-def _evidence(evidence: pa.Table | None, seen: Observations) -> tuple[dict[int, str], np.ndarray]:
-    """Background-like pixels by detection_id, and edge_share (N,); none of either without a table."""
-    if evidence is None:
-        return {}, np.zeros(len(seen))
-    ids, rles, fractions = (evidence[name].to_pylist() for name in ("detection_id", "bare_rle", "edge_share"))
-    fraction_of = dict(zip(ids, fractions, strict=True))
-    like_background = {i: rle for i, rle in zip(ids, rles, strict=True) if rle is not None}
-    return like_background, np.array([fraction_of.get(i, 0.0) for i in seen.detection_id.tolist()], float)
-
-
 def _chance(unoccluded: pa.Table | None, seen: Observations) -> np.ndarray:
-    """(N,) the classifier's chance of a whole object; 1 where it was not asked."""
+    """(N,) the classifier's chance of a whole object; NaN where it was not asked."""
     if unoccluded is None:
-        return np.ones(len(seen))
+        return np.full(len(seen), np.nan)
     columns = (unoccluded[name].to_pylist() for name in ("detection_id", "chance"))
     chance_of = dict(zip(*columns, strict=True))
-    return np.array([chance_of.get(i, 1.0) for i in seen.detection_id.tolist()], float)
+    return np.array([chance_of.get(i, np.nan) for i in seen.detection_id.tolist()], float)
 
 
-def _background_like_fraction(
-    seen: Observations, like_background: dict[int, str], size_hw: tuple[int, int]
-) -> np.ndarray:
-    """(N,) fraction of each mask that shows the background."""
-    ids = seen.detection_id.tolist()
-    area_px = [masks.area(like_background[i], size_hw) if i in like_background else 0 for i in ids]
-    return np.array(area_px) / np.maximum(seen.area_px, 1)
-
-
-def _select(seen: Observations, quality: np.ndarray, decision: _Refusals, settings: SelectionSettings) -> np.ndarray:
-    """Refuse what adds nothing; returns (N,) bool of what stands still."""
-    clean, stationary = decision.clean, np.zeros(len(seen), bool)
-    best: list[int] = []
-    duplicate, similar = np.zeros((2, len(seen)), bool)
-    for rows in by_track(seen):
-        interval = stationary_intervals(seen.at(rows), settings)
-        stationary[rows] = interval >= 0
-        for number in np.unique(interval[clean[rows] & (interval >= 0)]):
-            mine = rows[clean[rows] & (interval == number)]
-            best.append(int(mine[np.argmax(quality[mine])]))
-            duplicate[mine] = mine != best[-1]
-        moving = rows[clean[rows] & (interval < 0)]
-        similar[moving] = True
-        similar[moving[spread_out(quality[moving], seen.foot_xy_m[moving], settings)]] = False
-    chosen = np.array(sorted(best), int)
-    duplicate[chosen] = repeated_intervals(seen.at(chosen), quality[chosen], settings)
-    decision.refuse("stationary_duplicate", duplicate)
-    decision.refuse("too_similar", similar)
-    return stationary
+def _doubted(chance: np.ndarray, is_person: np.ndarray, clean: np.ndarray, settings: MiningSettings) -> np.ndarray:
+    """(N,) bool: the classifier does not see a whole object. Of a category of which it doubts most that nothing else
+    speaks against, it knows nothing: these are no objects as it was trained on."""
+    doubted = np.zeros(len(chance), bool)
+    for mine, least in ((is_person, settings.min_unoccluded_person), (~is_person, settings.min_unoccluded)):
+        asked = mine & clean & np.isfinite(chance)
+        if asked.any() and np.median(chance[asked]) >= _KNOWS:
+            doubted |= mine & (chance < least)
+    return doubted
 
 
 def _counts(seen: Observations, reason: np.ndarray) -> dict:

@@ -92,3 +92,9 @@ def by_track(seen: Observations) -> list[np.ndarray]:
     order = np.lexsort((seen.time_s, seen.track_id))
     order = order[seen.track_id[order] >= 0]
     return np.split(order, np.flatnonzero(np.diff(seen.track_id[order])) + 1) if len(order) else []
+
+
+def track_length(track_id: np.ndarray) -> np.ndarray:
+    """(N,) detections of each one's track; 1 for the untracked."""
+    ids, number, count = np.unique(track_id, return_inverse=True, return_counts=True)
+    return np.where(ids[number] < 0, 1, count[number])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.core.boxes import box_iou, meeting_pairs
-from pipeline.mining.observations import Observations
+from pipeline.mining.observations import Observations, by_track
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class SelectionSettings:
     """How many views of one object are kept."""
 
     per_track: int = field(default=8, metadata={"help": "cutouts of one track, at most"})
-    step_m: float = field(default=1.0, metadata={"help": "ground distance between cutouts of one track, metres"})
+    step_m: float = field(default=1.5, metadata={"help": "ground distance between cutouts of one track, metres"})
     stationary_m: float = field(default=0.5, metadata={"help": "standing still: moves less than this, metres"})
     stationary_s: float = field(default=2.0, metadata={"help": "standing still: for at least this long, seconds"})
     same_place_iou: float = field(
@@ -43,8 +43,33 @@ def stationary_intervals(track: Observations, settings: SelectionSettings) -> np
     return np.where(still, np.cumsum(starts) - 1, -1)
 
 
+def select(
+    seen: Observations, quality: np.ndarray, clean: np.ndarray, settings: SelectionSettings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N,) bool each: what stands still; clean views of what stands that another shows as well; and clean ones that add
+    nothing to the others of their track."""
+    stationary, duplicate, similar = np.zeros((3, len(seen)), bool)
+    best: list[int] = []
+    for rows in by_track(seen):
+        interval = stationary_intervals(seen.at(rows), settings)
+        stationary[rows] = interval >= 0
+        chosen = []
+        for number in np.unique(interval[clean[rows] & (interval >= 0)]):
+            mine = rows[clean[rows] & (interval == number)]
+            chosen.append(int(mine[np.argmax(quality[mine])]))
+            duplicate[mine] = mine != chosen[-1]
+        views = np.concatenate([np.array(chosen, int), rows[clean[rows] & (interval < 0)]])
+        kept = views[spread_out(quality[views], seen.foot_xy_m[views], settings)]
+        similar[views] = True
+        similar[kept] = False
+        best += [i for i in chosen if i in set(kept.tolist())]
+    alone = np.array(sorted(best), int)
+    duplicate[alone] = repeated_intervals(seen.at(alone), quality[alone], settings)
+    return stationary, duplicate, similar
+
+
 def spread_out(quality: np.ndarray, foot_xy_m: np.ndarray, settings: SelectionSettings) -> np.ndarray:
-    """Rows of the views of one moving object to keep: the best first, then the best ones a step away from all kept."""
+    """Rows of the views of one object to keep: the best first, then the best ones a step away from all kept."""
     kept: list[int] = []
     for i in np.argsort(-quality, kind="stable"):
         if len(kept) == settings.per_track:

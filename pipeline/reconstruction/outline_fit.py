@@ -27,12 +27,15 @@ _FIRST_ITERATIONS, _ITERATIONS = 4, 8
 _PURSUED = 2
 # What a heading costs that is not the one motion tells: as much as an outline off by its noise on half of its samples.
 _AGAINST_MOTION = 4.0
+_RIGID_SIGMA = 1e-3  # logarithm: a vehicle is as large in every frame
 # Reasons in RECONSTRUCTED's `refusal`, the first that applies, and what they mean.
 REFUSALS = {
     "no_ground": "its foot does not see the ground",
     "notched": "its outline has deeper notches than one vehicle has",
     "outline": "no model of its kind has its outline",
     "height": "no person is as tall or as short",
+    "against_motion": "it would face away from where it goes",
+    "other_shape": "the rest of its track has another shape",
     "behind_camera": "it would stand behind the camera",
     "unsure": "where it stands is not known well enough",
     "too_far": "it stands too far away",
@@ -62,7 +65,7 @@ class ReconstructSettings:
         default=3.0, metadata={"help": "how much farther people may reach below their masks than elsewhere, factor"}
     )
     track_size_sigma: float = field(
-        default=0.02, metadata={"help": "how far a cutout's size may be from its track's, logarithm"}
+        default=0.02, metadata={"help": "how far a person's outline may be from its track's size, logarithm"}
     )
     max_residual_fraction: float = field(
         default=0.06,
@@ -185,8 +188,12 @@ class _OutlineFitter:
             for column in (3, 4, 5):
                 expected[rows, column] = _median(fit.parameters[rows, column], fit.sigma[rows, column] ** -2)
         spread = np.full(expected.shape, np.inf)
-        spread[:, 2], spread[:, 3:] = sigma_rad, self.settings.track_size_sigma
-        return self._fit(np.arange(len(kind)), kind, expected, spread, fit.parameters, _ITERATIONS, None)
+        rigid = self.category == "vehicle"
+        spread[:, 2], spread[:, 3:] = sigma_rad, _RIGID_SIGMA if rigid else self.settings.track_size_sigma
+        fit = self._fit(np.arange(len(kind)), kind, expected, spread, fit.parameters, _ITERATIONS, None)
+        if rigid:
+            fit.parameters[:, 3:] = expected[:, 3:]
+        return fit
 
     def _start(self, row: np.ndarray, yaw: np.ndarray, size_m: np.ndarray) -> np.ndarray:
         """(H, 2) centres half the body's depth behind its foot, as seen from the camera."""
@@ -221,7 +228,7 @@ class _OutlineFitter:
                 progress(min(first + _BATCH, len(row)), len(row))
         return Fit.concat(fits)
 
-    def refusals(self, fit: Fit) -> list[str | None]:
+    def refusals(self, fit: Fit, heading: Headings) -> list[str | None]:
         """Why each cutout cannot be composed; None where it can."""
         s, height = self.settings, np.exp(fit.parameters[:, 5])
         person = self.category == "person"
@@ -232,6 +239,7 @@ class _OutlineFitter:
             "outline": fit.distance_px > worst * self.size_px + s.outline_noise_px,
             "height": person & ((height < s.min_person_m) | (height > s.max_person_m)),
             "behind_camera": fit.parameters[:, 1] < 0.5,
+            "against_motion": heading.moving & ~person & (np.cos(fit.parameters[:, 2] - heading.yaw) < 0),
             "unsure": ~(np.hypot(fit.sigma[:, 0], fit.sigma[:, 1]) <= s.max_position_sigma_m),
             "too_far": np.hypot(*fit.parameters[:, :2].T) > s.max_range_m,
         }
@@ -259,7 +267,7 @@ def _table(cutouts: pa.Table, fitter: _OutlineFitter, kind: np.ndarray, fit: Fit
     states = states_alone(fitter.category, points, -np.einsum("nji,nj->ni", R, t), pixels, camera.size_hw)
     # A keypoint of typical proportions is as good as the outline fits, and no better than the heading.
     score = np.exp(-fit.distance_px / fitter.size_px / 0.05) * np.where(np.isfinite(heading.yaw), 1.0, 0.5)
-    refusals = fitter.refusals(fit)
+    refusals = fitter.refusals(fit, heading)
     values = {
         name: cutouts[name] for name in ("cutout_id", "track_id", "frame_id", "bucket", "category", "subcategory")
     }

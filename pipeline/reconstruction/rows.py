@@ -17,7 +17,7 @@ from pipeline.reconstruction.vehicles.types import VehicleFits
 Progress = Callable[[int, int], None]
 # What keypoints or a body may know better than an outline; other refusals say that the mask shows two, or nothing that
 # stands.
-_LIFTED = ("outline", "unsure")
+_LIFTED = ("outline", "unsure", "against_motion")
 
 
 def tracks_of(outlined: pa.Table) -> np.ndarray:

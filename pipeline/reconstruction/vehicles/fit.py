@@ -22,6 +22,9 @@ from pipeline.reconstruction.vehicles.solver import Linear, State, VehicleEviden
 from pipeline.reconstruction.vehicles.start import free_starts, plane_starts
 from pipeline.reconstruction.vehicles.types import VehicleFits, VehicleFitSettings, VehiclesSeen
 
+# A heading less certain than this, a neighbour's or one long past, is a hint and no fact.
+_TOLD_RAD = np.radians(10.0)
+
 __all__ = ["VehicleFitSettings", "VehicleFits", "VehiclesSeen", "fit_vehicles"]
 
 
@@ -105,14 +108,23 @@ class _VehicleFitter:
             none = np.zeros((len(t_start), len(basis.components)))
             states.append(solver.solve(evidence, R_start, t_start, none, self.settings.first_iterations))
         cost = np.stack([state.cost + (state.shape**2).sum(axis=1) for state in states])
-        best = cost.argmin(axis=0)
+        # Who moves faces where it goes, however well the other way fits.
+        against = np.stack([self._against_motion(state.R, slice(None)) for state in states])
+        best = np.where(against & ~against.all(axis=0), np.inf, cost).argmin(axis=0)
         rows = np.arange(len(best))
         merged = [np.stack([getattr(s, name) for s in states])[best, rows] for name in ("R", "t", "shape", "cost")]
         state = State(*merged)
-        state.cost = cost.min(axis=0)
+        state.cost = cost[best, rows]
         # All starts may end facing one way: then nothing speaks for the other.
         facing = np.stack([(s.R[..., 0] * state.R[..., 0]).sum(axis=-1) for s in states])
         return state, state.t[:, 2], np.where(facing < 0, cost - state.cost, np.inf).min(axis=0)
+
+    def _against_motion(self, R: np.ndarray, mine: np.ndarray | slice) -> np.ndarray:
+        """(M,) bool: rotations (M, 3, 3) of some rows face away from where motion goes, where that is known well."""
+        known = self.yaw_weight[mine] > 1 / _TOLD_RAD**2
+        if self.plane is None or not known.any():
+            return np.zeros(len(R), bool)
+        return known & (np.cos(self.plane.yaw(R) - self.yaw[mine]) < 0)
 
     def _starts(self, basis: ShapeBasis) -> tuple[np.ndarray, np.ndarray]:
         variance = self.settings.noise_px**2 + (0.05 * self.size_px) ** 2
@@ -178,6 +190,7 @@ class _VehicleFitter:
                 (sigma_m <= np.maximum(s.max_position_sigma_m, s.max_position_sigma_fraction * depth))
                 & (sigma_rad <= np.radians(s.max_yaw_sigma_deg))
             ),
+            "against_motion": self._against_motion(fits.R[rows], mine),
             "ambiguous": ~known_heading & (fits.turned_cost[rows] < s.min_turned_cost),
         }
         refusal = np.full(len(rows), "", dtype=object)

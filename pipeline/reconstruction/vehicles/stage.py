@@ -22,6 +22,9 @@ from pipeline.reconstruction.rows import liftable, row_of, tracks_of, with_covar
 from pipeline.reconstruction.uncertainty import footprint_of
 from pipeline.reconstruction.vehicles import fit as vehicle_fit
 
+# Two fits of one cutout that are no farther apart, in metres, the cosine of the turn and the overlap of boxes, are one.
+_SAME_PLACE_M, _SAME_HEADING, _SAME_BOX = 1.0, 0.94, 0.6
+
 
 @dataclass(frozen=True)
 class MetricSettings:
@@ -72,12 +75,34 @@ def fit_vehicle_rows(
     fits = vehicle_fit.fit_vehicles(seen, camera, plane, bases, settings.fit)
     overlap = _box_overlap(fits, matrix(outlined.cutouts["bbox_xywh"], 4), camera, bases)
     accepted = fits.ok & liftable(table) & (overlap > settings.min_box_overlap)
+    accepted |= _of_one_shape(fits, table, accepted, overlap, plane)
     rows = with_covariance(table, fits, accepted, camera, plane)
     for i in np.flatnonzero(accepted).tolist():
         footprint = footprint_of(bases[str(fits.group[i])].mesh(fits.shape[i]))
         rows[i] |= row_of(outlined.category, fits, i, camera, points.score[i], footprint)
         rows[i] |= {"shape": fits.shape[i].tolist(), "shape_basis": str(fits.group[i])}
+    for i in np.flatnonzero(_of_shaped_track(table, accepted) & ~accepted).tolist():
+        if rows[i]["fit_ok"]:
+            rows[i] |= {"fit_ok": False, "refusal": "other_shape"}
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
+
+
+def _of_shaped_track(table: pa.Table, accepted: np.ndarray) -> np.ndarray:
+    """(N,) bool: the row's track has a shape from fits that are accepted (N,)."""
+    track = tracks_of(table)
+    return np.isin(track, track[accepted])
+
+
+def _of_one_shape(
+    fits: vehicle_fit.VehicleFits, table: pa.Table, accepted: np.ndarray, overlap: np.ndarray, plane: GroundPlane
+) -> np.ndarray:
+    """(N,) bool: fits too doubtful by themselves that have the shape of others of their track, which are accepted (N,),
+    and stand where the outline's fit, accepted too, stands and faces."""
+    start = _outline_starts(table, plane)
+    near = np.linalg.norm(fits.xy_m - start[:, :2], axis=1) < _SAME_PLACE_M
+    alike = near & (np.cos(fits.yaw - start[:, 2]) > _SAME_HEADING) & (overlap > _SAME_BOX)
+    outlined = table["fit_ok"].to_numpy(zero_copy_only=False)
+    return alike & outlined & _of_shaped_track(table, accepted) & (fits.refusal != "against_motion")
 
 
 def _outline_starts(placed: pa.Table, plane: GroundPlane) -> np.ndarray:
@@ -96,7 +121,7 @@ def _box_overlap(
     """(N,) overlap of each fitted mesh's box in the image with the mask's; 0 where nothing was fitted."""
     overlap = np.zeros(len(fits.t))
     for name, basis in bases.items():
-        rows = np.flatnonzero(fits.ok & (fits.group == name))
+        rows = np.flatnonzero(np.isfinite(fits.t).all(axis=1) & (fits.group == name))
         if len(rows):
             mesh = basis.mesh(fits.shape[rows]) @ fits.R[rows].transpose(0, 2, 1) + fits.t[rows, None]
             pixels = pixel_to_edge(camera.project(mesh))

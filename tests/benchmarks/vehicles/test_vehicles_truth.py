@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from exact_truth import actor, write_camera
 
-from benchmarks.vehicles.vehicles_truth import errors, mask_iou, measure, summary
+from benchmarks.vehicles.vehicles_truth import backwards, errors, mask_iou, measure, several_shapes, summary
 from pipeline.composition.meshes import silhouette, solid_of
 from pipeline.core.storage import write_table
 from pipeline.core.tables import CUTOUTS, RECONSTRUCTED, TRACKS, to_table
@@ -52,6 +52,34 @@ def test_what_stands_where_it_should_has_no_error():
 def test_a_heading_is_off_by_its_turn_and_flipped_beyond_a_right_angle(degrees, flipped):
     found = reported(turned(degrees))
     assert found["yaw_error_deg"] == pytest.approx(abs(degrees), abs=1e-4) and found["flipped"] == flipped
+
+
+def test_who_moves_and_faces_back_is_told_from_who_stands():
+    """The first and the last car drive straight on, the one between stands."""
+    ids = [place["cutout_id"] for _, place in PLACES]
+    about = truth().assign(actor_id=ids, frame_id=1)
+    every, time_s = [], pd.Series([0.0, 0.2, 0.4], index=[0, 1, 2])
+    for number, cutout in enumerate(ids):
+        ahead = np.reshape(about.loc[cutout, "R"], (3, 3))[:, 0] * (0 if number == 1 else 2.0)
+        for frame in range(3):
+            t = about.loc[cutout, "t"] + ahead * (time_s[frame] - 0.2)
+            every.append({"actor_id": cutout, "frame_id": frame, "t": t})
+    every = pd.DataFrame(every)
+    assert backwards(placed(), about, every, time_s) == 0
+    assert backwards(placed(turned(180)), about, every, time_s) == 1
+    last = ids[2]
+    one = placed(lambda place: turned(180)(place) if place["cutout_id"] == last else {})
+    assert backwards(one, about, every, time_s) == 0.5
+
+
+def test_tracks_of_several_shapes_are_counted():
+    other = PLACES[1][1]["cutout_id"]
+
+    def longer(place):
+        return {"track_id": 1} | ({"dims_lwh_m": [4.5, 1.8, 1.5]} if place["cutout_id"] == other else {})
+
+    assert several_shapes(placed(longer)) == 1
+    assert several_shapes(placed(lambda place: {"track_id": 1})) == 0
 
 
 def test_one_flip_of_three_is_a_third():

@@ -123,6 +123,17 @@ def test_two_people_side_by_side_are_two():
     assert [i.category for i in detector()(photo(frame), "day", 0)] == ["person", "person"]
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_who_walks_past_a_car_is_not_part_of_it(before):
+    # Upright over the bonnet's far side, or with the legs before its near side.
+    walker = rectangle(135, 128, 8, 42) if before else rectangle(135, 84, 8, 40)
+    frame = painted(painted(street(), CAR, (200, 40, 40)), walker, (190, 50, 50))
+    found = detector()(photo(frame), "day", 0)
+    (car,) = [i for i in found if i.crop.shape[1] > 60]
+    assert iou(car, CAR) > 0.93
+    assert len(found) == 2
+
+
 def test_ignored_places_hold_nothing():
     frame = photo(painted(street(), CAR, (40, 40, 200)))
     assert detector(ignore=rectangle(90, 100, 120, 60))(frame, "day", 0) == []

@@ -10,9 +10,8 @@ from models.labels.occlusion import OBJECT, crop_of
 from models.occlusion_classifier import SPEC
 from models.predictor import FramePredictor
 from pipeline.core import masks
-from pipeline.core.frames import BlockJob
 from pipeline.mining import classifier_gate as occlusion_gate
-from pipeline.mining.classifier_gate import UNOCCLUDED, chances, gate_shard
+from pipeline.mining.classifier_gate import UNOCCLUDED, GateJob, chances, gate_shard
 
 
 class ByArea(FramePredictor):
@@ -63,8 +62,11 @@ def test_an_empty_mask_is_no_whole_object(camera_dir):
 def test_shards_hold_their_own_frames_and_none_is_fine(camera_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(occlusion_gate, "load_classifier", ByArea)
     places = {"index": camera_dir / "frames/index.parquet", "root": camera_dir, "tracks": camera_dir / "tracks.parquet"}
-    for ids, rows in (([0, 2], 10), ([1], 5), ([99], 0)):
+    asked = pq.read_table(camera_dir / "tracks.parquet")["detection_id"].to_pylist()[1:]
+    places["candidates"] = tmp_path / "candidates.parquet"
+    pq.write_table(pa.table({"detection_id": asked}), places["candidates"])
+    for ids, rows in (([0, 2], 9), ([1], 5), ([99], 0)):
         out = tmp_path / f"{ids[0]}.parquet"
-        assert gate_shard(BlockJob(name="a", frame_ids=ids, out=out, **places)) == rows
+        assert gate_shard(GateJob(name="a", frame_ids=ids, out=out, **places)) == rows
         table = pq.read_table(out)
         assert table.schema.equals(UNOCCLUDED) and {i // 10000 for i in table["detection_id"].to_pylist()} <= set(ids)

@@ -233,17 +233,40 @@ def test_the_classifier_refuses_what_it_doubts_and_only_where_it_is_asked() -> N
     accepted = table["detection_id"].to_numpy()[kept(plain)]
     doubted = accepted[::2]
     ids = np.delete(table["detection_id"].to_numpy(), 0)  # one lacks: it is let through
-    chance = np.where(np.isin(ids, doubted), 0.3, 0.9).astype(np.float32)
+    chance = np.where(np.isin(ids, doubted), 0.3, 0.8).astype(np.float32)
     predicted = pa.table({"detection_id": ids, "chance": chance})
-    assert (decision(table, unoccluded=predicted).reason == plain.reason).all()
     asked = decision(table, replace(SETTINGS, min_unoccluded=0.5), unoccluded=predicted)
     refused = set(table["detection_id"].to_numpy()[asked.reason == "looks_occluded"].tolist())
     assert refused == set(doubted.tolist())
     assert asked.report["refused"]["looks_occluded"] == len(doubted)
     others = ~np.isin(plain.reason, ["", "too_similar"])
     assert (asked.reason[others] == plain.reason[others]).all()
+    nobody = pa.table({"detection_id": ids, "chance": np.full(len(ids), 0.1, np.float32)})
+    assert "looks_occluded" not in set(decision(table, unoccluded=nobody).reason)  # of such objects it knows nothing
     with pytest.raises(ValueError, match="min_unoccluded: expected 0 to 1, got 2"):
         MiningSettings(min_unoccluded=2)
+
+
+def test_a_kerb_along_a_car_that_is_seen_whole_does_not_count() -> None:
+    table, _ = watch(cars(1), [], 40)
+    ids = table["detection_id"].to_numpy()
+    along = pa.table({"detection_id": ids, "bare_rle": pa.nulls(len(ids), pa.string()), "edge_share": [0.6] * len(ids)})
+    assert "" not in set(decision(table, evidence=along).reason)
+    for chance, accepted in ((0.95, True), (0.7, False)):
+        told = pa.table({"detection_id": ids, "chance": np.full(len(ids), chance, np.float32)})
+        assert ("" in set(decision(table, evidence=along, unoccluded=told).reason)) == accepted
+
+
+def test_views_of_a_track_are_a_step_apart_whether_it_stands_or_moves() -> None:
+    """A car that creeps to a light, waits, creeps on by less than a step and waits again."""
+    start, rows = Mover(CAR, (-6, 22), (0.0, 0.0), 0), []
+    for frame, x in enumerate([*np.linspace(-6, 0, 12), *[0.0] * 20, *np.linspace(0, 0.7, 5), *[0.7] * 20]):
+        moved = replace(start, xy=(float(x), 22.0), velocity=(1e-6, 0.0))
+        rows.append(row_of(frame, 0, start, moved.silhouette(0)))
+    result = decision(to_table(rows, TRACKS))
+    feet = np.array([row["foot_xy_m"] for row in rows])[kept(result)]
+    apart = np.linalg.norm(feet[:, None] - feet, axis=-1)[np.triu_indices(len(feet), 1)]
+    assert len(feet) >= 3 and apart.min() >= SETTINGS.selection.step_m
 
 
 @pytest.mark.parametrize("tilt_deg", [-3.0, 0.0, 2.0])

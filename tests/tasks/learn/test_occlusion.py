@@ -36,20 +36,20 @@ def test_other_settings_are_other_crops_in_another_folder(tmp_path):
         OcclusionCrops(data_root=str(tmp_path), per_actor=0).folder  # noqa: B018  read when it is needed
 
 
-def test_the_gate_is_off_and_where_it_is_on_its_weights_count(house, monkeypatch):
+def test_where_the_classifier_is_asked_its_weights_count(house, monkeypatch):
     house.video()
     here = {"camera": "gate", "manifests": str(house.manifests), "data_root": str(house.data)}
     weights = house.folder / "weights.safetensors"
     monkeypatch.setattr(mine, "find", lambda name: dataclasses.replace(SPEC, weights=weights))
-    off = MineUnoccluded(**here)
+    off = MineUnoccluded(**here, min_unoccluded=0.0, min_unoccluded_person=0.0)
     assert "occlusion_classifier" not in off.depends_on()
     with pytest.raises(FileNotFoundError, match="make train MODEL=occlusion_classifier"):
-        MineUnoccluded(**here, min_unoccluded=0.5)
+        MineUnoccluded(**here)
     marks = []
     for content in (b"one", b"two"):
         weights.write_bytes(content)
         MineUnoccluded.clear_instance_cache()
-        marks.append(MineUnoccluded(**here, min_unoccluded=0.5).fingerprint)
+        marks.append(MineUnoccluded(**here).fingerprint)
     assert len({*marks, off.fingerprint}) == 3
 
 

@@ -168,11 +168,14 @@ def replace_heading(street: Street, sigma: float, turned: float = 0.0) -> Vehicl
     return VehiclesSeen(street.pixels, street.scores, street.track, street.yaw + turned, np.full(count, sigma))
 
 
-def test_clear_keypoints_overrule_motion():
-    """A car that reverses, and one whose track swapped."""
+def test_clear_keypoints_against_motion_are_refused_and_against_a_hint_are_not():
+    """A car that reverses, or one whose track swapped: keypoints or motion are wrong, and nothing tells which."""
     street = Street(noise=0.5)
-    fits = fit_vehicles(replace_heading(street, np.radians(4), np.pi), CAMERA, PLANE, BASES)
-    assert np.degrees(apart(fits.yaw, street.yaw)).max() < 5
+    told = fit_vehicles(replace_heading(street, np.radians(4), np.pi), CAMERA, PLANE, BASES)
+    assert not (told.ok & (apart(told.yaw, street.yaw + np.pi) > np.pi / 2)).any()
+    assert (told.refusal == "against_motion").mean() > 0.9
+    hinted = fit_vehicles(replace_heading(street, np.radians(20), np.pi), CAMERA, PLANE, BASES)
+    assert hinted.ok.all() and np.degrees(apart(hinted.yaw, street.yaw)).max() < 5
 
 
 def test_unknown_headings_are_no_headings():

@@ -32,24 +32,28 @@ def rendered(xy_m, yaw_rad, group="car"):
     return points, box, rle, R, t
 
 
-def outlined(count, refusal):
-    """RECONSTRUCTED rows that the outline refused."""
+def outlined(count, refusal, poses=()):
+    """RECONSTRUCTED rows that the outline refused, or placed at poses (R, t)."""
     blank = {name: None for name in RECONSTRUCTED.names}
     rows = [blank | {"cutout_id": i, "track_id": 3, "frame_id": i, "bucket": "noon", "category": "vehicle",
-                     "fit_ok": False, "refusal": refusal} for i in range(count)]  # fmt: skip
+                     "fit_ok": refusal is None, "refusal": refusal} for i in range(count)]  # fmt: skip
+    for row, (R, t) in zip(rows, poses, strict=False):
+        row |= {"R": R.ravel().tolist(), "t": t.tolist(), "dims_lwh_m": [5.0, 2.2, 1.7]}
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 
 
-def fitted(scenes, *, score=0.95, boxes_xywh=None, refusal="outline"):
+def fitted(scenes, *, score=0.95, boxes_xywh=None, refusal="outline", scores=None):
     points = np.stack([scene[0] for scene in scenes])
     count = len(points)
-    known = Keypoints(points, np.full((count, 12), score), np.ones((count, 12)), np.zeros((count, 12), np.int64))
+    scores = np.full((count, 12), score) if scores is None else scores
+    known = Keypoints(points, scores, np.ones((count, 12)), np.zeros((count, 12), np.int64))
     cutouts = pa.table(
         {"bbox_xywh": boxes_xywh or [scene[1] for scene in scenes], "mask_rle": [scene[2] for scene in scenes]}
     )
     headings = Headings(np.full(count, np.nan), np.full(count, np.inf), np.zeros(count, bool))
     support = np.stack([outline_of_mask(scene[2], CAMERA).support for scene in scenes])
-    given = Outlined("vehicle", cutouts, outlined(count, refusal), headings, support)
+    poses = [scene[3:] for scene in scenes] if refusal is None else ()
+    given = Outlined("vehicle", cutouts, outlined(count, refusal, poses), headings, support)
     return fit_vehicle_rows(given, known, CAMERA, PLANE, BASES, MetricSettings()).to_pylist()
 
 
@@ -69,6 +73,18 @@ def test_true_points_give_the_true_pose_and_one_shape_a_track():
 def test_without_points_the_outline_stays():
     (row,) = fitted([rendered((0, 20), 0.3)], score=0.0)
     assert row["refusal"] == "outline" and row["shape"] is None
+
+
+def test_a_track_has_one_shape_where_some_of_its_cutouts_show_too_few_points():
+    scenes = [rendered((-6 + 3 * i, 20 + 2 * i), 0.6) for i in range(4)]
+    scores = np.full((4, 12), 0.95)
+    scores[3] = 0.0  # nothing is seen of it: no fit has the track's shape
+    rows = fitted(scenes, refusal=None, scores=scores)
+    assert [row["refusal"] for row in rows] == [None, None, None, "other_shape"]
+    assert [row["fit_ok"] for row in rows] == [True, True, True, False]
+    assert all(row["dims_lwh_m"] == rows[0]["dims_lwh_m"] for row in rows[:3])
+    alone = fitted(scenes[:2], refusal=None, score=0.0)
+    assert all(row["fit_ok"] and row["shape"] is None for row in alone)  # outlines agree with each other
 
 
 def test_a_fit_that_is_not_where_the_mask_is_is_not_taken():
