@@ -39,10 +39,8 @@ from pipeline.composition.shard_files import SceneLabels, objects_table, write_i
 from pipeline.core.illumination import cells, gain_between, relative_noise
 from pipeline.core.tables import IMAGES, KEYPOINT_STATES, PIXELS, matrix
 from pipeline.empty_frames import read_empty_frames
-from pipeline.empty_street.regions import read_ignored
+from pipeline.empty_street.regions import ignore_columns, read_ignored
 
-# Columns of `images` by those of IGNORED.
-_IGNORE = (("rle", "mask_rle"), ("reason", "reason"), ("category", "category"))
 # Raised when the columns or the meaning of one change.
 COLUMNS_VERSION = 6
 
@@ -272,7 +270,7 @@ def _compose(job: ShardJob, number: int, bucket: str, rows: np.ndarray, source: 
         "ground_plane": [*job.plane.n.tolist(), job.plane.d],
         "image": {"bytes": scene_jpeg(picture, job.settings.jpeg_quality), "path": f"{stem}.jpg"},
         "n_objects": len(rows),
-        **{f"ignore_{new}": [row[old] for row in source.ignored.get(bucket, [])] for new, old in _IGNORE},
+        **ignore_columns(source.ignored.get(bucket, [])),
         **source.geometry(rows, stem),
     }
     return image, _labels(scene_id, rows, sprites, label, source)

@@ -158,18 +158,11 @@ _GEOMETRY = [
     column("fit_ok", pa.bool_(), "the fit may be trusted for depth order", source="reconstruct"),
 ]
 
-RECONSTRUCTED = pa.schema(
-    [
-        column("cutout_id", pa.int64(), "the cutout", source="mine"),
-        _TRACK_ID,
-        _FRAME_ID,
-        _BUCKET,
-        _CATEGORY,
-        _SUBCATEGORY,
-        *_GEOMETRY,
-        column("refusal", pa.string(), "why it is not composed; null when it may be", source="reconstruct"),
-    ]
-)
+RECONSTRUCTED = pa.schema([
+    column("cutout_id", pa.int64(), "the cutout", source="mine"),
+    _TRACK_ID, _FRAME_ID, _BUCKET, _CATEGORY, _SUBCATEGORY, *_GEOMETRY,
+    column("refusal", pa.string(), "why it is not composed; null when it may be", source="reconstruct"),
+])  # fmt: skip
 
 _HUGGINGFACE = {"info": {"features": {name: {"_type": "Image"} for name in ("image", "depth", "normals")}}}
 

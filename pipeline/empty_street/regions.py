@@ -121,6 +121,12 @@ def read_ignored(camera_dir: Path) -> dict[str, list[dict]]:
     return found
 
 
+def ignore_columns(rows: list[dict]) -> dict[str, list]:
+    """The columns of IMAGES that name the regions of rows of IGNORED."""
+    columns = {"ignore_rle": "mask_rle", "ignore_reason": "reason", "ignore_category": "category"}
+    return {name: [row[own] for row in rows] for name, own in columns.items()}
+
+
 def union(rows: list[dict], size_hw: tuple[int, int]) -> np.ndarray:
     """(H, W) bool of all regions."""
     whole = np.zeros(size_hw, bool)
