@@ -134,20 +134,17 @@ def median_of(values: np.ndarray, known: np.ndarray) -> np.ndarray:
 
     The lower of the middle two for even counts.
     """
-    return _of_rank(values, known, (known.sum(axis=0) - 1) // 2)
-
-
-def _of_rank(values: np.ndarray, known: np.ndarray, rank: np.ndarray) -> np.ndarray:
-    """The known values (P, 3) of a rank (P, 1 or 3), from 0.
-
-    Bit by bit, from the highest: a value has a bit set where no more than `rank` of the values lie below.
-    """
-    found = np.zeros(values.shape[1:], np.uint8)
+    rank = (known.sum(axis=0) - 1) // 2
+    # Bit by bit, from the highest: the median has a bit set where no more than half of the values lie below.
+    found, kind = np.zeros(values.shape[1:], np.uint8), np.uint8 if len(values) < 256 else np.uint16
+    flags = np.zeros(found.shape, bool)
     for bit in (128, 64, 32, 16, 8, 4, 2, 1):
-        below = np.zeros(found.shape, np.uint16)
+        below, threshold = np.zeros(found.shape, kind), found | np.uint8(bit)
         for value, use in zip(values, known, strict=True):
-            below += (value < (found | bit)) & use
-        found = np.where(below <= rank, found | bit, found)
+            np.less(value, threshold, out=flags)
+            flags &= use
+            below += flags
+        found = np.where(below <= rank, threshold, found)
     return found
 
 
