@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 SIZES_WH = ((1280, 720), (640, 360), (1920, 1080), (960, 720), (1024, 576), (800, 600))
-LAYOUTS = ("crossroads", "junction")
+NEAR_LAYOUTS = ("crossroads", "junction")
 # Vehicles and people a minute, from sparse to queueing.
 DENSITIES = ((5, 10), (9, 20), (13, 32), (18, 20), (26, 14))
 MIXES: tuple[dict[str, float], ...] = (
@@ -45,7 +45,7 @@ def draw_camera(seed: int, number: int) -> dict[str, Any]:
         "description": "A simulated camera that was drawn by chance",
         "source": {
             "kind": "simulated",
-            "layout": LAYOUTS[(number + number // 2) % len(LAYOUTS)],
+            "layout": NEAR_LAYOUTS[(number + number // 2) % len(NEAR_LAYOUTS)],
             "seed": int(rng.integers(1000, 1 << 20)),
             "date": "2024-06-11",
             "time_zone": "Europe/London",

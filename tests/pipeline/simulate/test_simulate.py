@@ -45,7 +45,7 @@ def test_bursts_follow_the_day_with_frames_numbered_through():
 
 
 def test_an_unknown_layout_is_named():
-    with pytest.raises(ValueError, match=r"layout: expected one of crossroads, junction, got 'roundabout'"):
+    with pytest.raises(ValueError, match=r"expected one of crossroads, junction, far_crossroads, got 'roundabout'"):
         replace(SIM, layout="roundabout")
 
 
