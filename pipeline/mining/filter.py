@@ -110,7 +110,7 @@ class MiningSettings:
         metadata={"help": "the occlusion classifier's chance of a whole vehicle, at least, 0 to 1"},
     )
     min_unoccluded_person: float = field(
-        default=0.95,
+        default=0.8,
         metadata={"help": "the same of a whole person; where both are 0 the classifier is not asked"},
     )
     trusted: float = field(
