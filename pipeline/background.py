@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.frames import FrameReader
+from pipeline.core.frames import FrameReader, as_png, spread_evenly
 from pipeline.core.storage import write_bytes
 
 # Reading everything once per strip beats once per bit (8 bits, one pass for even counts) up to so many strips.
@@ -100,7 +99,7 @@ def median_background(index: pa.Table, root: Path, bucket: str, settings: Backgr
     """BGR uint8 (H, W, 3) of one bucket. Raises ValueError for a bucket without a readable frame."""
     ok = pa.compute.and_(pa.compute.equal(index["status"], "ok"), pa.compute.equal(index["bucket"], bucket))
     rows = index.filter(ok).select(["frame_id", "height", "width"]).to_pydict()
-    ids = _spread_evenly(rows["frame_id"], settings.max_frames)
+    ids = spread_evenly(np.array(rows["frame_id"], int), settings.max_frames).tolist()
     if not ids:
         raise ValueError(f"time bucket {bucket}: no readable frame in it")
     reader, height, width = FrameReader(index, root), rows["height"][0], rows["width"][0]
@@ -117,13 +116,7 @@ def _strip(reader: FrameReader, ids: list[int], rows: slice) -> np.ndarray:
     return median(lambda: kept, len(kept))
 
 
-def _spread_evenly(ids: list[int], most: int) -> list[int]:
-    if most <= 0 or len(ids) <= most:
-        return ids
-    return [ids[i] for i in np.linspace(0, len(ids) - 1, most).round().astype(int)]
-
-
 def background_shard(job: BackgroundJob) -> None:
     """Write a bucket's background as a PNG."""
     image = median_background(pq.read_table(job.index), job.root, job.name, job.settings)
-    write_bytes(job.out, cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes())
+    write_bytes(job.out, as_png(image))

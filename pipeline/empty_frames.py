@@ -14,10 +14,8 @@ from zlib import crc32
 
 import cv2
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipeline.core.frames import FrameReader, read_backgrounds
+from pipeline.core.frames import FrameReader, frames_of_bucket, masks_by_frame, read_backgrounds, spread_evenly
 from pipeline.core.illumination import Relit, mean
 from pipeline.core.storage import write_bytes
 
@@ -48,13 +46,9 @@ class EmptyFramesJob:
 def empty_frames_shard(job: EmptyFramesJob) -> None:
     """Write a bucket's empty frames."""
     background = read_backgrounds(job.backgrounds)[job.name]
-    rows = pq.read_table(job.index, filters=(pc.field("bucket") == job.name) & (pc.field("status") == "ok"))
-    ids = np.sort(rows["frame_id"].to_numpy())
-    ids = ids[np.unique(np.linspace(0, len(ids) - 1, job.count * _TRIES).round().astype(int))] if len(ids) else ids
-    found = pq.read_table(job.tracks, columns=["frame_id", "mask_rle"], filters=pc.field("frame_id").isin(ids))
-    masks_of: dict[int, list[str]] = {}
-    for frame_id, rle in zip(found["frame_id"].to_pylist(), found["mask_rle"].to_pylist(), strict=True):
-        masks_of.setdefault(frame_id, []).append(rle)
+    rows, ids = frames_of_bucket(job.index, job.name)
+    ids = spread_evenly(ids, job.count * _TRIES)
+    masks_of = masks_by_frame(job.tracks, ids)
 
     def relit(chosen: np.ndarray) -> Iterator[Relit]:
         for frame_id, frame in FrameReader(rows, job.root).read(chosen.tolist()):

@@ -10,14 +10,14 @@ import luigi
 import pyarrow.parquet as pq
 
 from pipeline.core import masks
-from pipeline.core.frames import read_backgrounds
+from pipeline.core.frames import as_png, read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_table
 from pipeline.detection import DetectionSettings, backends
 from pipeline.detection.registry import backend_of
 from pipeline.empty_street.other_buckets import filled_in
 from pipeline.empty_street.regions import FILE as IGNORED
 from pipeline.empty_street.regions import RegionsJob, regions_shard
-from pipeline.empty_street.uncovered import EmptyStreetSettings, UncoveredJob, as_png, read_sources, uncovered_shard
+from pipeline.empty_street.uncovered import EmptyStreetSettings, UncoveredJob, read_sources, uncovered_shard
 from pipeline.tracking.registry import tracker_of, trackers
 from pipeline.tracking.track import TrackingSettings, track
 from tasks.common.console import Report

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import simplejpeg
 
 SEEKABLE = b"seekable"  # key of the index's schema metadata: videos in which a seek lands on the frame asked for
@@ -158,6 +159,34 @@ def read_backgrounds(folder: Path) -> dict[str, np.ndarray]:
     if not images:
         raise FileNotFoundError(f"{folder}: no background there")
     return {name: image for name, image in images.items() if image is not None}
+
+
+def as_png(image: np.ndarray) -> bytes:
+    """A picture's PNG, packed well: for what is written once and read often."""
+    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()
+
+
+def frames_of_bucket(index: Path, bucket: str) -> tuple[pa.Table, np.ndarray]:
+    """Rows of the FRAMES index that can be read and are of a time bucket, and their ids in order."""
+    rows = pq.read_table(index, filters=(pc.field("bucket") == bucket) & (pc.field("status") == "ok"))
+    return rows, np.sort(rows["frame_id"].to_numpy())
+
+
+def spread_evenly(ids: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the ids, from the first to the last; all for 0 and below."""
+    if most <= 0 or len(ids) <= most:
+        return ids
+    return ids[np.linspace(0, len(ids) - 1, most).round().astype(int)]
+
+
+def masks_by_frame(tracks: Path, frame_ids: np.ndarray) -> dict[int, list[str]]:
+    """Run lengths of the TRACKS table's detections by frame_id, of those frames that have any."""
+    wanted = pc.field("frame_id").isin(frame_ids)
+    found = pq.read_table(tracks, columns=["frame_id", "mask_rle"], filters=wanted)
+    masks_of: dict[int, list[str]] = {}
+    for frame_id, rle in zip(found["frame_id"].to_pylist(), found["mask_rle"].to_pylist(), strict=True):
+        masks_of.setdefault(frame_id, []).append(rle)
+    return masks_of
 
 
 _FRAMES_AT_ONCE = 16  # decoded pictures in memory at a time: 0.4 GB of 4K

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core import illumination, masks
-from pipeline.core.frames import FrameReader
+from pipeline.core.frames import FrameReader, spread_evenly
 from pipeline.empty_street.coverage import REACHES
 
 # A vehicle of so many pixels, not itself white, with its lamps on shows pixels saturated in all channels, more than
@@ -30,7 +30,7 @@ _LEAST = 4  # frames
 
 def lamps_lit(reader: FrameReader, tracks: Path, ids: np.ndarray) -> bool:
     """Whether vehicles drive with their lamps on: most of them that are not white show saturated spots."""
-    few = ids[np.unique(np.linspace(0, len(ids) - 1, min(_LOOKED_AT, len(ids))).round().astype(int))]
+    few = spread_evenly(ids, _LOOKED_AT)
     wanted = pc.field("frame_id").isin(few) & (pc.field("category") == "vehicle")
     found = pq.read_table(tracks, columns=["frame_id", "mask_rle"], filters=wanted).to_pydict()
     spots = []
@@ -49,7 +49,7 @@ def without_beams(picture: np.ndarray, reader: FrameReader, ids: np.ndarray, map
 
     maps (N, rows, columns): the coverage of the frames of the N ids.
     """
-    chosen = np.unique(np.linspace(0, len(ids) - 1, min(_MOST_FRAMES, len(ids))).round().astype(int))
+    chosen = spread_evenly(np.arange(len(ids)), _MOST_FRAMES)
     mine = illumination.cells(picture)
     ratios = np.full((len(chosen), *mine.shape), np.nan, np.float32)
     for number, (_, image) in enumerate(reader.read(ids[chosen].tolist())):

@@ -9,10 +9,15 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipeline.core.frames import FrameReader, read_backgrounds
+from pipeline.core.frames import (
+    FrameReader,
+    as_png,
+    frames_of_bucket,
+    masks_by_frame,
+    read_backgrounds,
+    spread_evenly,
+)
 from pipeline.core.storage import write_bytes
 from pipeline.empty_street.beams import lamps_lit, without_beams
 from pipeline.empty_street.coverage import CELL_PX, LEVELS, ON_IT, cells_of, covered_levels
@@ -68,10 +73,8 @@ class UncoveredJob:
 def uncovered_shard(job: UncoveredJob) -> None:
     """Write a bucket's picture and its sources."""
     plain = read_backgrounds(job.medians)[job.name]
-    rows = pq.read_table(job.index, filters=(pc.field("bucket") == job.name) & (pc.field("status") == "ok"))
-    ids = np.sort(rows["frame_id"].to_numpy())
-    if 0 < job.settings.max_frames < len(ids):
-        ids = ids[np.linspace(0, len(ids) - 1, job.settings.max_frames).round().astype(int)]
+    rows, ids = frames_of_bucket(job.index, job.name)
+    ids = spread_evenly(ids, job.settings.max_frames)
     maps = coverage_maps(job.tracks, ids, plain.shape[:2])
     reader = FrameReader(rows, job.root)
     picture, source = uncovered(plain, reader, ids, maps, job.settings)
@@ -83,11 +86,7 @@ def uncovered_shard(job: UncoveredJob) -> None:
 
 def coverage_maps(tracks: Path, frame_ids: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     """(N, rows, columns) uint8: the coverage of each of N frames by the TRACKS table's detections."""
-    wanted = pc.field("frame_id").isin(frame_ids)
-    found = pq.read_table(tracks, columns=["frame_id", "mask_rle"], filters=wanted)
-    masks_of: dict[int, list[str]] = {}
-    for frame_id, rle in zip(found["frame_id"].to_pylist(), found["mask_rle"].to_pylist(), strict=True):
-        masks_of.setdefault(frame_id, []).append(rle)
+    masks_of = masks_by_frame(tracks, frame_ids)
     maps = [covered_levels(masks_of.get(frame_id, []), size_hw) for frame_id in frame_ids.tolist()]
     return np.stack(maps) if maps else np.zeros((0, *cells_of(size_hw)), np.uint8)
 
@@ -155,11 +154,6 @@ def covered_most(maps: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 
 def _to_pixels(cells: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return cells.repeat(CELL_PX, axis=0)[: size_hw[0]].repeat(CELL_PX, axis=1)[:, : size_hw[1]]
-
-
-def as_png(image: np.ndarray) -> bytes:
-    """A picture's PNG."""
-    return cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()
 
 
 def read_sources(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:

@@ -3,10 +3,10 @@ import pytest
 
 from benchmarks.pipeline.background_truth import measure, off_by, standing
 from pipeline.core import masks
+from pipeline.core.frames import as_png
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import FRAMES, IGNORED, to_table
 from pipeline.empty_street.regions import FILE
-from pipeline.empty_street.uncovered import as_png
 
 HW = (60, 80)
 STREET = np.full((*HW, 3), 100, np.uint8)

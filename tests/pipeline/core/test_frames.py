@@ -3,11 +3,20 @@ from datetime import UTC, datetime
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import simplejpeg
 from footage import grey, write_jpeg, write_video
 
-from pipeline.core.frames import SEEKABLE, FrameReader, Video, decode_image
+from pipeline.core.frames import (
+    SEEKABLE,
+    FrameReader,
+    Video,
+    decode_image,
+    frames_of_bucket,
+    masks_by_frame,
+    spread_evenly,
+)
 from pipeline.core.tables import FRAMES
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
@@ -82,3 +91,23 @@ def test_a_video_that_lost_frames_since_is_named(tmp_path):
     (tmp_path / "text.avi").write_text("not a video")
     with pytest.raises(ValueError, match=r"text\.avi: not a video"):
         Video(tmp_path / "text.avi", seekable=True)
+
+
+def test_ids_are_spread_from_the_first_to_the_last():
+    ids = np.arange(10, 110)
+    assert spread_evenly(ids, 4).tolist() == [10, 43, 76, 109]
+    assert spread_evenly(ids, 0) is ids and spread_evenly(ids, 100) is ids
+    assert spread_evenly(ids[:0], 3).tolist() == []
+
+
+def test_masks_are_found_by_their_frame_and_only_of_those_asked_for(tmp_path):
+    table = pa.table({"frame_id": [3, 1, 3, 2], "mask_rle": ["a", "b", "c", "d"]})
+    pq.write_table(table, tmp_path / "tracks.parquet")
+    assert masks_by_frame(tmp_path / "tracks.parquet", np.array([1, 3, 7])) == {3: ["a", "c"], 1: ["b"]}
+
+
+def test_a_buckets_frames_are_those_that_can_be_read_in_order(tmp_path):
+    about = {"frame_id": [4, 2, 9, 1], "bucket": ["noon", "noon", "dusk", "noon"], "status": ["ok", "ok", "ok", "torn"]}
+    pq.write_table(pa.table(about), tmp_path / "index.parquet")
+    rows, ids = frames_of_bucket(tmp_path / "index.parquet", "noon")
+    assert ids.tolist() == [2, 4] and rows["frame_id"].to_pylist() == [4, 2]

@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.core import masks
+from pipeline.core.frames import as_png
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import FRAMES, TRACKS
 from pipeline.detection import DetectionSettings
 from pipeline.empty_street import regions
 from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard, union
-from pipeline.empty_street.uncovered import OWN_FRAMES, PLAIN_MEDIAN, as_png
+from pipeline.empty_street.uncovered import OWN_FRAMES, PLAIN_MEDIAN
 
 HW = boxes.CAMERA.size_hw
 
