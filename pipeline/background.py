@@ -33,6 +33,12 @@ class BackgroundSettings:
         default=400, metadata={"help": "frames in memory at a time in one process, megabytes", "speed": True}
     )
 
+    def __post_init__(self) -> None:
+        if self.max_frames < 0:
+            raise ValueError(f"background max_frames: expected 0 or more, got {self.max_frames}")
+        if self.memory_mb <= 0:
+            raise ValueError(f"background memory_mb: expected more than 0, got {self.memory_mb}")
+
 
 @dataclass(frozen=True)
 class BackgroundJob:

@@ -54,6 +54,15 @@ class EmptyStreetSettings:
     )
     options: Any = field(default=None, metadata={"apart": True})
 
+    def __post_init__(self) -> None:
+        if self.max_frames < 0:
+            raise ValueError(f"empty street max_frames: expected 0 or more, got {self.max_frames}")
+        for name in ("enough", "least", "mostly_free"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"empty street {name}: expected 0 to 1, got {getattr(self, name)}")
+        if self.memory_mb <= 0:
+            raise ValueError(f"empty street memory_mb: expected more than 0, got {self.memory_mb}")
+
 
 @dataclass(frozen=True)
 class UncoveredJob:

@@ -80,3 +80,10 @@ def test_a_shard_writes_its_png(tmp_path):
     background_shard(BackgroundJob("h12", tmp_path / "frames/index.parquet", tmp_path, out, BackgroundSettings()))
     assert np.array_equal(cv2.imread(str(out)), median_background(table, tmp_path, "h12", BackgroundSettings()))
     assert isinstance(table, pa.Table)
+
+
+@pytest.mark.parametrize("wrong", [{"max_frames": -1}, {"memory_mb": 0}])
+def test_settings_that_mean_nothing_are_named(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"background {name}: expected"):
+        BackgroundSettings(**wrong)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core import masks
-from pipeline.core.frames import FrameReader
+from pipeline.core.frames import FrameReader, as_png
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import FRAMES, TRACKS
 from pipeline.empty_street.beams import lamps_lit, without_beams
@@ -21,7 +21,6 @@ from pipeline.empty_street.uncovered import (
     PLAIN_MEDIAN,
     EmptyStreetSettings,
     UncoveredJob,
-    as_png,
     coverage_maps,
     median_of,
     read_sources,
@@ -164,3 +163,12 @@ def test_beams_that_are_on_the_street_most_of_the_time_are_taken_off_it(tmp_path
     dark = without_beams(median, reader, ids, coverage_maps(job.tracks, ids, HW))
     before, after = (np.percentile(np.abs(image[away].astype(float) - empty[away]), 99) for image in (median, dark))
     assert before > 40 and after < 12
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_frames": -1}, {"enough": 1.5}, {"least": -0.1}, {"mostly_free": 2.0}, {"memory_mb": 0}]
+)
+def test_settings_that_mean_nothing_are_named(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"empty street {name}: expected"):
+        EmptyStreetSettings(**wrong)
