@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.mesh import Lamp, blocked
+from pipeline.core.mesh import LIT_COLOURS, Lamp, blocked
 from pipeline.simulate.camera.rendered import RenderedActor
 from pipeline.simulate.world.illumination import Illumination
 from pipeline.simulate.world.stage import (
@@ -27,6 +27,7 @@ _LAMP_COLOURS = {
     Lamp.BRAKE_LIGHT: (1.0, 0.03, 0.02),
     Lamp.INDICATOR_LEFT: (1.0, 0.45, 0.03),
     Lamp.INDICATOR_RIGHT: (1.0, 0.45, 0.03),
+    **LIT_COLOURS,
 }
 
 
@@ -107,6 +108,7 @@ class Shading:
             Lamp.BRAKE_LIGHT: state.braking,
             Lamp.INDICATOR_LEFT: state.turn > 0,
             Lamp.INDICATOR_RIGHT: state.turn < 0,
+            **dict.fromkeys(LIT_COLOURS, True),
         }
         for lamp, lit in on.items():
             if lit:
