@@ -68,12 +68,10 @@ def front_end(d: Design, shell: Shell, looks: Looks, rng: np.random.Generator) -
         centre, low = (t, z), z - radius
     else:
         slant = float(rng.uniform(-0.02, 0.03))
-        frame = (inner - 0.03, outer), (low - 0.015, high + 0.012)
+        frame, lens = ((inner - 0.03, outer), (low - 0.015, high + 0.012)), (inner, outer - 0.005)
         lamp = [
             _patch(shell.nose, *frame, PLASTIC, AHEAD, lift=0.001, cells=(4, 2), slant=slant),
-            _patch(
-                shell.nose, (inner, outer - 0.005), (low, high), looks.front, AHEAD, lift=0.009, cells=(4, 2), slant=slant
-            ),
+            _patch(shell.nose, lens, (low, high), looks.front, AHEAD, lift=0.009, cells=(4, 2), slant=slant),
         ]  # fmt: skip
         reach = float(rng.uniform(0.02, 0.34))
         if reach > 0.08:
