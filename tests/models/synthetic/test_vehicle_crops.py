@@ -48,7 +48,8 @@ def test_crops_hold_the_vehicle_in_their_box(library):
         (x, y), size = crop.box_xywh[:2], crop.box_xywh[2:]
         seen = crop.keypoints[crop.state == VISIBLE]
         slack = 0.35 * size.max()  # the box is jittered, and may be that of what is seen
-        inside += ((seen > [x - slack, y - slack]) & (seen < [x + size[0] + slack, y + size[1] + slack])).all(1).tolist()
+        near = (seen > [x - slack, y - slack]) & (seen < [x + size[0] + slack, y + size[1] + slack])
+        inside += near.all(axis=1).tolist()
         beyond = crop.keypoints[crop.state == TRUNCATED]
         for px, py in np.floor(beyond).astype(int):  # beyond the frame the picture is black
             if 0 <= px < crop.image.shape[1] and 0 <= py < crop.image.shape[0]:

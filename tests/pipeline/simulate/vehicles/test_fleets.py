@@ -54,7 +54,8 @@ def on_the_street(sim: Simulation, burst: int, zone):
     return simulate(
         layout, np.random.default_rng([sim.seed, index]), mix=sim.vehicle_mix,
         vehicles_per_minute=sim.vehicles_per_minute, people_per_minute=sim.people_per_minute,
-        parked=parked_cars(layout, sim.seed, 1, fleet), times_s=np.array([0.0]), first_id=1000 * (index + 1), fleet=fleet,
+        parked=parked_cars(layout, sim.seed, 1, fleet), times_s=np.array([0.0]),
+        first_id=1000 * (index + 1), fleet=fleet,
     )[0]  # fmt: skip
 
 
