@@ -89,7 +89,8 @@ class SimulatedBucket(Strict):
 
 
 class SimulatedSource(Strict):
-    """A street that the project renders itself (pipeline/simulate)."""
+    """A street that the project renders itself (pipeline/simulate). `fleet`: nine plain bodies, or vehicles of every
+    class and look; `vehicle_mix`: how often each of its bodies drives by, the fleet's own where it is empty."""
 
     kind: Literal["simulated"]
     layout: Literal["crossroads", "far_crossroads", "junction"]
@@ -104,8 +105,15 @@ class SimulatedSource(Strict):
     latitude_deg: Annotated[Number, Field(ge=-66, le=66)] = 51.5
     vehicles_per_minute: NonNegative
     people_per_minute: NonNegative
+    fleet: Literal["plain", "wide"] = "wide"
     vehicle_mix: dict[str, NonNegative] = {}
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92
+
+    @model_serializer(mode="wrap")
+    def _without_the_plain_fleet(self, to_dict: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The plain fleet was there before it had a name: what was rendered with it stays.
+        values = to_dict(self)
+        return {key: value for key, value in values.items() if (key, value) != ("fleet", "plain")}
 
     @field_validator("buckets")
     @classmethod

@@ -119,8 +119,9 @@ def simulation_of(source: SimulatedSource) -> Simulation:
     """The manifest's simulation as the simulator wants it."""
     from pipeline.simulate import BucketPlan, Simulation
 
-    values = source.model_dump(exclude={"kind", "time_zone", "size_wh", "buckets"})
-    return Simulation(**values, buckets=tuple(BucketPlan(b.name, b.start, b.cloud, b.wet) for b in source.buckets))
+    values = source.model_dump(exclude={"kind", "time_zone", "size_wh", "buckets", "fleet"})
+    buckets = tuple(BucketPlan(b.name, b.start, b.cloud, b.wet) for b in source.buckets)
+    return Simulation(**values, fleet=source.fleet, buckets=buckets)
 
 
 class MedianBackground(Stage, settings=BackgroundSettings):

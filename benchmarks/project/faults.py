@@ -109,7 +109,7 @@ _CONTRACT = "tests/models/test_contract.py"
 
 # What networks learn, and from what. Of slow files one test.
 _OF_NETWORKS = (
-    Fault("learns_validation", "training reads scenes of every split", "models/detector/pictures.py",
+    Fault("learns_validation", "training reads scenes of every split", "models/scenes/shards.py",
           'if one["split"] == split]', 'if one["split"]]', "tests/models/detector/test_pictures.py"),
     Fault("steps_on_validation", "training takes its steps on validation samples", "models/train.py",
           "_batches(recipe.data.train,", "_batches(recipe.data.val,",

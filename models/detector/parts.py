@@ -26,9 +26,9 @@ from torch.utils.data import Dataset, Sampler
 
 from models.contract import Progress
 from models.contract.spec import from_plain
-from models.detector import WindowSettings
 from models.detector.pictures import CLASSES, open_pictures
 from models.detector.windows import Window, window
+from models.scenes import WindowSettings
 from pipeline.core.storage import write_json
 
 

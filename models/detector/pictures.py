@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -18,18 +17,17 @@ import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.contract import MASKS, Given, Splits
 from models.detector import DetectorSettings
 from models.labels.coco import CocoNames, read_objects
+from models.scenes.shards import ignored_of, picture_of, scenes_of
 from pipeline.core import masks
 from pipeline.core.storage import data_set_of, read_parts
 from pipeline.core.tables import CATEGORY_IDS
 
 CLASSES = tuple(CATEGORY_IDS)
 _VAL_FRACTION = 0.1  # of labelled frames
-_MORE = "compose more, or of longer footage: each hour's last fifth validates"
 _LEAST_SEEN = 0.05  # what is hidden more is no example of anything, fraction of the object
 
 
@@ -96,12 +94,10 @@ class ClipArt:
 
     def __getitem__(self, index: int) -> Picture:
         part, row, scene = self._places[index]
-        image = cv2.imdecode(np.frombuffer(_jpegs(part)[row].as_buffer(), np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"{part}: {scene}: no picture that can be read")
+        image = picture_of(part, row)
         rows = self._objects.get(scene)
         labels = [] if rows is None else list(self._labels(rows, image.shape[:2]))
-        return Picture(image, labels, ignored_around(_ignored(part)[row], labels, image.shape[:2]))
+        return Picture(image, labels, ignored_around(ignored_of(part)[row], labels, image.shape[:2]))
 
     def _labels(self, rows: pd.DataFrame, size_hw: tuple[int, int]) -> Iterator[Label]:
         for row in rows.to_dict("records"):
@@ -109,38 +105,6 @@ class ClipArt:
             x, y, w, h = map(float, row["bbox_amodal_xywh"] if self.which == "amodal" else seen)
             number = CLASSES.index(row["category"])
             yield Label(number, crop, seen[:2], (x, y, w, h), 1 - row["visible_fraction"])
-
-
-def scenes_of(folder: Path, split: str) -> list[tuple[Path, int, str]]:
-    """File, row and scene_id of every scene of a split, "train" or "val"; what else reads splits asks here.
-
-    Raises ValueError where there is none, and for shards that say nothing of splits.
-    """
-    places = []
-    for part in sorted((folder / "images").glob("*.parquet")):
-        if "split" not in pq.read_schema(part).names:
-            raise ValueError(
-                f"{part}: expected a column split, got none; run `luigi --module tasks GenerateClipArt` again"
-            )
-        rows = pq.read_table(part, columns=["scene_id", "split"]).to_pylist()
-        places += [(part, row, one["scene_id"]) for row, one in enumerate(rows) if one["split"] == split]
-    if not places:
-        raise ValueError(f"{folder}: expected scenes of split {split}, got none; {_MORE}")
-    return places
-
-
-@lru_cache(maxsize=8)
-def _jpegs(part: Path) -> list:
-    """The pictures of one part, still compressed: a part's column is read at once or not at all."""
-    return list(pq.read_table(part, columns=["image"])["image"].combine_chunks().field("bytes"))
-
-
-@lru_cache(maxsize=8)
-def _ignored(part: Path) -> list[list[str]]:
-    """Run lengths of the regions to ignore in each scene of one part; none in parts of before there were any."""
-    if "ignore_rle" not in pq.read_schema(part).names:
-        return [[] for _ in range(pq.read_metadata(part).num_rows)]
-    return [row or [] for row in pq.read_table(part, columns=["ignore_rle"])["ignore_rle"].to_pylist()]
 
 
 def ignored_around(rles: list[str], labels: list[Label], size_hw: tuple[int, int]) -> np.ndarray | None:
