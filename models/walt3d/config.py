@@ -27,7 +27,8 @@ def model_config(settings: Walt3dSettings) -> dict[str, Any]:
         "type": "TwoStageDetector",
         "data_preprocessor": {"type": "DetDataPreprocessor"},
         "backbone": {
-            "type": "SwinTransformer", "embed_dims": backbone.dim, "depths": list(backbone.depths),
+            "type": "StemmedSwin" if backbone.stem else "SwinTransformer",
+            "embed_dims": backbone.dim, "depths": list(backbone.depths),
             "num_heads": list(backbone.heads), "window_size": 7, "mlp_ratio": backbone.mlp_ratio,
             "drop_path_rate": backbone.drop_path, "patch_norm": True, "out_indices": (0, 1, 2, 3),
         },
@@ -53,7 +54,7 @@ def model_config(settings: Walt3dSettings) -> dict[str, Any]:
                 "type": "PairedBoxHead", "channels": channels, "cells": _SIZES[0], "hidden": settings.hidden,
             },
             "inside_head": {
-                "type": "InsideHead", "channels": channels, "width": settings.inside,
+                "type": "InsideHead", "channels": channels, "width": settings.inside, "hidden": settings.hidden,
                 "convolutions": settings.convolutions, "layered": settings.layered,
             },
             "lift_head": {"type": "LiftHead", "hidden": settings.hidden} if settings.lift else None,
