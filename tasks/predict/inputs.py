@@ -15,13 +15,12 @@ import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from data_manifest import load_camera
-from data_manifest.loader import ManifestError
+from data_manifest.loader import VIDEOS, ManifestError
 from models.frames import Frame, read_picture
-from pipeline.core.frames import FrameReader, Video, read_backgrounds
+from pipeline.core.frames import FrameReader, read_backgrounds
 from pipeline.core.instances import Instances
 from pipeline.core.storage import read_parts
-
-VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
+from pipeline.core.video import Video
 
 
 @dataclass(frozen=True)
@@ -74,17 +73,16 @@ def frames_of(files: Sequence[Path], every: int = 1, background: np.ndarray | No
 
 def _video(path: Path, every: int) -> Iterator[tuple[int, str, np.ndarray]]:
     """Number, name and image of frames, as the decoder meets them."""
-    video = Video(path, seekable=False)
-    number = 0
+    video = Video(path)
+    number = -1
     try:
-        while video.grab():
-            image = video.retrieve() if number % every == 0 else None
-            if image is not None:
-                yield number, f"{path.stem}_{number:06d}.png", image
-            number += 1
+        for decoded in video:
+            number = decoded.position
+            if number % every == 0:
+                yield number, f"{path.stem}_{number:06d}.png", video.image(decoded)
     finally:
         video.close()
-    if not number:
+    if number < 0:
         raise ValueError(f"{path}: a video without a frame that can be decoded")
 
 
