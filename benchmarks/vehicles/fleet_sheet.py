@@ -2,7 +2,8 @@
 
     python -m benchmarks.fleet_sheet [--check] [--quick]
 
-The sheet, benchmarks/out/fleet.jpg, shows each body from its left, from ahead, from behind and from above its right
+benchmarks/out/vehicle_keypoints.jpg is the picture of docs/vehicle_keypoints.md: where the twelve points lie. The
+sheet, benchmarks/out/fleet.jpg, shows each body from its left, from ahead, from behind and from above its right
 front, to one scale; wheels red and green, headlights blue, back lights yellow, roof corners magenta and cyan, where
 they are seen. CPU milliseconds, one thread; rendering is that of a training sprite, shadows on the ground included.
 """
@@ -23,7 +24,12 @@ from pipeline.simulate.vehicles.fleet import BODY_TYPES, Vehicle, make_vehicle
 from pipeline.simulate.vehicles.wide.fleet import WIDE_BODIES, make_wide_vehicle
 from pipeline.simulate.world.stage import fresnel, surface
 
-SHEET = OUT / "fleet.jpg"
+SHEET, POINTS = OUT / "fleet.jpg", OUT / "vehicle_keypoints.jpg"
+# Bodies that between them show what every point is, their seeds, and pixels a metre.
+_EXPLAINED = (
+    ("sedan", 3, 100), ("suv", 5, 100), ("van", 10, 75), ("pickup", 22, 85), ("articulated_lorry", 20, 32),
+    ("tanker", 20, 58), ("tractor", 21, 75),
+)  # fmt: skip
 _VIEWS = ((0, -1, 0), (-1, 0, 0), (1, 0, 0), (-1, 0.8, -0.5))  # where one looks
 _DOTS = ((0, 0, 255), (0, 255, 0), (255, 128, 0), (0, 255, 255), (255, 0, 255), (255, 255, 0))  # BGR, by kind
 _SUN = np.array([0.42, 0.53, 0.79]) / np.linalg.norm([0.42, 0.53, 0.79])
@@ -61,14 +67,39 @@ def _padded(images: Sequence[np.ndarray], axis: int) -> list[np.ndarray]:
     ]
 
 
-def _view(mesh: Mesh, keypoints: np.ndarray, towards: np.ndarray, px_per_m: float) -> np.ndarray:
+def points_picture() -> np.ndarray:
+    """(H, W, 3) uint8 BGR: some bodies from their left, from ahead and from behind, their keypoints numbered."""
+    rows = []
+    for body, seed, px in _EXPLAINED:
+        vehicle = make_wide_vehicle(body, seed, bare=True)
+        views = [_view(vehicle.mesh, vehicle.keypoints, np.array(d, float), px, numbered=True) for d in _VIEWS[:3]]
+        rows.append(cv2.copyMakeBorder(_beside(views), 0, 6, 0, 0, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
+    return np.concatenate(_padded(rows, axis=1))
+
+
+def _dot(picture: np.ndarray, at: tuple[int, int], index: int, *, numbered: bool) -> None:
+    """A keypoint's dot, and its number beside it, in place."""
+    if not numbered:
+        cv2.circle(picture, at, 2, _DOTS[index // 2], -1, cv2.LINE_AA)
+        return
+    white, black = (255, 255, 255), (0, 0, 0)
+    for radius, thickness, colour, ink in ((4, 3, white, white), (3, 1, _DOTS[index // 2], black)):
+        cv2.circle(picture, at, radius, colour, -1, cv2.LINE_AA)
+        beside = (at[0] + 5, at[1] - 5)
+        cv2.putText(picture, str(index), beside, cv2.FONT_HERSHEY_SIMPLEX, 0.5, ink, thickness, cv2.LINE_AA)
+
+
+def _view(
+    mesh: Mesh, keypoints: np.ndarray, towards: np.ndarray, px_per_m: float, *, numbered: bool = False
+) -> np.ndarray:
     """An orthographic picture of a mesh, looking along `towards`, with the keypoints that are seen."""
     towards = towards / np.linalg.norm(towards)
     right = np.cross(towards, [0, 0, 1.0])
     right /= np.linalg.norm(right)
     axes = np.stack([right, np.cross(right, towards)], 1)  # (3, 2)
     flat = mesh.vertices @ axes
-    low, high = flat.min(axis=0) - 0.1, flat.max(axis=0) + 0.1
+    margin = 24 / px_per_m if numbered else 0.1
+    low, high = flat.min(axis=0) - margin, flat.max(axis=0) + margin
     size = np.maximum((2 * px_per_m * (high - low)).astype(int), 2)  # two samples a pixel
     x = low[0] + (np.arange(size[0]) + 0.5) / px_per_m / 2
     y = high[1] - (np.arange(size[1]) + 0.5) / px_per_m / 2
@@ -80,7 +111,7 @@ def _view(mesh: Mesh, keypoints: np.ndarray, towards: np.ndarray, px_per_m: floa
     for index, point in enumerate(keypoints):
         if cast(scene, point - _FAR_M * towards, towards[None])["t_hit"][0] > _FAR_M - 0.1:
             u, v = px_per_m * (np.array([1, -1]) * (point @ axes) - [low[0], -high[1]])
-            cv2.circle(picture, (round(float(u)), round(float(v))), 2, _DOTS[index // 2], -1, cv2.LINE_AA)
+            _dot(picture, (round(float(u)), round(float(v))), index, numbered=numbered)
     return picture
 
 
@@ -126,6 +157,7 @@ def report(quick: bool, data: Path) -> Report:
     vehicles = [(f"{f} {b}", make(b, seed)) for f, (bodies, make) in fleets.items() for b in bodies
                 for seed in range(1 if quick or f == "plain" else 2)]  # fmt: skip
     OUT.mkdir(exist_ok=True)
+    cv2.imwrite(str(POINTS), points_picture(), [cv2.IMWRITE_JPEG_QUALITY, 85])
     cv2.imwrite(str(SHEET), sheet(vehicles, 28, 4), [cv2.IMWRITE_JPEG_QUALITY, 88])
     mean = {
         (f, key): np.mean([r[key] for r in rows if r["fleet"] == f]) for f in fleets for key in ("make_ms", "render_ms")

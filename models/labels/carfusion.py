@@ -2,7 +2,8 @@
 
 Raw: `<root>/<sequence>/gt/<video>_<frame>.txt`, a line `x,y,keypoint 1..14,object,flag` for each point, beside
 `<sequence>/images_jpg/<video>_<frame>.jpg`; a sequence is an intersection's name and a number, as `car_craig1`. One
-object keeps its number in all videos of a sequence. Points 9 (exhaust) and 14 (centre) are left out.
+object keeps its number in all videos of a sequence. Points 9 (exhaust) and 14 (centre) are left out; of the others
+`definitions` says how far they lie from ours.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from models.labels.definitions import to_ours
 from models.labels.views import (
     OCCLUDED,
     SELF_OCCLUDED,
@@ -152,7 +154,7 @@ def _of_annotation(where: str, annotation: dict, name: str, root: Path) -> Label
 
 def _carfusion_vehicle(values: np.ndarray, box: np.ndarray, states: dict[int, int], **source: Any) -> LabelledVehicle:
     flag = values[OURS, 2].astype(np.int64)
-    xy = np.where(flag[:, None] > 0, values[OURS, :2], np.nan)
+    xy = to_ours("carfusion", np.where(flag[:, None] > 0, values[OURS, :2], np.nan))
     state = np.array([states[value] for value in flag.tolist()])
     return LabelledVehicle(box_xywh=box, xy=xy, state=state, flag=flag, **source)
 

@@ -4,6 +4,7 @@ shape; and the scenes of one or several cameras' shards in the order in which tr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,12 @@ class Scenes:
             _numbers(about.get("K"), (3, 3)), _numbers(about.get("distortion"), (5,)),
             _numbers(about.get("ground_plane"), (4,)),
         )  # fmt: skip
+
+    def first(self, count: int) -> Scenes:
+        """Some of the scenes alone."""
+        few = copy(self)
+        few._places, few.scenes = self._places[:count], self.scenes[:count]
+        return few
 
     def order(self, turn: int, seed: int) -> np.ndarray:
         """A permutation of all scenes, which stays within a few parts, of any camera, at a time.

@@ -20,6 +20,7 @@ class SwinSettings:
     depths: tuple[int, ...] = field(default=(2, 2, 4, 2), metadata={"help": "blocks of the four stages"})
     heads: tuple[int, ...] = field(default=(2, 4, 8, 16), metadata={"help": "attention heads of the four stages"})
     mlp_ratio: int = field(default=3, metadata={"help": "channels inside a block's MLP, times its own"})
+    stem: bool = field(default=True, metadata={"help": "convolutions in place of patches of 4 px, which learn faster"})
     drop_path: float = field(default=0.0, metadata={"help": "fraction of blocks left out, at the last one"})
 
 
@@ -45,7 +46,7 @@ class LossWeights:
     whole_box: float = field(default=1.0, metadata={"help": "smooth L1 of the whole box"})
     visible_box: float = field(default=0.5, metadata={"help": "smooth L1 of the visible box"})
     masks: float = field(default=1.0, metadata={"help": "cross-entropies of whole, visible and covered masks"})
-    keypoints: float = field(default=0.15, metadata={"help": "cross-entropy of the heatmaps"})
+    keypoints: float = field(default=0.4, metadata={"help": "cross-entropy of the heatmaps"})
     states: float = field(default=0.2, metadata={"help": "cross-entropy of keypoints' states"})
     group: float = field(default=0.2, metadata={"help": "cross-entropy of the shape's group"})
     shape: float = field(default=0.05, metadata={"help": "squares of coefficients, standard deviations"})
@@ -87,7 +88,7 @@ class Walt3dSettings:
 _TINY = Walt3dSettings()
 _BASE = Walt3dSettings(
     # Swin-T and the sizes of WALT's heads (notes A6).
-    backbone=SwinSettings(dim=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), mlp_ratio=4, drop_path=0.1),
+    backbone=SwinSettings(dim=96, depths=(2, 2, 6, 2), heads=(3, 6, 12, 24), mlp_ratio=4, stem=False, drop_path=0.1),
     channels=256,
     hidden=1024,
     inside=256,
@@ -153,7 +154,7 @@ SPEC = Spec(
     gives=(
         "category", "score", "bbox_amodal_xywh", "bbox_visible_xywh", "mask_amodal_rle", "mask_visible_rle",
         "visible_fraction", "keypoints_2d", "keypoint_score", "keypoint_state", "shape_basis", "shape", "R", "t",
-        "dims_lwh_m",
+        "dims_lwh_m", "smpl_theta", "smpl_beta", "smpl_transl",
     ),
     best="iou_whole",
     predictor="models.walt3d.predict:load",

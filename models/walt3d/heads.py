@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+from mmdet.models.backbones import SwinTransformer
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -70,6 +71,29 @@ class PairedBoxHead(BaseModule):
         return Boxes(self.classes(hidden).float(), whole, visible, hidden.float())
 
 
+class _Trunk(nn.Module):
+    """Convolutions over a region's cells, each of which knows where it lies and what the whole region looks like: left
+    and right, front and back, are not to be seen in a few cells."""
+
+    def __init__(self, channels: int, width: int, convolutions: int, hidden: int) -> None:
+        super().__init__()
+        self.context = nn.Linear(hidden, width)
+        sizes = [channels + 2, *[width] * (convolutions - 1)]
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(size, width, 3, 1, 1, bias=False), nn.GroupNorm(min(8, width // 4), width))
+            for size in sizes
+        )
+
+    def forward(self, features: Tensor, context: Tensor) -> Tensor:
+        """Of features (N, C, S, S) and the region's own (N, D)."""
+        axis = torch.linspace(-1, 1, features.shape[-1], device=features.device)
+        places = torch.stack(torch.meshgrid(axis, axis, indexing="ij")).expand(len(features), -1, -1, -1)
+        x, whole = torch.cat([features, places], 1), self.context(context)[..., None, None]
+        for number, layer in enumerate(self.layers):
+            x = F.relu(layer(x) + whole if number == 0 else layer(x))
+        return x
+
+
 @MODELS.register_module()
 class InsideHead(BaseModule):
     """Masks, heatmaps of keypoints, and their states, from a region's features.
@@ -78,26 +102,26 @@ class InsideHead(BaseModule):
     """
 
     def __init__(
-        self, channels: int, width: int, convolutions: int, *, layered: bool = False, init_cfg: Any = None
+        self, channels: int, width: int, convolutions: int, hidden: int, *, layered: bool = False, init_cfg: Any = None
     ) -> None:
         super().__init__(init_cfg)
         self.layered = layered
-        self.cover = _trunk(channels, width, convolutions) if layered else None
-        self.trunk = _trunk(channels + width * layered, width, convolutions)
+        self.cover = _Trunk(channels, width, convolutions, hidden) if layered else None
+        self.trunk = _Trunk(channels + width * layered, width, convolutions, hidden)
         # Both branches share it, as in WALT's head.
         self.finer = nn.Sequential(nn.ConvTranspose2d(width, width, 2, 2), nn.ReLU())
         self.masks, self.heat = nn.Conv2d(width, 2, 1), nn.Conv2d(width, POINTS, 1)
         self.covered = nn.Conv2d(width, 1, 1) if layered else None
         self.states = nn.Conv2d(width, POINTS * _STATES, 1)
 
-    def forward(self, features: Tensor) -> Inside:
-        """Of features (N, C, S / 2, S / 2)."""
+    def forward(self, features: Tensor, context: Tensor) -> Inside:
+        """Of features (N, C, S / 2, S / 2) and what the box head makes of the region (N, D)."""
         covered = []
         if self.cover is not None and self.covered is not None:
-            cover = self.cover(features)
+            cover = self.cover(features, context)
             features = torch.cat([features, cover], 1)
             covered = [self.covered(self.finer(cover))]
-        trunk = self.trunk(features)
+        trunk = self.trunk(features, context)
         finer = self.finer(trunk)
         heat = self.heat(finer).float()
         # A keypoint's state is read where the keypoint seems to be.
@@ -107,15 +131,30 @@ class InsideHead(BaseModule):
         return Inside(torch.cat([self.masks(finer), *covered], 1).float(), heat, states)
 
 
-def _trunk(channels: int, width: int, convolutions: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for k in range(convolutions):
-        layers += [nn.Conv2d(channels if k == 0 else width, width, 3, 1, 1, bias=False), _norm(width), nn.ReLU()]
-    return nn.Sequential(*layers)
+@MODELS.register_module()
+class StemmedSwin(SwinTransformer):
+    """mmdet's Swin behind a stem of convolutions in place of its patches, with which it learns faster from little data
+    (Xiao et al., 2021, "Early convolutions help transformers see better")."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.patch_embed = _Stem(settings["embed_dims"])
 
 
-def _norm(width: int) -> nn.Module:
-    return nn.GroupNorm(min(8, width // 4), width)
+class _Stem(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        sizes = ((3, dim // 2, 2), (dim // 2, dim, 2), (dim, dim, 1))
+        self.layers = nn.Sequential(*(
+            nn.Sequential(nn.Conv2d(a, b, 3, step, 1, bias=False), nn.GroupNorm(min(8, b // 4), b), nn.ReLU())
+            for a, b, step in sizes
+        ))  # fmt: skip
+        self.projection = nn.Conv2d(dim, dim, 1)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, tuple[int, int]]:
+        """Tokens (N, H W, dim) of images (N, 3, 4 H, 4 W), and (H, W)."""
+        x = self.projection(self.layers(image))
+        return x.flatten(2).transpose(1, 2), (x.shape[2], x.shape[3])
 
 
 def of_class(values: Tensor, labels: Tensor) -> Tensor:

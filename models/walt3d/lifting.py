@@ -29,6 +29,7 @@ _VEHICLE = CLASSES.index("vehicle")
 # Errors count as squares up to the first number, linearly up to the second, and no more beyond it: such a pose is of
 # other keypoints, and its derivative by them tells nothing. Longer sides of the box; radians or fractions of the depth.
 _REPROJECTION, _POSE = (0.2, 1.0), (0.5, 1.5)
+_STARTED_BY, _SOMEWHERE_M = 8, 20.0  # keypoints that give a pose to start from; where one without it would be
 _LEAST_WEIGHT = 0.02  # of a keypoint, so that a pose is always determined
 
 
@@ -152,15 +153,24 @@ def solve(
     group = solid.groups.argmax(1)
     shape = solid.shapes[torch.arange(len(group)), group]
     points, trusted = keypoints_of(group, shape), (solid.weights * confidence).clamp_min(_LEAST_WEIGHT)
-    R, t, found = torch.eye(3).repeat(len(xy), 1, 1), torch.tensor([[0.0, 0, 20]]).repeat(len(xy), 1), []
+    R, t = torch.eye(3).repeat(len(xy), 1, 1), torch.tensor([[0.0, 0, _SOMEWHERE_M]]).repeat(len(xy), 1)
+    found = np.zeros(len(xy), bool)
     for k in range(len(xy)):
-        best = torch.argsort(trusted[k], descending=True)[:8].tolist()
-        there, turn, shift = cv2.solvePnP(
-            points[k, best].double().numpy(), xy[k, best].double().numpy(), K, distortion, flags=cv2.SOLVEPNP_SQPNP
-        )
-        found.append(bool(there) and bool(np.isfinite(turn).all()) and float(shift[2, 0]) > 0)
-        if found[-1]:
-            R[k], t[k] = torch.from_numpy(cv2.Rodrigues(turn)[0]).float(), torch.from_numpy(shift[:, 0]).float()
+        best = torch.argsort(trusted[k], descending=True)[:_STARTED_BY].tolist()
+        start = _start(points[k, best].double().numpy(), xy[k, best].double().numpy(), K, distortion)
+        if start is not None:
+            found[k], R[k], t[k] = True, torch.from_numpy(start[0]).float(), torch.from_numpy(start[1]).float()
     lens = torch.from_numpy(distortion).float()
     pose = solve_pnp(points, xy, trusted, torch.from_numpy(K).float(), (R, t), distortion=lens)
-    return pose.R, pose.t, pose.valid.numpy() & np.array(found, bool)
+    return pose.R, pose.t, pose.valid.numpy() & found
+
+
+def _start(points: np.ndarray, pixels: np.ndarray, K: np.ndarray, lens: np.ndarray) -> tuple[np.ndarray, ...] | None:
+    """A pose of points (P, 3) at pixels (P, 2); None where they determine none before the camera."""
+    try:
+        there, turn, shift = cv2.solvePnP(points, pixels, K, lens, flags=cv2.SOLVEPNP_SQPNP)
+    except cv2.error:  # points in one place
+        return None
+    if not there or not np.isfinite(turn).all() or not shift[2, 0] > 0:
+        return None
+    return cv2.Rodrigues(turn)[0], shift[:, 0]

@@ -104,7 +104,7 @@ class Walt3d(Network):
         }
         from models.walt3d.lifting import places
 
-        inside, regions = self.heads.inside_of(pred.maps, window, truth["whole"])
+        inside, _, regions = self.heads.inside_of(pred.maps, window, truth["whole"])
         size = inside.masks.shape[-1]
         wanted = sample_rasters(truth["masks"].float() / 255, truth["whole"], regions, size) > 0.5
         found = inside.masks[:, :2] > 0

@@ -6,6 +6,7 @@ Boxes are COCO's edges, keypoints pixel centres of the frame; poses are in the f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calibration.camera import edge_to_pixel
+import models
+from calibration.camera import Camera, GroundPlane, edge_to_pixel
 from models import predictor
+from models.body_model import load_body
 from models.contract import Given, Preset, Progress, Spec
 from models.frames import Frame
 from models.layers.regions import distinct, paste
+from models.network import Network
 from models.predictor import Predictor
 from models.scenes.evaluate import evaluate_scenes
 from models.scenes.objects import CLASSES, GROUP_NAMES, SHAPES
@@ -27,6 +31,7 @@ from models.walt3d.heads import COUNTS, Inside, of_class
 from models.walt3d.lifting import POINTS, Solid, places, solve
 from pipeline.core import masks
 from pipeline.core.instances import Instances
+from pipeline.core.skeletons import SMPL_24
 from pipeline.core.tables import KEYPOINT_STATES
 
 if TYPE_CHECKING:
@@ -34,12 +39,29 @@ if TYPE_CHECKING:
 
 _VEHICLE = CLASSES.index("vehicle")
 _WHOLE, _VISIBLE = 0, 1
+_SMPL = {"smpl_theta": 3 * len(SMPL_24), "smpl_beta": 10, "smpl_transl": 3}
+_LIKELY = 0.3  # score of a person whose body is worth the time that it takes
 
 
-def load(spec: Spec, weights: Path | None, device: str | None) -> Predictor:
-    """A predictor that sees a frame at a time: pictures of any size do not wait for each other."""
+class Walt3dPredictor(Predictor):
+    """Of frames of any size, one at a time; behind the boxes of people the mesh network finds their bodies."""
+
+    def __init__(self, spec: Spec, network: Network, device: torch.device, *, bodies: bool) -> None:
+        super().__init__(spec, network, device, batch=1)
+        self.mesh_network = models.load("hmr", device=str(device)) if bodies else None
+
+    def predict_batch(self, frames: list[Frame]) -> list[Instances]:
+        """Objects, and the bodies of those of them who are people and likely."""
+        found = super().predict_batch(frames)
+        if self.mesh_network is None:
+            return found
+        return [with_bodies(objects, frame, self.mesh_network) for objects, frame in zip(found, frames, strict=True)]
+
+
+def load(spec: Spec, weights: Path | None, device: str | None, *, bodies: bool = True) -> Walt3dPredictor:
+    """A predictor of a weights file."""
     house = predictor.load(spec, weights, device)
-    return Predictor(spec, house.network, house.device, batch=1)
+    return Walt3dPredictor(spec, house.network, house.device, bodies=bodies)
 
 
 def measure(
@@ -47,10 +69,11 @@ def measure(
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Rows of `evaluate_scenes` on the scenes that training kept back, in their own size."""
-    house, windows = load(spec, weights, device), splits(preset.network, given, preset.train.seed).val
+    house, windows = load(spec, weights, device, bodies=False), splits(preset.network, given, preset.train.seed).val
     return evaluate_scenes(house.of_frames, windows.source, progress)  # type: ignore[attr-defined]
 
 
+@torch.no_grad()
 def objects_of(network: Walt3d, found: Any, frame: Frame) -> Instances:
     """The objects of one frame, best first, of what `AmodalRoIHead.predict` found in it.
 
@@ -139,3 +162,37 @@ def _solids(
         R, t, known = solve(solid, *here, frame.camera.K, frame.camera.distortion)
         columns["R"][places_[known]], columns["t"][places_[known]] = R[known].numpy(), t[known].numpy()
     return columns
+
+
+def with_bodies(objects: Instances, frame: Frame, mesh_network: Predictor) -> Instances:
+    """smpl_theta (72,), smpl_beta (10,) and smpl_transl (3,) of people, NaN of others and of the unlikely.
+
+    A crop network does not know how far away a person is: where the camera and its plane are known the feet stand where
+    the ray through the middle of the whole box's bottom edge meets the ground (WALT3D section 3), seen or not.
+    """
+    columns = {name: np.full((len(objects), size), np.nan) for name, size in _SMPL.items()}
+    rows = [k for k in range(len(objects)) if objects["category"][k] == "person" and objects["score"][k] >= _LIKELY]
+    if rows:
+        boxes = objects["bbox_amodal_xywh"][rows]
+        (found,) = mesh_network.of_frames([replace(frame, objects=Instances(frame.size_hw, {"bbox_xywh": boxes}))])
+        for name, column in columns.items():
+            column[rows] = found[name]
+        if frame.camera is not None and frame.plane is not None:
+            theta, beta = (torch.from_numpy(columns[name][rows]) for name in ("smpl_theta", "smpl_beta"))
+            placed = standing(theta, beta, boxes, frame.camera, frame.plane)
+            known = np.isfinite(placed).all(axis=1)
+            columns["smpl_transl"][np.array(rows)[known]] = placed[known]
+    return objects.with_columns(columns)
+
+
+def standing(theta: Tensor, beta: Tensor, boxes_xywh: np.ndarray, camera: Camera, plane: GroundPlane) -> np.ndarray:
+    """(N, 3) SMPL's transl of bodies theta (N, 72), beta (N, 10) whose lowest vertex is on the plane and whose pelvis
+    is above the ground point that the boxes' bottom edges show; NaN above the horizon."""
+    posed = load_body()(theta.float().unflatten(1, (-1, 3)), beta.float())
+    vertices, pelvis = posed.vertices.double().cpu().numpy(), posed.joints[:, 0].double().cpu().numpy()
+    bottom = edge_to_pixel(boxes_xywh[:, :2] + boxes_xywh[:, 2:] * (0.5, 1.0))
+    foot, n = plane.intersect(camera, bottom), plane.n
+    level = pelvis - (pelvis @ n)[:, None] * n
+    lowest = (vertices @ n).min(axis=1)
+    # foot . n = -d: the foot's own height is the plane's.
+    return foot - level - lowest[:, None] * n

@@ -39,7 +39,7 @@ class Sampled(NamedTuple):
     @property
     def rois(self) -> Tensor:
         """(N, 5) as extractors take them."""
-        return torch.cat([self.window[:, None].to(self.boxes), self.boxes], 1)
+        return _rois(self.window, self.boxes)
 
 
 @TASK_UTILS.register_module()
@@ -112,11 +112,13 @@ class AmodalRoIHead(BaseModule):
         """What the box head says of regions (N, 5) of feature maps."""
         return self.box_head(self.box_extractor(features[: self.box_extractor.num_inputs], rois))
 
-    def inside_of(self, features: tuple[Tensor, ...], window: Tensor, boxes: Tensor) -> tuple[Inside, Tensor]:
-        """What is in boxes (N, 4) of pictures (N,), and the regions (N, 4) over which its maps are."""
+    def inside_of(self, features: tuple[Tensor, ...], window: Tensor, boxes: Tensor) -> tuple[Inside, Tensor, Tensor]:
+        """What is in boxes (N, 4) of pictures (N,); what the box head makes of them (N, D); and the regions (N, 4) over
+        which the maps are."""
+        context = self.boxes_of(features, _rois(window, boxes)).features
         regions = grown(boxes, self.grown)
-        rois = torch.cat([window[:, None].to(regions), regions], 1)
-        return self.inside_head(self.inside_extractor(features[: self.inside_extractor.num_inputs], rois)), regions
+        maps = self.inside_extractor(features[: self.inside_extractor.num_inputs], _rois(window, regions))
+        return self.inside_head(maps, context), context, regions
 
     def decoded(self, regions: Tensor, relative: Tensor) -> Tensor:
         """Boxes (N, 4) of what the box head says relative to regions (N, 4)."""
@@ -135,14 +137,14 @@ class AmodalRoIHead(BaseModule):
             losses[f"{name}_box"] = F.smooth_l1_loss(relative[:count], target, reduction="sum") / len(found.logits)
         few = _spread(count, self.most_inside * len(samples), regions.device)
         chosen = {name: value[few] for name, value in truth.items()}
-        inside, seen = self.inside_of(features, sampled.window[few], regions[few])
+        inside, context, seen = self.inside_of(features, sampled.window[few], regions[few])
         size = inside.masks.shape[-1]
         targets = sample_rasters(chosen["masks"].float() / 255, chosen["whole"], seen, size)
         losses["masks"] = mask_loss(inside.masks, targets)
         cells = (chosen["keypoints"] - seen[:, None, :2]) / (seen[:, None, 2:] - seen[:, None, :2]) * size - 0.5
         losses["keypoints"], losses["states"] = keypoint_losses(inside, chosen["labels"], cells, chosen["states"])
         if self.lift_head is not None:
-            losses |= self.lift_head.loss(inside, found.features[few], seen, chosen)
+            losses |= self.lift_head.loss(inside, context, seen, chosen)
         return {name: self.weights.get(name, 1.0) * value for name, value in losses.items()}
 
     def _sampled(self, proposals: list[InstanceData], samples: list) -> Sampled:
@@ -171,11 +173,11 @@ class AmodalRoIHead(BaseModule):
             start += len(mine)
             kept.append(self._kept(mine, found, number))
         window, boxes = (torch.cat([one[name] for one in kept]) for name in ("window", "bboxes"))
-        inside, seen = self.inside_of(features, window, boxes)
+        inside, context, seen = self.inside_of(features, window, boxes)
         results, start = [], 0
         for one in kept:
             rows = slice(start, start + len(one))
-            one.masks, one.heat, one.states, one.regions = (v[rows] for v in (*inside, seen))
+            one.masks, one.heat, one.states, one.features, one.regions = (v[rows] for v in (*inside, context, seen))
             results.append(one)
             start += len(one)
         return results
@@ -192,8 +194,12 @@ class AmodalRoIHead(BaseModule):
         best = distinct(score, overlap, cfg.overlap)[: cfg.max_per_img]
         return InstanceData(
             labels=label[best], scores=score[best], bboxes=whole[best], visible=visible[best],
-            features=found.features[row[best]], window=torch.full_like(label[best], number),
+            window=torch.full_like(label[best], number),
         )  # fmt: skip
+
+
+def _rois(window: Tensor, boxes: Tensor) -> Tensor:
+    return torch.cat([window[:, None].to(boxes), boxes], 1)
 
 
 def _of_objects(samples: list, window: Tensor, objects: Tensor) -> dict[str, Tensor]:
