@@ -135,6 +135,7 @@ class CocoFrames:
         frames = pa.table({"frame_id": range(len(files)), "source": files, "position": [-1] * len(files)})
         self._found = read_objects(content, CocoNames(), frames, str(labels))
         self._crowds = read_objects(content, CocoNames(), frames, str(labels), crowds=True)
+        self._found.account.tell()
         labelled = [(n, files[n]) for n in sorted(self._found)]
         if not labelled:
             raise ValueError(f"{labels}: expected labelled pictures of people or vehicles, got none")

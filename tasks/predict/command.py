@@ -30,6 +30,7 @@ from models.crops import checked_boxes
 from models.frames import read_picture
 from models.mm import pick_device
 from pipeline.core.instances import Instances
+from pipeline.core.video import Video
 from pipeline.detection.registry import Inputs, backend_of, backends, make_detector
 from tasks.common.renamed import StoreRenamed
 from tasks.common.settings import Setting, former_keys, leaves
@@ -152,7 +153,20 @@ def _detect(asked: argparse.Namespace, files: Sequence[Path]) -> Detect | None:
     if "frames" in backend.needs and len(files) > 1 and any(is_video(path) for path in files):
         raise ValueError(f"detector {backend.name} finds frames by name or number; expected pictures, or one video")
     settings = backend.settings(**asked.settings) if backend.settings else None
+    inputs, options = Inputs(frames=_frames_table(files)), backend.complete(settings, weights_folder(""))
+    for line in backend.told(options, inputs):
+        print(line, file=sys.stderr)
+    return detect_with(make_detector(backend.name, options, inputs))
+
+
+def _frames_table(files: Sequence[Path]) -> pa.Table:
+    """Pictures by their names, or the frames of one video by their numbers, as a detector finds them."""
     names = [str(path) for path in files if not is_video(path)]
-    table = pa.table({"source": names, "frame_id": range(len(names)), "position": [-1] * len(names)})
-    made = make_detector(backend.name, backend.complete(settings, weights_folder("")), Inputs(frames=table))
-    return detect_with(made)
+    positions = [-1] * len(names)
+    if not names and files:
+        video = Video(files[0])
+        # A file's own count may be short of what it holds.
+        positions = list(range(2 * video.frames + 1000))
+        names = [str(files[0])] * len(positions)
+        video.close()
+    return pa.table({"source": names, "frame_id": range(len(names)), "position": positions})
