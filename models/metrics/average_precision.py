@@ -1,9 +1,11 @@
 """COCO's average precision of boxes and masks: of all objects, by size, and by how much of an object is hidden.
 
-Two protocols for the tenths of hidden fraction. "ours": what is hidden more or less is neither right nor wrong, and
-every detection counts. "walt": as WALT's code (notes A5), the truth is that of the tenth alone, categories do not
-count, and of the detections only those whose box overlaps one of these objects by more than 0.4: what is found where
-nothing is vanishes, so its numbers are higher and compare with none of COCO's.
+Two protocols for the tenths of hidden fraction. "ours": detections take objects as they do in the precision of all
+objects; who took one that is hidden more or less is neither right nor wrong, and every other detection counts. (COCO's
+own way of leaving objects out would give a hidden object to the detection of who hides it.) "walt": as WALT's code
+(notes A5), the truth is that of the tenth alone, categories do not count, and of the detections only those whose box
+overlaps one of these objects by more than 0.4: what is found where nothing is vanishes, so its numbers are higher and
+compare with none of COCO's.
 """
 
 from __future__ import annotations
@@ -118,17 +120,23 @@ class _Run(COCOeval):
         self.params.areaRng, self.params.areaRngLbl = [list(ALL)], ["all"]
         with contextlib.redirect_stdout(io.StringIO()):
             self.evaluate()
+        for one in truth.anns.values():  # COCO forgets what is to be ignored but for crowds
+            one["ignore"] = int(one["ignored"])
 
     def result(self, size: tuple[float, float], band: tuple[float, float]) -> dict[str, float]:
-        for one in self.truth.anns.values():
-            one["ignore"] = int(one["ignored"] or not (np.isnan(one["hidden"]) or band[0] <= one["hidden"] < band[1]))
-        count = sum(not one["ignore"] and size[0] <= one["area"] < size[1] for one in self.truth.anns.values())
+        out = {
+            n
+            for n, one in self.truth.anns.items()
+            if not (np.isnan(one["hidden"]) or band[0] <= one["hidden"] < band[1])
+        }
+        there = [one for n, one in self.truth.anns.items() if n not in out and not one["ignored"]]
+        count = sum(size[0] <= one["area"] < size[1] for one in there)
         if not count:
             return {"count": 0, **dict.fromkeys(("AP", "AP50", "AP75", "recall"), float("nan"))}
         self.params.areaRng = [list(size)]
         categories = self.params.catIds if self.params.useCats else [-1]
         self.evalImgs = [
-            self.evaluateImg(image, category, list(size), self.params.maxDets[-1])
+            _without(self.evaluateImg(image, category, list(size), self.params.maxDets[-1]), out)
             for category in categories
             for image in self.params.imgIds
         ]
@@ -141,6 +149,16 @@ class _Run(COCOeval):
             "count": count, "AP": _mean(precision), "AP50": _mean(precision[0]), "AP75": _mean(precision[5]),
             "recall": _mean(recall[0]),
         }  # fmt: skip
+
+
+def _without(outcome: dict | None, out: set[int]) -> dict | None:
+    """COCO's outcome of a picture, in which objects of these ids and those who took them are left out."""
+    if outcome is None or not out:
+        return outcome
+    ids = list(out)
+    outcome["gtIgnore"] = np.array(outcome["gtIgnore"], bool) | np.isin(outcome["gtIds"], ids)
+    outcome["dtIgnore"] = np.array(outcome["dtIgnore"], bool) | np.isin(outcome["dtMatches"], ids)
+    return outcome
 
 
 def _mean(values: np.ndarray) -> float:

@@ -17,8 +17,7 @@ from models.metrics.keypoint_precision import keypoint_precision, keypoint_simil
 from models.metrics.keypoints import PCK_FRACTION
 from models.metrics.matching import mask_overlaps, match
 from models.metrics.poses import pose_summary
-from models.scenes.objects import CLASSES, GROUP_NAMES, Scene, Scenes, Thing
-from models.shape_basis import load_bases
+from models.scenes.objects import CLASSES, Scene, SceneSource, Thing
 from pipeline.core import masks
 from pipeline.core.instances import Instances
 from pipeline.core.skeletons import OF_CATEGORY
@@ -38,7 +37,7 @@ def frame_of_scene(scene: Scene) -> Frame:
     return Frame(scene.image_bgr, Instances(scene.size_hw, {}), camera=camera, plane=plane)
 
 
-def evaluate_scenes(predict: Predict, scenes: Scenes, progress: Progress | None = None) -> list[dict[str, Any]]:
+def evaluate_scenes(predict: Predict, scenes: SceneSource, progress: Progress | None = None) -> list[dict[str, Any]]:
     """Rows of all tables of predictions of every scene; predict: objects of frames, best first."""
     pages = []
     for number in range(len(scenes)):
@@ -167,19 +166,19 @@ def _keypoint_rows(pages: Sequence[Page], category: str) -> list[dict[str, Any]]
 
 
 def _pose_row(pages: Sequence[Page]) -> dict[str, float]:
-    """Of vehicles found whose true pose and shape are known."""
+    """Of vehicles found whose true pose is known."""
     R, t, true_R, true_t, points = [], [], [], [], []
     for page in pages:
         if "R" not in page.objects.columns:
             continue
         for k, thing in enumerate(page.things):
-            if page.pairs[k] < 0 or thing.group < 0 or not np.isfinite(thing.R).all():
+            if page.pairs[k] < 0 or not np.isfinite(thing.points).all() or not np.isfinite(thing.R).all():
                 continue
             row = int(page.pairs[k])
             R.append(page.objects["R"][row])
             t.append(page.objects["t"][row])
             true_R.append(thing.R)
             true_t.append(thing.t)
-            points.append(load_bases()[GROUP_NAMES[thing.group]].keypoints(thing.shape))
+            points.append(thing.points)
     found, true = ((np.array(a).reshape(-1, 3, 3), np.array(b).reshape(-1, 3)) for a, b in ((R, t), (true_R, true_t)))
     return {"count": len(R), **pose_summary(np.array(points).reshape(len(R), -1, 3), found, true)}

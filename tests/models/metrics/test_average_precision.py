@@ -100,6 +100,14 @@ def test_in_ours_what_is_hidden_otherwise_is_neither_right_nor_wrong(pair):
     assert np.isnan(seen.precision("segm", band=TENTHS["hidden 20 to 30 %"])["AP"])
 
 
+def test_the_detection_of_who_hides_an_object_is_not_taken_for_the_hidden_one():
+    """Two cars of nearly one outline; only the near one is found. COCO gives it to whichever is asked about."""
+    wanted = [[Wanted("vehicle", block(10, 10, 60, 40), 0.0), Wanted("vehicle", block(16, 10, 60, 40), 0.85)]]
+    judged = Judged(wanted, [[Detected("vehicle", block(10, 10, 60, 40), 0.9)]], [SIZE_HW])
+    assert judged.precision(band=TENTHS["hidden 80 to 90 %"])["recall"] == 0
+    assert judged.precision(band=TENTHS["hidden 0 to 10 %"])["AP"] == pytest.approx(1.0)
+
+
 def test_walts_tenths_know_no_categories():
     wanted = [[Wanted("vehicle", block(10, 10, 60, 40), 0.0)]]
     found = [[Detected("person", block(10, 10, 60, 40), 0.9)]]
