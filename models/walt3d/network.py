@@ -128,14 +128,16 @@ class Walt3d(Network):
             image[: frame.size_hw[0], : frame.size_hw[1]] = frame.image[..., ::-1]
         return {"image": torch.from_numpy(images.transpose(0, 3, 1, 2).copy())}
 
+    def proposals(self, pred: Levels, sizes_hw: Sequence[tuple[int, int]]) -> list[Any]:
+        """Of each picture the regions, `bboxes` (N, 4), that the first stage proposes."""
+        about = [_sample(size_hw, pred.size_hw).metainfo for size_hw in sizes_hw]
+        return self.detector.rpn_head.predict_by_feat(*self._proposed(pred), batch_img_metas=about, rescale=False)
+
     def decode(self, pred: Levels, frames: Sequence[Frame]) -> list[Instances]:
         """Of each frame its objects, best first: see the Spec's `gives`."""
         from models.walt3d.predict import objects_of
 
-        samples = [_sample(frame.size_hw, pred.size_hw) for frame in frames]
-        about = [sample.metainfo for sample in samples]
-        proposals = self.detector.rpn_head.predict_by_feat(*self._proposed(pred), batch_img_metas=about, rescale=False)
-        found = self.heads.predict(pred.maps, proposals, samples)
+        found = self.heads.predict(pred.maps, self.proposals(pred, [frame.size_hw for frame in frames]))
         return [objects_of(self, one, frame) for one, frame in zip(found, frames, strict=True)]
 
 

@@ -40,28 +40,31 @@ if TYPE_CHECKING:
 _VEHICLE = CLASSES.index("vehicle")
 _WHOLE, _VISIBLE = 0, 1
 _SMPL = {"smpl_theta": 3 * len(SMPL_24), "smpl_beta": 10, "smpl_transl": 3}
-_LIKELY = 0.3  # score of a person whose body is worth the time that it takes
+_LIKELY = 0.3  # score of what is shown; average precision is over all scores
 
 
 class Walt3dPredictor(Predictor):
     """Of frames of any size, one at a time; behind the boxes of people the mesh network finds their bodies."""
 
-    def __init__(self, spec: Spec, network: Network, device: torch.device, *, bodies: bool) -> None:
+    def __init__(self, spec: Spec, network: Network, device: torch.device, *, least: float, bodies: bool) -> None:
         super().__init__(spec, network, device, batch=1)
+        self.least = least
         self.mesh_network = models.load("hmr", device=str(device)) if bodies else None
 
     def predict_batch(self, frames: list[Frame]) -> list[Instances]:
-        """Objects, and the bodies of those of them who are people and likely."""
-        found = super().predict_batch(frames)
+        """Objects of at least the least score, and the bodies of those of them who are people."""
+        found = [objects.rows(objects["score"] >= self.least) for objects in super().predict_batch(frames)]
         if self.mesh_network is None:
             return found
         return [with_bodies(objects, frame, self.mesh_network) for objects, frame in zip(found, frames, strict=True)]
 
 
-def load(spec: Spec, weights: Path | None, device: str | None, *, bodies: bool = True) -> Walt3dPredictor:
-    """A predictor of a weights file."""
+def load(
+    spec: Spec, weights: Path | None, device: str | None, *, least: float = _LIKELY, bodies: bool = True
+) -> Walt3dPredictor:
+    """A predictor of a weights file, of objects of at least a score; with people's bodies, or quicker without."""
     house = predictor.load(spec, weights, device)
-    return Walt3dPredictor(spec, house.network, house.device, bodies=bodies)
+    return Walt3dPredictor(spec, house.network, house.device, least=least, bodies=bodies)
 
 
 def measure(
@@ -69,7 +72,10 @@ def measure(
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Rows of `evaluate_scenes` on the scenes that training kept back, in their own size."""
-    house, windows = load(spec, weights, device, bodies=False), splits(preset.network, given, preset.train.seed).val
+    house, windows = (
+        load(spec, weights, device, least=0.0, bodies=False),
+        splits(preset.network, given, preset.train.seed).val,
+    )
     return evaluate_scenes(house.of_frames, windows.source, progress)  # type: ignore[attr-defined]
 
 
@@ -165,13 +171,13 @@ def _solids(
 
 
 def with_bodies(objects: Instances, frame: Frame, mesh_network: Predictor) -> Instances:
-    """smpl_theta (72,), smpl_beta (10,) and smpl_transl (3,) of people, NaN of others and of the unlikely.
+    """smpl_theta (72,), smpl_beta (10,) and smpl_transl (3,) of people, NaN of others.
 
     A crop network does not know how far away a person is: where the camera and its plane are known the feet stand where
     the ray through the middle of the whole box's bottom edge meets the ground (WALT3D section 3), seen or not.
     """
     columns = {name: np.full((len(objects), size), np.nan) for name, size in _SMPL.items()}
-    rows = [k for k in range(len(objects)) if objects["category"][k] == "person" and objects["score"][k] >= _LIKELY]
+    rows = [k for k in range(len(objects)) if objects["category"][k] == "person"]
     if rows:
         boxes = objects["bbox_amodal_xywh"][rows]
         (found,) = mesh_network.of_frames([replace(frame, objects=Instances(frame.size_hw, {"bbox_xywh": boxes}))])
