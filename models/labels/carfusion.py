@@ -62,7 +62,9 @@ def read_converted(path: Path, root: Path, split: str | None = None) -> list[Lab
     keypoints than fourteen.
     """
     content, wanted = _coco_entries(path), _intersections(split)
-    names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+    names = {image.get("id"): str(image.get("file_name", "")) for image in content["images"]}
+    if "" in names.values():
+        raise ValueError(f"{path}: an image has no file_name")
     vehicles = []
     for annotation in content["annotations"]:
         where = f"{path}: annotation {annotation.get('id')}"
@@ -100,7 +102,7 @@ def _name_key(path: Path) -> tuple[int, int]:
 
 def _frame_vehicles(folder: Path, path: Path) -> list[LabelledVehicle]:
     points: dict[int, np.ndarray] = {}
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if line.strip():
             x, y, point, of, flag = _fields(f"{path}:{number}", line)
             points.setdefault(of, np.full((POINTS, 3), (np.nan, np.nan, 0)))[point - 1] = x, y, flag
@@ -161,7 +163,7 @@ def _carfusion_vehicle(values: np.ndarray, box: np.ndarray, states: dict[int, in
 
 def _coco_entries(path: Path) -> dict[str, list[dict]]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: not a readable JSON file ({error})") from None
     missing = [k for k in ("images", "annotations") if not isinstance(content, dict) or k not in content]

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import simplejpeg
 
+from pipeline.core.orientation import orientation, upright
 from pipeline.core.video import Video
 
 ANCHORS = b"anchors"  # key of the index's schema metadata: JSON, by video the frames to which seeks go
@@ -37,17 +38,17 @@ class BlockJob:
 
 
 def decode_image(data: bytes, where: str) -> np.ndarray:
-    """BGR uint8 (H, W, 3) of a whole image file's bytes.
+    """BGR uint8 (H, W, 3) of a whole image file's bytes, upright where it says how the camera was turned.
 
     Raises ValueError on what cv2 lets pass with grey in place of pixels: truncated and corrupt files.
     """
     if not data:
         raise ValueError(f"{where}: empty file")
     if data[:2] == b"\xff\xd8":
-        return _decode_jpeg(data, where)
+        return upright(_decode_jpeg(data, where), orientation(data))
     if data[:8] == b"\x89PNG\r\n\x1a\n" and b"IEND" not in data[-64:]:
         raise ValueError(f"{where}: truncated PNG")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f"{where}: not an image that OpenCV reads")
     return image

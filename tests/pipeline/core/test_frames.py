@@ -1,4 +1,5 @@
 import json
+import struct
 from datetime import UTC, datetime
 
 import cv2
@@ -113,3 +114,21 @@ def test_a_buckets_frames_are_those_that_can_be_read_in_order(tmp_path):
     pq.write_table(pa.table(about), tmp_path / "index.parquet")
     rows, ids = frames_of_bucket(tmp_path / "index.parquet", "noon")
     assert ids.tolist() == [2, 4] and rows["frame_id"].to_pylist() == [4, 2]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_turned_picture_is_upright_as_opencv_has_it(number, order):
+    tiff = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IHHHIHHI", 8, 1, 0x0112, 3, 1, number, 0, 0)
+    body = b"Exif\0\0" + tiff
+    turned = JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + JPEG[2:]
+    expected = cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(decode_image(turned, "x"), expected)
+    assert decode_image(turned, "x").shape[:2] == ((40, 60) if number < 5 else (60, 40))
+
+
+@pytest.mark.parametrize("tiff", [b"", b"MM\0*", b"MM\0*\xff\xff\xff\xff", b"XX\0*" + b"\0" * 40])
+def test_nonsense_about_the_camera_turns_nothing(tiff):
+    body = b"Exif\0\0" + tiff
+    jpeg = JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + JPEG[2:]
+    assert decode_image(jpeg, "x").shape == NOISE.shape
