@@ -4,7 +4,8 @@
 
 overfit: eight composed scenes, seen again and again without augmentation and then judged as they are; objects whose
 longer side is below 32 px are left out. What cannot learn eight scenes by heart learns nothing from thousands. speed:
-how long windows and steps of the preset tiny take, and of a step what.
+how long windows and steps of the preset tiny take, and of a step what. lost: with --weights, on the exact truth of the
+camera's frames, the share of objects that each step still has a box of, by how much of them is hidden.
 """
 
 from __future__ import annotations
@@ -13,23 +14,27 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from mmdet.structures.bbox import bbox2roi
 from torch.utils.data import default_collate
 
 from benchmarks.common.job import Site, clipart_dir
 from benchmarks.common.report import Bar, Report, main
 from models.contract import Given, Splits
+from models.layers.regions import box_overlaps
+from models.metrics.average_precision import TENTHS
 from models.scenes.evaluate import Page, frame_of_scene, page_of, tables
-from models.scenes.objects import Scene, Scenes
+from models.scenes.objects import CLASSES, Scene, Scenes, SceneSource
+from models.scenes.truth import TrueFrames
 from models.train import Recipe, train_recipe
 from models.walt3d import PRESETS, SPEC
 from models.walt3d.data import Windows, splits
-from models.walt3d.network import Walt3d
-from models.walt3d.predict import load
+from models.walt3d.network import Walt3d, load
 
-PARTS = ("overfit", "speed")
+PARTS = ("overfit", "speed", "lost")
 SCENES, LEAST_PX = 8, 32
 STEPS, QUICK_STEPS = 1600, 700
 _BATCH, _WINDOW_PX = 4, 320
@@ -50,7 +55,7 @@ def overfit(shards: Path, folder: Path, steps: int) -> list[dict]:
     network = Walt3d(settings)
     network.initialise(0)
     train_recipe(Recipe(network, Splits(windows, windows), SPEC.config(settings), SPEC.best), training, folder)
-    predictor = load(SPEC, folder / SPEC.trained, "cpu", bodies=False)
+    predictor = load(SPEC, folder / SPEC.trained, "cpu", least=0.0, bodies=False)
     pages = []
     for number in range(len(scenes)):
         scene = scenes[number]
@@ -95,11 +100,57 @@ def timed(shards: Path) -> Iterator[dict]:
         yield {"of a step": name, "seconds": min(seconds_), "windows": preset.train.batch}
 
 
-def report(quick: bool, data: Path, sites: Sequence[Site], only: str | None) -> Report:
-    """Both parts, or one."""
+@torch.inference_mode()
+def lost(weights: Path, scenes: SceneSource) -> Iterator[dict]:
+    """By tenth of hidden fraction the fraction of objects, of at least LEAST_PX, with a box of IoU 0.5 after each step:
+    proposals, likely candidates, distinct boxes, distinct masks."""
+    predictor = load(SPEC, weights, "cpu", least=0.0, bodies=False)
+    network: Any = predictor.network
+    rows: dict[str, list[list[bool]]] = {name: [] for name in TENTHS}
+    for number in range(len(scenes)):
+        scene = scenes[number]
+        frame = frame_of_scene(scene)
+        pred = network(network.encode([frame]))
+        (proposed,) = network.proposals(pred, [frame.size_hw])
+        heads = network.heads
+        likely = heads.candidates(proposed.bboxes, heads.boxes_of(pred.maps, bbox2roi([proposed.bboxes])))
+        (boxes,) = heads.predict(pred.maps, [proposed])
+        (objects,) = network.decode(pred, [frame])
+        x, y, w, h = torch.from_numpy(objects["bbox_amodal_xywh"]).float().reshape(-1, 4).unbind(1)
+        masked = torch.stack([x, y, x + w, y + h], 1)
+        classes = torch.tensor([CLASSES.index(name) for name in objects["category"]], dtype=torch.int64)
+        for thing in (one for one in scene.things if max(one.box_xywh[2:]) >= LEAST_PX):
+            left, top, width, height = thing.box_xywh
+            true = torch.tensor([[left, top, left + width, top + height]])
+            steps = ((proposed.bboxes, None), (likely[2], likely[0]), (boxes.bboxes, boxes.labels), (masked, classes))
+            there = [
+                bool(
+                    (
+                        (box_overlaps(found, true)[:, 0] >= 0.5) & ((of == thing.number) if of is not None else True)
+                    ).any()
+                )
+                for found, of in steps
+            ]
+            rows[list(TENTHS)[min(int(10 * thing.hidden), 9)]].append(there)
+    for name, values in rows.items():
+        shares = np.mean(values, axis=0) if values else np.full(4, np.nan)
+        named = dict(zip(("proposed", "likely", "distinct boxes", "distinct masks"), shares.tolist(), strict=True))
+        yield {"objects": name, "count": len(values), **named}
+
+
+def report(quick: bool, data: Path, sites: Sequence[Site], only: str | None, weights: Path | None) -> Report:
+    """All parts, or one."""
     (site,) = sites
+    rows: list[dict] = []
+    bars: list[Bar] = []
+    if only == "lost" or (weights and only is None):
+        if weights is None:
+            raise SystemExit("benchmarks.walt3d: --only lost: expected --weights of a run, got none")
+        folder = site.demand("IngestFrames", data)
+        rows += list(lost(weights, TrueFrames(folder, *site.calibrated(data))))
+    if only == "lost":
+        return Report(rows, bars)
     shards = clipart_dir(site.job(data), "walt3d")
-    rows, bars = [], []
     if only in (None, "overfit"):
         steps = QUICK_STEPS if quick else STEPS
         table = overfit(shards, data / "runs" / f"walt3d-overfit-{steps}", steps)
@@ -124,4 +175,11 @@ def report(quick: bool, data: Path, sites: Sequence[Site], only: str | None) -> 
 
 
 if __name__ == "__main__":
-    main("walt3d", __doc__, report, cameras=("quick07",), parts=PARTS)
+    main(
+        "walt3d",
+        __doc__,
+        report,
+        cameras=("quick07",),
+        parts=PARTS,
+        weights="weights of a run, whose losses by step are told",
+    )

@@ -20,7 +20,7 @@ from models.metrics.poses import pose_summary
 from models.scenes.objects import CLASSES, Scene, SceneSource, Thing
 from pipeline.core import masks
 from pipeline.core.instances import Instances
-from pipeline.core.skeletons import OF_CATEGORY
+from pipeline.core.skeletons import OF_CATEGORY, VEHICLE_12
 from pipeline.core.tables import KEYPOINT_STATES
 
 Predict = Callable[[Sequence[Frame]], list[Instances]]
@@ -181,4 +181,4 @@ def _pose_row(pages: Sequence[Page]) -> dict[str, float]:
             true_t.append(thing.t)
             points.append(thing.points)
     found, true = ((np.array(a).reshape(-1, 3, 3), np.array(b).reshape(-1, 3)) for a, b in ((R, t), (true_R, true_t)))
-    return {"count": len(R), **pose_summary(np.array(points).reshape(len(R), -1, 3), found, true)}
+    return {"count": len(R), **pose_summary(np.array(points).reshape(-1, len(VEHICLE_12), 3), found, true)}

@@ -22,6 +22,11 @@ from pipeline.core.tables import KEYPOINT_STATES
 COUNTS = [len(OF_CATEGORY[name]) for name in CLASSES]
 POINTS = sum(COUNTS)  # of all classes together: each has channels of its own
 _STATES = len(KEYPOINT_STATES)
+_OUTLINE = 14  # cells of a coarse mask along each side
+_WIDTH, _WIDTHS = (
+    0.25,
+    (-2.5, 1.0),
+)  # of a region: how far off a guess is at first, and logarithms of what it may become
 # Of each class the channels of its keypoints, filled up to MOST_KEYPOINTS with its first.
 _CHANNELS = torch.tensor(
     [[sum(COUNTS[:c]) + (k if k < COUNTS[c] else 0) for k in range(MOST_KEYPOINTS)] for c in range(len(CLASSES))]
@@ -113,6 +118,22 @@ class InsideHead(BaseModule):
         self.masks, self.heat = nn.Conv2d(width, 2, 1), nn.Conv2d(width, POINTS, 1)
         self.covered = nn.Conv2d(width, 1, 1) if layered else None
         self.states = nn.Conv2d(width, POINTS * _STATES, 1)
+        # What the whole region lets be expected: masks, coarsely (as PANet's head has it, Liu et al., 2018), and of
+        # keypoints the places from the middle with the logarithms of widths.
+        self.outline = nn.Linear(hidden, 2 * _OUTLINE**2)
+        nn.init.normal_(self.outline.weight, std=0.01)
+        self.guess = nn.Linear(hidden, 3 * POINTS)
+        nn.init.normal_(self.guess.weight, std=0.01)
+        nn.init.constant_(self.guess.bias, 0.0)
+
+    def expected(self, context: Tensor, cells: int) -> Tensor:
+        """Logits (N, 29, cells, cells) of Gaussians about the places at which the box head's features (N, D) let
+        keypoints be expected: the start that cells correct, and all there is where they show an occluder."""
+        x, y, width = self.guess(context).float().unflatten(1, (POINTS, 3)).unbind(-1)
+        axis = (torch.arange(cells, device=context.device) + 0.5) / cells - 0.5
+        width = _WIDTH * width.clamp(*_WIDTHS).exp()
+        off = (axis - y[..., None])[..., :, None].square() + (axis - x[..., None])[..., None, :].square()
+        return -off / (2 * width.square())[..., None, None]
 
     def forward(self, features: Tensor, context: Tensor) -> Inside:
         """Of features (N, C, S / 2, S / 2) and what the box head makes of the region (N, D)."""
@@ -123,12 +144,14 @@ class InsideHead(BaseModule):
             covered = [self.covered(self.finer(cover))]
         trunk = self.trunk(features, context)
         finer = self.finer(trunk)
-        heat = self.heat(finer).float()
+        heat = self.heat(finer).float() + self.expected(context, finer.shape[-1])
         # A keypoint's state is read where the keypoint seems to be.
         attention = F.avg_pool2d(heatmaps.distributions(heat), 2) * 4
         states = self.states(trunk).float().unflatten(1, (POINTS, _STATES))
         states = torch.einsum("nkshw,nkhw->nks", states, attention)
-        return Inside(torch.cat([self.masks(finer), *covered], 1).float(), heat, states)
+        coarse = self.outline(context).unflatten(1, (2, _OUTLINE, _OUTLINE))
+        masks = self.masks(finer) + F.interpolate(coarse, finer.shape[-2:], mode="bilinear", align_corners=False)
+        return Inside(torch.cat([masks, *covered], 1).float(), heat, states)
 
 
 @MODELS.register_module()

@@ -26,9 +26,8 @@ from pipeline.core.skeletons import VEHICLE_12
 
 POINTS = len(VEHICLE_12)
 _VEHICLE = CLASSES.index("vehicle")
-# Errors count as squares up to the first number, linearly up to the second, and no more beyond it: such a pose is of
-# other keypoints, and its derivative by them tells nothing. Longer sides of the box; radians or fractions of the depth.
-_REPROJECTION, _POSE = (0.2, 1.0), (0.5, 1.5)
+# Errors well above these hardly count: such a pose is of other keypoints, and its derivative by them tells little.
+_REPROJECTION, _POSE = 0.3, 0.5  # longer sides of the box; radians or fractions of the distance
 _STARTED_BY, _SOMEWHERE_M = 8, 20.0  # keypoints that give a pose to start from; where one without it would be
 _LEAST_WEIGHT = 0.02  # of a keypoint, so that a pose is always determined
 
@@ -119,16 +118,15 @@ class LiftHead(BaseModule):
         return {
             "group": F.cross_entropy(solid.groups[rows], group) + zero,
             "shape": (shape - truth["shape"][rows]).square().mean() + zero,
-            "kp2d": _mean(bounded(torch.where(valid, off, 0.0), *_REPROJECTION), valid) + zero,
-            "rotation": _mean(bounded(angle, *_POSE), pose.valid) + zero,
-            "translation": _mean(bounded(far, *_POSE), pose.valid) + zero,
+            "kp2d": _mean(geman_mcclure(torch.where(valid, off, 0.0), _REPROJECTION), valid) + zero,
+            "rotation": _mean(geman_mcclure(angle, _POSE), pose.valid) + zero,
+            "translation": _mean(geman_mcclure(far, _POSE), pose.valid) + zero,
         }
 
 
-def bounded(value: Tensor, beyond: float, most: float) -> Tensor:
-    """Half the square of values >= 0, linear beyond a size, constant beyond another: Huber's loss, cut."""
-    value = value.clamp(max=most)
-    return torch.where(value < beyond, 0.5 * value.square(), beyond * (value - 0.5 * beyond))
+def geman_mcclure(value: Tensor, scale: float) -> Tensor:
+    """Half the square of small values >= 0, half the square of the scale of large ones: Geman and McClure's loss."""
+    return 0.5 * value.square() / (1 + (value / scale).square())
 
 
 def _mean(values: Tensor, chosen: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ class AmodalRoIHead(BaseModule):
             self.assigner = TASK_UTILS.build(train_cfg.assigner)
             self.sampler = TASK_UTILS.build(train_cfg.sampler, default_args={"context": self})
             self.most_inside = train_cfg.most_inside
-        self.coders = [TASK_UTILS.build({**test_cfg.coder, "clip_border": False})] if test_cfg else []
+        self.coder = TASK_UTILS.build(test_cfg.coder)
 
     def boxes_of(self, features: tuple[Tensor, ...], rois: Tensor) -> Boxes:
         """What the box head says of regions (N, 5) of feature maps."""
@@ -122,7 +122,7 @@ class AmodalRoIHead(BaseModule):
 
     def decoded(self, regions: Tensor, relative: Tensor) -> Tensor:
         """Boxes (N, 4) of what the box head says relative to regions (N, 4)."""
-        return self.coders[0].decode(regions, relative)
+        return self.coder.decode(regions, relative)
 
     def loss(self, features: tuple[Tensor, ...], proposals: list[InstanceData], samples: list) -> dict[str, Tensor]:
         """L_2D of WALT3D's section 4: class, both boxes, masks and keypoints with their states; and the 3D branch's."""
@@ -133,7 +133,7 @@ class AmodalRoIHead(BaseModule):
         regions = sampled.boxes[:count]
         losses = {"class": F.cross_entropy(found.logits, sampled.labels)}
         for name, relative in (("whole", found.whole), ("visible", found.visible)):
-            target = self.coders[0].encode(regions, truth[name])
+            target = self.coder.encode(regions, truth[name])
             losses[f"{name}_box"] = F.smooth_l1_loss(relative[:count], target, reduction="sum") / len(found.logits)
         few = _spread(count, self.most_inside * len(samples), regions.device)
         chosen = {name: value[few] for name, value in truth.items()}
@@ -160,9 +160,7 @@ class AmodalRoIHead(BaseModule):
         window, boxes, labels = (torch.cat([one[k] for one in (*objects, *nothing)]) for k in range(3))
         return Sampled(window, boxes, labels, torch.cat([one[3] for one in objects]))
 
-    def predict(
-        self, features: tuple[Tensor, ...], proposals: list[InstanceData], samples: list, rescale: bool = False
-    ) -> list[InstanceData]:
+    def predict(self, features: tuple[Tensor, ...], proposals: list[InstanceData]) -> list[InstanceData]:
         """Of each picture its objects, best first: labels, scores, bboxes, visible (N, 4), inside's maps and regions,
         and what the 3D branch reads."""
         regions = [found.bboxes for found in proposals]
@@ -182,16 +180,19 @@ class AmodalRoIHead(BaseModule):
             start += len(one)
         return results
 
+    def candidates(self, regions: Tensor, found: Boxes) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Labels, scores, whole and visible boxes (N, 4) of all likely classes of one picture's regions."""
+        scores = found.logits.softmax(1)[:, :BACKGROUND]
+        row, label = torch.nonzero(scores > self.test_cfg.score_thr, as_tuple=True)
+        whole, visible = (self.decoded(regions[row], value[row]) for value in (found.whole, found.visible))
+        return label, scores[row, label], whole, visible
+
     def _kept(self, regions: Tensor, found: Boxes, number: int) -> InstanceData:
         """Of one picture's regions those that show distinct objects."""
-        cfg = self.test_cfg
-        scores = found.logits.softmax(1)[:, :BACKGROUND]
-        row, label = torch.nonzero(scores > cfg.score_thr, as_tuple=True)
-        whole, visible = (self.decoded(regions[row], value[row]) for value in (found.whole, found.visible))
-        score = scores[row, label]
+        label, score, whole, visible = self.candidates(regions, found)
         overlap = torch.minimum(box_overlaps(whole, whole), box_overlaps(visible, visible))
         overlap = overlap * (label[:, None] == label[None])
-        best = distinct(score, overlap, cfg.overlap)[: cfg.max_per_img]
+        best = distinct(score, overlap, self.test_cfg.overlap)[: self.test_cfg.max_per_img]
         return InstanceData(
             labels=label[best], scores=score[best], bboxes=whole[best], visible=visible[best],
             window=torch.full_like(label[best], number),

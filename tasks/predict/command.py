@@ -5,6 +5,7 @@
     python -m tasks.predict NAME FOLDER --detector mmdet --config CONFIG --checkpoint FILE.pth
     python -m tasks.predict NAME VIDEO.mp4 --every 25 --detector onnx --model FILE
     python -m tasks.predict NAME --job data/cam07 [--frames 0,25]
+    python -m tasks.predict walt3d street.jpg --weights FILE --camera mine
 
 --job takes what a camera's job detected, with its backgrounds and calibration. A network that finds objects itself
 takes neither boxes nor a detector. `NAME --detector DETECTOR --help` lists the detector's settings. Boxes are COCO
@@ -24,7 +25,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from data_manifest import CAMERAS
+from data_manifest import CAMERAS, load_camera
 from models.contract import Spec, find, load_object
 from models.crops import checked_boxes
 from models.frames import read_picture
@@ -69,7 +70,8 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--detector", default="", help=f"what finds the objects: {', '.join(backends())}")
     parser.add_argument("--job", type=Path, help="a camera's folder, with what its job detected")
     parser.add_argument("--frames", default="", help="frames of --job, comma-separated, else all")
-    parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML, for --job")
+    parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML")
+    parser.add_argument("--camera", default="", help="id of the camera that took the pictures, for poses in metres")
     parser.add_argument("--background", type=Path, help="picture of the empty street, where a network compares with it")
     parser.add_argument("--every", type=int, default=1, help="of a video every so many frames")
     parser.add_argument("--weights", type=Path, help="file of weights, else what ships")
@@ -115,8 +117,8 @@ def _check_asked(asked: argparse.Namespace, spec: Spec) -> None:
     """Raises ValueError for options that do not go together or lack something."""
     if bool(asked.inputs) == bool(asked.job):
         raise ValueError("expected pictures or --job")
-    if (asked.box or asked.detector) if asked.job else asked.frames:
-        raise ValueError("--box and --detector go with pictures, --frames with --job; got one with the other")
+    if (asked.box or asked.detector or asked.camera) if asked.job else asked.frames:
+        raise ValueError("--box, --camera and --detector go with pictures, --frames with --job; got one with the other")
     ways = [name for name in ("--box", "--detector") if getattr(asked, name[2:])]
     if ways and not spec.needs:
         raise ValueError(f"{spec.name} finds objects itself; expected no {ways[0]}")
@@ -132,7 +134,8 @@ def _items(asked: argparse.Namespace, files: Sequence[Path]) -> Iterator[Read | 
     if asked.job:
         return Job(asked.job, asked.manifests).frames(_frame_numbers(asked.frames))
     background = read_picture(asked.background) if asked.background else None
-    return frames_of(files, asked.every, background)
+    calibrated = load_camera(asked.camera, asked.manifests).calibrated if asked.camera else None
+    return frames_of(files, asked.every, background, calibrated)
 
 
 def _frame_numbers(listed: str) -> list[int]:

@@ -5,7 +5,7 @@ What cannot be read is told with its reason, and the next is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,13 +60,18 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEOS
 
 
-def frames_of(files: Sequence[Path], every: int = 1, background: np.ndarray | None = None) -> Iterator[Read | LeftOut]:
-    """Every picture, and every `every`-th frame of videos, without objects; background: of all of them."""
+def frames_of(
+    files: Sequence[Path], every: int = 1, background: np.ndarray | None = None,
+    calibrated: Callable[[tuple[int, int]], tuple[Camera, GroundPlane]] | None = None,
+) -> Iterator[Read | LeftOut]:  # fmt: skip
+    """Every picture, and every `every`-th frame of videos, without objects; background: of all of them; calibrated:
+    the camera and the plane of pictures of a size (height, width), where they are known."""
     for number, path in enumerate(files):
         try:
             found = _video(path, every) if is_video(path) else [(number, path.name, read_picture(path))]
             for place, name, image in found:
-                yield Read(place, Frame(image, Instances(image.shape[:2], {}), name, background))
+                seen_by = calibrated(image.shape[:2]) if calibrated else (None, None)
+                yield Read(place, Frame(image, Instances(image.shape[:2], {}), name, background, *seen_by))
         except (ValueError, OSError) as error:
             yield LeftOut(path.name, str(error).removeprefix(f"{path}: "))
 

@@ -17,7 +17,7 @@ from models.shape_basis import load_bases
 from models.walt3d.data import splits
 from models.walt3d.heads import POINTS as CHANNELS
 from models.walt3d.heads import Inside
-from models.walt3d.lifting import LiftHead, Solid, bounded, keypoints_of, rotation_angles, solve, to_frame
+from models.walt3d.lifting import LiftHead, Solid, geman_mcclure, keypoints_of, rotation_angles, solve, to_frame
 
 CELLS = 28
 
@@ -118,7 +118,7 @@ def test_without_a_vehicle_the_terms_are_zero_and_still_lead_to_the_head(told):
 
 def test_gradients_are_those_of_finite_differences():
     value = torch.tensor([0.05, 0.15, 0.3, 0.7], dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda v: bounded(v, 0.2, 1.0), value)
+    assert torch.autograd.gradcheck(lambda v: geman_mcclure(v, 0.2), value)
     one, other = (torch.from_numpy(Rotation.random(4, random_state=k).as_matrix()) for k in range(2))
     assert torch.autograd.gradcheck(lambda R: rotation_angles(R, other), one.requires_grad_())
     assert torch.allclose(
