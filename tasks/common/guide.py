@@ -48,7 +48,10 @@ def listing() -> str:
     ours = [
         one
         for one in tasks
-        if one.__module__.split(".")[0] == "tasks" and not issubclass(one, luigi.Config) and one not in bases
+        if one.__module__.split(".")[0] == "tasks"
+        and not issubclass(one, luigi.Config)
+        # What others only derive from is no task to run, unless the package offers it.
+        and (one not in bases or hasattr(sys.modules["tasks"], one.__name__))
     ]
     groups = {
         "Of a camera (--camera NAME); each runs what it needs first:": [t for t in ours if issubclass(t, CameraTask)],

@@ -93,13 +93,12 @@ class Stage(CameraTask):
         found = read_record(self.record)
         if self.done():
             return "is done"
+        if above := [task.kind for task in self.upstream if task._in_the_way()]:
+            return f"would not be reached: {above[0]} stops the run"
         waits = [task.kind for task in self._read() if isinstance(task, Stage) and not task.done()]
         if found is None or not self.files():
             return "would run: it was never made" + (f" (after {', '.join(waits)})" if waits else "")
         if not self._is_mine(found):
-            above = [task.kind for task in self.upstream if task._in_the_way()]
-            if above:
-                return f"would not be reached: {above[0]} stops the run"
             differing = in_words(differences(found.made_of, self.made_of))
             return f"would {'stop' if self._in_the_way() else 'run again'}: it is of other settings: {differing}"
         lost = found.files - len(self.files()) if found.state == DONE else 0
