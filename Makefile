@@ -25,7 +25,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(LO
 once = $(if $(wildcard $(1)),,$(1))
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*/*.py)))
 
-.PHONY: help setup setup-mm weights clipart train evaluate predict reproduce-occlusion-net label test test-random lint bench schema wheel lock clean
+.PHONY: help setup setup-mm weights clipart train evaluate predict reproduce-occlusion-net label test test-random lint bench bench-stale schema wheel lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +43,7 @@ help:
 	@echo "make test-random            the laws alone, on new examples every time and ten times as many"
 	@echo "make lint                   style and types only"
 	@echo "make bench                  every benchmark with its bars"
+	@echo "make bench-stale            those whose section of docs/results.md is older than its code, then the document"
 	@echo "make schema                 every column of every table"
 	@echo "make setup EXTRAS=onnx      only install, here with an extra of pyproject.toml"
 	@echo "make setup-mm               install mmdet and mmpose; builds mmcv's operators where no wheel is at hand"
@@ -134,6 +135,11 @@ test-random: $(TESTING)
 
 bench: $(TESTING)
 	set -e; for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks.$$name --check; done
+
+# Those alone whose sections of docs/results.md are older than the code that they depend on.
+bench-stale: $(TESTING)
+	set -e; for name in $$($(BIN)/python -m benchmarks.results --stale); do $(BIN)/python -m benchmarks.$$name --check || true; done
+	$(BIN)/python -m benchmarks.results
 
 schema: $(call once,$(CORE))
 	@$(BIN)/python -m pipeline.core.tables

@@ -100,7 +100,7 @@ def stages_run(house: House) -> list[str]:
     ended = run("GenerateClipArt", house.data, *OPTIONS, "--manifests", str(house.manifest.parent))
     if ended.code:
         raise SystemExit(f"benchmarks.reruns: ended with {ended.code}:\n{ended.output[-2000:]}")
-    said = set(re.findall(r"^street (\w+)(?:-\S+)?: .*\(\d+ s\)", ended.output, re.M))
+    said = set(re.findall(r"^street (\w+)(?:-\S+)?: .*\(\d+ s[;)]", ended.output, re.M))
     return [stage for stage in STAGES if stage in said]
 
 
