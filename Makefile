@@ -88,8 +88,8 @@ clipart: $(CORE)
 export: $(CORE)
 	$(BIN)/luigi --module tasks Export --camera $(CAMERA) --format $(FORMAT) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
-# The detector is a network of mmdet and a camera's own; without MODEL only training takes it.
-OF_CAMERA = $(if $(filter detector,$(MODEL)),--camera $(CAMERA) --preset $(PRESET))
+# These are networks of mmdet that learn from a camera's own clip-art; without MODEL only training takes the detector.
+OF_CAMERA = $(if $(filter detector walt3d,$(MODEL)),--camera $(CAMERA) --preset $(PRESET))
 NAMED = $(if $(filter-out file,$(origin MODEL)),$(MODEL))
 TRAIN = $(if $(OF_CAMERA),Evaluate --weights run $(OF_CAMERA),Train --preset $(PRESET))
 

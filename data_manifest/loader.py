@@ -28,12 +28,13 @@ from data_manifest.schema import (
     WorldCalibration,
     padded_lens,
 )
-from data_manifest.times import TimeBucket, hour_bucket
+from data_manifest.times import TimeBucket, hour_bucket, natural
 
 _ROOT = Path(__file__).resolve().parents[1]
 # None where a wheel put the packages into an environment, which is no place for files of users.
 REPOSITORY = _ROOT if (_ROOT / "luigi.cfg").is_file() else None
 CAMERAS = _ROOT / "data_manifest" / "cameras"
+VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
 _TAGS = {"plane", "world", "tilt", "tsai", "simulated", "video", "images", "hourly", "named"}
 
 
@@ -57,6 +58,16 @@ class CameraEntry:
     def resolve(self, path: Path) -> Path:
         """A path of the manifest; relative ones belong to the YAML's folder."""
         return (self.path.parent / path.expanduser()).resolve()
+
+    def recorded_files(self) -> list[Path]:
+        """The videos or images of the recording as people number them; none of a simulation."""
+        source = self.manifest.source
+        if isinstance(source, SimulatedSource):
+            return []
+        if isinstance(source, VideoSource):
+            return video_files(self.resolve(source.path))
+        folder = self.resolve(source.folder)
+        return sorted((p for p in folder.glob(source.glob) if p.is_file()), key=natural)
 
     def calibrated(self, size_hw: tuple[int, int]) -> tuple[Camera, GroundPlane]:
         """Camera and ground plane for frames of size_hw.
@@ -106,6 +117,18 @@ class CameraEntry:
 
 def _rounded(polygon: tuple[tuple[float, float], ...]) -> np.ndarray:
     return np.round(polygon).astype(np.int32)
+
+
+def video_files(path: Path) -> list[Path]:
+    """A video itself, those of a folder, or those that a glob fits, as people number them."""
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        found = [p for p in path.iterdir() if p.suffix.lower() in VIDEOS and not p.name.startswith(".")]
+    else:
+        fixed = next(parent for parent in path.parents if not set("*?[") & set(str(parent)))
+        found = list(fixed.glob(str(path.relative_to(fixed))))
+    return sorted((p for p in found if p.is_file()), key=natural)
 
 
 def known_cameras(folder: Path = CAMERAS) -> list[str]:
@@ -204,8 +227,12 @@ def _shown(path: Path) -> str:
 
 
 def _check_files(entry: CameraEntry) -> None:
-    named = _named_files(entry.manifest)
-    for key, path in named:
+    source = entry.manifest.source
+    if isinstance(source, VideoSource) and not entry.recorded_files():
+        full = entry.resolve(source.path)
+        there = f"no video ({' '.join(VIDEOS)}) in this folder" if full.is_dir() else "no such file"
+        raise ManifestError(f"{_shown(entry.path)}: source.path: {there}: {full}")
+    for key, path in _named_files(entry.manifest):
         full = entry.resolve(path)
         exists = full.is_dir() if key == "source.folder" else full.is_file()
         if not exists:
@@ -215,8 +242,6 @@ def _check_files(entry: CameraEntry) -> None:
 
 def _named_files(manifest: Manifest) -> list[tuple[str, Path]]:
     files: list[tuple[str, Path]] = []
-    if isinstance(manifest.source, VideoSource):
-        files.append(("source.path", manifest.source.path))
     if isinstance(manifest.source, ImagesSource):
         files.append(("source.folder", manifest.source.folder))
     if isinstance(manifest.calibration, TsaiCalibration):

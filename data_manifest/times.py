@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, time
-from pathlib import Path
+from datetime import UTC, datetime, time, tzinfo
+from pathlib import Path, PurePath
 
 _DIRECTIVES = {
     "%Y": r"\d{4}",
@@ -20,42 +20,116 @@ _DIRECTIVES = {
     "%b": r"[A-Za-z]{3}",
     "%I": r"\d{1,2}",
     "%p": r"[AaPp][Mm]",
+    "%s": r"\d{9,11}",  # seconds since 1970, in UTC whatever the zone
+    "%q": r"\d{1,4}",  # number of the frame within its second, from 0, as motion names its files
 }
+_DATES = ({"%Y", "%m", "%d"}, {"%y", "%m", "%d"}, {"%Y", "%b", "%d"}, {"%y", "%b", "%d"}, {"%Y", "%j"}, {"%y", "%j"})
+DATED = "%Y-%m-%d/%H%M%S"
+_UNKNOWN_DAY = datetime(1970, 1, 1)
+
+
+@dataclass(frozen=True)
+class NameTime:
+    """What a name says: a time without a zone (UTC where the pattern is), the frame's number within its second, and the
+    numbers in what `*` stands for."""
+
+    moment: datetime
+    number: int | None = None
+    counter: tuple[int, ...] = ()
 
 
 class NameTimes:
-    """Parses names by a pattern such as `street_%Y%m%d-%H%M%S_*`, matched against the name without its suffix."""
+    """Parses names by a pattern such as `street_%Y%m%d-%H%M%S_*`, matched against the name without its suffix.
+
+    A pattern with slashes, such as `%Y-%m-%d/%H%M%S`, is matched against as many folders above the file as it has.
+    """
 
     def __init__(self, pattern: str) -> None:
         parts = re.split(r"(%.|\*)", pattern)
         self._directives = [part for part in parts if part.startswith("%")]
         unknown = [part for part in self._directives if part not in _DIRECTIVES]
-        if unknown or not self._directives:
+        if unknown or not set(self._directives) - {"%q"}:
             got = f"got {unknown[0]}" if unknown else f"got none in {pattern!r}"
             raise ValueError(f"expected a pattern of {' '.join(_DIRECTIVES)} and *, {got}")
         if len(set(self._directives)) < len(self._directives):
             raise ValueError(f"expected every directive once, got {pattern!r}")
+        if "%s" in self._directives and set(self._directives) - {"%s", "%f", "%q"}:
+            raise ValueError(f"expected %s, the seconds since 1970, alone or with %f or %q, got {pattern!r}")
         self.pattern = pattern
+        self.utc = "%s" in self._directives
+        self.has_date = self.utc or any(date <= set(self._directives) for date in _DATES)
+        self.numbered = "%q" in self._directives
+        self._folders = pattern.count("/")
+        groups = [part for part in parts if part == "*" or part in _DIRECTIVES]
+        self._stars = [i for i, part in enumerate(groups) if part == "*"]
         self._expression = re.compile("".join(map(_expression, parts)))
 
-    def parse(self, path: Path) -> datetime:
-        """The time in a name, without a zone. Raises ValueError naming the file and the pattern."""
-        match = self._expression.fullmatch(path.stem)
+    @property
+    def resolution_s(self) -> float:
+        """The step between the times that names can tell; frames of one step have equal times."""
+        steps = (("%f", 0.0), ("%S", 1.0), ("%s", 1.0), ("%M", 60.0))
+        return next((step for directive, step in steps if directive in self._directives), 3600.0)
+
+    def read(self, path: PurePath) -> NameTime:
+        """What the name says. Raises ValueError naming the file and the pattern."""
+        name = "/".join([*path.parts[:-1], path.stem][-1 - self._folders :])
+        match = self._expression.fullmatch(name)
         try:
             if match:
-                return datetime.strptime(" ".join(match.groups()), " ".join(self._directives))
-        except ValueError:
+                found = list(match.groups())
+                stars = [found.pop(i) for i in reversed(self._stars)]
+                counter = tuple(int(digits) for star in reversed(stars) for digits in re.findall(r"\d+", star))
+                return self._told(dict(zip(self._directives, found, strict=True)), counter)
+        except (ValueError, OverflowError):
             pass
         raise ValueError(
             f"{path}: its name does not tell its time by the pattern {self.pattern!r}; "
             "mend source.time_pattern or narrow source.glob in the manifest"
         )
 
+    def parse(self, path: Path) -> datetime:
+        """The time in a name, without a zone; the day is 1970-01-01 where the pattern has no date."""
+        return self.read(path).moment
+
+    def _told(self, values: dict[str, str], counter: tuple[int, ...]) -> NameTime:
+        number = int(values.pop("%q")) if "%q" in values else None
+        if "%s" in values:
+            since = datetime.fromtimestamp(int(values["%s"]), UTC).replace(tzinfo=None)
+            return NameTime(since.replace(microsecond=int(values.get("%f", "0").ljust(6, "0"))), number, counter)
+        # The year first: a 29th of February is looked up in it.
+        moment = datetime.strptime(" ".join(values.values()), " ".join(values))
+        if not self.has_date:
+            moment = datetime.combine(_UNKNOWN_DAY, moment.time())
+        return NameTime(moment, number, counter)
+
 
 def _expression(part: str) -> str:
     if part == "*":
-        return ".*?"
+        return "([^/]*?)"
     return f"({_DIRECTIVES[part]})" if part in _DIRECTIVES else re.escape(part)
+
+
+def utc_of(local: datetime, zone: tzinfo) -> datetime:
+    """The moment of a local wall clock; the first of the two where the clock was put back.
+
+    Raises ValueError for a time that the zone leaps over.
+    """
+    moment = local.replace(tzinfo=zone).astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) != local.replace(fold=0):
+        raise ValueError(f"{local:%Y-%m-%d %H:%M:%S}: {zone} has no such time, its clocks are put forward over it")
+    return moment
+
+
+def natural(path: PurePath) -> list[tuple[int, int, str]]:
+    """Key that sorts names as people number them: in9 before in10, folder by folder."""
+    pieces = re.split(r"(\d+)", "/".join(path.parts))
+    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces if piece]
+
+
+def last_number(path: PurePath) -> int | None:
+    """The last number in a name without its suffix: 123 of `in000123.jpg`."""
+    found = re.findall(r"\d+", path.stem)
+    return int(found[-1]) if found else None
 
 
 @dataclass(frozen=True)

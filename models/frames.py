@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from models.crops import checked_boxes
@@ -17,7 +16,6 @@ from pipeline.core.instances import Instances
 if TYPE_CHECKING:
     from calibration.camera import Camera, GroundPlane
 
-_HEAD = 65536  # bytes in which a file says how the camera was turned
 Detect = Callable[[np.ndarray], Instances]
 
 
@@ -60,15 +58,11 @@ def read_picture(path: Path) -> np.ndarray:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; cannot be read as a picture")
-    data = path.read_bytes()
     try:
-        image = decode_image(data, str(path))
-        if b"Exif" in data[:_HEAD]:
-            image = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR))
-    except (ValueError, cv2.error) as error:
+        return decode_image(path.read_bytes(), str(path))
+    except (ValueError, OSError) as error:
         reason = " ".join(str(error).removeprefix(f"{path}: ").split())
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
-    return image
 
 
 def frame_of(picture: Any, boxes_xywh: Any = None, detect: Detect | None = None, **more: Any) -> Frame:

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, SequentialLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, MultiStepLR, SequentialLR
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader
 
@@ -31,7 +31,7 @@ from models.checkpoints import (
     write_checkpoint,
     write_weights,
 )
-from models.contract import Given, Preset, Progress, Samples, Spec, Splits, TrainSettings, load_object
+from models.contract import Given, Preset, Progress, Samples, Spec, Splits, SteppedTraining, TrainSettings, load_object
 from models.network import Batch, Network, check_batch
 from pipeline.core.storage import write_json
 
@@ -233,10 +233,14 @@ def _optimizer(network: nn.Module, settings: TrainSettings) -> torch.optim.Optim
 
 
 def _schedule(optimizer: torch.optim.Optimizer, settings: TrainSettings) -> SequentialLR:
-    """Linear warm-up of the learning rate, then half a cosine down to zero."""
+    """Linear warm-up of the learning rate, then half a cosine down to zero, or steps."""
     warmup = max(settings.warmup, 1)
     rise = LinearLR(optimizer, 1 / warmup, 1, max(warmup - 1, 1))
-    fall = CosineAnnealingLR(optimizer, max(settings.steps - warmup, 1))
+    fall: LRScheduler
+    if isinstance(settings, SteppedTraining) and settings.decays:
+        fall = MultiStepLR(optimizer, [max(round(at * settings.steps) - warmup, 1) for at in settings.decays])
+    else:
+        fall = CosineAnnealingLR(optimizer, max(settings.steps - warmup, 1))
     return SequentialLR(optimizer, [rise, fall], [warmup])
 
 

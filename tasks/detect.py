@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from data_manifest import CameraEntry
 from pipeline.core import masks
-from pipeline.detection import Backend, DetectionSettings, DetectJob, backends, detect_shard
+from pipeline.detection import Backend, DetectionSettings, DetectJob, Inputs, backends, detect_shard
 from pipeline.detection.registry import backend_of
 from tasks.common.configuration import HOME
 from tasks.common.console import Report
@@ -69,6 +69,9 @@ class DetectObjects(Stage, settings=DetectionSettings):
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
         rle = None if ignored is None else masks.encode(ignored, (0, 0), camera.size_hw)
+        backend = backend_of(self.settings.detector)
+        for line in backend.told(self.settings.options, Inputs(camera, plane, None, frames, ignored)):
+            report.say(line)
         ids = frames["frame_id"].to_pylist()
         jobs = []
         for number, first in enumerate(range(0, len(ids), _FRAMES_PER_PART)):

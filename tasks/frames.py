@@ -10,12 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_manifest import ImagesSource, SimulatedSource, VideoSource
-from data_manifest.times import NameTimes
+from data_manifest.times import NameTimes, utc_of
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard
 from pipeline.core.storage import write_table
-from pipeline.ingest import FoundFrame, IngestSettings, find_images, find_in_video, index_table
+from pipeline.core.video import Anchor
+from pipeline.ingest import FoundFrame, IngestSettings, find_images, find_in_videos, in_words, index_table
+from pipeline.ingest.clock import moments_of
 from pipeline.simulate.bursts import BurstJob, burst_shard
-from tasks.common.console import Report
+from tasks.common.console import Report, say
 from tasks.common.stage import Stage, stamp
 
 if TYPE_CHECKING:
@@ -35,16 +37,13 @@ class IngestFrames(Stage, settings=IngestSettings):
         """The source, the buckets, and for a simulation the camera that it is rendered with."""
         manifest, source = self.entry.manifest, self.entry.manifest.source
         parts: dict[str, Any] = {
-            "source": source.model_dump(mode="json"),
+            "source": source.model_dump(mode="json", exclude_none=True),
             "buckets": manifest.model_dump(mode="json")["buckets"],
         }
         if isinstance(source, SimulatedSource):
             parts["calibration"] = manifest.calibration.model_dump(mode="json")
-        if isinstance(source, VideoSource):
-            parts["file"] = stamp(self.entry.resolve(source.path))
-        if isinstance(source, ImagesSource):
-            folder = self.entry.resolve(source.folder)
-            parts["files"] = [stamp(path) for path in sorted(folder.glob(source.glob)) if path.is_file()]
+        else:
+            parts["files"] = [stamp(path) for path in self.entry.recorded_files()]
         return parts
 
     def work(self, report: Report) -> str:
@@ -57,31 +56,44 @@ class IngestFrames(Stage, settings=IngestSettings):
         else:
             table = self._images(source, report)
         write_table(self.folder / INDEX, table)
-        unread = pa.compute.sum(pa.compute.not_equal(table["status"], "ok")).as_py()
-        return f"{table.num_rows} frames" + (f", {unread} of them unreadable" if unread else "")
+        return in_words(table)
 
     def _video(self, source: VideoSource, report: Report) -> pa.Table:
-        path = self.entry.resolve(source.path)
-        start = source.start.replace(tzinfo=self.entry.zone)
-        found, seekable = find_in_video(path, start, fps=source.fps, every=source.every, progress=report)
-        return self._index(found, str(path), seekable)
+        paths, zone = self.entry.recorded_files(), self.entry.zone
+        if source.start is not None:
+            starts: list[datetime] = [utc_of(source.start, zone)]
+        else:
+            names, root = NameTimes(source.time_pattern or ""), self.entry.resolve(source.path).anchor
+            starts = moments_of([p.relative_to(root) for p in paths], names, zone, report.say, str(source.path))
+        how = {"first": source.first, "last": source.last, "zone": zone, "every": source.every, "fps": source.fps}
+        found, anchors = find_in_videos(
+            paths, starts, **how, max_gap_s=self.settings.max_gap_s, tell=report.say, progress=report
+        )
+        return self._index(found, str(self.entry.resolve(source.path)), anchors)
 
     def _images(self, source: ImagesSource, report: Report) -> pa.Table:
         folder = self.entry.resolve(source.folder)
         found = find_images(
             folder,
             source.glob,
-            NameTimes(source.time_pattern),
+            NameTimes(source.time_pattern) if source.time_pattern else None,
             self.entry.zone,
+            start=source.start,
+            fps=source.fps,
             every=source.every,
             engine=self.engine,
             cpus=self.processes,
+            tell=report.say,
             progress=report,
         )
         return self._index(found, str(folder))
 
-    def _index(self, found: list[FoundFrame], what: str, seekable: bool = False) -> pa.Table:
-        return index_table(found, self.entry.bucket_of, self.settings, what=what, seekable=seekable)
+    def say(self, text: str) -> None:
+        """A line of its own about the recording."""
+        say(f"{self.camera} {self.name}", text)
+
+    def _index(self, found: list[FoundFrame], what: str, anchors: dict[str, list[Anchor]] | None = None) -> pa.Table:
+        return index_table(found, self.entry.bucket_of, self.settings, what=what, anchors=anchors, tell=self.say)
 
     def _simulated(self, source: SimulatedSource, report: Report) -> pa.Table:
         from pipeline.simulate import plan_bursts  # its ray caster loads for a second
@@ -107,8 +119,9 @@ def simulation_of(source: SimulatedSource) -> Simulation:
     """The manifest's simulation as the simulator wants it."""
     from pipeline.simulate import BucketPlan, Simulation
 
-    values = source.model_dump(exclude={"kind", "time_zone", "size_wh", "buckets"})
-    return Simulation(**values, buckets=tuple(BucketPlan(b.name, b.start, b.cloud, b.wet) for b in source.buckets))
+    values = source.model_dump(exclude={"kind", "time_zone", "size_wh", "buckets", "fleet"})
+    buckets = tuple(BucketPlan(b.name, b.start, b.cloud, b.wet) for b in source.buckets)
+    return Simulation(**values, fleet=source.fleet, buckets=buckets)
 
 
 class MedianBackground(Stage, settings=BackgroundSettings):

@@ -22,6 +22,7 @@ from pipeline.simulate.people.person import person_mesh
 from pipeline.simulate.traffic.actors import ActorState
 from pipeline.simulate.traffic.arrivals import parked_cars
 from pipeline.simulate.traffic.flow import simulate
+from pipeline.simulate.vehicles.fleets import fleet_named
 from pipeline.simulate.world.layout import LAYOUTS
 from tasks.frames import simulation_of
 
@@ -48,7 +49,7 @@ class TrueActors:
         states = simulate(
             self.layout, np.random.default_rng([sim.seed, burst.index]), mix=sim.vehicle_mix,
             vehicles_per_minute=sim.vehicles_per_minute, people_per_minute=sim.people_per_minute,
-            parked=parked_cars(self.layout, sim.seed, first_id=1),
+            parked=parked_cars(self.layout, sim.seed, 1, fleet_named(sim.fleet)), fleet=fleet_named(sim.fleet),
             times_s=np.arange(len(burst.frame_ids)) / sim.fps, first_id=1000 * (burst.index + 1),
         )  # fmt: skip
         return [{state.actor_id: state for state in now} for now in states]

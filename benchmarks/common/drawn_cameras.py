@@ -17,7 +17,7 @@ MIXES: tuple[dict[str, float], ...] = (
     {},
     {"hatchback": 0.3, "sedan": 0.2, "suv": 0.2, "van": 0.1, "bus": 0.15, "lorry": 0.05},
     {"hatchback": 0.2, "wagon": 0.1, "pickup": 0.1, "van": 0.25, "minibus": 0.1, "lorry": 0.25},
-    {"hatchback": 0.4, "sedan": 0.25, "suv": 0.25, "wagon": 0.1},
+    {"city_car": 0.2, "hatchback": 0.2, "sedan": 0.2, "suv": 0.2, "wagon": 0.1, "mpv": 0.1},
 )
 # Summer days in London: high and low sun, an overcast noon, dusk; any of them may be after rain.
 ILLUMINATIONS = (

@@ -22,7 +22,9 @@ MATCH_IOU = 0.3
 UNOCCLUDED_FRACTION = 0.98
 # A mask that only touches the border loses a sliver of antialiased edge.
 UNTRUNCATED_FRACTION = 0.005
-LONG_VEHICLES = ("bus", "lorry")
+LONG_VEHICLES = (
+    "bus", "coach", "double_decker", "articulated_bus", "lorry", "tanker", "articulated_lorry",
+)  # fmt: skip
 
 
 def truth_of(camera_dir: Path) -> pd.DataFrame:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import shapely
-from defusedxml import DefusedXmlException, ElementTree
+
+from models.labels.cvat import Shape, read_cvat
 
 _COLUMNS = ["frame", "person", "x", "y", "w", "h", "moving"]
 
@@ -22,24 +23,18 @@ def vehicle_boxes(path: Path) -> pd.DataFrame:
     for what is no such export or holds entities.
     """
     try:
-        root = ElementTree.parse(path).getroot()
-        rows = [
-            _row(int(track.attrib["id"]), box)
-            for track in root.iter("track")
-            for box in track.iter("box")
-            if box.attrib["outside"] == "0"
-        ]
-    except (ElementTree.ParseError, DefusedXmlException, KeyError, ValueError) as error:
+        boxes = [(picture.frame, box) for picture in read_cvat(path) for box in picture.shapes if box.kind == "box"]
+        rows = [_row(frame, box) for frame, box in sorted(boxes, key=lambda one: (one[1].track, one[0])) if frame >= 0]
+    except (KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: expected a CVAT export with tracks of boxes: {reason}") from None
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
-def _row(identity: int, box: ElementTree.Element) -> tuple:
-    left, top, right, bottom = (float(box.attrib[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
-    said = {attribute.attrib["name"]: attribute.text for attribute in box.iter("attribute")}
-    moving = "true" not in (said.get("parked"), said.get("stopped"))
-    return int(box.attrib["frame"]), identity, left, top, right - left, bottom - top, moving
+def _row(frame: int, box: Shape) -> tuple:
+    left, top, right, bottom = (float(box.place[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
+    moving = "true" not in (box.attributes.get("parked"), box.attributes.get("stopped"))
+    return frame, box.track, left, top, right - left, bottom - top, moving
 
 
 def visible_parts(frame: pd.DataFrame) -> np.ndarray:

@@ -22,7 +22,8 @@ from benchmarks.common.job import QUICK_SITE, Site, demand, frame_size_hw
 from benchmarks.common.report import Bar, Report, main, shown
 from benchmarks.common.truth import truth_of
 from benchmarks.mining.mining_truth import measure
-from models.detector.evaluate import Detected, Wanted, average_precision
+from models.detector.evaluate import average_precision
+from models.metrics.average_precision import Detected, Wanted
 from pipeline.core.storage import read_parts
 
 TRAINED_ON, OTHER_DAY = "cam07", "day07"

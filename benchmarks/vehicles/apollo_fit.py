@@ -133,7 +133,12 @@ def report(quick: bool, data: Path) -> Report:
         Bar("translation: size given, theirs", rows["size given, theirs"]["translation_error"], at_most=0.02),
         Bar("translation: keypoints given", rows["keypoints given"]["translation_error"], at_most=0.02),
     ]
-    notes = {"size only, median": floor, "refused": {name: reasons for name, (_, reasons) in found.items()}}
+    left = np.median(np.stack(list(off.values())), axis=0)[1::2]
+    notes = {
+        "size only, median": floor,
+        "clicks less ours, left, metres": left.round(3).tolist(),
+        "refused": {name: reasons for name, (_, reasons) in found.items()},
+    }
     print(notes)
     return Report(list(rows.values()), bars, notes)
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from models.contract.sources import Collected, Given, OwnCamera, Rendered, Samples, Shards, Splits
 from models.contract.spec import MASKS, Spec
-from models.contract.training import Preset, TrainOptions, TrainSettings
+from models.contract.training import Preset, SteppedTraining, TrainOptions, TrainSettings
 from pipeline.core.registry import by_name, choose, of_packages
 
 __all__ = [
     "MASKS", "Collected", "Given", "OwnCamera", "Preset", "Progress", "Rendered", "Samples", "Shards", "Spec",
-    "Splits", "TrainOptions", "TrainSettings", "find", "load_object", "specs",
+    "Splits", "SteppedTraining", "TrainOptions", "TrainSettings", "find", "load_object", "specs",
 ]  # fmt: skip
 ENTRY_POINTS = "walt3d.networks"
 Progress = Callable[[int, int], None]  # of what is done and of how much

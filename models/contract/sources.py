@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from pipeline.core.storage import data_set_of
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
@@ -70,6 +72,8 @@ class Given:
         files = {n: getattr(self, n) for n in ("labels", "images", "backdrops")}
         names: dict[str, Any] = {name: path.name for name, path in files.items() if path is not None}
         names |= {"cameras": [camera.camera_id for camera in self.cameras]} if self.cameras else {}
+        if self.shards is not None:
+            names["source"] = {"data_set": data_set_of(self.shards)}
         return names | ({"masks": self.masks} if self.masks else {})
 
 

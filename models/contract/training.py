@@ -34,6 +34,15 @@ class TrainSettings:
 
 
 @dataclass(frozen=True)
+class SteppedTraining(TrainSettings):
+    """With a learning rate that falls by steps, as detectors' schedules do."""
+
+    decays: tuple[float, ...] = field(
+        default=(), metadata={"help": "fractions of the run at which the rate falls to a tenth; none: half a cosine"}
+    )
+
+
+@dataclass(frozen=True)
 class TrainOptions:
     """What a user may change of a training, by the same names in every command; 0 and "" leave it to the preset.
 

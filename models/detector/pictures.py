@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from models.contract import MASKS, Given, Splits
 from models.detector import DetectorSettings
+from models.frames import read_picture
 from models.labels.coco import CocoNames, read_objects
 from models.scenes.shards import ignored_of, picture_of, scenes_of
 from pipeline.core import masks
@@ -135,6 +135,7 @@ class CocoFrames:
         frames = pa.table({"frame_id": range(len(files)), "source": files, "position": [-1] * len(files)})
         self._found = read_objects(content, CocoNames(), frames, str(labels))
         self._crowds = read_objects(content, CocoNames(), frames, str(labels), crowds=True)
+        self._found.account.tell()
         labelled = [(n, files[n]) for n in sorted(self._found)]
         if not labelled:
             raise ValueError(f"{labels}: expected labelled pictures of people or vehicles, got none")
@@ -151,9 +152,7 @@ class CocoFrames:
         path = (self._folder / name).resolve()
         if not path.is_relative_to(self._folder):
             raise ValueError(f"picture {name!r}: leaves its folder {self._folder}")
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"{path}: no picture that can be read")
+        image = read_picture(path)
         size_hw = image.shape[0], image.shape[1]
         found = [one.instance(size_hw) for one in self._found[number]]
         labels = [Label(CLASSES.index(o.category), o.crop, o.xy, o.box_xywh, np.nan) for o in found if o]

@@ -18,6 +18,7 @@ from models.contract import Spec
 from models.hmr import RELEASED_SUFFIXES, HeadSettings, LossWeights, MeshSettings
 from models.hmr.network import MeshNetwork
 from models.layers.settings import CELL_PX, BackboneSettings
+from models.placeholders import placeholders
 from models.predictor import Predictor
 
 _PARTS = ("backbone.", "smpl_head.")
@@ -33,16 +34,22 @@ def load(spec: Spec, weights: Path | None = None, device: str | None = None) -> 
 
 
 def read_released(path: Path) -> MeshNetwork:
-    """The network of a released checkpoint, whatever its width and depth; read without running any code in it.
+    """The network of a released checkpoint, whatever its width and depth; read without running any code in it: the
+    settings that Lightning keeps beside the weights are placeholders.
 
     Raises ValueError, one line, for a file that holds more than tensors and plain values or another network.
     """
-    content = read_checkpoint(path)
+    with torch.serialization.safe_globals(placeholders()):
+        content = read_checkpoint(path)
     every: dict[str, Any] = content.get("state_dict", content)
     state = {name: value.float() for name, value in every.items() if name.startswith(_PARTS)}
     if "backbone.pos_embed" not in state or "smpl_head.decpose.weight" not in state:
         raise ValueError(f"{path}: expected HMR 2.0's weights (backbone.*, smpl_head.*), got {sorted(every)[:3]}")
-    network = MeshNetwork(_settings(state, path))
+    try:
+        settings = _settings(state, path)
+    except KeyError as error:
+        raise ValueError(f"{path}: expected HMR 2.0's weights, it lacks {error.args[0]}") from None
+    network = MeshNetwork(settings)
     load_into(network, state, path)
     return network
 
@@ -73,4 +80,4 @@ def _settings(state: dict[str, Tensor], path: Path) -> MeshSettings:
 def _count(state: dict[str, Tensor], pattern: str) -> int:
     """One more than the largest layer number."""
     found = [re.match(pattern, name) for name in state]
-    return 1 + max(int(match[1]) for match in found if match)
+    return 1 + max((int(match[1]) for match in found if match), default=-1)

@@ -2,7 +2,8 @@
 
 Raw: `<root>/<sequence>/gt/<video>_<frame>.txt`, a line `x,y,keypoint 1..14,object,flag` for each point, beside
 `<sequence>/images_jpg/<video>_<frame>.jpg`; a sequence is an intersection's name and a number, as `car_craig1`. One
-object keeps its number in all videos of a sequence. Points 9 (exhaust) and 14 (centre) are left out.
+object keeps its number in all videos of a sequence. Points 9 (exhaust) and 14 (centre) are left out; of the others
+`definitions` says how far they lie from ours.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from models.labels.definitions import to_ours
 from models.labels.views import (
     OCCLUDED,
     SELF_OCCLUDED,
@@ -60,7 +62,9 @@ def read_converted(path: Path, root: Path, split: str | None = None) -> list[Lab
     keypoints than fourteen.
     """
     content, wanted = _coco_entries(path), _intersections(split)
-    names = {image["id"]: str(image["file_name"]) for image in content["images"]}
+    names = {image.get("id"): str(image.get("file_name", "")) for image in content["images"]}
+    if "" in names.values():
+        raise ValueError(f"{path}: an image has no file_name")
     vehicles = []
     for annotation in content["annotations"]:
         where = f"{path}: annotation {annotation.get('id')}"
@@ -98,7 +102,7 @@ def _name_key(path: Path) -> tuple[int, int]:
 
 def _frame_vehicles(folder: Path, path: Path) -> list[LabelledVehicle]:
     points: dict[int, np.ndarray] = {}
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if line.strip():
             x, y, point, of, flag = _fields(f"{path}:{number}", line)
             points.setdefault(of, np.full((POINTS, 3), (np.nan, np.nan, 0)))[point - 1] = x, y, flag
@@ -152,14 +156,14 @@ def _of_annotation(where: str, annotation: dict, name: str, root: Path) -> Label
 
 def _carfusion_vehicle(values: np.ndarray, box: np.ndarray, states: dict[int, int], **source: Any) -> LabelledVehicle:
     flag = values[OURS, 2].astype(np.int64)
-    xy = np.where(flag[:, None] > 0, values[OURS, :2], np.nan)
+    xy = to_ours("carfusion", np.where(flag[:, None] > 0, values[OURS, :2], np.nan))
     state = np.array([states[value] for value in flag.tolist()])
     return LabelledVehicle(box_xywh=box, xy=xy, state=state, flag=flag, **source)
 
 
 def _coco_entries(path: Path) -> dict[str, list[dict]]:
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: not a readable JSON file ({error})") from None
     missing = [k for k in ("images", "annotations") if not isinstance(content, dict) or k not in content]

@@ -1,22 +1,22 @@
 """Objects in COCO's JSON, labelled or detected: datasets and lists of results, read as data of strangers.
 
 Everything is checked, and no path in a file is ever opened. A picture finds its objects by its file's name, or by its
-frame_id where the file names none.
+frame_id where the file names no pictures; what is left out is counted.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
-from pycocotools import mask as pycoco
 
-from pipeline.core import masks
+from models.labels.coco_images import Frames
+from models.labels.segmentations import postgres_array, segmentation_mask
+from pipeline.core.account import Account
 from pipeline.core.instances import Instance, subcategory_of, tight
 from pipeline.core.tables import CATEGORY_IDS
 
@@ -57,17 +57,25 @@ class CocoObject:
     segmentation: Any
     where: str
     subcategory: str | None = None
+    declared_hw: tuple[int, int] | None = None  # the picture's size as the file has it
 
     def instance(
         self, size_hw: tuple[int, int], scale: float = 1.0, ignore: np.ndarray | None = None
     ) -> Instance | None:
         """The object in a picture of that size, without what lies in ignore (H, W) bool; None where nothing is left."""
-        mask = segmentation_mask(self.segmentation, size_hw, scale, self.where)
+        declared = self.declared_hw if scale == 1 else None
+        factor = (declared[0] / size_hw[0], declared[1] / size_hw[1]) if declared else scale
+        mask = segmentation_mask(self.segmentation, size_hw, factor, self.where)
         cropped = tight(mask if ignore is None else mask & ~ignore)
         return None if cropped is None else Instance(self.category, self.score, *cropped, self.subcategory)
 
 
-Objects = dict[int, list[CocoObject]]  # by frame_id
+class Objects(dict[int, list[CocoObject]]):
+    """Objects by frame_id, and the account of what the file held."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__()
+        self.account = account
 
 
 def read_json(path: Path) -> Any:
@@ -84,80 +92,162 @@ def read_objects(
     """The objects of a results list or a dataset, which came from `file`, by the frame_id of FRAMES.
 
     images: a dataset whose `images` and `categories` those of results are, in place of the file's own. crowds: the
-    crowds, regions to ignore, in place of the objects.
+    crowds, regions to ignore, in place of the objects. Raises ValueError where the file has objects and none can be
+    used, naming why.
     """
     dataset = content if isinstance(content, dict) else {}
     if images:
         dataset = {**_mapping(read_json(Path(images)), images), "annotations": None}
     rows = content if isinstance(content, list) else dataset.get("annotations")
     rows = records(rows, f"{file}: expected a list of results or a dataset with `annotations`")
+    account = Account(file, "crowds" if crowds else "detections")
     pictures = records(dataset.get("images", []), f"{images or file}: images")
-    frame_of = match_images(pictures, frames, images or file)
-    category_of = _categories(dataset, names, images or file)
-    name_of = _class_names(dataset, names, images or file)
-    found: Objects = {}
+    frame_of = match_images(pictures, frames, images or file, account)
+    declared = _declared_sizes(pictures, frame_of, frames, names, account)
+    classes = _classes(dataset, names, images or file)
+    found = Objects(account)
     for number, row in enumerate(rows):
         where = f"{file}: detection {number}"
         number_of_class = integer(row.get("category_id"), f"{where}: category_id")
-        category = category_of.get(number_of_class)
         image_id = row.get("image_id")
         frame = frame_of.get(str(image_id)) if pictures else integer(image_id, f"{where}: image_id")
-        if category is None or frame is None or bool(row.get("iscrowd")) != crowds:
+        if bool(row.get("iscrowd")) != crowds:
             continue
+        account.read += 1
+        category, name = classes.get(number_of_class, (None, f"number {number_of_class}"))
+        if reason := _not_used(row, category, name, frame, crowds):
+            account.leave_out(reason)
+            continue
+        assert category is not None and frame is not None
         score = score_of(row.get("score", 1.0), where)
-        fine = subcategory_of(name_of.get(number_of_class, ""))
-        found.setdefault(frame, []).append(CocoObject(category, score, row.get("segmentation"), where, fine))
+        one = CocoObject(
+            category, score, row.get("segmentation"), where, subcategory_of(name), declared.get(str(image_id))
+        )
+        found.setdefault(frame, []).append(one)
+    if account.read and not account.used and not crowds:
+        raise ValueError(f"{file}: none of its {account.read} detections can be used: {account.why()}")
+    check_inside(found, frames, names.scale, file)
     return found
 
 
-def match_images(images: list[dict], frames: pa.Table, where: str) -> dict[str, int]:
-    """frame_id of each image id (as a string): by file name, or by frame_id where no name is a frame's.
+def _not_used(row: dict, category: str | None, name: str, frame: int | None, crowds: bool) -> str:
+    """Why a row is left out, as an Account says it; nothing for one that is used."""
+    if category is None:
+        return f"of class {name!r}, which neither person_names nor vehicle_names of the coco detector lists"
+    if frame is None:
+        return "of pictures that are none of the frames"
+    if "bbox" in row and not row.get("segmentation", True) and not crowds:
+        return ("with a box alone: objects are cut out by their masks, so segmentations (polygons or run lengths) are "
+                "needed")  # fmt: skip
+    return ""
 
-    Names are compared from their ends, so that folders may differ; a name that fits several frames is an error.
+
+def check_inside(found: Objects, frames: pa.Table, scale: float, file: str) -> None:
+    """Raises ValueError where polygons mostly leave their frames: they are of pictures of another size."""
+    if "width" not in frames.column_names or not frames.num_rows:
+        return
+    width, height = frames["width"][0].as_py(), frames["height"][0].as_py()
+    seen = beyond = 0
+    reach = 0.0
+    for one in (one for objects in found.values() for one in objects if one.declared_hw is None):
+        if isinstance(one.segmentation, list) and one.segmentation:
+            points = np.array(postgres_array(one.segmentation[0], f"{one.where}: polygon")) / scale
+            points = points[: len(points) // 2 * 2].reshape(-1, 2)
+            seen += 1
+            outside = bool(len(points)) and bool((points.max(axis=0) > [1.1 * width + 2, 1.1 * height + 2]).any())
+            beyond += outside
+            reach = max(reach, float(points.max(initial=0)))
+    if 2 * beyond > seen:
+        raise ValueError(
+            f"{file}: {beyond} of {seen} outlines leave their frames of {width}x{height}, as far as {reach:.0f}; are "
+            "they of pictures of another size? Give width and height in its `images`, or the setting `scale`"
+        )
+
+
+def match_images(images: list[dict], frames: pa.Table, where: str, account: Account) -> dict[str, int]:
+    """frame_id of each image id (as a string): by file name, or by frame_id where no image has a name.
+
+    Names are compared from their ends, so that folders may differ, and as Label Studio and Roboflow respell them.
+    Raises ValueError for a name that fits several frames, for several images of one frame, and where none fits.
     """
-    by_name: dict[str, list[tuple[str, int]]] = {}
-    for source, frame_id, position in zip(
-        *(frames[c].to_pylist() for c in ("source", "frame_id", "position")), strict=True
-    ):
-        if position < 0:
-            by_name.setdefault(PurePosixPath(source).name, []).append((source, frame_id))
-    matched = {}
-    for image in images:
-        name = str(image.get("file_name", "")).replace("\\", "/")
-        fitting = by_name.get(PurePosixPath(name).name, [])
-        if len(fitting) > 1:
-            fitting = [f for f in fitting if f[0].endswith(name) or name.endswith(f[0])]
-            if len(fitting) != 1:
-                raise ValueError(f"{where}: image {name!r} fits {len(fitting)} frames; give its folder in file_name")
-        if fitting:
-            matched[str(image.get("id"))] = fitting[0][1]
-    if matched or not images:
-        return matched
-    numbers = {str(i.get("id")): i.get("frame_id", i.get("id")) for i in images}
-    return {key: integer(n, f"{where}: image {key}: no frame has its name; its frame_id") for key, n in numbers.items()}
+    named = [str(image.get("file_name") or "").replace("\\", "/") for image in images]
+    if not any(named):
+        numbers = {str(i.get("id")): i.get("frame_id", i.get("id")) for i in images}
+        return {key: integer(n, f"{where}: image {key}: frame_id") for key, n in numbers.items()}
+    known = Frames.of(frames)
+    matched: dict[str, int] = {}
+    respelled: dict[int, str] = {}
+    for image, name in zip(images, named, strict=True):
+        frame, other = known.find(name, where) if name else (None, False)
+        if frame is None and "frame_id" in image:
+            frame = integer(image["frame_id"], f"{where}: image {name!r}: frame_id")
+        if frame is None:
+            continue
+        if other and frame in respelled:
+            raise ValueError(
+                f"{where}: images {respelled[frame]!r} and {name!r} are of one frame; export it without augmentation"
+            )
+        if other:
+            respelled[frame] = name
+        matched[str(image.get("id"))] = frame
+    if not matched:
+        raise ValueError(
+            f"{where}: none of its {len(images)} images is a frame: they are named as {named[0]!r}, the frames as "
+            f"{known.example!r}. Rename them in file_name, or give each image its frame_id"
+        )
+    lost = [name for image, name in zip(images, named, strict=True) if str(image.get("id")) not in matched]
+    if lost:
+        account.notes.append(f"{len(lost)} of {len(images)} images are none of the frames, the first {lost[0]!r}")
+    if respelled:
+        frame, name = next(iter(respelled.items()))
+        account.notes.append(f"{len(respelled)} images are known by another spelling, the first {name!r}")
+    return matched
 
 
-def _categories(dataset: dict, names: CocoNames, where: str) -> dict[int, str]:
-    """Our category of each category_id; those of neither kind are left out."""
+def _declared_sizes(
+    pictures: list[dict], frame_of: dict[str, int], frames: pa.Table, names: CocoNames, account: Account
+) -> dict[str, tuple[int, int]]:
+    """(height, width) of the images, by id, that the file says otherwise than their frames have it; none where the
+    setting `scale` says how they differ. Raises ValueError for one that is turned."""
+    if "width" not in frames.column_names or names.scale != 1:
+        return {}
+    columns = (frames[name].to_pylist() for name in ("frame_id", "height", "width"))
+    sizes = {frame_id: (height, width) for frame_id, height, width in zip(*columns, strict=True)}
+    found: dict[str, tuple[int, int]] = {}
+    for picture in pictures:
+        key = str(picture.get("id"))
+        ours = sizes.get(frame_of.get(key, -1))
+        said = picture.get("height"), picture.get("width")
+        if ours is None or None in said:
+            continue
+        where = f"{account.file}: image {key}"
+        theirs = integer(said[0], f"{where}: height"), integer(said[1], f"{where}: width")
+        if min(theirs) < 1 or theirs == ours:
+            continue
+        if theirs == ours[::-1]:
+            raise ValueError(f"{where} is {theirs[1]}x{theirs[0]}, its frame {ours[1]}x{ours[0]}: it is turned; label "
+                             "the pictures as the camera's recording shows them")  # fmt: skip
+        found[key] = theirs
+    if found:
+        (height, width), (h, w) = next(iter(found.values())), sizes[frame_of[next(iter(found))]]
+        account.notes.append(f"{len(found)} images are of {width}x{height} there and {w}x{h} here: outlines are scaled "
+                             f"by {w / width:.3g} and {h / height:.3g}")  # fmt: skip
+    return found
+
+
+def _classes(dataset: dict, names: CocoNames, where: str) -> dict[int, tuple[str | None, str]]:
+    """Our category, None for one of neither kind, and the name of each category_id: by the file, else by COCO where the
+    numbers are meant as COCO's."""
     listed = dataset.get("categories")
     if not listed:
-        return number_pairs(names.category_numbers, "category_numbers")
+        known = _COCO_NUMBERS if names.category_numbers == CocoNames.category_numbers else {}
+        pairs = number_pairs(names.category_numbers, "category_numbers")
+        return {number: (category, known.get(number, "")) for number, category in pairs.items()}
     kinds = {n.strip().lower(): "person" for n in names.person_names.split(",")}
     kinds |= {n.strip().lower(): "vehicle" for n in names.vehicle_names.split(",")}
     rows = records(listed, f"{where}: categories")
-    ids = {
-        integer(r.get("id"), f"{where}: category id"): kinds.get(str(r.get("name", "")).strip().lower()) for r in rows
-    }
-    return {number: category for number, category in ids.items() if category}
-
-
-def _class_names(dataset: dict, names: CocoNames, where: str) -> dict[int, str]:
-    """What each category_id is called: by the file, else by COCO where the numbers are meant as COCO's."""
-    listed = dataset.get("categories")
-    if not listed:
-        return _COCO_NUMBERS if names.category_numbers == CocoNames.category_numbers else {}
-    rows = records(listed, f"{where}: categories")
-    return {integer(r.get("id"), f"{where}: category id"): str(r.get("name", "")) for r in rows}
+    named = {integer(r.get("id"), f"{where}: category id"): str(r.get("name", "")) for r in rows}
+    return {number: (kinds.get(name.strip().lower()), name) for number, name in named.items()}
 
 
 def number_pairs(listed: str, key: str) -> dict[int, str]:
@@ -169,58 +259,6 @@ def number_pairs(listed: str, key: str) -> dict[int, str]:
     if not set(pairs.values()) <= set(CATEGORY_IDS):
         raise ValueError(f"detector coco: {key}: categories are {', '.join(CATEGORY_IDS)}, got {listed!r}")
     return pairs
-
-
-def postgres_array(text: Any, where: str) -> list[float]:
-    """The numbers of a Postgres array, "{1,2.5,3}"; a JSON list of numbers is taken as well."""
-    parts = text if isinstance(text, list) else str(text).strip().removeprefix("{").removesuffix("}").split(",")
-    try:
-        numbers = [float(part) for part in parts]
-    except (TypeError, ValueError):
-        raise ValueError(f"{where}: expected numbers as {{x,y,...}}, got {str(text)[:80]!r}") from None
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{where}: expected finite numbers, got {str(text)[:80]!r}")
-    return numbers
-
-
-def segmentation_mask(shape: Any, size_hw: tuple[int, int], scale: float, where: str) -> np.ndarray:
-    """The mask (H, W) bool of polygons or of a run-length encoding, whose pixels are 1 / scale of the frame's.
-
-    Raises ValueError, which says where, for anything else.
-    """
-    if isinstance(shape, dict):
-        return _run_length_mask(shape, size_hw, scale, where)
-    if not isinstance(shape, list) or not shape:
-        raise ValueError(f"{where}: expected a segmentation of polygons or run lengths, got {str(shape)[:80]!r}")
-    mask = np.zeros(size_hw, bool)
-    for polygon in shape:
-        points = np.array(postgres_array(polygon, f"{where}: polygon")) / scale
-        if len(points) < 6 or len(points) % 2:
-            raise ValueError(f"{where}: polygon: expected x, y of 3 points or more, got {len(points)} numbers")
-        # Far-off corners only cost memory.
-        points = np.clip(points.reshape(-1, 2), [-size_hw[1], -size_hw[0]], [2 * size_hw[1], 2 * size_hw[0]])
-        rles = pycoco.frPyObjects([points.reshape(-1).tolist()], *size_hw)
-        mask |= pycoco.decode(rles)[..., 0].astype(bool)
-    return mask
-
-
-def _run_length_mask(shape: dict, size_hw: tuple[int, int], scale: float, where: str) -> np.ndarray:
-    expected, size = [round(v * scale) for v in size_hw], shape.get("size")
-    if size != expected:
-        raise ValueError(f"{where}: segmentation size: expected {expected}, the frame's times scale, got {size}")
-    counts = shape.get("counts")
-    if not isinstance(counts, str):
-        runs = np.array(postgres_array(counts, f"{where}: counts") or [0], np.int64)
-        if (runs < 0).any() or runs.sum() > np.prod(expected):
-            raise ValueError(f"{where}: run lengths that leave the picture {size[0]}x{size[1]}")
-        counts = pycoco.frPyObjects({"size": expected, "counts": runs.tolist()}, *expected)["counts"].decode("ascii")
-    try:
-        mask = masks.full(counts, (expected[0], expected[1]))
-    except (ValueError, IndexError):
-        raise ValueError(f"{where}: run lengths that leave the picture {size[0]}x{size[1]}") from None
-    if scale == 1:
-        return mask
-    return cv2.resize(mask.astype(np.float32), size_hw[::-1], interpolation=cv2.INTER_AREA) >= 0.5
 
 
 def records(value: Any, where: str) -> list[dict]:

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from calibration.camera import pixel_to_edge
+from models.labels.coco import records
+from pipeline.core.account import Account
 from pipeline.core.skeletons import VEHICLE_12
 
 NAMES = tuple(name.replace(" ", "_").removesuffix("_corner") for name in VEHICLE_12.names)
@@ -49,6 +51,7 @@ def read_deeplabcut(path: Path, images: Path | None = None) -> list[LabelledCrop
         if name not in header:
             raise ValueError(f"{path}: expected a DeepLabCut header row {name!r} among the first four, got none")
     columns = _columns(path, header)
+    account = Account(str(path), "vehicles")
     crops = []
     for number, row in enumerate(rows, start=1):
         if not row or row[0] in header:
@@ -56,15 +59,20 @@ def read_deeplabcut(path: Path, images: Path | None = None) -> list[LabelledCrop
         picture = _picture(path, row, columns, images)
         for fields in columns.values():
             crop = _from_cells(f"{path}:{number}", picture, row, fields)
-            if crop is not None:
+            account.read += 1
+            if crop is None:
+                account.leave_out("with fewer than two labelled points")
+            else:
                 crops.append(crop)
+    account.tell()
     return crops
 
 
 def _csv_rows(path: Path) -> list[list[str]]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such label file")
-    with path.open(newline="") as file:
+    # Excel writes a byte-order mark.
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.reader(file))
 
 
@@ -133,47 +141,81 @@ def read_coco(path: Path, images: Path, *, v1_self_occluded: bool = False) -> li
     Raises ValueError that names the file, the annotation and what was expected.
     """
     content = _json(path)
-    pictures = {image["id"]: image["file_name"] for image in content["images"]}
-    order = {c["id"]: _order(path, c) for c in content["categories"] if c.get("keypoints")}
+    pictures = {
+        _key(image, "id", f"{path}: image {n}"): str(_field(image, "file_name", f"{path}: image {n}"))
+        for n, image in enumerate(content["images"])
+    }
+    order = {
+        _key(c, "id", f"{path}: category {n}"): _order(path, c)
+        for n, c in enumerate(content["categories"])
+        if c.get("keypoints")
+    }
     hidden = _SELF_OCCLUDED if v1_self_occluded else _OCCLUDED
     states = {0: UNKNOWN, 1: hidden, 2: _VISIBLE, 3: _SELF_OCCLUDED}
+    account = Account(str(path), "annotations", len(content["annotations"]))
     crops = []
-    for annotation in content["annotations"]:
-        if annotation.get("iscrowd") or annotation["category_id"] not in order:
+    for number, annotation in enumerate(content["annotations"]):
+        where = f"{path}: annotation {annotation.get('id', f'number {number}')}"
+        category = _key(annotation, "category_id", where)
+        if annotation.get("iscrowd") or category not in order:
+            account.leave_out("crowds" if annotation.get("iscrowd") else "of categories without keypoints")
             continue
-        where = f"{path}: annotation {annotation['id']}"
-        if annotation["image_id"] not in pictures:
+        picture = pictures.get(_key(annotation, "image_id", where))
+        if picture is None:
             raise ValueError(f"{where}: no image {annotation['image_id']} in the file")
-        values = np.array(annotation.get("keypoints", []), float)
-        if values.size != 3 * len(order[annotation["category_id"]]):
-            raise ValueError(f"{where}: expected 3 numbers for each of the category's keypoints, got {values.size}")
-        # Columns as NAMES has them.
-        x, y, v = values.reshape(-1, 3)[[order[annotation["category_id"]].index(name) for name in NAMES]].T
-        if not np.isin(v, list(states)).all():
-            raise ValueError(f"{where}: expected v of 0, 1, 2 or 3, got {sorted(set(v) - set(states))}")
-        xy = np.where(v[:, None] > 0, np.stack([x, y], axis=1), np.nan)
-        crops.append(
-            LabelledCrop(
-                images / pictures[annotation["image_id"]],
-                np.array(annotation["bbox"], float),
-                xy,
-                np.array([states[int(value)] for value in v]),
-            )
-        )
+        xy, state = _keypoints(where, annotation.get("keypoints", []), order[category], states)
+        box = _numbers(where, "bbox", _field(annotation, "bbox", where))
+        if box.shape != (4,):
+            raise ValueError(f"{where}: bbox: expected x, y, w, h, got {box.tolist()}")
+        crops.append(LabelledCrop(images / picture, box, xy, state))
+    account.tell()
     return crops
+
+
+def _keypoints(where: str, values: Any, order: list[str], states: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """xy (12, 2) and state (12,) of COCO's list of x, y, v, in the category's order."""
+    numbers = _numbers(where, "keypoints", values)
+    if numbers.size != 3 * len(order):
+        raise ValueError(f"{where}: expected 3 numbers for each of the category's keypoints, got {numbers.size}")
+    # Columns as NAMES has them.
+    x, y, v = numbers.reshape(-1, 3)[[order.index(name) for name in NAMES]].T
+    if not np.isin(v, list(states)).all():
+        raise ValueError(f"{where}: expected v of 0, 1, 2 or 3, got {sorted(set(v) - set(states))}")
+    xy = np.where(v[:, None] > 0, np.stack([x, y], axis=1), np.nan)
+    return xy, np.array([states[int(value)] for value in v])
+
+
+def _numbers(where: str, name: str, values: Any) -> np.ndarray:
+    try:
+        return np.array(values, float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{where}: {name}: expected numbers, got {str(values)[:60]!r}") from None
 
 
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such label file")
     try:
-        content = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not JSON: {error}") from None
     missing = [name for name in ("images", "annotations", "categories") if name not in content]
-    if missing:
-        raise ValueError(f"{path}: not a COCO file: no {', '.join(missing)}")
-    return content
+    if not isinstance(content, dict) or missing:
+        raise ValueError(f"{path}: not a COCO file: no {', '.join(missing) or 'object'}")
+    return {name: records(content[name], f"{path}: {name}") for name in ("images", "annotations", "categories")}
+
+
+def _key(row: Mapping[str, Any], name: str, where: str) -> int | str:
+    value = _field(row, name, where)
+    if not isinstance(value, int | str):
+        raise ValueError(f"{where}: {name}: expected a number or a name, got {str(value)[:60]!r}")
+    return value
+
+
+def _field(row: Mapping[str, Any], name: str, where: str) -> Any:
+    if name not in row:
+        raise ValueError(f"{where}: {name}: missing")
+    return row[name]
 
 
 def _order(path: Path, category: Mapping[str, Any]) -> list[str]:

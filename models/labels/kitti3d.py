@@ -26,7 +26,7 @@ def read_kitti3d(path: Path, images: Path) -> list[LabelledVehicle]:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such label file")
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
     names = _names(path, lines[0] if lines else "")
     vehicles = [
         _kitti_vehicle(f"{path}:{number}", line, names, images)

@@ -38,7 +38,7 @@ def read_csv(path: Path) -> dict[Place, str]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such label file")
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
     if not rows or rows[0] != HEADER:
         raise ValueError(f"{path}:1: expected the header {','.join(HEADER)}, got {','.join(rows[0]) if rows else ''!r}")

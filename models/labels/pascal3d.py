@@ -1,17 +1,20 @@
 """Cars of PASCAL3D+ annotation files: `<class>_<source>/<picture>.mat`, a `record` with objects and their anchors.
 
-Twelve anchors of a car stand for the project's twelve keypoints; the corners of the roof are those of the windows'
-upper edges, the back lights the corners of the trunk. MATLAB counts pixels from 1. Reading never unpickles anything.
+Twelve anchors of a car stand for the project's twelve keypoints: for the corners of the roof those of the windows'
+upper edges, for the back lights the corners of the trunk. Where a car's labels allow it they are moved from there to
+where ours lie (`definitions`). MATLAB counts pixels from 1. Reading never unpickles anything.
 """
 
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from models.labels.definitions import to_ours
 from models.labels.views import (
     NAMES,
     OCCLUDED,
@@ -32,8 +35,12 @@ ANCHORS = (
 _OF_STATUS = {1: VISIBLE, 2: SELF_OCCLUDED, 3: OCCLUDED, 4: TRUNCATED, 5: UNKNOWN}
 
 
-def read_pascal3d(annotations: Path, images: Path, category: str = "car") -> list[LabelledVehicle]:
+def read_pascal3d(
+    annotations: Path, images: Path, category: str = "car", *, moved: bool = True
+) -> list[LabelledVehicle]:
     """Vehicles of every .mat in a folder, or of one file; `flag` is the anchor's status, 0 where it has none.
+
+    Not `moved`, they are where the file has them.
 
     Pictures are looked for in `images` by the record's file name. An anchor without a location is unlabelled. Raises
     ValueError in one line that names the file and what was expected.
@@ -41,7 +48,8 @@ def read_pascal3d(annotations: Path, images: Path, category: str = "car") -> lis
     paths = sorted(annotations.glob("*.mat")) if annotations.is_dir() else [annotations]
     if not paths:
         raise ValueError(f"{annotations}: expected PASCAL3D+ annotations *.mat, found none")
-    return checked_pictures(annotations, [v for path in paths for v in _record_vehicles(path, images, category)])
+    vehicles = checked_pictures(annotations, [v for path in paths for v in _record_vehicles(path, images, category)])
+    return [replace(v, xy=to_ours("pascal3d", v.xy)) for v in vehicles] if moved else vehicles
 
 
 def _record_vehicles(path: Path, images: Path, category: str) -> list[LabelledVehicle]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.mm.digests import check_record
+from models.placeholders import Placeholder, placeholders
 
 _NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
 # Names as a pickle has them. The history's methods are pickled as getattr(HistoryBuffer, "min"), once of Python 2.
@@ -25,24 +26,6 @@ _PLACEHELD = (
     "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer", "numpy.ndarray", "numpy.dtype",
 )  # fmt: skip
 _STATISTICS = (".running_mean", ".running_var")
-_CONFIGS = ("mmengine.config.config.ConfigDict", "mmcv.utils.config.ConfigDict", "addict.addict.Dict")
-
-
-class _Placeholder:
-    """Stands for an object of a class that is not wanted: takes any arguments and state, and drops them."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> _Placeholder:
-        return super().__new__(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-class _PlainDict(dict):
-    """Stands for a config's dictionary."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +56,7 @@ def read_zoo_checkpoint(path: Path) -> ZooCheckpoint:
     if not path.is_file():
         raise ValueError(f"checkpoint {path}: no such file; `make weights` downloads those of the model zoo")
     check_record(path)
-    allowed: list[Any] = [(_Placeholder, name) for name in _PLACEHELD]
-    allowed += [(_PlainDict, name) for name in _CONFIGS]
+    allowed = [(Placeholder, name) for name in _PLACEHELD] + placeholders()
     try:
         with torch.serialization.safe_globals(allowed):
             content = torch.load(path, map_location="cpu", weights_only=True)

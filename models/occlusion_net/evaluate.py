@@ -28,6 +28,7 @@ from tqdm import tqdm
 from calibration.camera import pixel_to_edge
 from models.checkpoints import load_into, read_weights
 from models.contract import Progress
+from models.frames import read_picture
 from models.labels.carfusion import read_converted, read_raw
 from models.labels.kitti3d import read_kitti3d
 from models.labels.pascal3d import read_pascal3d
@@ -162,10 +163,7 @@ def samples_of(vehicles: Sequence[LabelledVehicle]) -> Iterator[dict[str, Tensor
     no_pose = {"K": torch.eye(3), "R": torch.full((3, 3), torch.nan)}
     pairs = zip(vehicles, objects_of(vehicles), strict=True)
     for path, group in groupby(pairs, key=lambda pair: pair[0].image):
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ValueError(f"{path}: cannot be read as a picture")
-        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        rgb = cv2.cvtColor(read_picture(path), cv2.COLOR_BGR2RGB)
         for vehicle, number in group:
             sample = as_sample(rgb, vehicle.box_xywh, pixel_to_edge(vehicle.xy), vehicle.state)
             yield sample | no_pose | {"instance": torch.tensor(number)}

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +20,7 @@ from torch import Tensor
 from calibration.camera import Camera, pixel_to_edge
 from models.contract import OwnCamera, Samples
 from models.crops import GROWN
+from models.frames import read_picture
 from models.geometry.boxes import box_matrix, from_box, to_box
 from models.geometry.object_poses import camera_matrix, focal_px, views_of_crops
 from models.geometry.view_sets import Views, box_cameras, lens_at, view_sets
@@ -172,7 +172,7 @@ def samples_of_carfusion(root: Path, held_out: bool, seed: int) -> ViewSamples:
     views = carfusion_views(vehicles)
 
     def patch(i: int) -> Patch:
-        return patch_of(_read(vehicles[int(views.row[i])])[..., ::-1], views.box_xywh[i])
+        return patch_of(read_picture(vehicles[int(views.row[i])].image)[..., ::-1], views.box_xywh[i])
 
     return ViewSamples(views, patch, seed, shaken=not held_out)
 
@@ -197,19 +197,12 @@ def carfusion_views(vehicles: Sequence[LabelledVehicle]) -> Views:
     K = np.zeros((len(vehicles), 3, 3))
     for number in range(video.max() + 1):
         mine = np.flatnonzero(video == number)
-        size_wh = np.array(_read(vehicles[mine[0]]).shape[1::-1])
+        size_wh = np.array(read_picture(vehicles[mine[0]].image).shape[1::-1])
         focal = focal_px(objects[mine], xy[mine], scores[mine], box[mine], size_wh, basis)
         K[mine] = camera_matrix(focal, size_wh)
     views = views_of_crops(objects, xy, scores, visible, box, K, basis)
     hidden = (state > VISIBLE)[views.row]
     return replace(views, hidden=hidden)
-
-
-def _read(vehicle: LabelledVehicle) -> np.ndarray:
-    image = cv2.imread(str(vehicle.image), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"{vehicle.image}: cannot be read as a picture")
-    return np.asarray(image)
 
 
 def _sampled(of: np.ndarray, seed: int, most: int | None = None) -> np.ndarray:

@@ -4,9 +4,11 @@ shape; and the scenes of one or several cameras' shards in the order in which tr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,9 +21,9 @@ from models.scenes.shards import (
     picture_of,
     scenes_of,
 )
-from models.shape_basis import GROUPS
+from models.shape_basis import GROUPS, ShapeBasis, load_bases
 from pipeline.core import masks
-from pipeline.core.skeletons import COCO_17
+from pipeline.core.skeletons import COCO_17, VEHICLE_12
 from pipeline.core.storage import data_set_of
 from pipeline.core.tables import CATEGORY_IDS, KEYPOINT_STATES
 
@@ -50,7 +52,8 @@ class Thing:
     number: of its class in CLASSES; box_xywh: of all of it, px in COCO edges, may leave the picture; whole and visible:
     its masks; hidden: the fraction of it that nearer objects hide. keypoints (17, 2) px, NaN where unknown or beyond
     the skeleton; states (17,) index of KEYPOINT_STATES, -1 where unknown. group: index of GROUP_NAMES, -1 without a
-    shape; shape (8,) NaN without; R (3, 3), t (3,) m, NaN where not fitted. subcategory: the detector's own class.
+    shape; shape (8,) NaN without; R (3, 3), t (3,) m, NaN where not fitted; points (12, 3) m, a vehicle's keypoints in
+    its own frame, NaN likewise. subcategory: the detector's own class.
     """
 
     number: int
@@ -64,6 +67,7 @@ class Thing:
     shape: np.ndarray
     R: np.ndarray
     t: np.ndarray
+    points: np.ndarray
     subcategory: str | None = None
     track_id: int = -1
 
@@ -84,6 +88,14 @@ class Scene:
     def size_hw(self) -> tuple[int, int]:
         """Height and width, px."""
         return self.image_bgr.shape[0], self.image_bgr.shape[1]
+
+
+class SceneSource(Protocol):
+    """Any source of scenes."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Scene: ...
 
 
 class Scenes:
@@ -115,9 +127,15 @@ class Scenes:
         about = cameras_of(part)[row]
         return Scene(
             image, things, _ignored(ignored_of(part)[row], things, size_hw),
-            _numbers(about.get("K"), (3, 3)), _numbers(about.get("distortion"), (5,)),
-            _numbers(about.get("ground_plane"), (4,)),
+            numbers(about.get("K"), (3, 3)), numbers(about.get("distortion"), (5,)),
+            numbers(about.get("ground_plane"), (4,)),
         )  # fmt: skip
+
+    def first(self, count: int) -> Scenes:
+        """Some of the scenes alone."""
+        few = copy(self)
+        few._places, few.scenes = self._places[:count], self.scenes[:count]
+        return few
 
     def order(self, turn: int, seed: int) -> np.ndarray:
         """A permutation of all scenes, which stays within a few parts, of any camera, at a time.
@@ -142,28 +160,42 @@ def _thing(row: dict[str, Any], size_hw: tuple[int, int], where: str) -> Thing:
     visible_fraction = float(row["visible_fraction"])
     if not 0 <= visible_fraction <= 1:
         raise ValueError(f"{where}: expected a visible fraction of 0 to 1, got {visible_fraction}; compose it again")
-    whole, visible = (_part(row[f"mask_{name}_rle"], size_hw) for name in ("amodal", "visible"))
+    whole, visible = (part_of(row[f"mask_{name}_rle"], size_hw) for name in ("amodal", "visible"))
+    keypoints, states = keypoints_of(row)
+    basis, shape = row["shape_basis"], numbers(row["shape"], (SHAPES,))
+    known = basis in GROUP_NAMES and np.isfinite(shape).all()
+    return Thing(
+        CLASSES.index(row["category"]), (box[0], box[1], box[2], box[3]), whole, visible, 1 - visible_fraction,
+        keypoints, states, GROUP_NAMES.index(basis) if known else -1, shape, numbers(row["R"], (3, 3)),
+        numbers(row["t"], (3,)), _bases()[basis].keypoints(shape) if known else np.full((len(VEHICLE_12), 3), np.nan),
+        row["subcategory"],
+        -1 if row["track_id"] is None else int(row["track_id"]),
+    )  # fmt: skip
+
+
+def keypoints_of(row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """A row's keypoints (17, 2) and states (17,), as Thing has them."""
     keypoints, states = np.full((MOST_KEYPOINTS, 2), np.nan), np.full(MOST_KEYPOINTS, -1, np.int64)
     if row["keypoints_2d"] is not None:
         found = np.array(row["keypoints_2d"], float).reshape(-1, 2)
         keypoints[: len(found)] = found
         if row["keypoint_state"] is not None:
             states[: len(found)] = [KEYPOINT_STATES.index(name) for name in row["keypoint_state"]]
-    basis, shape = row["shape_basis"], _numbers(row["shape"], (SHAPES,))
-    return Thing(
-        CLASSES.index(row["category"]), (box[0], box[1], box[2], box[3]), whole, visible, 1 - visible_fraction,
-        keypoints, states, GROUP_NAMES.index(basis) if basis in GROUP_NAMES and np.isfinite(shape).all() else -1,
-        shape, _numbers(row["R"], (3, 3)), _numbers(row["t"], (3,)), row["subcategory"],
-        -1 if row["track_id"] is None else int(row["track_id"]),
-    )  # fmt: skip
+    return keypoints, states
 
 
-def _part(rle: str | None, size_hw: tuple[int, int]) -> Part:
+@cache
+def _bases() -> dict[str, ShapeBasis]:
+    return load_bases()
+
+
+def part_of(rle: str | None, size_hw: tuple[int, int]) -> Part:
+    """A run-length string's mask; without any pixel where there is none."""
     crop, (x, y, _, _) = masks.decode(rle, size_hw) if rle else (np.zeros((0, 0), bool), (0, 0, 0, 0))
     return Part(crop, (x, y))
 
 
-def _numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+def numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
     """An array of a shape; all NaN where nothing is known or it is of another size."""
     found = np.array([] if values is None else values, float)
     return found.reshape(shape) if found.size == np.prod(shape) else np.full(shape, np.nan)

@@ -48,6 +48,14 @@ class Canvas:
         if cover is not None:
             _blend(cover, alpha, alpha, corner)
 
+    def mirror_below(self, colour: np.ndarray, alpha: np.ndarray, strength: float) -> None:
+        """A wet road: darker, and in it a blurred image upside down, of colour (h, w, 3) with alpha (h, w)."""
+        self.picture *= 1 - 0.5 * strength
+        down = cv2.GaussianBlur(np.dstack([colour, alpha])[::-1], (0, 0), 0.5 + 0.02 * len(alpha))
+        fade = strength * np.linspace(0.7, 0.0, len(alpha), dtype=np.float32)[:, None, None]
+        below = self.corner + np.array([0, round(0.93 * len(alpha))])
+        self.paste(down[..., :3] * fade, down[..., 3] * fade[..., 0], below)
+
     def put_before(self, sprite: Illuminated, beyond: float, rng: np.random.Generator) -> None:
         """A pole, a sign, a wall's edge or foliage; `beyond`: how often it goes on outside the sprite's box."""
         width, height = (int(n) for n in self.size_wh)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from calibration.camera import Camera, GroundPlane
 from models.synthetic.plans import SEEN, UNSEEN, ViewJob
-from models.synthetic.sprites import SIDE_PX, Placed, Sprite, render_sprite, repainted, sample_illumination
+from models.synthetic.sprites import SIDE_PX, Placed, Sprite, render_sprite, sample_illumination, sampled_vehicle
 from models.synthetic.vehicle_shards import (
     BACKDROP,
     SCHEMA,
@@ -30,7 +30,7 @@ from models.synthetic.vehicle_shards import (
     write_shard,
 )
 from pipeline.core.skeletons import VEHICLE_12
-from pipeline.simulate.vehicles.fleet import Vehicle, make_vehicle
+from pipeline.simulate.vehicles.fleet import Vehicle
 
 _LEVEL = 5
 _ELEVATION_DEG = (2.0, 60.0)
@@ -116,10 +116,10 @@ def _rows_of_views(job: ViewJob, rng: np.random.Generator) -> Iterator[dict]:
 
 def _views(job: ViewJob, rng: np.random.Generator) -> Iterator[CarView]:
     """Every body type of the split equally often, all views of a vehicle in its own paint."""
-    bodies = UNSEEN if job.split == "unseen" else SEEN
+    bodies = (UNSEEN if job.split == "unseen" else SEEN)[job.fleet]
     for number in range(job.count):
         seed, body = job.first_seed + number, bodies[(job.index + number) % len(bodies)]
-        vehicle = repainted(make_vehicle(body, seed), rng)
+        vehicle = sampled_vehicle(job.fleet, body, seed, rng)
         for _ in range(job.views):
             yield render_view(body, seed, vehicle, seed, rng)
 

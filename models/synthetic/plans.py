@@ -15,9 +15,15 @@ from typing import Any, TypeVar
 CROP_SEEDS = {"train": 1 << 40, "val": 1 << 41}
 VIEW_SEEDS = {"train": 1 << 44, "val": 1 << 45, "test": 1 << 46, "unseen": 1 << 47}
 POSES = {"train": "train", "val": "held_out"}  # split of models.poses
-# The bodies of the bases "car" and "van". The unseen ones have relatives among the seen, so that what ships knows all.
-SEEN = ("hatchback", "sedan", "suv", "pickup", "van")
-UNSEEN = ("wagon", "minibus")
+# By fleet the bodies of cars and vans. The unseen ones have relatives among the seen, so that what ships knows all.
+SEEN = {
+    "plain": ("hatchback", "sedan", "suv", "pickup", "van"),
+    "wide": ("microcar", "city_car", "hatchback", "sedan", "coupe", "suv", "offroader", "limousine", "pickup",
+             "small_van", "van"),
+}  # fmt: skip
+UNSEEN = {"plain": ("wagon", "minibus"), "wide": ("wagon", "mpv", "minibus")}
+FLEET = "wide"
+_FLEET_HELP = "which vehicles: wide, of every class and look, or plain, nine ordinary bodies"
 _VEHICLES_OF_SHARD, _VIEWS_OF_VEHICLE = 12, 3  # that stand around people
 
 Jobs = list[tuple[Callable[[Any], int], Sequence[Any]]]  # functions that render a shard, each with its shards
@@ -25,7 +31,7 @@ Jobs = list[tuple[Callable[[Any], int], Sequence[Any]]]  # functions that render
 
 @dataclass(frozen=True)
 class RenderJob:
-    """One shard to render: how many people or vehicles of which split, pictures of each, and where it goes."""
+    """One shard to render: how many people or vehicles of which split and fleet, pictures of each, where it goes."""
 
     split: str
     index: int
@@ -33,6 +39,7 @@ class RenderJob:
     views: int
     seed: int
     out: Path
+    fleet: str = FLEET
 
     @property
     def name(self) -> str:
@@ -85,19 +92,28 @@ class ViewJob(RenderJob):
 J = TypeVar("J", bound=RenderJob)
 
 
-def plan_jobs(job: type[J], counts: dict[str, int], per_shard: int, views: int, seed: int, folder: Path) -> list[J]:
+def plan_jobs(
+    job: type[J], counts: dict[str, int], per_shard: int, views: int, seed: int, folder: Path, fleet: str = FLEET
+) -> list[J]:
     """The shards of all splits; counts are of people or vehicles, by split."""
+
+    def out(split: str, index: int) -> Path:
+        return folder / split / f"part-{index:05d}.parquet"
+
     return [
-        job(split, index, min(per_shard, count - first), views, seed, folder / split / f"part-{index:05d}.parquet")
+        job(split, index, min(per_shard, count - first), views, seed, out(split, index), fleet)
         for split, count in counts.items()
         for index, first in enumerate(range(0, count, per_shard))
     ]
 
 
 def _check_counts(settings: Any, what: str) -> None:
-    """Raises ValueError, which names it, where a number of the settings is below 1; the seed may be."""
+    """Raises ValueError, which names it, for an unknown fleet or a number below 1; the seed may be."""
     for name, value in vars(settings).items():
-        if name != "seed" and value < 1:
+        if name == "fleet":
+            if value not in SEEN:
+                raise ValueError(f"{what}: fleet: expected one of {', '.join(SEEN)}, got {value!r}")
+        elif name != "seed" and value < 1:
             raise ValueError(f"{what}: {name}: expected at least 1, got {value}")
 
 
@@ -110,6 +126,7 @@ class CropSettings:
     val_vehicles: int = field(default=90, metadata={"help": "other vehicles, rendered for validation"})
     seed: int = field(default=0, metadata={"help": "of vehicles, paints, places and illuminations"})
     per_shard: int = field(default=15, metadata={"help": "vehicles of a shard"})
+    fleet: str = field(default=FLEET, metadata={"help": _FLEET_HELP})
 
     def __post_init__(self) -> None:
         _check_counts(self, "crops")
@@ -118,7 +135,7 @@ class CropSettings:
 def plan_crops(settings: CropSettings, folder: Path) -> list[VehicleJob]:
     """The shards of both splits."""
     counts = {"train": settings.vehicles, "val": settings.val_vehicles}
-    return plan_jobs(VehicleJob, counts, settings.per_shard, settings.views, settings.seed, folder)
+    return plan_jobs(VehicleJob, counts, settings.per_shard, settings.views, settings.seed, folder, settings.fleet)
 
 
 def crop_jobs(settings: CropSettings, folder: Path) -> Jobs:
@@ -138,6 +155,7 @@ class PeopleSettings:
     vehicles: int = field(default=60, metadata={"help": "vehicles that stand before and behind them, of each split"})
     seed: int = field(default=0, metadata={"help": "of outfits, poses, places and illuminations"})
     per_shard: int = field(default=20, metadata={"help": "people of a shard"})
+    fleet: str = field(default=FLEET, metadata={"help": _FLEET_HELP})
 
     def __post_init__(self) -> None:
         _check_counts(self, "people crops")
@@ -153,7 +171,7 @@ def plan_vehicles(settings: PeopleSettings, folder: Path) -> list[VehicleJob]:
     """The shards of vehicles of both splits that stand around people, as vehicle crops have them."""
     counts = dict.fromkeys(POSES, settings.vehicles)
     views, folder = _VIEWS_OF_VEHICLE, folder / "vehicles"
-    return plan_jobs(VehicleJob, counts, _VEHICLES_OF_SHARD, views, settings.seed, folder)
+    return plan_jobs(VehicleJob, counts, _VEHICLES_OF_SHARD, views, settings.seed, folder, settings.fleet)
 
 
 def people_jobs(settings: PeopleSettings, folder: Path) -> Jobs:
@@ -175,6 +193,7 @@ class CarViewSettings:
     views: int = field(default=12, metadata={"help": "pictures of each"})
     seed: int = field(default=0, metadata={"help": "of vehicles, paints, places and illuminations"})
     per_shard: int = field(default=10, metadata={"help": "vehicles of a shard"})
+    fleet: str = field(default=FLEET, metadata={"help": _FLEET_HELP})
 
     def __post_init__(self) -> None:
         if self.views < 3:
@@ -190,7 +209,7 @@ def plan_views(settings: CarViewSettings, folder: Path) -> list[ViewJob]:
         "test": settings.test_vehicles,
         "unseen": settings.unseen_vehicles,
     }
-    return plan_jobs(ViewJob, counts, settings.per_shard, settings.views, settings.seed, folder)
+    return plan_jobs(ViewJob, counts, settings.per_shard, settings.views, settings.seed, folder, settings.fleet)
 
 
 def view_jobs(settings: CarViewSettings, folder: Path) -> Jobs:

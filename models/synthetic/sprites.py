@@ -13,11 +13,12 @@ import numpy as np
 import open3d as o3d
 
 from calibration.camera import Camera, GroundPlane, pixel_to_edge
-from pipeline.core.mesh import Lamp, Mesh, blocked, cast, scene_of
+from pipeline.core.mesh import LIT_COLOURS, Lamp, Mesh, blocked, cast, scene_of
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import Vehicle
+from pipeline.simulate.vehicles.fleets import fleet_named
 from pipeline.simulate.world.illumination import Illumination, illumination_at
-from pipeline.simulate.world.stage import dot, fresnel, reflected, surface, unit
+from pipeline.simulate.world.stage import dot, fresnel, reflected, sample_surroundings, surface, unit
 from pipeline.simulate.world.texture import cell_noise, fractal
 
 SIDE_PX = 176  # nearly twice what the network sees of a vehicle, so that shrinking it smooths its edges
@@ -108,6 +109,12 @@ def sample_illumination(rng: np.random.Generator) -> Illumination:
     return replace(illumination, exposure=illumination.exposure * np.exp(rng.normal(0, 0.25)))
 
 
+def sampled_vehicle(fleet: str, body: str, seed: int, rng: np.random.Generator) -> Vehicle:
+    """A vehicle of a fleet to render; the plain fleet's are repainted, for its paints are few."""
+    vehicle = fleet_named(fleet).make(body, seed)
+    return repainted(vehicle, rng) if fleet == "plain" else vehicle
+
+
 def repainted(vehicle: Vehicle, rng: np.random.Generator) -> Vehicle:
     """The vehicle in a colour of any hue, or with its own paint; one in ten has its trim and glass changed too."""
     mesh, choice = vehicle.mesh, rng.uniform()
@@ -191,11 +198,12 @@ def _shade(mesh, scene, place, illumination, sun_dir, rays, hits, rng) -> np.nda
     around = illumination.ambient(normal) * (0.45 + 0.55 * low)[:, None]
     world_view, world_normal = view_dir @ place.R.T, normal @ place.R.T
     coat = gloss * fresnel(view_dir, normal)
+    surroundings = sample_surroundings(rng)
     glint = gloss * np.clip(dot(unit(sun_dir - view_dir), normal), 0, 1) ** 220 * 3.0 * (sun > 0)
     colour = albedo * (sun[:, None] * illumination.sun + around) + glint[:, None] * illumination.sun
     return (
         colour
-        + coat[:, None] * reflected(illumination, world_view, world_normal)
+        + coat[:, None] * reflected(illumination, world_view, world_normal, surroundings)
         + _glow(mesh.lamp[triangle], illumination, rng)
     )
 
@@ -222,6 +230,7 @@ def _glow(lamp: np.ndarray, illumination: Illumination, rng: np.random.Generator
         Lamp.BRAKE_LIGHT: ((1.0, 0.03, 0.02), rng.uniform() < 0.3),
         Lamp.INDICATOR_LEFT: ((1.0, 0.45, 0.03), rng.uniform() < 0.1),
         Lamp.INDICATOR_RIGHT: ((1.0, 0.45, 0.03), rng.uniform() < 0.1),
+        **{kind: (colour, True) for kind, colour in LIT_COLOURS.items()},
     }
     glow = np.zeros((len(lamp), 3), np.float32)
     for kind, (colour, lit) in on.items():

@@ -41,12 +41,13 @@ class VehicleCrop:
 @dataclass(frozen=True)
 class Augmentation:
     """How often something stands before the vehicle, and how often the picture's border truncates it; its least size;
-    how often its box is that of a poor detector."""
+    how often its box is that of a poor detector; how often the road is wet."""
 
     occluded: float = 0.45
     truncated: float = 0.2
     least_px: float = 28.0
     poor_box: float = 0.0
+    wet: float = 0.15
 
 
 def flip_sprite(sprite: Sprite) -> Sprite:
@@ -77,7 +78,10 @@ def composed(
     canvas = lay_street(sprite, SIDE_PX, _ROOM, min(size, _LARGEST_PX) / SIDE_PX, street, rng)
     for _ in range(rng.choice(3, p=[0.5, 0.3, 0.2])):
         _paste_other(canvas, sprite, library, rng, behind=True)
-    canvas.paste(*resized(sprite.rgba, canvas.size_wh), canvas.corner, canvas.own)
+    colour, alpha = resized(sprite.rgba, canvas.size_wh)
+    if rng.uniform() < augmentation.wet:
+        canvas.mirror_below(colour, alpha, rng.uniform(0.2, 0.8))
+    canvas.paste(colour, alpha, canvas.corner, canvas.own)
     if rng.uniform() < augmentation.occluded:
         for _ in range(rng.integers(1, 3)):
             _occlude(canvas, sprite, library, rng)

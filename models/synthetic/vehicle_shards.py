@@ -18,12 +18,17 @@ import pyarrow.parquet as pq
 from models.synthetic.photograph import decoded, encoded_jpeg, encoded_png
 from models.synthetic.plans import RenderJob, VehicleJob
 from models.synthetic.scenery import SIZE_PX, sample_backdrop
-from models.synthetic.sprites import Sprite, render_sprite, repainted, sample_illumination, sample_place
+from models.synthetic.sprites import Sprite, render_sprite, sample_illumination, sample_place, sampled_vehicle
 from pipeline.core.storage import write_table
 from pipeline.simulate.people.person import MOTIONS, make_person, person_mesh
-from pipeline.simulate.vehicles.fleet import BODY_TYPES, make_vehicle
+from pipeline.simulate.vehicles.fleets import fleet_named
 
-_WEIGHTS = (0.15, 0.15, 0.13, 0.16, 0.08, 0.10, 0.07, 0.08, 0.08)  # of BODY_TYPES
+# How often a body is rendered, in the order of its fleet's; what is rare on roads is learnt from, too.
+_WEIGHTS = {
+    "plain": (0.15, 0.15, 0.13, 0.16, 0.08, 0.10, 0.07, 0.08, 0.08),
+    "wide": (0.03, 0.05, 0.09, 0.09, 0.08, 0.04, 0.06, 0.09, 0.04, 0.02, 0.06, 0.05, 0.06, 0.03, 0.03, 0.02,
+             0.03, 0.015, 0.015, 0.015, 0.03, 0.015, 0.025, 0.01),
+}  # fmt: skip
 BACKDROP = "backdrop"
 _QUALITY = 95  # colours hardly change
 
@@ -50,15 +55,16 @@ def _vehicle_rows(job: VehicleJob, rng: np.random.Generator) -> Iterator[dict]:
 
 def _rendered_sprites(job: VehicleJob, rng: np.random.Generator) -> Iterator[Sprite]:
     """Vehicles in several views each, then half as many people."""
+    bodies, weights = fleet_named(job.fleet).bodies, np.array(_WEIGHTS[job.fleet])
     for number in range(job.count):
         seed = job.first_seed + number
         # Validation shows every body type equally often.
         if job.split == "val":
-            body = BODY_TYPES[(job.index * job.count + number) % len(BODY_TYPES)]
+            body = bodies[(job.index * job.count + number) % len(bodies)]
         else:
-            body = str(rng.choice(BODY_TYPES, p=_WEIGHTS))
-        vehicle = repainted(make_vehicle(body, seed), rng)
-        reach = 0.6 * max(vehicle.dims_lwh_m)
+            body = str(rng.choice(bodies, p=weights / weights.sum()))
+        vehicle = sampled_vehicle(job.fleet, body, seed, rng)
+        reach = 0.6 * max(vehicle.dims_lwh_m) + vehicle.overhang_m
         for _ in range(job.views):
             place, illumination = sample_place(rng, reach), sample_illumination(rng)
             yield render_sprite(body, seed, vehicle.mesh, vehicle.keypoints, place, illumination, rng)

@@ -6,6 +6,7 @@ status is "ok" can be read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import simplejpeg
 
-SEEKABLE = b"seekable"  # key of the index's schema metadata: videos in which a seek lands on the frame asked for
-# Decoding on costs less than a seek, which starts again from the key frame before.
-_SEEK_BEYOND = 100
+from pipeline.core.orientation import orientation, upright
+from pipeline.core.video import Video
+
+ANCHORS = b"anchors"  # key of the index's schema metadata: JSON, by video the frames to which seeks go
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,17 @@ class BlockJob:
 
 
 def decode_image(data: bytes, where: str) -> np.ndarray:
-    """BGR uint8 (H, W, 3) of a whole image file's bytes.
+    """BGR uint8 (H, W, 3) of a whole image file's bytes, upright where it says how the camera was turned.
 
     Raises ValueError on what cv2 lets pass with grey in place of pixels: truncated and corrupt files.
     """
     if not data:
         raise ValueError(f"{where}: empty file")
     if data[:2] == b"\xff\xd8":
-        return _decode_jpeg(data, where)
+        return upright(_decode_jpeg(data, where), orientation(data))
     if data[:8] == b"\x89PNG\r\n\x1a\n" and b"IEND" not in data[-64:]:
         raise ValueError(f"{where}: truncated PNG")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f"{where}: not an image that OpenCV reads")
     return image
@@ -62,65 +64,6 @@ def _decode_jpeg(data: bytes, where: str) -> np.ndarray:
         raise ValueError(f"{where}: corrupt JPEG ({str(error).strip()})") from None
 
 
-class Video:
-    """A video's frames by their numbers, counted as a decoder meets them."""
-
-    def __init__(self, path: Path, *, seekable: bool) -> None:
-        self.path, self.seekable = path, seekable
-        self._open()
-
-    def _open(self) -> None:
-        self._capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-        if not self._capture.isOpened():
-            self._capture = cv2.VideoCapture(str(self.path))
-        if not self._capture.isOpened():
-            missing = "no such file" if not self.path.exists() else "not a video that OpenCV opens, or cut off"
-            raise ValueError(f"{self.path}: {missing}")
-        self._next = 0
-
-    def property(self, key: int) -> float:
-        """One of OpenCV's CAP_PROP_* values."""
-        return self._capture.get(key)
-
-    def grab(self) -> bool:
-        """Step over the next frame; False at the end."""
-        self._next += 1
-        return self._capture.grab()
-
-    def retrieve(self) -> np.ndarray | None:
-        """The frame last stepped over."""
-        ok, image = self._capture.retrieve()
-        return image if ok else None
-
-    def read(self, position: int) -> np.ndarray:
-        """Frame number `position`. Raises ValueError where the video has no such frame any more."""
-        if self.seekable and not 0 <= position - self._next <= _SEEK_BEYOND:
-            self._seek(position)
-        if position < self._next:
-            self._reopen()
-        while self._next <= position:
-            if not self.grab():
-                raise ValueError(f"{self.path}: frame {position} cannot be decoded; was the file changed since ingest?")
-        image = self.retrieve()
-        if image is None:
-            raise ValueError(f"{self.path}: frame {position} cannot be decoded; was the file changed since ingest?")
-        return image
-
-    def close(self) -> None:
-        """Release the decoder."""
-        self._capture.release()
-
-    def _seek(self, position: int) -> None:
-        self._capture.set(cv2.CAP_PROP_POS_FRAMES, position)
-        self._next = position
-        if round(self._capture.get(cv2.CAP_PROP_POS_FRAMES)) != position:
-            self._reopen()
-
-    def _reopen(self) -> None:
-        self.close()
-        self._open()
-
-
 class FrameReader:
     """Frames of one camera; `root` is the camera's folder, to which relative sources of the index belong."""
 
@@ -129,7 +72,7 @@ class FrameReader:
         self._rows = {row["frame_id"]: row for row in ok.select(["frame_id", "source", "position"]).to_pylist()}
         self._known = set(index["frame_id"].to_pylist())
         self._root = root
-        self._seekable = bool((index.schema.metadata or {}).get(SEEKABLE))
+        self._anchors = json.loads((index.schema.metadata or {}).get(ANCHORS, b"{}"))
         self._video: Video | None = None
 
     def read(self, frame_ids: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -149,7 +92,7 @@ class FrameReader:
         if self._video is None or self._video.path != path:
             if self._video:
                 self._video.close()
-            self._video = Video(path, seekable=self._seekable)
+            self._video = Video(path, self._anchors.get(row["source"], ()))
         return self._video.read(row["position"])
 
 

@@ -32,6 +32,20 @@ class Lamp(IntEnum):
     INDICATOR_RIGHT = 5
     STREET_LAMP = 6
     WINDOW = 7
+    # On whenever the vehicle drives, by day, too: daytime running lights, beacons, signs.
+    LIT_WHITE = 8
+    LIT_RED = 9
+    LIT_AMBER = 10
+    LIT_BLUE = 11
+
+
+LIT_COLOURS = {
+    Lamp.LIT_WHITE: (1.0, 0.97, 0.92),
+    Lamp.LIT_RED: (0.9, 0.025, 0.02),
+    Lamp.LIT_AMBER: (1.0, 0.50, 0.04),
+    Lamp.LIT_BLUE: (0.06, 0.16, 1.0),
+}
+"""Linear RGB that they send out."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Detections that another program made: COCO results, a COCO dataset, or WALT's JSON.
 
 A frame finds its detections by its image's file name, by its frame_id where the file names none, or by its time (WALT).
+What is left out is counted and told.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from models.labels.coco import (
     CocoNames,
     CocoObject,
     Objects,
+    check_inside,
     integer,
     number_pairs,
     postgres_array,
@@ -24,6 +26,7 @@ from models.labels.coco import (
     records,
     score_of,
 )
+from pipeline.core.account import Account
 from pipeline.core.instances import Instance
 from pipeline.detection.registry import Backend, Inputs
 
@@ -78,17 +81,26 @@ def _walt(content: list, settings: CocoSettings, frames: pa.Table) -> Objects:
     labels = number_pairs(settings.walt_labels, "walt_labels")
     rows = records(content, f"{settings.file}: expected a list of detections")
     frame_ids = _frames_at([str(row.get("time")) for row in rows], frames, settings)
-    found: Objects = {}
+    account = Account(settings.file, "detections", len(rows))
+    found = Objects(account)
     for number, (row, frame) in enumerate(zip(rows, frame_ids, strict=True)):
         where = f"{settings.file}: detection {number}"
-        category = labels.get(integer(row.get("label_id"), f"{where}: label_id"))
-        if category is None or frame is None:
+        label = integer(row.get("label_id"), f"{where}: label_id")
+        category = labels.get(label)
+        if category is None:
+            account.leave_out(f"of label_id {label}, which walt_labels does not list")
+            continue
+        if frame is None:
+            account.leave_out(f"farther than time_tolerance_s, {settings.time_tolerance_s:g} s, from every frame")
             continue
         box = postgres_array(row.get("bbox"), f"{where}: bbox")
         if len(box) < 5:
             raise ValueError(f"{where}: bbox: expected {{x,y,w,h,score}}, got {row.get('bbox')!r}")
         polygon = postgres_array(row.get("segmentation"), f"{where}: segmentation")
         found.setdefault(frame, []).append(CocoObject(category, score_of(box[4], where), [polygon], where))
+    if account.read and not account.used:
+        raise ValueError(f"{settings.file}: none of its {account.read} detections can be used: {account.why()}")
+    check_inside(found, frames, settings.scale, settings.file)
     return found
 
 
@@ -115,9 +127,13 @@ def _frames_at(times: list[str], frames: pa.Table, settings: CocoSettings) -> li
     return [int(ids[k]) if ok else None for k, ok in zip(nearest, near, strict=True)]
 
 
+def _told(settings: CocoSettings, inputs: Inputs) -> list[str]:
+    return [str(_coco_detector(settings, inputs).found.account)]
+
+
 def _coco_detector(settings: CocoSettings, inputs: Inputs) -> CocoDetector:
     assert inputs.frames is not None  # needed, hence there
     return CocoDetector(settings, inputs.frames, inputs.ignore)
 
 
-BACKEND = Backend("coco", _coco_detector, CocoSettings, needs=("frames",))
+BACKEND = Backend("coco", _coco_detector, CocoSettings, needs=("frames",), told=_told)

@@ -1,13 +1,12 @@
-"""Any YOLO segmentation network exported to ONNX, in both layouts: with and without an objectness column.
+"""Any YOLO segmentation network exported to ONNX, in each of the layouts that `onnx_outputs` knows.
 
-Input [1, 3, S, S], RGB / 255, the picture fitted in and padded with grey 114. Outputs: boxes cx cy w h in input pixels,
-[objectness,] class scores and M mask coefficients per candidate, and prototypes [1, M, S/4, S/4]; a mask is the sigmoid
-of coefficients times prototypes, cropped to its box.
+Input [1, 3, S, S], RGB / 255, the picture fitted in and padded with grey 114. A mask is the sigmoid of a candidate's
+coefficients times the prototypes, cropped to its box. What the classes are the export's own metadata say.
 """
 
 from __future__ import annotations
 
-import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +14,10 @@ import cv2
 import numpy as np
 
 from models.exported import Letterbox, letterbox, open_session
+from models.labels.coco import CocoNames
 from pipeline.core.instances import Instance, subcategory_of, tight
-from pipeline.detection.registry import Backend
-
-# The 80 classes of COCO in the order of every YOLO export, and those of them that take to the road.
-_COCO_80 = 80
-_COCO_NAMES = {0: "person", 1: "bicycle", 2: "car", 3: "motorcycle", 5: "bus", 6: "train", 7: "truck"}
+from pipeline.detection.onnx_outputs import COCO_80, COCO_NAMES, Metadata, split_outputs
+from pipeline.detection.registry import Backend, Inputs
 
 
 @dataclass(frozen=True)
@@ -46,25 +43,31 @@ class OnnxDetector:
 
     def __init__(self, settings: OnnxSettings, ignore: np.ndarray | None = None) -> None:
         self.settings, self.ignore = settings, ignore
-        self.groups = {
-            "person": _class_numbers(settings.person_classes),
-            "vehicle": _class_numbers(settings.vehicle_classes),
-        }
         self.session = _session(settings)
-        self.names = class_names(self.session.get_modelmeta().custom_metadata_map.get("names", ""))
+        self.metadata = Metadata.of(self.session.get_modelmeta().custom_metadata_map)
+        if self.metadata.task not in ("", "segment"):
+            raise ValueError(f"{settings.model}: is for {self.metadata.task}; objects are cut out by their masks, so "
+                             "export a network that segments, such as yolo11n-seg")  # fmt: skip
+        self.groups = class_groups(settings, self.metadata)
         self.input = self.session.get_inputs()[0]
         shape = self.input.shape
         if len(shape) != 4 or shape[1] != 3:
             raise ValueError(f"{settings.model}: expected an input [1, 3, S, S], got {shape}")
-        # An export with free axes takes the usual training size.
-        self.size_hw = tuple(v if isinstance(v, int) else 640 for v in shape[2:])
+        # An export with free axes takes the size that it was trained at, the usual one where it does not say.
+        trained = self.metadata.size_hw or (640, 640)
+        self.size_hw = tuple(v if isinstance(v, int) else side for v, side in zip(shape[2:], trained, strict=True))
 
     def __call__(self, image_bgr: np.ndarray, bucket: str, frame_id: int) -> list[Instance]:
         """Instances of a frame (H, W, 3) uint8, best first."""
         tensor, fit = letterbox(image_bgr, self.size_hw)
         tensor = tensor.astype(np.float16 if "float16" in self.input.type else np.float32)
         outputs = self.session.run(None, {self.input.name: tensor})
-        boxes, scores, coefficients, prototypes = split_outputs(outputs, self.settings.model)
+        boxes, scores, coefficients, prototypes = split_outputs(
+            outputs, self.settings.model, self.metadata, self.size_hw
+        )
+        if scores.shape[1] != COCO_80 and not self.metadata.names and _by_default(self.settings):
+            raise ValueError(f"{self.settings.model}: has {scores.shape[1]} classes and names none; say person_classes "
+                             "and vehicle_classes, by number")  # fmt: skip
         instances = []
         for category, numbers in self.groups.items():
             known = [n for n in numbers if n < scores.shape[1]]
@@ -80,7 +83,7 @@ class OnnxDetector:
 
     def _name(self, number: int, classes: int) -> str:
         """What the export calls a class, else COCO where it has COCO's classes."""
-        return self.names.get(number, _COCO_NAMES.get(number, "") if classes == _COCO_80 else "")
+        return self.metadata.names.get(number, COCO_NAMES.get(number, "") if classes == COCO_80 else "")
 
     def _keep(self, boxes: np.ndarray, scores: np.ndarray) -> list[int]:
         """Numbers of the candidates left by the threshold and by non-maximum suppression, best first."""
@@ -107,49 +110,50 @@ def _session(settings: OnnxSettings) -> Any:
     return open_session(settings.model, settings.threads, "detector onnx", "set `model` to a YOLO-seg export (.onnx)")
 
 
-def class_names(listed: str) -> dict[int, str]:
-    """Names by number of the metadata that Ultralytics writes into an export, `{0: 'person', ...}`; none of others."""
-    try:
-        found = ast.literal_eval(listed) if listed else {}
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {number: str(name) for number, name in found.items() if isinstance(number, int)}
+def class_groups(settings: OnnxSettings, metadata: Metadata) -> dict[str, list[int]]:
+    """Class numbers of persons and of vehicles: as the settings list them, by number or by the export's names.
 
+    Where these are the defaults, COCO's numbers, the names that the export gives its classes come before them.
 
-def _class_numbers(listed: str) -> list[int]:
-    try:
-        return [int(part) for part in listed.split(",") if part.strip()]
-    except ValueError:
-        raise ValueError(f"detector onnx: expected class numbers, comma-separated, got {listed!r}") from None
-
-
-def split_outputs(outputs: list[np.ndarray], model: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes (N, 4), class scores (N, C), coefficients (N, M) and prototypes (M, h, w), all float32, of either layout.
-
-    Raises ValueError naming the shapes for anything else.
+    Raises ValueError where the export's names are of neither kind, or a setting lists an unknown name.
     """
-    shapes = [tuple(o.shape) for o in outputs]
-    rows = next((o[0] for o in outputs if o.ndim == 3), None)
-    prototypes = next((o[0] for o in outputs if o.ndim == 4), None)
-    if rows is None or prototypes is None:
-        raise ValueError(_wrong_layout(model, shapes))
-    # Candidates outnumber columns in every export, so the longer axis tells the layouts apart.
-    by_candidate = rows.shape[0] > rows.shape[1]
-    rows = (rows if by_candidate else rows.T).astype(np.float32)
-    classes = rows.shape[1] - 4 - prototypes.shape[0]
-    objectness = classes == _COCO_80 + 1 or (by_candidate and classes != _COCO_80)
-    if classes - objectness < 1:
-        raise ValueError(_wrong_layout(model, shapes))
-    scores = rows[:, 4 + objectness : 4 + classes]
-    if objectness:
-        scores = scores * rows[:, 4:5]
-    return rows[:, :4], scores, rows[:, 4 + classes :], prototypes.astype(np.float32)
+    given = {"person": settings.person_classes, "vehicle": settings.vehicle_classes}
+    if not _by_default(settings) or not metadata.names:
+        return {category: _class_numbers(listed, metadata) for category, listed in given.items()}
+    words = {"person": CocoNames.person_names.split(","), "vehicle": CocoNames.vehicle_names.split(",")}
+    # Trains do not take to the road.
+    groups = {
+        category: [
+            n for n, name in metadata.names.items() if name.strip().lower() in listed and name.lower() != "train"
+        ]
+        for category, listed in words.items()
+    }
+    if not any(groups.values()):
+        raise ValueError(
+            f"{settings.model}: none of its classes is known as a person or a vehicle: {_shortly(metadata.names)}; say "
+            "person_classes and vehicle_classes, by number or name"
+        )
+    return groups
 
 
-def _wrong_layout(model: str, shapes: list[tuple[int, ...]]) -> str:
-    return f"{model}: expected the outputs [1, N, 4 + classes + M] and [1, M, h, w] of a YOLO-seg export, got {shapes}"
+def _by_default(settings: OnnxSettings) -> bool:
+    listed = settings.person_classes, settings.vehicle_classes
+    return listed == (OnnxSettings.person_classes, OnnxSettings.vehicle_classes)
+
+
+def _class_numbers(listed: str, metadata: Metadata) -> list[int]:
+    by_name = {name.strip().lower(): number for number, name in metadata.names.items()}
+    parts = [part.strip().lower() for part in listed.split(",") if part.strip()]
+    unknown = [part for part in parts if not part.isdigit() and part not in by_name]
+    if unknown:
+        known = f", or names of {_shortly(metadata.names)}" if by_name else ""
+        raise ValueError(f"detector onnx: expected class numbers, comma-separated{known}, got {listed!r}")
+    return [int(part) if part.isdigit() else by_name[part] for part in parts]
+
+
+def _shortly(names: Mapping[int, str]) -> str:
+    listed = list(names.values())
+    return ", ".join(listed[:6]) + (f" and {len(listed) - 6} more" if len(listed) > 6 else "")
 
 
 def _to_frame(box: np.ndarray, fit: Letterbox, size_hw: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -186,4 +190,15 @@ def box_mask(
     return cv2.warpAffine(logits, pick, size, flags=flags, borderMode=cv2.BORDER_REPLICATE) > 0, (left, top)
 
 
-BACKEND = Backend("onnx", lambda settings, inputs: OnnxDetector(settings, inputs.ignore), OnnxSettings)
+def _told(settings: OnnxSettings, inputs: Inputs) -> list[str]:
+    """Which classes are read as what."""
+    detector = OnnxDetector(settings)
+    named = [
+        f"{category}: {', '.join(detector.metadata.names.get(n) or str(n) for n in numbers) or 'none'}"
+        for category, numbers in detector.groups.items()
+    ]
+    whose = "its own names" if detector.metadata.names else "class numbers, for it names none"
+    return [f"{settings.model}: {'; '.join(named)} (by {whose})"]
+
+
+BACKEND = Backend("onnx", lambda settings, inputs: OnnxDetector(settings, inputs.ignore), OnnxSettings, told=_told)

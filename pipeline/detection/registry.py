@@ -49,6 +49,7 @@ class Backend:
     function that says whether a value is one). make: of settings and Inputs; libraries and weights are loaded there,
     not on import. needs: the fields of Inputs that it cannot do without; others may be None. complete: fills settings
     in before anything runs, of them and the folder of downloaded weights; it raises ValueError for what is missing.
+    told: lines for people, said once before it runs: what of a file is left out, how a network's outputs are read.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Backend:
     settings: type | None = None
     needs: tuple[str, ...] = ()
     complete: Callable[[Any, Path], Any] = field(default=lambda settings, weights: settings)
+    told: Callable[[Any, Inputs], list[str]] = field(default=lambda settings, inputs: [])
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", self.name):

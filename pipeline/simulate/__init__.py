@@ -25,9 +25,17 @@ from pipeline.simulate.camera.sensor import noise_tile, sensor
 from pipeline.simulate.camera.truth import TRUTH, read_truth, rows_of
 from pipeline.simulate.traffic.arrivals import parked_cars
 from pipeline.simulate.traffic.flow import simulate
+from pipeline.simulate.vehicles.fleets import fleet_named
 from pipeline.simulate.world.illumination import Illumination, drift, illumination_at
 from pipeline.simulate.world.layout import LAYOUTS
-from pipeline.simulate.world.stage import StillLayers, WorldView, build_stage
+from pipeline.simulate.world.stage import (
+    EVEN_STREET,
+    StillLayers,
+    Surroundings,
+    WorldView,
+    build_stage,
+    sample_surroundings,
+)
 
 __all__ = ["BucketPlan", "Burst", "Simulation", "plan_bursts", "read_truth", "render_burst"]
 
@@ -47,7 +55,8 @@ class BucketPlan:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What the simulated camera films; one of the layouts of pipeline/simulate/world/layout.py."""
+    """What the simulated camera films; one of the layouts of pipeline/simulate/world/layout.py, one of the fleets of
+    pipeline/simulate/vehicles/fleets.py, whose own mix vehicle_mix may replace."""
 
     layout: str
     seed: int
@@ -60,11 +69,17 @@ class Simulation:
     vehicles_per_minute: float = 26.0
     people_per_minute: float = 16.0
     vehicle_mix: dict[str, float] = field(default_factory=dict)
+    fleet: str = "plain"
     jpeg_quality: int = 92
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
             raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {self.layout!r}")
+        known = fleet_named(self.fleet).bodies
+        unknown = [body for body in self.vehicle_mix if body not in known]
+        if unknown or (self.vehicle_mix and not any(self.vehicle_mix.values())):
+            what = f"got {', '.join(unknown)}" if unknown else "some of them above 0"
+            raise ValueError(f"vehicle_mix: expected bodies of the {self.fleet} fleet, {', '.join(known)}; {what}")
 
 
 @dataclass(frozen=True)
@@ -99,14 +114,15 @@ def render_burst(
     """Write frames_dir/<frame_id>.jpg of a burst, then its truth; the same bytes for the same arguments."""
     layout = LAYOUTS[sim.layout]
     view, stage, illumination = bucket_view(sim, camera, plane, burst, threads)
-    parked = parked_cars(layout, sim.seed, first_id=1)
+    fleet = fleet_named(sim.fleet)
+    parked = parked_cars(layout, sim.seed, 1, fleet)
     times_s = np.arange(len(burst.frame_ids)) / sim.fps
     states = simulate(
         layout, np.random.default_rng([sim.seed, burst.index]), mix=sim.vehicle_mix,
         vehicles_per_minute=sim.vehicles_per_minute, people_per_minute=sim.people_per_minute, parked=parked,
-        times_s=times_s, first_id=_IDS_PER_BURST * (burst.index + 1),
+        times_s=times_s, first_id=_IDS_PER_BURST * (burst.index + 1), fleet=fleet,
     )  # fmt: skip
-    renderer = Renderer(layout, view, stage, illumination, threads)
+    renderer = Renderer(layout, view, stage, illumination, threads, surroundings_of(sim))
     tile = noise_tile(camera.size_hw, np.random.default_rng([sim.seed, burst.index, 4]))
     rows: list[dict] = []
     for number, (frame_id, now) in enumerate(zip(burst.frame_ids, states, strict=True)):
@@ -127,6 +143,11 @@ def sun_fraction(sim: Simulation, burst: Burst, number: int) -> float:
     """Factor on the sun in a burst's frame of that number: thin cloud drifts by."""
     seconds = (burst.timestamps[number] - burst.timestamps[0]).total_seconds()
     return drift(burst.bucket.cloud, seconds + 60.0 * burst.index, sim.seed + burst.index)
+
+
+def surroundings_of(sim: Simulation) -> Surroundings:
+    """What vehicles mirror in this street: of the plain fleet an even street, else one of the seed's own."""
+    return EVEN_STREET if sim.fleet == "plain" else sample_surroundings(np.random.default_rng([sim.seed, 6]))
 
 
 def bucket_view(

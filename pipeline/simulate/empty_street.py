@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.simulate import Burst, Simulation, bucket_view, sun_fraction
+from pipeline.simulate import Burst, Simulation, bucket_view, sun_fraction, surroundings_of
 from pipeline.simulate.camera.render import Renderer
 from pipeline.simulate.camera.sensor import sensor
 from pipeline.simulate.camera.truth import rows_of
 from pipeline.simulate.traffic.arrivals import parked_cars
+from pipeline.simulate.vehicles.fleets import fleet_named
 from pipeline.simulate.world.layout import LAYOUTS
 
 
@@ -25,8 +26,8 @@ def render_empty(
     """
     layout = LAYOUTS[sim.layout]
     view, stage, illumination = bucket_view(sim, camera, plane, bursts[0], threads)
-    renderer = Renderer(layout, view, stage, illumination, threads)
-    rendered = renderer.render(parked_cars(layout, sim.seed, first_id=1))
+    renderer = Renderer(layout, view, stage, illumination, threads, surroundings_of(sim))
+    rendered = renderer.render(parked_cars(layout, sim.seed, 1, fleet_named(sim.fleet)))
     fraction = float(np.median([sun_fraction(sim, burst, n) for burst in bursts for n in range(len(burst.frame_ids))]))
     blank = np.zeros((camera.size_hw[0] + 64, camera.size_hw[1] + 64, 3), np.float32)
     picture = sensor(renderer.picture(rendered, fraction), illumination, blank, np.random.default_rng(0))

@@ -74,8 +74,9 @@ class Learning(luigi.Task):
         """What the network's data are read from. Raises ValueError for options that do not go together."""
         folder = Path(self.manifests).expanduser().resolve() if self.manifests else _manifests()
         data: Path | None = self._data_set.folder if self._data_set else self._data.folder if self._data else None
+        root = data_root_of(self.data_root)
         cameras = [
-            OwnCamera(tasks[0].folder, name, folder, getattr(tasks[0], "network", None))
+            OwnCamera(root / name, name, folder, getattr(tasks[0], "network", None) if tasks else None)
             for name, tasks in self._cameras().items()
         ]
         return given_of(self.spec, self.options, data, cameras)
@@ -106,10 +107,15 @@ class Learning(luigi.Task):
         name = self._data_set.name if self._data_set else DEFAULT
         return self.camera if name == DEFAULT else f"{self.camera}-{name}"
 
-    def _cameras(self) -> dict[str, list[Stage]]:
+    def _cameras(self) -> dict[str, list[Any]]:
+        """Of each camera beside the first what makes what is read of it: its clip-art, unless that is there, or its
+        objects in 3D."""
         kinds = self.spec.categories or tuple(_OBJECTS)
         here = {"data_root": self.data_root, "manifests": self.manifests}
         names = [name for name in self.options.cameras.split(",") if name]
+        if isinstance(self.spec.source, Shards):
+            root = data_root_of(self.data_root)
+            return {n: [] if taken(root / n, self.variant) else [GenerateClipArt(camera=n, **here)] for n in names}
         return {name: [_OBJECTS[kind](camera=name, **here) for kind in kinds] for name in names}
 
 

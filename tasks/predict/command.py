@@ -5,6 +5,7 @@
     python -m tasks.predict NAME FOLDER --detector mmdet --config CONFIG --checkpoint FILE.pth
     python -m tasks.predict NAME VIDEO.mp4 --every 25 --detector onnx --model FILE
     python -m tasks.predict NAME --job data/cam07 [--frames 0,25]
+    python -m tasks.predict walt3d street.jpg --weights FILE --camera mine
 
 --job takes what a camera's job detected, with its backgrounds and calibration. A network that finds objects itself
 takes neither boxes nor a detector. `NAME --detector DETECTOR --help` lists the detector's settings. Boxes are COCO
@@ -24,12 +25,13 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from data_manifest import CAMERAS
+from data_manifest import CAMERAS, load_camera
 from models.contract import Spec, find, load_object
 from models.crops import checked_boxes
 from models.frames import read_picture
 from models.mm import pick_device
 from pipeline.core.instances import Instances
+from pipeline.core.video import Video
 from pipeline.detection.registry import Inputs, backend_of, backends, make_detector
 from tasks.common.renamed import StoreRenamed
 from tasks.common.settings import Setting, former_keys, leaves
@@ -68,7 +70,8 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--detector", default="", help=f"what finds the objects: {', '.join(backends())}")
     parser.add_argument("--job", type=Path, help="a camera's folder, with what its job detected")
     parser.add_argument("--frames", default="", help="frames of --job, comma-separated, else all")
-    parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML, for --job")
+    parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML")
+    parser.add_argument("--camera", default="", help="id of the camera that took the pictures, for poses in metres")
     parser.add_argument("--background", type=Path, help="picture of the empty street, where a network compares with it")
     parser.add_argument("--every", type=int, default=1, help="of a video every so many frames")
     parser.add_argument("--weights", type=Path, help="file of weights, else what ships")
@@ -114,8 +117,8 @@ def _check_asked(asked: argparse.Namespace, spec: Spec) -> None:
     """Raises ValueError for options that do not go together or lack something."""
     if bool(asked.inputs) == bool(asked.job):
         raise ValueError("expected pictures or --job")
-    if (asked.box or asked.detector) if asked.job else asked.frames:
-        raise ValueError("--box and --detector go with pictures, --frames with --job; got one with the other")
+    if (asked.box or asked.detector or asked.camera) if asked.job else asked.frames:
+        raise ValueError("--box, --camera and --detector go with pictures, --frames with --job; got one with the other")
     ways = [name for name in ("--box", "--detector") if getattr(asked, name[2:])]
     if ways and not spec.needs:
         raise ValueError(f"{spec.name} finds objects itself; expected no {ways[0]}")
@@ -131,7 +134,8 @@ def _items(asked: argparse.Namespace, files: Sequence[Path]) -> Iterator[Read | 
     if asked.job:
         return Job(asked.job, asked.manifests).frames(_frame_numbers(asked.frames))
     background = read_picture(asked.background) if asked.background else None
-    return frames_of(files, asked.every, background)
+    calibrated = load_camera(asked.camera, asked.manifests).calibrated if asked.camera else None
+    return frames_of(files, asked.every, background, calibrated)
 
 
 def _frame_numbers(listed: str) -> list[int]:
@@ -152,7 +156,20 @@ def _detect(asked: argparse.Namespace, files: Sequence[Path]) -> Detect | None:
     if "frames" in backend.needs and len(files) > 1 and any(is_video(path) for path in files):
         raise ValueError(f"detector {backend.name} finds frames by name or number; expected pictures, or one video")
     settings = backend.settings(**asked.settings) if backend.settings else None
+    inputs, options = Inputs(frames=_frames_table(files)), backend.complete(settings, weights_folder(""))
+    for line in backend.told(options, inputs):
+        print(line, file=sys.stderr)
+    return detect_with(make_detector(backend.name, options, inputs))
+
+
+def _frames_table(files: Sequence[Path]) -> pa.Table:
+    """Pictures by their names, or the frames of one video by their numbers, as a detector finds them."""
     names = [str(path) for path in files if not is_video(path)]
-    table = pa.table({"source": names, "frame_id": range(len(names)), "position": [-1] * len(names)})
-    made = make_detector(backend.name, backend.complete(settings, weights_folder("")), Inputs(frames=table))
-    return detect_with(made)
+    positions = [-1] * len(names)
+    if not names and files:
+        video = Video(files[0])
+        # A file's own count may be short of what it holds.
+        positions = list(range(2 * video.frames + 1000))
+        names = [str(files[0])] * len(positions)
+        video.close()
+    return pa.table({"source": names, "frame_id": range(len(names)), "position": positions})

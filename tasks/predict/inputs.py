@@ -5,7 +5,7 @@ What cannot be read is told with its reason, and the next is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,13 +15,12 @@ import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from data_manifest import load_camera
-from data_manifest.loader import ManifestError
+from data_manifest.loader import VIDEOS, ManifestError
 from models.frames import Frame, read_picture
-from pipeline.core.frames import FrameReader, Video, read_backgrounds
+from pipeline.core.frames import FrameReader, read_backgrounds
 from pipeline.core.instances import Instances
 from pipeline.core.storage import read_parts
-
-VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
+from pipeline.core.video import Video
 
 
 @dataclass(frozen=True)
@@ -61,30 +60,34 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEOS
 
 
-def frames_of(files: Sequence[Path], every: int = 1, background: np.ndarray | None = None) -> Iterator[Read | LeftOut]:
-    """Every picture, and every `every`-th frame of videos, without objects; background: of all of them."""
+def frames_of(
+    files: Sequence[Path], every: int = 1, background: np.ndarray | None = None,
+    calibrated: Callable[[tuple[int, int]], tuple[Camera, GroundPlane]] | None = None,
+) -> Iterator[Read | LeftOut]:  # fmt: skip
+    """Every picture, and every `every`-th frame of videos, without objects; background: of all of them; calibrated:
+    the camera and the plane of pictures of a size (height, width), where they are known."""
     for number, path in enumerate(files):
         try:
             found = _video(path, every) if is_video(path) else [(number, path.name, read_picture(path))]
             for place, name, image in found:
-                yield Read(place, Frame(image, Instances(image.shape[:2], {}), name, background))
+                seen_by = calibrated(image.shape[:2]) if calibrated else (None, None)
+                yield Read(place, Frame(image, Instances(image.shape[:2], {}), name, background, *seen_by))
         except (ValueError, OSError) as error:
             yield LeftOut(path.name, str(error).removeprefix(f"{path}: "))
 
 
 def _video(path: Path, every: int) -> Iterator[tuple[int, str, np.ndarray]]:
     """Number, name and image of frames, as the decoder meets them."""
-    video = Video(path, seekable=False)
-    number = 0
+    video = Video(path)
+    number = -1
     try:
-        while video.grab():
-            image = video.retrieve() if number % every == 0 else None
-            if image is not None:
-                yield number, f"{path.stem}_{number:06d}.png", image
-            number += 1
+        for decoded in video:
+            number = decoded.position
+            if number % every == 0:
+                yield number, f"{path.stem}_{number:06d}.png", video.image(decoded)
     finally:
         video.close()
-    if not number:
+    if number < 0:
         raise ValueError(f"{path}: a video without a frame that can be decoded")
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from calibration.camera import edge_to_pixel, pixel_to_edge
 from pipeline.core import masks
 from pipeline.core.instances import Instances
-from pipeline.core.skeletons import Skeleton
+from pipeline.core.skeletons import OF_CATEGORY, Skeleton
 
 LEAST_PX = 24  # longer side of a box; keypoints in a smaller one are a heap
+_WHOLE_BGR = (230, 90, 200)
 _BOX_BGR, _MASK_BGR, _SEEN_BGR, _HIDDEN_BGR, _LINK_BGR, _EDGE_BGR = (
     (170, 170, 170), (60, 210, 255), (80, 220, 60), (60, 60, 240), (60, 210, 255), (30, 30, 30)
 )  # fmt: skip
@@ -31,8 +32,9 @@ def overlay(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = N
 
 
 def visualise(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = None, zoom: int = 1) -> np.ndarray:
-    """A copy of a BGR picture (H, W, 3), `zoom` times as large, with its objects over it: outlines of masks, boxes, the
-    skeleton's links, visible keypoints as green discs and others as red rings; of objects below LEAST_PX no keypoints.
+    """A copy of a BGR picture (H, W, 3), `zoom` times as large, with its objects over it: outlines of masks, whole ones
+    violet and visible ones yellow, boxes, the links of the skeleton or of that of the object's category, visible
+    keypoints as green discs and others as red rings; of objects below LEAST_PX no keypoints.
 
     Links join `wire_xy`, a 3D model's keypoints projected, where there are such. Small objects lie on top.
     """
@@ -42,23 +44,27 @@ def visualise(image: np.ndarray, objects: Instances, skeleton: Skeleton | None =
         _draw_outline(picture, one, objects.size_hw, zoom)
         _draw_box(picture, one, zoom)
         if one.get("keypoints_2d") is not None and _size_px(one) >= LEAST_PX:
-            _draw_keypoints(picture, one, skeleton, zoom)
+            _draw_keypoints(picture, one, skeleton or OF_CATEGORY.get(one.get("category", "")), zoom)
     return np.asarray(picture)
 
 
 def _size_px(one: dict) -> float:
     """The longer side of its box; infinite where it has none."""
-    return float(max(one["bbox_xywh"][2:])) if one.get("bbox_xywh") is not None else np.inf
+    box = one.get("bbox_xywh", one.get("bbox_amodal_xywh"))
+    return float(max(box[2:])) if box is not None else np.inf
 
 
 def _draw_outline(picture: np.ndarray, one: dict, size_hw: tuple[int, int], zoom: int) -> None:
-    rle = one.get("mask_visible_rle") or one.get("mask_rle")
-    if rle:
+    """Of the whole object, where it is known, and over it of what is seen."""
+    seen = one.get("mask_visible_rle") or one.get("mask_rle")
+    for rle, colour in ((one.get("mask_amodal_rle"), _WHOLE_BGR), (seen, _MASK_BGR)):
+        if not rle:
+            continue
         crop, (x, y, _, _) = masks.decode(rle, size_hw)
         large = cv2.resize(crop.astype(np.uint8), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
         place = zoom * int(x), zoom * int(y)
         outlines, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=place)
-        cv2.drawContours(picture, outlines, -1, _MASK_BGR, 1, cv2.LINE_AA)
+        cv2.drawContours(picture, outlines, -1, colour, 1, cv2.LINE_AA)
 
 
 def _draw_box(picture: np.ndarray, one: dict, zoom: int) -> None:

@@ -61,6 +61,11 @@ def changed(base, path, value):
         ("source.time_zone", "Mars/Olympus", "source.time_zone: expected an IANA time zone.*Mars"),
         ("source.time_zone", "../../etc/passwd", "source.time_zone: expected an IANA time zone"),
         ("source.start", "2025-06-03T07:00:00+02:00", "source.start: expected local wall-clock time"),
+        ("source.start", "2025-03-30T02:30:00", "source: 2025-03-30 02:30:00: Europe/Berlin has no such time"),
+        ("source.start", None, "source: start, or time_pattern .*: expected one of them, got none"),
+        ("source.time_pattern", "%Y%m%d-%H%M%S", "source: start, or time_pattern .*, got both"),
+        ("source.first", "soon", "source.first: expected a frame's number from 0, or a local time .*got 'soon'"),
+        ("source.first", -1, "source.first: expected a frame's number .*got -1"),
         ("source.every", 0, "source.every: .*greater than or equal to 1, got 0"),
         ("colour", "red", "colour: unknown key"),
         ("classes", ["cat"], "classes.0: .*'person' or 'vehicle', got 'cat'"),
@@ -174,3 +179,33 @@ def _blocks(lines):
     for i, line in enumerate(lines):
         if line.startswith("K:"):
             yield i, 2 if lines[i + 1].startswith("ground_plane") else 3
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({}, "source: time_pattern, or fps and start of numbered images: missing"),
+        ({"fps": 5}, "source: time_pattern, or fps and start"),
+        ({"time_pattern": "%Y%m%d%H%M%S", "fps": 5}, "source: fps: the names tell the times by time_pattern"),
+        ({"time_pattern": "%Y%m%d%H%M%S", "start": "2025-06-03T07:00:00"}, "source: start: the names tell the date"),
+    ],
+)
+def test_images_are_timed_in_one_way(base, load, tmp_path, source, message):
+    zone = {"time_zone": "Europe/Berlin"}
+    with pytest.raises(ManifestError, match=message):
+        load(base | {"source": {"kind": "images", "folder": str(tmp_path)} | zone | source})
+    for good in ({"fps": 5, "start": "2025-06-03T07:00:00"}, {"time_pattern": "%Y%m%d%H%M%S-%q", "fps": 5}):
+        load(base | {"source": {"kind": "images", "folder": str(tmp_path)} | zone | good})
+
+
+def test_a_recording_may_be_a_folder_or_a_glob_of_segments(base, load, tmp_path):
+    (tmp_path / "day").mkdir()
+    for name in ("10.mp4", "9.MP4", "notes.txt", ".hidden.mp4"):
+        (tmp_path / "day" / name).touch()
+    source = base["source"] | {"path": "day"}
+    assert [p.name for p in load(base | {"source": source}).recorded_files()] == ["9.MP4", "10.mp4"]
+    source["path"] = "d*/1*.mp4"
+    assert [p.name for p in load(base | {"source": source}).recorded_files()] == ["10.mp4"]
+    source["path"] = "day/*.avi"
+    with pytest.raises(ManifestError, match=r"source\.path: no such file: .*\*\.avi"):
+        load(base | {"source": source})

@@ -177,7 +177,7 @@ def test_one_corrupt_jpeg_among_many_is_skipped(house):
     house.camera("gate", {"kind": "images", "folder": str(folder), "time_pattern": "%H%M%S"})
     code, _, lines = house.luigi("MedianBackground", "--camera", "gate", "--cpus", "1", engine="process")
     assert code == 0, lines
-    assert any("30 frames, 1 of them unreadable" in line for line in lines)
+    assert any("30 frames, 1 left out (1: 120007.jpg: corrupt JPEG" in line for line in lines)
     statuses = pq.read_table(house.data / "gate/frames/index.parquet")["status"].to_pylist()
     assert [i for i, status in enumerate(statuses) if status != "ok"] == [7]
     assert statuses[7].startswith("120007.jpg: corrupt JPEG")

@@ -13,11 +13,13 @@ from footage import grey, write_video
 from mm_scene import scene, train_by_heart, write_config
 
 import models
+from data_manifest import load_camera
 from models import contract
 from pipeline.core import masks
 from pipeline.core.instances import Instance, Instances
 from pipeline.core.tables import DETECTIONS, FRAMES
 from tasks.predict.command import main
+from tasks.predict.inputs import frames_of
 from tasks.predict.overlay import visualise
 
 
@@ -282,7 +284,7 @@ def test_without_mmdet_it_says_how_to_install_it(picture, tmp_path, monkeypatch,
         (["PICTURE", "--detector", "coco", "--file", "none.json"], "none.json"),
         (["PICTURE", "--detector", "coco", "--file", "WALT", "--box", "0", "0", "9", "9"], "expected one of --box"),
         (["--job", "nowhere"], "nowhere: holds no detections"),
-        (["--job", "nowhere", "--box", "0", "0", "9", "9"], "--box and --detector go with pictures"),
+        (["--job", "nowhere", "--box", "0", "0", "9", "9"], "--box, --camera and --detector go with pictures"),
         (["PICTURE", "--box", "0", "0", "9", "9", "--frames", "3"], "--frames with --job"),
         (["PICTURE", "--box", "0", "0", "0", "9"], "positive w h"),
         (["PICTURE", "--box", "0", "0", "9", "9", "--device", "toaster"], "expected auto, cpu or cuda, got 'toaster'"),
@@ -364,3 +366,13 @@ def test_detections_become_columns():
     )
     none = Instances.detected((20, 30), [])
     assert len(none) == 0 and none["bbox_xywh"].shape == (0, 4)
+
+
+def test_pictures_get_the_calibration_of_the_camera_that_is_named(picture, tmp_path, capsys):
+    (read,) = frames_of([picture], calibrated=load_camera("cam07").calibrated)
+    assert read.frame.camera.size_hw == (120, 200) and read.frame.plane.d == pytest.approx(8.5)
+    (unknown,) = frames_of([picture])
+    assert unknown.frame.camera is None and unknown.frame.plane is None
+    asked = ["corners", str(picture), "--box", "20", "10", "80", "40", "--out", str(tmp_path / "out")]
+    assert main([*asked, "--camera", "nowhere"]) == 1
+    assert "nowhere" in capsys.readouterr().err

@@ -205,7 +205,7 @@ def test_its_mistakes_are_one_line(place):
         (LUIGI, "--module", "tasks", "Train", "--model", "toy", "--labels", "a"): "toy: has no use for --labels",
         (LUIGI, "--module", "tasks", "Train", "--model", "tot"): "got 'tot'; try `make train MODEL=",
         (PYTHON, "-m", "tasks.predict", "toy", ".", "--box", "1", "1", "2", "2"): "no weights ship with toy",
-        (PYTHON, "-m", "tasks.evaluate"): "toy, vehicle_keypoints, got ''; try `make evaluate MODEL=",
+        (PYTHON, "-m", "tasks.evaluate"): "toy, vehicle_keypoints, walt3d, got ''; try `make evaluate MODEL=",
         (PYTHON, "-m", "models.launch", "toy", "--folder", "x"): "launch: toy: expected --preset of tiny, got 'base'",
     }.items():
         code, _, err = run(place, *command)

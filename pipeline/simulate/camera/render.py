@@ -21,7 +21,7 @@ from pipeline.simulate.traffic.actors import ActorState
 from pipeline.simulate.world.illumination import Illumination
 from pipeline.simulate.world.layout import Layout
 from pipeline.simulate.world.props import lamp_heads
-from pipeline.simulate.world.stage import MARGIN_PX, OFFSETS, StillLayers, WorldView
+from pipeline.simulate.world.stage import EVEN_STREET, MARGIN_PX, OFFSETS, StillLayers, Surroundings, WorldView
 
 STATIC = -1
 
@@ -46,11 +46,12 @@ class Renderer:
     """Renders the frames of one burst; keeps the ray casting scenes of its vehicles, which are rigid."""
 
     def __init__(
-        self, layout: Layout, view: WorldView, stage: StillLayers, illumination: Illumination, threads: int
-    ) -> None:
+        self, layout: Layout, view: WorldView, stage: StillLayers, illumination: Illumination, threads: int,
+        around: Surroundings = EVEN_STREET,
+    ) -> None:  # fmt: skip
         self.layout, self.view, self.stage, self.illumination, self.threads = layout, view, stage, illumination, threads
         self.ground = GroundIllumination(view, stage, illumination, threads)
-        self.shading = Shading(view, stage, illumination, lamp_heads(layout), threads)
+        self.shading = Shading(view, stage, illumination, lamp_heads(layout), threads, around)
         self._scenes: dict[int, o3d.t.geometry.RaycastingScene] = {}
         self._hulls: dict[int, Mesh] = {}
         self._rendered: dict[int, tuple[tuple, RenderedActor | None]] = {}
@@ -78,7 +79,8 @@ class Renderer:
 
     def _render_one(self, state: ActorState) -> RenderedActor | None:
         R, t = world_pose(self.layout, state)
-        if not self._near_view(t, 0.55 * max(state.vehicle.dims_lwh_m) if state.vehicle else 1.3):
+        vehicle = state.vehicle
+        if not self._near_view(t, 0.55 * max(vehicle.dims_lwh_m) + vehicle.overhang_m if vehicle else 1.3):
             return None
         mesh = state.vehicle.mesh if state.vehicle else person_mesh(state.walker, state.motion, state.phase)
         pixels = self.view.project(mesh.vertices @ R.T + t)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.mesh import Lamp, blocked
+from pipeline.core.mesh import LIT_COLOURS, Lamp, blocked
 from pipeline.simulate.camera.rendered import RenderedActor
 from pipeline.simulate.world.illumination import Illumination
 from pipeline.simulate.world.stage import (
+    EVEN_STREET,
     OFFSETS,
     StillLayers,
+    Surroundings,
     WorldView,
     dot,
     fresnel,
@@ -27,18 +29,20 @@ _LAMP_COLOURS = {
     Lamp.BRAKE_LIGHT: (1.0, 0.03, 0.02),
     Lamp.INDICATOR_LEFT: (1.0, 0.45, 0.03),
     Lamp.INDICATOR_RIGHT: (1.0, 0.45, 0.03),
+    **LIT_COLOURS,
 }
 
 
 @dataclass(frozen=True)
 class Shading:
-    """For all frames of a burst; lamp_heads (L, 3): street lamps, world."""
+    """For all frames of a burst; lamp_heads (L, 3): street lamps, world; around: what vehicles mirror."""
 
     view: WorldView
     stage: StillLayers
     illumination: Illumination
     lamp_heads: np.ndarray
     threads: int
+    around: Surroundings = EVEN_STREET
 
     def colours(self, one: RenderedActor, casters, sun_fraction: float) -> np.ndarray:
         """(h, w, 4, 3) linear colour of the samples that are seen; zero elsewhere."""
@@ -73,7 +77,7 @@ class Shading:
     def _coat(self, gloss: np.ndarray, view_dir: np.ndarray, normal: np.ndarray, sun: np.ndarray) -> np.ndarray:
         """(N, 3) what a clear coat mirrors of the street, and the sun's glint in it."""
         illumination = self.illumination
-        mirrored = (gloss * fresnel(view_dir, normal))[:, None] * reflected(illumination, view_dir, normal)
+        mirrored = (gloss * fresnel(view_dir, normal))[:, None] * reflected(illumination, view_dir, normal, self.around)
         half = unit(illumination.sun_dir - view_dir)
         glint = gloss * np.clip(dot(half, normal), 0, 1) ** 220 * 3.0 * (sun > 0)
         return mirrored + glint[:, None] * illumination.sun
@@ -107,6 +111,7 @@ class Shading:
             Lamp.BRAKE_LIGHT: state.braking,
             Lamp.INDICATOR_LEFT: state.turn > 0,
             Lamp.INDICATOR_RIGHT: state.turn < 0,
+            **dict.fromkeys(LIT_COLOURS, True),
         }
         for lamp, lit in on.items():
             if lit:

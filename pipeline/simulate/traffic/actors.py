@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.simulate.people.person import Person
 from pipeline.simulate.traffic.paths import Path
 from pipeline.simulate.vehicles.fleet import Vehicle
+from pipeline.simulate.vehicles.fleets import Fleet
 from pipeline.simulate.world.layout import Layout
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class Street:
     vehicles_per_minute: float
     people_per_minute: float
     first_id: int
+    fleet: Fleet
     actors: list[Actor] = field(default_factory=list)
     parked: list[ActorState] = field(default_factory=list)
     clock: float = 0.0

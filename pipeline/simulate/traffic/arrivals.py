@@ -16,17 +16,15 @@ from pipeline.simulate.traffic.paths import (
     turn_of,
     walk_lines,
 )
-from pipeline.simulate.vehicles.fleet import BODY_TYPES, make_vehicle
+from pipeline.simulate.vehicles.fleets import FLEETS, Fleet
 from pipeline.simulate.world.layout import STOP_GAP_M, Layout
 
-DEFAULT_MIX = {
-    "hatchback": 0.26, "sedan": 0.18, "wagon": 0.11, "suv": 0.17, "pickup": 0.04,
-    "van": 0.10, "minibus": 0.04, "bus": 0.05, "lorry": 0.05,
-}  # fmt: skip  # fmt: skip
+_LONG_M = 8.0  # such vehicles drive more slowly,
+_STIFF_M = 13.0  # and such ones, which are rigid here, only straight on where that is possible
 
 
-def parked_cars(layout: Layout, seed: int, first_id: int) -> list[ActorState]:
-    """Cars that stand in the parking strips of the main road all day."""
+def parked_cars(layout: Layout, seed: int, first_id: int, fleet: Fleet = FLEETS["plain"]) -> list[ActorState]:
+    """Cars of a fleet that stand in the parking strips of the main road all day."""
     rng = np.random.default_rng([seed, 5])
     start = layout.side_half + layout.crossing_m[1] + STOP_GAP_M + 7.0
     result: list[ActorState] = []
@@ -36,11 +34,11 @@ def parked_cars(layout: Layout, seed: int, first_id: int) -> list[ActorState]:
                 if arm not in layout.arms or rng.random() > layout.parked_fraction:
                     continue
                 seed_ = int(rng.integers(1 << 31))
-                body = str(rng.choice(["hatchback", "sedan", "wagon", "suv", "van"], p=[0.36, 0.22, 0.14, 0.2, 0.08]))
+                body = str(rng.choice(list(fleet.parked), p=list(fleet.parked.values())))
                 u = (bay + rng.uniform(-0.3, 0.3)) * (1 if arm == "east" else -1)
                 v = side * (layout.main_half - 1.12 + rng.uniform(-0.08, 0.08))
                 yaw = (0.0 if side < 0 else np.pi) + rng.normal(scale=0.015)
-                vehicle = make_vehicle(body, seed_)
+                vehicle = fleet.make(body, seed_)
                 result.append(
                     ActorState(
                         first_id + len(result),
@@ -89,18 +87,21 @@ def _entry_gap(street: Street, arm: str) -> float:
 
 def _add_vehicle(street: Street, arm: str) -> None:
     rng, layout = street.rng, street.layout
-    bodies = [b for b in BODY_TYPES if street.mix.get(b, 0) > 0]
+    bodies = [b for b in street.fleet.bodies if street.mix.get(b, 0) > 0]
     weights = np.array([street.mix[b] for b in bodies])
     seed = int(rng.integers(1 << 31))
-    vehicle = make_vehicle(str(rng.choice(bodies, p=weights / weights.sum())), seed)
+    vehicle = street.fleet.make(str(rng.choice(bodies, p=weights / weights.sum())), seed)
     straight = opposite(arm)
     # Opposite arms share their green: nobody turns left across the other's way.
     others = [a for a in layout.arms if a != arm and not (straight in layout.arms and turn_of(arm, a) > 0)]
+    length, width = vehicle.dims_lwh_m[0] + 2 * vehicle.overhang_m, vehicle.dims_lwh_m[1]
+    if length > _STIFF_M and straight in others:
+        others = [straight]
     chances = np.array([2.2 if a == straight else 1.0 for a in others])
     target = str(rng.choice(others, p=chances / chances.sum()))
     path, stop = lane_path(layout, arm, target)
-    length, width, _ = vehicle.dims_lwh_m
-    wanted = float(rng.uniform(9.5, 13.5)) * (0.85 if vehicle.body in ("bus", "lorry") else 1.0)
+    slow = vehicle.body in ("bus", "lorry", "tractor") or length > _LONG_M
+    wanted = float(rng.uniform(9.5, 13.5)) * (0.85 if slow else 1.0)
     speed = min(wanted, float(np.sqrt(2 * 2.5 * max(_entry_gap(street, arm) - 4.0, 0.0))))
     street.actors.append(
         Actor(

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.simulate.people.person import stride_length_m
 from pipeline.simulate.traffic.actors import Actor, ActorState, Street, there
-from pipeline.simulate.traffic.arrivals import DEFAULT_MIX, arrivals, populate
+from pipeline.simulate.traffic.arrivals import arrivals, populate
+from pipeline.simulate.vehicles.fleets import FLEETS, Fleet
 from pipeline.simulate.world.layout import Layout
 
 STEP_S, WARM_UP_STEP_S = 0.1, 0.2
@@ -21,9 +22,11 @@ GREEN_S, CLEAR_S, WALK_S = 9.0, 3.0, 15.0
 def simulate(
     layout: Layout, rng: np.random.Generator, *, mix: dict[str, float], vehicles_per_minute: float,
     people_per_minute: float, parked: list[ActorState], times_s: np.ndarray, first_id: int,
+    fleet: Fleet = FLEETS["plain"],
 ) -> list[list[ActorState]]:  # fmt: skip
-    """States of everyone at times_s (T,), seconds after a warm start."""
-    street = Street(layout, rng, mix or DEFAULT_MIX, vehicles_per_minute, people_per_minute, first_id, parked=parked)
+    """States of everyone at times_s (T,), seconds after a warm start; without a mix the fleet's own."""
+    mix = mix or dict(fleet.mix)
+    street = Street(layout, rng, mix, vehicles_per_minute, people_per_minute, first_id, fleet, parked=parked)
     street.clock = float(rng.uniform(0, 200))
     begin = street.clock + WARM_UP_S
     moments = begin + np.asarray(times_s)
@@ -70,8 +73,9 @@ def _footprints(street: Street) -> tuple[np.ndarray, np.ndarray]:
         rows.append((u, v, yaw, *actor.half))
         ids.append(actor.actor_id)
     for state in street.parked:
-        length, width, _ = there(state.vehicle).dims_lwh_m
-        rows.append((*state.xy, state.yaw, length / 2, width / 2))
+        vehicle = there(state.vehicle)
+        length, width, _ = vehicle.dims_lwh_m
+        rows.append((*state.xy, state.yaw, length / 2 + vehicle.overhang_m, width / 2))
         ids.append(state.actor_id)
     return np.array(rows).reshape(-1, 5), np.array(ids)
 

@@ -23,7 +23,8 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Vehicle:
-    """One vehicle; dims_lwh_m are the exact extents of its mesh, over mirrors and roof fittings.
+    """One vehicle; dims_lwh_m are the exact extents of its mesh, over mirrors and roof fittings, and half of the length
+    plus overhang_m is how far anything that it carries or tows reaches from the origin.
 
     keypoints (12, 3) metres: right and left of front wheel, back wheel, front headlight, back light, front roof
     corner, back roof corner. A wheel is its centre on the outer face, a lamp its centre, a corner a pillar's top.
@@ -35,6 +36,7 @@ class Vehicle:
     dims_lwh_m: tuple[float, float, float]
     wheelbase_m: float
     wheel_radius_m: float
+    overhang_m: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def make_vehicle(body: str, seed: int) -> Vehicle:
     rng = np.random.default_rng([seed, crc32(body.encode())])
     size = _sample_size(body, rng)
     mesh, left = _build(body, size, sample_paint(body, rng), rng)
-    return _centred(body, mesh, left, size)
+    return centred(body, mesh, left, size)
 
 
 def _build(body: str, size: Size, paint: Material, rng: np.random.Generator) -> tuple[Mesh, np.ndarray]:
@@ -125,7 +127,7 @@ def sample_paint(body: str, rng: np.random.Generator) -> Material:
     return Material((float(varied[0]), float(varied[1]), float(varied[2])), float(rng.uniform(0.35, 0.55)))
 
 
-def _centred(body: str, mesh: Mesh, left: np.ndarray, size: Size) -> Vehicle:
+def centred(body: str, mesh: Mesh, left: np.ndarray, size: Size) -> Vehicle:
     """The vehicle with its mesh's extents centred over the origin, and both sides' keypoints."""
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     centre = np.array([0.5 * (low[0] + high[0]), 0.0, 0.0])

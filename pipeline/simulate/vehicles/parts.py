@@ -203,3 +203,16 @@ def _spoke(rim_m: float, angle: float, metal: Material) -> Mesh:
         for side, depth in ((-1.25, -0.055), (-1.0, y), (1.0, y), (1.25, -0.055)):
             rows.append(centre + side * half * rim_m * across + np.array([0, depth, 0]))
     return mesh_of(np.array(rows), grid_triangles(2, 4)[:, ::-1], metal, 20.0)
+
+
+def tube(a: Sequence[float], b: Sequence[float], radius_m: float, material: Material) -> Mesh:
+    """A square tube between two points."""
+    start, end = np.asarray(a, float), np.asarray(b, float)
+    along = (end - start) / np.linalg.norm(end - start)
+    side = np.cross(along, [0, 1, 0] if abs(along[1]) < 0.9 else [1, 0, 0])
+    side /= np.linalg.norm(side)
+    up = np.cross(along, side)
+    ring = radius_m * np.stack([side, up, -side, -up])
+    vertices = np.concatenate([start + ring, end + ring])
+    triangles = [(i, (i + 1) % 4, 4 + i) for i in range(4)] + [((i + 1) % 4, 4 + (i + 1) % 4, 4 + i) for i in range(4)]
+    return mesh_of(vertices, np.array(triangles), material)

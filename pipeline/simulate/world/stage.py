@@ -240,14 +240,52 @@ def sky_colour(illumination: Illumination, directions: np.ndarray) -> np.ndarray
     return colour + near[:, None] * 0.4 * illumination.sun
 
 
-def reflected(illumination: Illumination, view_dir: np.ndarray, normals: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class Surroundings:
+    """What paint and glass mirror below the sky: how high houses rise, as the sine of an elevation, by how much that
+    varies around, in how many steps; albedo of houses and ground; their colour, linear RGB."""
+
+    rise: float = 0.28
+    varies: float = 0.0
+    steps: int = 0
+    wall: float = 0.30
+    ground: float = 0.12
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def skyline(self, towards: np.ndarray) -> np.ndarray | float:
+        """Sine of the elevation (N, 1) at which houses end in directions (N, 3)."""
+        if not self.steps:
+            return self.rise
+        turn = np.arctan2(towards[:, 1:2], towards[:, 0:1]) / (2 * np.pi)
+        house = np.floor(self.steps * turn)
+        return self.rise + self.varies * np.sin(12.9898 * house + 4.1414 * self.steps)
+
+
+EVEN_STREET = Surroundings()
+
+
+def sample_surroundings(rng: np.random.Generator) -> Surroundings:
+    """An open field to a street canyon, of bright or dark houses."""
+    rise = float(rng.uniform(0.02, 0.6))
+    red, green, blue = (float(c) for c in rng.uniform(0.7, 1.15, 3))
+    varies, steps = float(rng.uniform(0, 0.8)) * rise, int(rng.integers(3, 40))
+    return Surroundings(
+        rise, varies, steps, float(rng.uniform(0.08, 0.55)), float(rng.uniform(0.05, 0.3)), (red, green, blue)
+    )
+
+
+def reflected(
+    illumination: Illumination, view_dir: np.ndarray, normals: np.ndarray, around: Surroundings = EVEN_STREET
+) -> np.ndarray:
     """(N, 3) what a mirror would show: sky, the street's walls up to some height, the ground."""
     towards = view_dir - 2 * dot(view_dir, normals)[:, None] * normals
     sky = sky_colour(illumination, towards)
-    wall = 0.30 * (illumination.sky + 0.35 * illumination.sun)
-    ground = 0.12 * (illumination.sky + 0.5 * illumination.sun)
+    wall = around.wall * (illumination.sky + 0.35 * illumination.sun)
+    ground = around.ground * (illumination.sky + 0.5 * illumination.sun)
+    if around.steps:
+        wall = wall * np.array(around.tint, np.float32)
     up = towards[:, 2:3]
-    above = np.clip((up - 0.28) / 0.12, 0, 1)
+    above = np.clip((up - around.skyline(towards)) / 0.12, 0, 1)
     below = np.clip(-up / 0.08, 0, 1)
     return sky * above + (1 - above) * (wall * (1 - below) + ground * below)
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from models.detector.evaluate import Detected, Wanted, average_precision, evaluate_on
+from models.detector.evaluate import average_precision, evaluate_on
 from models.detector.pictures import Label, Picture
+from models.metrics.average_precision import Detected, Wanted
 from pipeline.core import masks
 from pipeline.core.instances import Instance
 

@@ -1,3 +1,5 @@
+import sys
+import types
 from dataclasses import replace
 
 import numpy as np
@@ -215,3 +217,22 @@ def test_a_checkpoint_that_runs_code_or_is_another_network_is_refused(tmp_path):
     torch.save({"state_dict": {}, "hook": np.random.default_rng}, path)
     with pytest.raises(ValueError, match="not a checkpoint of tensors and plain values"):
         read_released(path)
+
+
+def test_lightnings_settings_are_placeholders_and_nothing_of_theirs_runs(tmp_path, small):
+    """As 4D-Humans' trainer saves it: yacs' nodes of settings, with their state, beside the weights."""
+    module = types.ModuleType("yacs.config")
+
+    class CfgNode(dict):
+        def __init__(self, values):
+            super().__init__(values)
+            self.__dict__ |= {"__immutable__": False, "__deprecated_keys__": set(), "__renamed_keys__": {}}
+
+    CfgNode.__module__, CfgNode.__qualname__, module.CfgNode = module.__name__, "CfgNode", CfgNode
+    path = tmp_path / "lightning.ckpt"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(sys.modules, "yacs", types.ModuleType("yacs"))
+        patched.setitem(sys.modules, "yacs.config", module)
+        settings = CfgNode({"MODEL": CfgNode({"NAME": "vit"}), "SEED": 3})
+        torch.save({"state_dict": _released_state(_plain(small)), "hyper_parameters": {"cfg": settings}}, path)
+    assert read_released(path).state_dict().keys() == _plain(small).state_dict().keys()

@@ -1,5 +1,6 @@
 import csv
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -148,3 +149,32 @@ def test_labelled_crops_are_shown_as_they_are_or_varied(tmp_path):
     assert unknown == {2, 3}  # the left back wheel, and by mirroring the right one
     with pytest.raises(ValueError, match="expected at least one labelled vehicle"):
         LabelledCrops([], 0)
+
+
+CASES = Path(__file__).parents[2] / "cases" / "labels"
+
+
+def test_a_byte_order_mark_is_no_label():
+    (crop,) = read_deeplabcut(CASES / "bom.csv")
+    assert crop.xy[0].tolist() == [100, 50] and crop.image.name == "img0001.png"
+
+
+def test_a_missing_field_is_named_or_not_needed(tmp_path):
+    with pytest.raises(ValueError, match=r"no_bbox\.json: annotation 1: bbox: missing"):
+        read_coco(CASES / "no_bbox.json", tmp_path)
+    (crop,) = read_coco(CASES / "no_id.json", tmp_path)
+    assert crop.xy[0].tolist() == [100, 50]
+
+
+@pytest.mark.parametrize("part", ["images", "annotations", "categories"])
+def test_whatever_field_is_missing_or_nonsense_the_file_is_named(tmp_path, part):
+    for field in coco()[part][0]:
+        for wrong in (None, "x", {"deep": []}):
+            content = coco()
+            content[part][0] = {k: v for k, v in content[part][0].items() if k != field}
+            if wrong is not None:
+                content[part][0][field] = wrong
+            try:
+                read_coco(write_coco(tmp_path / "a.json", content), tmp_path)
+            except ValueError as error:
+                assert "a.json" in str(error) and "\n" not in str(error)

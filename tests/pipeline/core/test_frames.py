@@ -1,3 +1,5 @@
+import json
+import struct
 from datetime import UTC, datetime
 
 import cv2
@@ -9,15 +11,15 @@ import simplejpeg
 from footage import grey, write_jpeg, write_video
 
 from pipeline.core.frames import (
-    SEEKABLE,
+    ANCHORS,
     FrameReader,
-    Video,
     decode_image,
     frames_of_bucket,
     masks_by_frame,
     spread_evenly,
 )
 from pipeline.core.tables import FRAMES
+from pipeline.core.video import Video
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 JPEG = simplejpeg.encode_jpeg(NOISE, 90, "BGR", "420")
@@ -25,7 +27,7 @@ OVERWRITTEN = JPEG[:900] + b"\xff\xd9" * 75 + JPEG[1050:]
 PNG = cv2.imencode(".png", NOISE)[1].tobytes()
 
 
-def index(sources, *, positions=None, statuses=None, seekable=False):
+def index(sources, *, positions=None, statuses=None, anchors=None):
     n = len(sources)
     rows = {
         "frame_id": range(n),
@@ -38,7 +40,7 @@ def index(sources, *, positions=None, statuses=None, seekable=False):
         "height": [48] * n,
         "status": statuses or ["ok"] * n,
     }
-    return pa.table(rows, schema=FRAMES.with_metadata({SEEKABLE: b"1"} if seekable else None))
+    return pa.table(rows, schema=FRAMES.with_metadata({ANCHORS: json.dumps(anchors)} if anchors else None))
 
 
 def test_whole_images_decode():
@@ -71,13 +73,14 @@ def test_reader_gives_readable_frames_in_time_order(tmp_path):
 @pytest.mark.parametrize("seekable", [True, False])
 def test_videos_give_the_same_frame_however_it_is_reached(tmp_path, seekable):
     path = write_video(tmp_path / "v.avi", 330)
-    forward = Video(path, seekable=False)
+    forward = Video(path)
     expected = [forward.read(n) for n in range(330)]
     assert len({image.tobytes() for image in expected}) > 100
-    video = Video(path, seekable=seekable)
+    anchors = [one.anchor for one in Video(path)][::60] if seekable else []
+    video = Video(path, anchors)
     for n in (0, 5, 4, 320, 7, 200, 201, 329):
         assert np.array_equal(video.read(n), expected[n])
-    table = index([path] * 3, positions=[320, 4, 100], seekable=seekable)
+    table = index([path] * 3, positions=[320, 4, 100], anchors={str(path): anchors})
     for row, image in FrameReader(table, tmp_path).read([0, 1, 2]):
         assert np.array_equal(image, expected[[320, 4, 100][row]])
 
@@ -85,12 +88,12 @@ def test_videos_give_the_same_frame_however_it_is_reached(tmp_path, seekable):
 def test_a_video_that_lost_frames_since_is_named(tmp_path):
     path = write_video(tmp_path / "v.avi", 12)
     with pytest.raises(ValueError, match=r"v\.avi: frame 12 cannot be decoded"):
-        Video(path, seekable=True).read(12)
+        Video(path).read(12)
     with pytest.raises(ValueError, match=r"none\.avi: no such file"):
-        Video(tmp_path / "none.avi", seekable=True)
+        Video(tmp_path / "none.avi")
     (tmp_path / "text.avi").write_text("not a video")
     with pytest.raises(ValueError, match=r"text\.avi: not a video"):
-        Video(tmp_path / "text.avi", seekable=True)
+        Video(tmp_path / "text.avi")
 
 
 def test_ids_are_spread_from_the_first_to_the_last():
@@ -111,3 +114,21 @@ def test_a_buckets_frames_are_those_that_can_be_read_in_order(tmp_path):
     pq.write_table(pa.table(about), tmp_path / "index.parquet")
     rows, ids = frames_of_bucket(tmp_path / "index.parquet", "noon")
     assert ids.tolist() == [2, 4] and rows["frame_id"].to_pylist() == [4, 2]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("number", range(1, 9))
+def test_a_turned_picture_is_upright_as_opencv_has_it(number, order):
+    tiff = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IHHHIHHI", 8, 1, 0x0112, 3, 1, number, 0, 0)
+    body = b"Exif\0\0" + tiff
+    turned = JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + JPEG[2:]
+    expected = cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(decode_image(turned, "x"), expected)
+    assert decode_image(turned, "x").shape[:2] == ((40, 60) if number < 5 else (60, 40))
+
+
+@pytest.mark.parametrize("tiff", [b"", b"MM\0*", b"MM\0*\xff\xff\xff\xff", b"XX\0*" + b"\0" * 40])
+def test_nonsense_about_the_camera_turns_nothing(tiff):
+    body = b"Exif\0\0" + tiff
+    jpeg = JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + JPEG[2:]
+    assert decode_image(jpeg, "x").shape == NOISE.shape

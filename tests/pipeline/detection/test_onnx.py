@@ -8,7 +8,9 @@ import pytest
 
 from models.exported import letterbox
 from pipeline.detection import onnx
-from pipeline.detection.onnx import OnnxDetector, OnnxSettings, box_mask, split_outputs
+from pipeline.detection.onnx import BACKEND, OnnxDetector, OnnxSettings, box_mask
+from pipeline.detection.onnx_outputs import OBJECTNESS, PLAIN, SUPPRESSED, Metadata, layout_of, split_outputs
+from pipeline.detection.registry import Inputs
 
 S, M, CELLS, CLASSES = 64, 4, 16, 80
 FRAME = np.zeros((30, 60, 3), np.uint8)  # fills the width of the input: scale 64 / 60, grey above and below
@@ -116,6 +118,95 @@ def test_a_person_in_front_of_a_car_stays(monkeypatch):
 def test_the_exports_names_say_the_subcategory(monkeypatch, names, fine):
     (one,) = detector(monkeypatch, rows(candidate(BOX, {2: 0.9})), names)(FRAME, "day", 0)
     assert one.subcategory == (fine or "car")  # without names, COCO's
+
+
+def export(path, columns, *, by_candidate, metadata=None):
+    """A network file that always gives one candidate, whatever the picture: columns (4 + ... + 32,) of 640 x 640."""
+    pytest.importorskip("onnxruntime", reason="needs the extra [onnx]")
+    onnx_files = pytest.importorskip("onnx", reason="needs the extra [train]")
+    helper, of = onnx_files.helper, onnx_files.numpy_helper.from_array
+    rows = np.zeros((300 if by_candidate else 8400, len(columns)), np.float32)
+    rows[0] = columns
+    maps = np.zeros((1, 32, 160, 160), np.float32)
+    maps[:, 0] = 8
+    constants = {"output0": (rows if by_candidate else rows.T)[None], "output1": maps}
+    graph = helper.make_graph(
+        [helper.make_node("Constant", [], [name], value=of(value)) for name, value in constants.items()],
+        "always", [helper.make_tensor_value_info("images", 1, [1, 3, 640, 640])],
+        [helper.make_tensor_value_info(name, 1, value.shape) for name, value in constants.items()],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    model.ir_version = 8
+    helper.set_model_props(model, metadata or {})
+    onnx_files.save(model, str(path))
+    return OnnxSettings(model=str(path))
+
+
+PICTURE = np.zeros((640, 640, 3), np.uint8)
+MASK = [1] + [0] * 31
+
+
+@pytest.mark.parametrize(
+    "metadata", [{}, {"end2end": "True", "names": str({n: f"thing{n}" for n in range(80)} | {2: "car"})}]
+)
+def test_an_export_that_suppresses_says_so_by_its_shape(tmp_path, metadata):
+    settings = export(tmp_path / "e.onnx", [220, 270, 420, 370, 0.9, 2, *MASK], by_candidate=True, metadata=metadata)
+    (one,) = OnnxDetector(settings)(PICTURE, "day", 0)
+    assert (one.category, one.subcategory, one.box_xywh) == ("vehicle", "car", (220, 270, 200, 100))
+    assert one.score == pytest.approx(0.9)
+
+
+def test_the_exports_own_names_say_what_a_class_is(tmp_path):
+    names = {"names": "{0: 'car', 1: 'person'}", "task": "segment", "end2end": "False"}
+    settings = export(tmp_path / "c.onnx", [320, 320, 200, 100, 0.9, 0.1, *MASK], by_candidate=False, metadata=names)
+    (one,) = OnnxDetector(settings)(PICTURE, "day", 0)
+    assert (one.category, one.subcategory, one.box_xywh) == ("vehicle", "car", (220, 270, 200, 100))
+    assert BACKEND.told(settings, Inputs()) == [f"{settings.model}: person: person; vehicle: car (by its own names)"]
+    swapped = OnnxSettings(model=settings.model, person_classes="car", vehicle_classes="1")
+    assert [i.category for i in OnnxDetector(swapped)(PICTURE, "day", 0)] == ["person"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (
+            {"names": "{0: 'cat', 1: 'dog'}"},
+            "none of its classes is known as a person or a vehicle: cat, dog; say",
+        ),
+        ({}, "has 2 classes and names none; say person_classes and vehicle_classes"),
+        ({"task": "detect"}, "is for detect; objects are cut out by their masks, so export a network that segments"),
+        ({"names": "{0: 'car', 1: 'person', 2: 'bus', 3: 'x'}"}, "its metadata must name as many classes as it has"),
+    ],
+)
+def test_an_export_that_cannot_be_read_surely_is_refused(tmp_path, metadata, message):
+    settings = export(tmp_path / "c.onnx", [320, 320, 200, 100, 0.9, 0.1, *MASK], by_candidate=False, metadata=metadata)
+    with pytest.raises(ValueError, match=message):
+        OnnxDetector(settings)(PICTURE, "day", 0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "metadata", "input_hw", "layout"),
+    [
+        ((84 + M, 8400), Metadata(), (640, 640), PLAIN),
+        ((25200, 85 + M), Metadata(), (640, 640), OBJECTNESS),
+        ((25200, 6 + M), Metadata(), (640, 640), OBJECTNESS),  # one class: as many candidates as three a cell
+        ((300, 6 + M), Metadata(), (640, 640), SUPPRESSED),
+        ((300, 6 + M), Metadata(end2end=True, names={0: "car"}), (640, 640), SUPPRESSED),
+        ((8400, 6 + M), Metadata(), (640, 640), PLAIN),  # two classes, transposed
+        ((6 + M, 8400), Metadata(names={0: "a", 1: "b"}), None, PLAIN),
+        ((25200, 7 + M), Metadata(names={0: "a", 1: "b"}), None, OBJECTNESS),
+        ((25200, 9 + M), Metadata(names={0: "a", 1: "b"}), None, None),
+        ((84, 8400), Metadata(end2end=True), None, None),
+    ],
+)
+def test_layouts_are_told_by_metadata_then_by_the_number_of_candidates(shape, metadata, input_hw, layout):
+    assert layout_of(shape, M, metadata, input_hw) == layout
+
+
+def test_a_free_axis_takes_the_size_of_training():
+    said = {"imgsz": "[384, 672]", "names": "nonsense(", "end2end": "perhaps"}
+    assert Metadata.of(said) == Metadata(size_hw=(384, 672))
+    assert Metadata.of({"imgsz": "[1, 99999999]"}).size_hw is None
 
 
 def test_classes_are_settings(monkeypatch):

@@ -42,7 +42,7 @@ def test_training_makes_its_data_first_and_leaves_a_whole_run(tmp_path):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"model": "nothing"}, "network: expected one of detector, .*vehicle_keypoints, got 'nothing'"),
+        ({"model": "nothing"}, "network: expected one of detector, .*walt3d, got 'nothing'"),
         ({"preset": "huge"}, "expected --preset of tiny, base, got 'huge'"),
         ({"cameras": "cam07"}, "vehicle_keypoints: has no use for --cameras; it reads --labels, --images, --backdrops"),
         ({"masks": "amodal"}, "vehicle_keypoints: has no use for --masks"),

@@ -93,3 +93,19 @@ def test_outlines_of_masks_lie_on_their_borders(zoom):
         not changed[zoom * 45, zoom * 60] and not changed[: zoom * 30 - 1].any() and not changed[zoom * 60 + 1 :].any()
     )
     assert np.array_equal(overlay(GREY, found), visualise(GREY, found))  # without keypoints it keeps its size
+
+
+def test_of_a_hidden_object_both_outlines_are_drawn_and_links_of_its_category():
+    """The left half is seen; in the right half the whole outline has another colour."""
+    size, crop = GREY.shape[:2], np.ones((40, 60), bool)
+    whole, seen = masks.encode(crop, (40, 20), size), masks.encode(crop[:, :30], (40, 20), size)
+    found = Instances(size, {"mask_amodal_rle": [whole], "mask_visible_rle": [seen]})
+    picture = visualise(GREY, found)
+    assert (picture[20, 45] != GREY[20, 45]).any() and (picture[20, 95] != GREY[20, 95]).any()
+    assert (picture[20, 45] != picture[20, 95]).any()
+    points = vehicles()
+    columns = {name: points[name] for name in ("keypoints_2d", "keypoint_state")}
+    boxed = {"bbox_amodal_xywh": np.array([BOX]), "category": ["vehicle"]}
+    assert (visualise(GREY, Instances(size, columns | boxed)) != visualise(GREY, Instances(size, columns))).any()
+    small = {"bbox_amodal_xywh": np.array([[20.0, 40, LEAST_PX - 1, 15]]), "category": ["vehicle"]}
+    assert (visualise(GREY, Instances(size, columns | small)) == GREY).all()

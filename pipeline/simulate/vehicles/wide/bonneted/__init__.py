@@ -1,0 +1,1 @@
+"""Vehicles with a bonnet, from microcar to long van."""

@@ -1,0 +1,1 @@
+"""Bodies behind cabs, buses, lorries and tractors."""

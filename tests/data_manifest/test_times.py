@@ -1,0 +1,42 @@
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from data_manifest.times import NameTimes, last_number, natural
+
+
+def test_times_in_names():
+    stamp = NameTimes("cam*_%Y-%m-%dT%H.%M.%S")
+    assert stamp.parse(Path("cam12_2025-02-03T04.05.06.jpg")) == datetime(2025, 2, 3, 4, 5, 6)
+    for bad in ("cam_2025-02-30T04.05.06.jpg", "thumbs.jpg"):
+        with pytest.raises(ValueError, match="does not tell its time"):
+            stamp.parse(Path(bad))
+    for pattern in ("%Q", "frame", "%H_%H", "%q", "%s_%H"):
+        with pytest.raises(ValueError, match="expected"):
+            NameTimes(pattern)
+
+
+def test_a_pattern_with_slashes_reads_folders():
+    stamp = NameTimes("%Y-%m-%d/*/%H.%M")
+    assert stamp.parse(Path("any/2025-02-03/north/04.05.jpg")) == datetime(2025, 2, 3, 4, 5)
+    with pytest.raises(ValueError, match="does not tell its time"):
+        stamp.parse(Path("2025-02-03/04.05.jpg"))
+    assert [NameTimes(p).has_date for p in ("%Y%m%d", "%y%j", "%H%M", "%m%d", "%s")] == [True, True, False, False, True]
+
+
+def test_the_number_within_the_second_and_other_numbers_are_told_apart():
+    said = NameTimes("cam*_%Y%m%d%H%M%S-%q_*").read(Path("cam12_20250203040506-07_x0031.jpg"))
+    assert said.moment == datetime(2025, 2, 3, 4, 5, 6) and said.number == 7 and said.counter == (12, 31)
+
+
+def test_names_are_sorted_as_people_number_them():
+    names = ["in10.jpg", "in9.jpg", "b/1.jpg", "a/10.jpg", "a/9.jpg"]
+    assert [str(p) for p in sorted(map(Path, names), key=natural)] == [
+        "a/9.jpg",
+        "a/10.jpg",
+        "b/1.jpg",
+        "in9.jpg",
+        "in10.jpg",
+    ]
+    assert last_number(Path("cam2_in000123.jpg")) == 123 and last_number(Path("in.jpg")) is None
