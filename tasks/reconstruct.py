@@ -91,7 +91,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
     """Vehicles as deformable shapes that stand on the ground, fitted to their keypoints; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/vehicles-00000.parquet",)
-    version = 5
+    version = 6
 
     @property
     def weights(self) -> Path:
@@ -141,7 +141,7 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
     """People as body meshes that stand on the ground, from a network's and refined to what is seen; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/people-00000.parquet",)
-    version = 4
+    version = 5
 
     @property
     def networks(self) -> dict[str, Path]:

@@ -32,8 +32,7 @@ from models.scenes.truth import TrueFrames
 from models.train import Recipe, train_recipe
 from models.walt3d import PRESETS, SPEC
 from models.walt3d.data import Windows, splits
-from models.walt3d.network import Walt3d
-from models.walt3d.predict import load
+from models.walt3d.network import Walt3d, load
 
 PARTS = ("overfit", "speed", "lost")
 SCENES, LEAST_PX = 8, 32

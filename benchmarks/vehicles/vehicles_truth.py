@@ -53,7 +53,10 @@ def errors(placed: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
     table = placed.to_pandas()
     table = table[table["fit_ok"]].set_index("cutout_id")
     ids = table.index.intersection(truth.index)
-    ours = {name: np.stack(table.loc[ids, name].tolist()) for name in _GEOMETRY}
+    ours = {name: np.stack(table.loc[ids, name].tolist()) for name in _GEOMETRY[:-1]}
+    # What faces either way as well has no keypoints.
+    points = table.loc[ids, "keypoints_2d"]
+    ours["keypoints_2d"] = np.stack([p if len(p) else np.full(2 * len(VEHICLE_12), np.nan) for p in points])
     true = {name: np.stack(truth.loc[ids, name].tolist()) for name in _GEOMETRY}
     R, R_true = ours["R"].reshape(-1, 3, 3), true["R"].reshape(-1, 3, 3)
     cosine = np.einsum("ni,ni->n", R[..., 0], R_true[..., 0]).clip(-1, 1)
@@ -69,7 +72,7 @@ def errors(placed: pa.Table, truth: pd.DataFrame) -> pd.DataFrame:
     state = np.stack(truth.loc[ids, "keypoint_state"].tolist())
     for name in ("visible", "self_occluded"):
         rows[f"{name}_right"] = ((away <= reach[:, None]) & (state == name)).sum(axis=1)
-        rows[f"{name}_all"] = (state == name).sum(axis=1)
+        rows[f"{name}_all"] = ((state == name) & np.isfinite(away)).sum(axis=1)
     return rows
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "van": ("van", "minibus"),
     "heavy": ("bus", "lorry"),
 }
+# The same of the wide fleet, whose bases are built but do not ship yet (wide.npz). Tractors are in no group.
+WIDE_GROUPS: dict[str, tuple[str, ...]] = {
+    "wide_car": ("microcar", "city_car", "hatchback", "sedan", "wagon", "coupe", "mpv", "suv", "offroader", "limousine",
+                 "pickup", "small_van"),
+    "wide_van": ("small_van", "van", "minibus"),
+    "wide_heavy": ("box_van", "bus", "coach", "double_decker", "lorry", "tanker"),
+    "wide_long": ("articulated_bus", "articulated_lorry"),
+}  # fmt: skip
 _KEYPOINT_SIGMA_M = 0.01  # how well keypoints are known, unless given: a twentieth of a wheel
 
 
@@ -35,6 +43,8 @@ class ShapeBasis:
     name: the class group. mean (12, 3) and components (K, 12, 3): keypoints in the order of VEHICLE_12.
     mesh_mean (V, 3), mesh_components (K, V, 3), triangles (T, 3) int32, outward: the dense mesh; V = 0 where there is
     none. dims_mean (3,), dims_components (K, 3): overall length, width over mirrors, height. All metres, float64.
+    bounds (K,): how large |b_k| may be, in standard deviations, for a vehicle like those it was built from; infinite
+    where the file does not say.
     Raises ValueError where shapes disagree, numbers are not finite or the two sides are not mirror images.
     """
 
@@ -46,8 +56,11 @@ class ShapeBasis:
     triangles: np.ndarray
     dims_mean: np.ndarray
     dims_components: np.ndarray
+    bounds: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        if not len(self.bounds):
+            object.__setattr__(self, "bounds", np.full(len(np.atleast_1d(self.components)), np.inf))
         _check_shapes(self)
         _check_mirrored(f"{self.name}: keypoints", np.concatenate([self.mean[None], self.components]))
         _check_mirrored(f"{self.name}: mesh", np.concatenate([self.mesh_mean[None], self.mesh_components]))
@@ -104,7 +117,7 @@ def save_bases(path: Path, bases: Mapping[str, ShapeBasis]) -> None:
         f"{name}.{f.name}": _compact(getattr(basis, f.name))
         for name, basis in bases.items()
         for f in fields(basis)
-        if f.name != "name"
+        if f.name != "name" and not (f.name == "bounds" and np.isinf(basis.bounds).all())
     }
     with path.open("wb") as file:  # a name would be given the ending .npz
         np.savez_compressed(file, **arrays)
@@ -120,8 +133,9 @@ def load_bases(path: Path | None = None) -> dict[str, ShapeBasis]:
     arrays = _read_arrays(path)
     bases: dict[str, ShapeBasis] = {}
     for name in dict.fromkeys(key.partition(".")[0] for key in arrays):
-        needed = [f.name for f in fields(ShapeBasis) if f.name != "name"]
+        needed = [f.name for f in fields(ShapeBasis) if f.name not in ("name", "bounds")]
         missing = [f"{name}.{field}" for field in needed if f"{name}.{field}" not in arrays]
+        needed += ["bounds"] if f"{name}.bounds" in arrays else []
         if missing:
             raise ValueError(f"{path}: expected arrays of shape bases, {', '.join(missing)} missing; {_REBUILD}")
         try:
@@ -170,13 +184,14 @@ def _check_shapes(basis: ShapeBasis) -> None:
         "triangles": (T, 3),
         "dims_mean": (3,),
         "dims_components": (K, 3),
+        "bounds": (K,),
     }
-    for field, shape in expected.items():
-        array = getattr(basis, field)
+    for name, shape in expected.items():
+        array = getattr(basis, name)
         if array.shape != shape:
-            raise ValueError(f"shape basis {basis.name}: expected {field} {shape}, got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"shape basis {basis.name}: {field} holds numbers that are not finite")
+            raise ValueError(f"shape basis {basis.name}: expected {name} {shape}, got {array.shape}")
+        if not np.isfinite(array).all() and not (name == "bounds" and (array > 0).all()):
+            raise ValueError(f"shape basis {basis.name}: {name} holds numbers that are not finite")
     if basis.triangles.dtype.kind != "i" or (T and not 0 <= basis.triangles.min() <= basis.triangles.max() < V):
         raise ValueError(f"shape basis {basis.name}: expected triangles as integers below {V}")
 

@@ -6,7 +6,7 @@ Only the left half enters, the right is its mirror image: symmetry is exact by c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from models.shape_basis.basis import ShapeBasis
 
 COMPONENTS = 8
 # How much a metre of the mean square deviation of each block counts against the others.
+_BOUND_SIGMA_M = 0.03  # how near a model's keypoints its coefficients must bring the basis
+_BEYOND, _LEAST_BOUND = 1.1, 2.0
 _BLOCK_WEIGHTS = {"keypoints": 1.0, "dims": 0.5, "mesh": 1.0}
 
 
@@ -31,9 +33,11 @@ class Example:
 
 
 def build_basis(
-    group: str, models: Sequence[Example], triangles: np.ndarray, components: int = COMPONENTS
+    group: str, models: Sequence[Example], triangles: np.ndarray, components: int = COMPONENTS, *, bounded: bool = False
 ) -> ShapeBasis:
     """The basis of a group's models: principal component analysis of [keypoints, size, vertices] together.
+
+    bounded: its coefficients' bounds are the largest that any of the models needs, and a tenth more.
 
     components is K; where there are fewer models than K + 1 the rest of the components are zero, so that all groups
     share one K. Raises ValueError for fewer than two models or components < 1.
@@ -46,9 +50,13 @@ def build_basis(
     mean = rows.mean(axis=0)
     axes = _principal_axes((rows - mean) * weights, components) / weights
     keypoints, dims, vertices = _blocks(np.concatenate([mean[None], axes]), models[0])
-    return ShapeBasis(
+    basis = ShapeBasis(
         group, keypoints[0], keypoints[1:], vertices[0], vertices[1:], triangles.astype(np.int32), dims[0], dims[1:]
     )
+    if not bounded:
+        return basis
+    needed = np.abs([basis.solve(m.keypoints, sigma_m=_BOUND_SIGMA_M) for m in models])
+    return replace(basis, bounds=np.maximum(needed.max(axis=0) * _BEYOND, _LEAST_BOUND))
 
 
 def _principal_axes(centred: np.ndarray, components: int) -> np.ndarray:

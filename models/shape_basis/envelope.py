@@ -56,6 +56,7 @@ LAYOUTS = {
     "van": GroupLayout((3, 12), 0.5, 0.28, (0.25, 0.35, 0.5)),
     "heavy": GroupLayout((3, 3), 0.0, 0.45, (0.5, 0.7, 0.9), gaps=True),
 }
+LAYOUTS |= {f"wide_{name}": layout for name, layout in LAYOUTS.items()} | {"wide_long": LAYOUTS["heavy"]}
 ROWS, RAYS = _SECTIONS + 2 * len(_CAP_FRACTIONS), len(_AIMS)
 
 

@@ -75,7 +75,9 @@ class Walt3dSettings:
     overlap: float = field(
         default=0.5, metadata={"help": "candidates whose whole and visible boxes both overlap more are one object, IoU"}
     )
-    mask_overlap: float = field(default=0.5, metadata={"help": "objects whose visible masks overlap more are one, IoU"})
+    mask_overlap: float = field(
+        default=0.7, metadata={"help": "objects whose whole and visible masks both overlap more are one, IoU"}
+    )
     regions: RegionSettings = field(default_factory=RegionSettings)
     weights: LossWeights = field(default_factory=LossWeights)
     window: WindowSettings = field(default_factory=WindowSettings)
@@ -157,6 +159,6 @@ SPEC = Spec(
         "dims_lwh_m", "smpl_theta", "smpl_beta", "smpl_transl",
     ),
     best="iou_whole",
-    predictor="models.walt3d.predict:load",
-    measure="models.walt3d.predict:measure",
+    predictor="models.walt3d.network:load",
+    measure="models.walt3d.network:measure",
 )  # fmt: skip

@@ -6,26 +6,33 @@ A training batch is what `models.walt3d.data.splits` says; to predict it holds i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+import models
+from models import predictor
+from models.contract import Given, Preset, Progress, Spec
 from models.frames import Frame
 from models.layers.regions import sample_rasters
 from models.metrics.keypoints import PCK_FRACTION
 from models.mm import quiet, require
 from models.network import Batch, Network, counted
+from models.predictor import Predictor
+from models.scenes.evaluate import evaluate_scenes
 from models.scenes.objects import MOST_KEYPOINTS
 from models.scenes.windows import GREY
 from models.walt3d import Walt3dSettings
-from models.walt3d.data import IGNORE_PX, MOST, RASTER
+from models.walt3d.data import IGNORE_PX, MOST, RASTER, splits
 from pipeline.core.instances import Instances
 from pipeline.core.tables import KEYPOINT_STATES
 
 _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, as mmdet has them
 _MULTIPLE = 32  # sides of a picture, px
+_LIKELY = 0.3  # score of what is shown; average precision is over all scores
 _HIDDEN_PART = 0.1  # of an object: less of it says little of how well what is hidden is found
 
 
@@ -139,6 +146,44 @@ class Walt3d(Network):
 
         found = self.heads.predict(pred.maps, self.proposals(pred, [frame.size_hw for frame in frames]))
         return [objects_of(self, one, frame) for one, frame in zip(found, frames, strict=True)]
+
+
+class Walt3dPredictor(Predictor):
+    """Of frames of any size, one at a time; behind the boxes of people the mesh network finds their bodies."""
+
+    def __init__(self, spec: Spec, network: Network, device: torch.device, *, least: float, bodies: bool) -> None:
+        super().__init__(spec, network, device, batch=1)
+        self.least = least
+        self.mesh_network = models.load("hmr", device=str(device)) if bodies else None
+
+    def predict_batch(self, frames: list[Frame]) -> list[Instances]:
+        """Objects of at least the least score, and the bodies of those of them who are people."""
+        found = [objects.rows(objects["score"] >= self.least) for objects in super().predict_batch(frames)]
+        if self.mesh_network is None:
+            return found
+        from models.walt3d.predict import with_bodies
+
+        return [with_bodies(objects, frame, self.mesh_network) for objects, frame in zip(found, frames, strict=True)]
+
+
+def load(
+    spec: Spec, weights: Path | None, device: str | None, *, least: float = _LIKELY, bodies: bool = True
+) -> Walt3dPredictor:
+    """A predictor of a weights file, of objects of at least a score; with people's bodies, or quicker without."""
+    house = predictor.load(spec, weights, device)
+    return Walt3dPredictor(spec, house.network, house.device, least=least, bodies=bodies)
+
+
+def measure(
+    spec: Spec, preset: Preset, given: Given, weights: Path, *, device: str | None = None,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Rows of `evaluate_scenes` on the scenes that training kept back, in their own size."""
+    house, windows = (
+        load(spec, weights, device, least=0.0, bodies=False),
+        splits(preset.network, given, preset.train.seed).val,
+    )
+    return evaluate_scenes(house.of_frames, windows.source, progress)  # type: ignore[attr-defined]
 
 
 def _overlap(found: Tensor, wanted: Tensor) -> Tensor:

@@ -7,26 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-import models
 from calibration.camera import Camera, GroundPlane, edge_to_pixel
-from models import predictor
 from models.body_model import load_body
-from models.contract import Given, Preset, Progress, Spec
 from models.frames import Frame
 from models.layers.regions import distinct, paste
-from models.network import Network
 from models.predictor import Predictor
-from models.scenes.evaluate import evaluate_scenes
 from models.scenes.objects import CLASSES, GROUP_NAMES, SHAPES
 from models.shape_basis import load_bases
-from models.walt3d.data import splits
 from models.walt3d.heads import COUNTS, Inside, of_class
 from models.walt3d.lifting import POINTS, Solid, places, solve
 from pipeline.core import masks
@@ -40,43 +33,6 @@ if TYPE_CHECKING:
 _VEHICLE = CLASSES.index("vehicle")
 _WHOLE, _VISIBLE = 0, 1
 _SMPL = {"smpl_theta": 3 * len(SMPL_24), "smpl_beta": 10, "smpl_transl": 3}
-_LIKELY = 0.3  # score of what is shown; average precision is over all scores
-
-
-class Walt3dPredictor(Predictor):
-    """Of frames of any size, one at a time; behind the boxes of people the mesh network finds their bodies."""
-
-    def __init__(self, spec: Spec, network: Network, device: torch.device, *, least: float, bodies: bool) -> None:
-        super().__init__(spec, network, device, batch=1)
-        self.least = least
-        self.mesh_network = models.load("hmr", device=str(device)) if bodies else None
-
-    def predict_batch(self, frames: list[Frame]) -> list[Instances]:
-        """Objects of at least the least score, and the bodies of those of them who are people."""
-        found = [objects.rows(objects["score"] >= self.least) for objects in super().predict_batch(frames)]
-        if self.mesh_network is None:
-            return found
-        return [with_bodies(objects, frame, self.mesh_network) for objects, frame in zip(found, frames, strict=True)]
-
-
-def load(
-    spec: Spec, weights: Path | None, device: str | None, *, least: float = _LIKELY, bodies: bool = True
-) -> Walt3dPredictor:
-    """A predictor of a weights file, of objects of at least a score; with people's bodies, or quicker without."""
-    house = predictor.load(spec, weights, device)
-    return Walt3dPredictor(spec, house.network, house.device, least=least, bodies=bodies)
-
-
-def measure(
-    spec: Spec, preset: Preset, given: Given, weights: Path, *, device: str | None = None,
-    progress: Progress | None = None,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Rows of `evaluate_scenes` on the scenes that training kept back, in their own size."""
-    house, windows = (
-        load(spec, weights, device, least=0.0, bodies=False),
-        splits(preset.network, given, preset.train.seed).val,
-    )
-    return evaluate_scenes(house.of_frames, windows.source, progress)  # type: ignore[attr-defined]
 
 
 @torch.no_grad()

@@ -106,7 +106,7 @@ class AmodalRoIHead(BaseModule):
             self.assigner = TASK_UTILS.build(train_cfg.assigner)
             self.sampler = TASK_UTILS.build(train_cfg.sampler, default_args={"context": self})
             self.most_inside = train_cfg.most_inside
-        self.coders = [TASK_UTILS.build({**test_cfg.coder, "clip_border": False})] if test_cfg else []
+        self.coder = TASK_UTILS.build(test_cfg.coder)
 
     def boxes_of(self, features: tuple[Tensor, ...], rois: Tensor) -> Boxes:
         """What the box head says of regions (N, 5) of feature maps."""
@@ -122,7 +122,7 @@ class AmodalRoIHead(BaseModule):
 
     def decoded(self, regions: Tensor, relative: Tensor) -> Tensor:
         """Boxes (N, 4) of what the box head says relative to regions (N, 4)."""
-        return self.coders[0].decode(regions, relative)
+        return self.coder.decode(regions, relative)
 
     def loss(self, features: tuple[Tensor, ...], proposals: list[InstanceData], samples: list) -> dict[str, Tensor]:
         """L_2D of WALT3D's section 4: class, both boxes, masks and keypoints with their states; and the 3D branch's."""
@@ -133,7 +133,7 @@ class AmodalRoIHead(BaseModule):
         regions = sampled.boxes[:count]
         losses = {"class": F.cross_entropy(found.logits, sampled.labels)}
         for name, relative in (("whole", found.whole), ("visible", found.visible)):
-            target = self.coders[0].encode(regions, truth[name])
+            target = self.coder.encode(regions, truth[name])
             losses[f"{name}_box"] = F.smooth_l1_loss(relative[:count], target, reduction="sum") / len(found.logits)
         few = _spread(count, self.most_inside * len(samples), regions.device)
         chosen = {name: value[few] for name, value in truth.items()}

@@ -161,6 +161,8 @@ _GEOMETRY = [
 RECONSTRUCTED = pa.schema([
     column("cutout_id", pa.int64(), "the cutout", source="mine"),
     _TRACK_ID, _FRAME_ID, _BUCKET, _CATEGORY, _SUBCATEGORY, *_GEOMETRY,
+    column("turned_probability", pa.float64(), "how likely a vehicle faces away from where R has it; where nothing "
+           "tells it has no keypoints. Null where no keypoints were fitted", source="reconstruct"),
     column("refusal", pa.string(), "why it is not composed; null when it may be", source="reconstruct"),
 ])  # fmt: skip
 

@@ -6,19 +6,21 @@ the centre. Keypoints are those of VEHICLE_12 and COCO_17.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.core.tables import KEYPOINT_STATES
+from pipeline.simulate.vehicles.wide.dimensions import models_of
 
 
 @dataclass(frozen=True)
 class Kind:
     """A kind of vehicle or person: points (P, 3) of its hull and keypoints (K, 3) in fractions, and its sizes.
 
-    size_m: typical length, width over mirrors, height; spread: standard deviations of their logarithms.
+    size_m: typical length, width over mirrors, height; spread: standard deviations of their logarithms. Vehicles' are
+    those of published models (pipeline/simulate/vehicles/wide/dimensions.csv).
     """
 
     name: str
@@ -39,6 +41,26 @@ def _sides(*left: tuple[float, float, float]) -> np.ndarray:
     both = np.repeat(np.array(left), 2, axis=0)
     both[0::2, 1] *= -1
     return both
+
+
+Triple = tuple[float, float, float]
+# How common the bodies of published models are among those of their kind.
+_CARS = {"microcar": 0.05, "city_car": 0.15, "hatchback": 0.25, "sedan": 0.24, "wagon": 0.14, "coupe": 0.05,
+         "mpv": 0.11, "limousine": 0.01}  # fmt: skip
+_TALL_CARS = {"suv": 0.70, "offroader": 0.15, "pickup": 0.15}
+_VANS = {"small_van": 0.33, "van": 0.42, "minibus": 0.17, "camper": 0.08}
+_BUSES = {"bus": 0.55, "coach": 0.15, "double_decker": 0.2, "articulated_bus": 0.1}
+
+
+def _published(bodies: Mapping[str, float], mirrors_m: float) -> tuple[Triple, Triple]:
+    """Length, width over mirrors and height of published models, the exponents of their mean logarithms, and the
+    standard deviations of these; each body by how common it is."""
+    rows = [(m, share / len(models_of(body))) for body, share in bodies.items() for m in models_of(body)]
+    sizes = np.log([(m.length_m, m.width_m + mirrors_m, m.height_m) for m, _ in rows])
+    mean = np.average(sizes, axis=0, weights=[weight for _, weight in rows])
+    spread = np.sqrt(np.average((sizes - mean) ** 2, axis=0, weights=[weight for _, weight in rows]))
+    length, width, height = (float(value) for value in np.exp(mean))
+    return (length, width, height), (float(spread[0]), float(spread[1]), float(spread[2]))
 
 
 # Typical proportions of the makers' drawings: tyres touch the ground inside the bumpers, corners are rounded, glass
@@ -63,8 +85,7 @@ KINDS = (
             (0.02, 0.36, 0.90),
             (-0.33, 0.36, 0.88),
         ),
-        (4.4, 2.00, 1.52),
-        (0.09, 0.04, 0.07),
+        *_published(_CARS, mirrors_m=0.20),
     ),
     Kind(
         "sport utility or pickup",
@@ -85,8 +106,7 @@ KINDS = (
             (0.06, 0.37, 0.91),
             (-0.38, 0.36, 0.88),
         ),
-        (4.8, 2.12, 1.75),
-        (0.10, 0.04, 0.07),
+        *_published(_TALL_CARS, mirrors_m=0.20),
     ),
     Kind(
         "van or minibus",
@@ -107,8 +127,7 @@ KINDS = (
             (0.20, 0.37, 0.87),
             (-0.47, 0.36, 0.95),
         ),
-        (5.7, 2.22, 2.25),
-        (0.10, 0.04, 0.13),
+        *_published(_VANS, mirrors_m=0.24),
     ),
     Kind(
         "bus",
@@ -127,8 +146,7 @@ KINDS = (
             (0.47, 0.38, 0.91),
             (-0.49, 0.38, 0.91),
         ),
-        (10.9, 2.86, 3.12),
-        (0.10, 0.03, 0.06),
+        *_published(_BUSES, mirrors_m=0.36),
     ),
     Kind(
         "lorry",
@@ -149,8 +167,9 @@ KINDS = (
             (0.45, 0.37, 0.88),
             (-0.38, 0.42, 0.98),
         ),
+        # Of lorries only the greatest allowed are in the table: 7.5 to 18 t, as bodies of makers' data sheets have it.
         (8.2, 2.82, 3.25),
-        (0.13, 0.03, 0.14),
+        (0.16, 0.03, 0.14),
     ),
 )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import luigi
 
-from models.shape_basis import GROUPS, SHIPPED, ShapeBasis, save_bases
+from models.shape_basis import GROUPS, SHIPPED, WIDE_GROUPS, ShapeBasis, save_bases
 from models.shape_basis.build import COMPONENTS, build_basis
 from models.shape_basis.cad import cad_models, read_cad_folder
 from models.shape_basis.envelope import envelope_triangles
@@ -15,6 +16,8 @@ from models.shape_basis.fleet import fleet_models
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.core.storage import atomic_path
 from pipeline.simulate.vehicles.fleet import make_vehicle
+from pipeline.simulate.vehicles.fleets import FLEETS
+from pipeline.simulate.vehicles.wide.fleet import make_wide_vehicle
 from tasks.common.console import Report
 
 
@@ -25,9 +28,13 @@ class BuildShapeBasis(luigi.Task):
         default="", description="folder of meshes with keypoints.json (docs/cad_folder.md), else the simulated fleet"
     )
     output_file = luigi.Parameter(
-        default="", description="file to write, else shape_basis.npz in the CAD folder, else the shipped fleet.npz"
+        default="",
+        description="file to write, else shape_basis.npz in the CAD folder, else the shipped fleet.npz, or wide.npz",
     )
     components = luigi.IntParameter(default=COMPONENTS, description="coefficients of a shape, the same for all groups")
+    fleet = luigi.ChoiceParameter(
+        choices=sorted(FLEETS), default="plain", description="which simulated fleet; what ships is of the plain one"
+    )
     samples = luigi.IntParameter(default=300, description="vehicles of the simulated fleet for each body type")
     seed = luigi.IntParameter(default=0, description="seed of the first of them")
 
@@ -35,7 +42,9 @@ class BuildShapeBasis(luigi.Task):
         """Where the bases go."""
         if self.output_file:
             return Path(self.output_file).expanduser().resolve()
-        return Path(self.cad_dir).expanduser().resolve() / "shape_basis.npz" if self.cad_dir else SHIPPED
+        if self.cad_dir:
+            return Path(self.cad_dir).expanduser().resolve() / "shape_basis.npz"
+        return SHIPPED if self.fleet == "plain" else SHIPPED.with_name(f"{self.fleet}.npz")
 
     def complete(self) -> bool:
         """Built anew each time it is asked for: a CAD folder changes without its name."""
@@ -65,7 +74,9 @@ class BuildShapeBasis(luigi.Task):
 
     def _from_fleet(self, report: Report) -> Iterator[tuple[str, ShapeBasis]]:
         seeds = range(self.seed, self.seed + self.samples)
-        for done, (group, bodies) in enumerate(GROUPS.items()):
-            report(done, len(GROUPS))
-            models = list(fleet_models(group, bodies, seeds, make_vehicle))
-            yield group, build_basis(group, models, envelope_triangles(), self.components)
+        wide = self.fleet == "wide"
+        groups, make = (WIDE_GROUPS, partial(make_wide_vehicle, bare=True)) if wide else (GROUPS, make_vehicle)
+        for done, (group, bodies) in enumerate(groups.items()):
+            report(done, len(groups))
+            models = list(fleet_models(group, bodies, seeds, make))
+            yield group, build_basis(group, models, envelope_triangles(), self.components, bounded=wide)

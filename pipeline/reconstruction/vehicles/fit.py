@@ -17,6 +17,7 @@ from calibration.camera import Camera, GroundPlane
 from models.shape_basis import ShapeBasis
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import ideal
+from pipeline.reconstruction.vehicles.facing import ABOUT, EXCHANGED, Decision, Facings, decided, trust_in_names
 from pipeline.reconstruction.vehicles.outline import VehicleSkin
 from pipeline.reconstruction.vehicles.solver import Linear, State, VehicleEvidence, VehicleSolver, View
 from pipeline.reconstruction.vehicles.start import free_starts, plane_starts
@@ -71,14 +72,13 @@ class _VehicleFitter:
         fits = _empty(len(self.refusal), len(next(iter(self.bases.values())).components), self.view, self.refusal)
         if not len(self.rows):
             return fits
-        alone = {name: self._alone(basis) for name, basis in self.bases.items()}
+        alone = {name: self._facing(basis, *self._alone(basis)) for name, basis in self.bases.items()}
         names = list(alone)
         group = self._groups(names, alone)[self.track]
         for index, name in enumerate(names):
             mine = np.flatnonzero(group == index)
             if len(mine):
-                state, depth, turned = alone[name]
-                self._together(name, mine, state, depth, turned, fits)
+                self._together(name, mine, alone[name], fits)
         return fits
 
     def _evidence(self, depth_m: np.ndarray) -> VehicleEvidence:
@@ -98,8 +98,18 @@ class _VehicleFitter:
         variance = s.outline_noise_px**2 + (s.outline_noise_fraction * self.size_px[mine]) ** 2
         return replace(evidence, support=np.where(known, support, 0.0), support_weight=known / variance[:, None])
 
-    def _alone(self, basis: ShapeBasis) -> tuple[State, np.ndarray, np.ndarray]:
-        """The best of the starts for each observation, its depth (N,), and what the other way costs (N,)."""
+    def _facing(self, basis: ShapeBasis, named: State, turned: np.ndarray) -> Decision:
+        """Which way each faces as one of a group, given its best fit and what one facing the other way costs more."""
+        evidence = self._evidence(named.t[:, 2]).alone()
+        evidence = replace(evidence, xy=evidence.xy[:, EXCHANGED], weight=evidence.weight[:, EXCHANGED])
+        solver, none = self._solver(basis), np.zeros_like(named.shape)
+        other = solver.solve(evidence, named.R @ ABOUT, named.t, none, self.settings.first_iterations)
+        other.cost += (other.shape**2).sum(axis=1) + trust_in_names(self.score)
+        told = self.yaw_weight > (1 / np.pi) ** 2
+        return decided(Facings(named, other, np.minimum(turned, other.cost - named.cost)), self.track, told)
+
+    def _alone(self, basis: ShapeBasis) -> tuple[State, np.ndarray]:
+        """The best of the starts for each observation, and what one that faces the other way costs more (N,)."""
         R, t = self._starts(basis)
         solver = self._solver(basis)
         states = []
@@ -117,7 +127,7 @@ class _VehicleFitter:
         state.cost = cost[best, rows]
         # All starts may end facing one way: then nothing speaks for the other.
         facing = np.stack([(s.R[..., 0] * state.R[..., 0]).sum(axis=-1) for s in states])
-        return state, state.t[:, 2], np.where(facing < 0, cost - state.cost, np.inf).min(axis=0)
+        return state, np.where(facing < 0, cost - state.cost, np.inf).min(axis=0)
 
     def _against_motion(self, R: np.ndarray, mine: np.ndarray | slice) -> np.ndarray:
         """(M,) bool: rotations (M, 3, 3) of some rows face away from where motion goes, where that is known well."""
@@ -140,21 +150,26 @@ class _VehicleFitter:
         t_guess = np.where(known[:, None], np.stack([t for _, t in poses]), t[0])
         return np.concatenate([R, R_guess[None]]), np.concatenate([t, t_guess[None]])
 
-    def _groups(self, names: list[str], alone: Mapping[str, tuple[State, np.ndarray, np.ndarray]]) -> np.ndarray:
+    def _groups(self, names: list[str], alone: Mapping[str, Decision]) -> np.ndarray:
         """(T,) indices of the groups that explain each track at the lowest price."""
-        cost = np.stack([np.bincount(self.track, alone[name][0].cost) for name in names])
+        cost = np.stack([np.bincount(self.track, alone[name].state.cost) for name in names])
         fractions = np.array([self.settings.group_fractions.get(name, 0.01) for name in names])
         return (cost - 2 * np.log(fractions)[:, None]).argmin(axis=0)
 
     def _solver(self, basis: ShapeBasis, skin: VehicleSkin | None = None) -> VehicleSolver:
-        return VehicleSolver(self.view, Linear(basis.mean, basis.components), self.settings.max_coefficient, skin)
+        return VehicleSolver(self.view, Linear(basis.mean, basis.components), self._bound(basis), skin)
 
-    def _together(
-        self, name: str, mine: np.ndarray, start: State, depth: np.ndarray, turned: np.ndarray, fits: VehicleFits
-    ) -> None:
+    def _bound(self, basis: ShapeBasis) -> np.ndarray:
+        """(K,) largest coefficients: the basis' own, where it has them."""
+        return np.where(np.isfinite(basis.bounds), basis.bounds, self.settings.max_coefficient)
+
+    def _together(self, name: str, mine: np.ndarray, facing: Decision, fits: VehicleFits) -> None:
         """The tracks of one group, each with one shape, written into the fits."""
-        basis = self.bases[name]
-        solver, evidence = self._solver(basis), self._evidence(depth).at(mine)
+        basis, start = self.bases[name], facing.state
+        taken_for_rear = mine[facing.exchanged[mine]]
+        for values in (self.xy, self.used, self.score):
+            values[taken_for_rear] = values[taken_for_rear][:, EXCHANGED]
+        solver, evidence = self._solver(basis), self._evidence(start.t[:, 2]).at(mine)
         each = np.bincount(evidence.track)[:, None]
         shape = np.add.reduceat(start.shape[mine], evidence.first) / each
         state = solver.solve(evidence, start.R[mine], start.t[mine], shape, self.settings.iterations)
@@ -169,13 +184,14 @@ class _VehicleFitter:
         fits.keypoints_3d[rows], fits.dims_lwh_m[rows] = points_cam, basis.dims_lwh_m(shapes)
         off = ((self.view.project(points_cam) - evidence.xy) ** 2).sum(axis=-1)
         fits.residual_px[rows] = np.sqrt((off * evidence.weight).sum(axis=1) / evidence.weight.sum(axis=1))
-        fits.covariance[rows], fits.turned_cost[rows] = covariance, turned[mine]
+        fits.covariance[rows], fits.turned_cost[rows] = covariance, facing.turned_cost[mine]
         if self.plane is not None:
             fits.xy_m[rows], fits.yaw[rows] = self.plane.to_world(state.t)[:, :2], self.plane.yaw(state.R)
-        fits.refusal[rows] = self._refusals(fits, rows, mine)
+        outside = (np.abs(shapes) >= self._bound(basis) - 1e-9) & np.isfinite(basis.bounds)
+        fits.refusal[rows] = self._refusals(fits, rows, mine, outside.any(axis=1))
 
-    def _refusals(self, fits: VehicleFits, rows: np.ndarray, mine: np.ndarray) -> np.ndarray:
-        """(M,) why each fit is refused, "" where it is not."""
+    def _refusals(self, fits: VehicleFits, rows: np.ndarray, mine: np.ndarray, outside: np.ndarray) -> np.ndarray:
+        """(M,) why each fit is refused, "" where it is not; outside (M,): no vehicle that the basis knows is so."""
         s, covariance = self.settings, fits.covariance[rows]
         depth = np.linalg.norm(fits.t[rows], axis=1)
         place = slice(0, 2) if self.plane is not None else slice(3, 6)
@@ -190,6 +206,7 @@ class _VehicleFitter:
                 (sigma_m <= np.maximum(s.max_position_sigma_m, s.max_position_sigma_fraction * depth))
                 & (sigma_rad <= np.radians(s.max_yaw_sigma_deg))
             ),
+            "unknown_shape": outside,
             "against_motion": self._against_motion(fits.R[rows], mine),
             "ambiguous": ~known_heading & (fits.turned_cost[rows] < s.min_turned_cost),
         }

@@ -117,9 +117,9 @@ def turn(rotvec: np.ndarray) -> np.ndarray:
 
 
 class VehicleSolver:
-    """Fits tracks of one group of vehicles in one view. bound: largest |b_k|; skin: for outlines."""
+    """Fits tracks of one group of vehicles in one view. bound: largest |b_k|, one or (K,); skin: for outlines."""
 
-    def __init__(self, view: View, model: Linear, bound: float, skin: VehicleSkin | None = None) -> None:
+    def __init__(self, view: View, model: Linear, bound: float | np.ndarray, skin: VehicleSkin | None = None) -> None:
         self.view, self.model, self.bound, self.skin = view, model, bound, skin
 
     def solve(

@@ -81,10 +81,23 @@ def fit_vehicle_rows(
         footprint = footprint_of(bases[str(fits.group[i])].mesh(fits.shape[i]))
         rows[i] |= row_of(outlined.category, fits, i, camera, points.score[i], footprint)
         rows[i] |= {"shape": fits.shape[i].tolist(), "shape_basis": str(fits.group[i])}
+        rows[i] |= {"turned_probability": float(fits.turned_probability[i])}
+    for i in np.flatnonzero((fits.refusal == "ambiguous") & ~accepted).tolist():
+        rows[i] |= _either_way(rows[i], fits, i, plane)
     for i in np.flatnonzero(_of_shaped_track(table, accepted) & ~accepted).tolist():
         if rows[i]["fit_ok"]:
             rows[i] |= {"fit_ok": False, "refusal": "other_shape"}
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
+
+
+def _either_way(row: dict, fits: vehicle_fit.VehicleFits, i: int, plane: GroundPlane) -> dict:
+    """Of an outline's row, whose front keypoints do not tell from its rear: how likely it faces away, and no keypoints,
+    for half of them would be those of the other end."""
+    turned = float(fits.turned_probability[i])
+    if row["R"] is not None and np.cos(plane.yaw(np.reshape(row["R"], (1, 3, 3)))[0] - fits.yaw[i]) < 0:
+        turned = 1 - turned
+    names = ("keypoints_2d", "keypoint_state", "keypoint_score", "keypoints_3d")
+    return {"turned_probability": turned} | {name: [] for name in names}
 
 
 def _of_shaped_track(table: pa.Table, accepted: np.ndarray) -> np.ndarray:

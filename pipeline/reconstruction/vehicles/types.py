@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.reconstruction.support_function import DIRECTIONS
+from pipeline.reconstruction.vehicles.facing import probability_turned
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ class VehicleFitSettings:
     )
     min_score: float = field(default=0.05, metadata={"help": "keypoints scored lower are missing"})
     min_points: int = field(default=4, metadata={"help": "fewer keypoints place no vehicle"})
-    max_coefficient: float = field(default=3.0, metadata={"help": "bound on shape coefficients, standard deviations"})
+    max_coefficient: float = field(
+        default=3.0, metadata={"help": "bound on shape coefficients of bases without their own"}
+    )
     first_iterations: int = field(
         default=4,
         metadata={"help": "iterations of each observation alone, for every group", "formerly": "first_rounds"},
@@ -84,7 +87,8 @@ class VehicleFitSettings:
     @property
     def group_fractions(self) -> Mapping[str, float]:
         """How common each group of vehicles is; one that is not named is taken for rare."""
-        return {"car": self.car_fraction, "van": self.van_fraction, "heavy": self.heavy_fraction}
+        common = {"car": self.car_fraction, "van": self.van_fraction, "heavy": self.heavy_fraction}
+        return common | {f"wide_{name}": fraction for name, fraction in common.items()}
 
 
 @dataclass(frozen=True)
@@ -150,3 +154,8 @@ class VehicleFits:
     def ok(self) -> np.ndarray:
         """(N,) bool."""
         return self.refusal == ""
+
+    @property
+    def turned_probability(self) -> np.ndarray:
+        """(N,) how likely the vehicle faces the other way; NaN where nothing was fitted."""
+        return probability_turned(self.turned_cost)

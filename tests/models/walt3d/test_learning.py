@@ -18,8 +18,7 @@ from models.scenes.objects import Scenes
 from models.train import Recipe, train_recipe
 from models.walt3d import SPEC
 from models.walt3d.data import Windows
-from models.walt3d.network import Walt3d
-from models.walt3d.predict import load
+from models.walt3d.network import Walt3d, load
 from tasks.predict.command import main
 
 STEPS = 240

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -107,3 +110,11 @@ def test_a_body_stands_where_its_box_ends(x, y, yaw):
     moved = body.vertices[0].numpy() + transl[0]
     assert (moved @ PLANE.n).min() == pytest.approx(-PLANE.d, abs=1e-5)
     assert np.abs(moved - placed).max() < 0.35
+
+
+def test_without_mmdet_it_says_how_to_install_it(monkeypatch):
+    monkeypatch.setattr("models.mm.find_spec", lambda which: None)
+    with pytest.raises(ValueError, match=r"mmdet is not installed; run `make setup-mm`"):
+        Walt3d(SMALL)
+    code = "import sys, models.walt3d.network; sys.exit('mmdet' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

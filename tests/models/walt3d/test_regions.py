@@ -74,7 +74,7 @@ def found_boxes(whole, visible, scores):
 
 
 def relative(network, regions, boxes):
-    return network.heads.coders[0].encode(regions, boxes)
+    return network.heads.coder.encode(regions, boxes)
 
 
 def test_a_hidden_object_is_not_removed_by_who_hides_it_and_a_duplicate_is(network):

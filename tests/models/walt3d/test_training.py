@@ -13,8 +13,7 @@ from models.train import train
 from models.walt3d import PRESETS, SPEC, LossWeights
 from models.walt3d.config import model_config
 from models.walt3d.data import splits
-from models.walt3d.network import Walt3d
-from models.walt3d.predict import measure
+from models.walt3d.network import Walt3d, measure
 
 FEW = SteppedTraining(
     steps=4, batch=2, warmup=1, evaluate_every=2, val_samples=2, save_every=1, workers=0, threads=1, bfloat16=False,

@@ -9,6 +9,7 @@ import boxes
 import cv2
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -104,6 +105,26 @@ def test_keypoints_of_hidden_points_are_occluded(tables):
             assert set(thing["keypoint_state"][6:]) == {"self_occluded"}
             mixed += 0 < covered.sum() < 6
     assert mixed >= 2, "no object is hidden in part: this scene tells no order of keypoints"
+
+
+def test_vehicles_without_keypoints_are_composed_without(camera, tables, tmp_path):
+    """Those whose front nothing tells from their rear; everyone else's labels are as they were."""
+    folder = tmp_path / "drawn"
+    shutil.copytree(camera, folder)
+    (part,) = (folder / "reconstructed").glob("*.parquet")
+    rows = pq.read_table(part).to_pylist()
+    for row in rows[::3]:
+        row |= {name: [] for name in ("keypoints_2d", "keypoint_state", "keypoint_score", "keypoints_3d")}
+    pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(part)), part)
+    job = job_for(folder, tmp_path / "clipart")
+    compose_shard(job)
+    objects = pd.read_parquet(job.paths[1])
+    bare = {row["cutout_id"] for row in rows[::3]}
+    assert objects["cutout_id"].isin(bare).any()
+    for (_, now), (_, before) in zip(objects.iterrows(), tables[1].iterrows(), strict=True):
+        assert now["mask_visible_rle"] == before["mask_visible_rle"]
+        kept = [] if now["cutout_id"] in bare else before["keypoint_state"].tolist()
+        assert now["keypoint_state"].tolist() == kept
 
 
 def test_scenes_say_where_and_when_they_are(tables, camera):

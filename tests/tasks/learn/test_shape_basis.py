@@ -4,12 +4,13 @@ import sys
 from pathlib import Path
 
 import luigi
+import numpy as np
 import pytest
 import trimesh
 from house import clean_environment
 from waiting import PATIENCE_S
 
-from models.shape_basis import SHIPPED, load_bases
+from models.shape_basis import SHIPPED, WIDE_GROUPS, load_bases
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate.vehicles.fleet import make_vehicle
 from tasks.learn.shape_basis import BuildShapeBasis
@@ -31,6 +32,15 @@ def test_the_fleet_gives_all_groups_and_the_same_seed_the_same_bytes(tmp_path, c
     assert list(load_bases(paths[0])) == ["car", "van", "heavy"]
     assert f"shape bases: {tmp_path / 'a'}" in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b", "c"]
+
+
+def test_the_wide_fleet_gives_bases_of_its_own_with_bounds(tmp_path):
+    before = SHIPPED.read_bytes()
+    bases = load_bases(run(output_file=str(tmp_path / "wide"), samples=2, fleet="wide"))
+    assert list(bases) == list(WIDE_GROUPS)
+    assert all(np.isfinite(basis.bounds).all() for basis in bases.values())
+    assert BuildShapeBasis(fleet="wide").output_path() == SHIPPED.with_name("wide.npz")
+    assert SHIPPED.read_bytes() == before
 
 
 @pytest.fixture

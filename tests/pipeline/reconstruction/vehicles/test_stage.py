@@ -32,17 +32,18 @@ def rendered(xy_m, yaw_rad, group="car"):
     return points, box, rle, R, t
 
 
-def outlined(count, refusal, poses=()):
+def outlined(count, refusal, poses=(), tracks=None):
     """RECONSTRUCTED rows that the outline refused, or placed at poses (R, t)."""
     blank = {name: None for name in RECONSTRUCTED.names}
-    rows = [blank | {"cutout_id": i, "track_id": 3, "frame_id": i, "bucket": "noon", "category": "vehicle",
-                     "fit_ok": refusal is None, "refusal": refusal} for i in range(count)]  # fmt: skip
+    rows = [blank | {"cutout_id": i, "track_id": tracks[i] if tracks else 3, "frame_id": i, "bucket": "noon",
+                     "category": "vehicle", "fit_ok": refusal is None, "refusal": refusal}
+            for i in range(count)]  # fmt: skip
     for row, (R, t) in zip(rows, poses, strict=False):
         row |= {"R": R.ravel().tolist(), "t": t.tolist(), "dims_lwh_m": [5.0, 2.2, 1.7]}
     return pa.Table.from_pylist(rows, schema=RECONSTRUCTED)
 
 
-def fitted(scenes, *, score=0.95, boxes_xywh=None, refusal="outline", scores=None):
+def fitted(scenes, *, score=0.95, boxes_xywh=None, refusal="outline", scores=None, tracks=None):
     points = np.stack([scene[0] for scene in scenes])
     count = len(points)
     scores = np.full((count, 12), score) if scores is None else scores
@@ -53,7 +54,7 @@ def fitted(scenes, *, score=0.95, boxes_xywh=None, refusal="outline", scores=Non
     headings = Headings(np.full(count, np.nan), np.full(count, np.inf), np.zeros(count, bool))
     support = np.stack([outline_of_mask(scene[2], CAMERA).support for scene in scenes])
     poses = [scene[3:] for scene in scenes] if refusal is None else ()
-    given = Outlined("vehicle", cutouts, outlined(count, refusal, poses), headings, support)
+    given = Outlined("vehicle", cutouts, outlined(count, refusal, poses, tracks), headings, support)
     return fit_vehicle_rows(given, known, CAMERA, PLANE, BASES, MetricSettings()).to_pylist()
 
 
@@ -105,3 +106,15 @@ def test_points_far_from_anything_crash_nothing(bad):
     scene = rendered((0, 20), 0.3)
     (row,) = fitted([(np.full((12, 2), bad), *scene[1:])])
     assert row["refusal"] == "outline"
+
+
+def test_where_nothing_tells_front_from_rear_both_ways_are_kept_and_no_keypoints():
+    """Four wheels, which the network is not sure of, of a car that nobody saw move: the outline stays."""
+    scenes = [rendered((0, 20), 0.3), rendered((5, 26), 1.4)]
+    scores = np.zeros((2, 12))
+    scores[0, :4], scores[1] = 0.5, 0.95
+    wheels, whole = fitted(scenes, refusal=None, scores=scores, tracks=[3, 4])
+    assert wheels["fit_ok"] and wheels["shape"] is None
+    assert 0.1 < wheels["turned_probability"] < 0.9
+    assert all(wheels[name] == [] for name in ("keypoints_2d", "keypoint_state", "keypoint_score", "keypoints_3d"))
+    assert whole["turned_probability"] < 0.01 and len(whole["keypoint_state"]) == 12

@@ -218,7 +218,7 @@ def _mirrors(d: Design, shell: Shell, looks: Looks, rng: np.random.Generator) ->
 
 
 def _one_sided(d: Design, shell: Shell, looks: Looks, rng: np.random.Generator) -> list[Mesh]:
-    """What a vehicle has on one side: fuel cap, exhaust, a wiper, the rail of a sliding door, an aerial."""
+    """What a vehicle has on one side: fuel cap, exhaust, the rail of a sliding door."""
     s, p, arch = d.style, d.plan, shell.outline.arch_m
     left: list[Mesh] = []
     x, z = p.rear_axle + float(rng.uniform(-0.1, 0.1)), p.size.wheel_radius + arch + float(rng.uniform(0.10, 0.18))
@@ -241,14 +241,7 @@ def _one_sided(d: Design, shell: Shell, looks: Looks, rng: np.random.Generator) 
             left.append(rail)
     turned = rng.random() < 0.5
     left, right = (right, left) if turned else (left, right)
-    parts = [*left, *(mirrored_mesh(part) for part in right)]
-    if rng.random() < 0.6:
-        x = p.roof_rear + 0.08
-        y = float(rng.choice([0.0, 0.0, 0.3, -0.3]))
-        z = float(shell.top(np.array(x), np.array(0.0))[2]) - 0.02
-        tall = float(rng.choice([0.05, 0.05, 0.25]))
-        parts.append(box((x - 0.05, y - 0.012, z), (x + 0.03, y + 0.012, z + tall), PLASTIC, lean_m=-0.4 * tall))
-    return parts
+    return [*left, *(mirrored_mesh(part) for part in right)]
 
 
 def _exhaust(tail_x: float, y: float, z: float) -> Mesh:

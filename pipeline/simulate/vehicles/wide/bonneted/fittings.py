@@ -1,4 +1,4 @@
-"""What vehicles carry: taxi signs, light bars, roof boxes, racks with bicycles, loads, open boots, spare wheels.
+"""What vehicles carry: aerials, taxi signs, light bars, roof boxes, racks with bicycles, open boots, spare wheels.
 
 None of it moves a keypoint; it may hide one.
 """
@@ -78,6 +78,8 @@ def fittings(body: str, d: Design, shell: Shell, looks: Looks, rng: np.random.Ge
     elif police:
         parts += _light_bar(d, roof_z, rng)
         parts += _police_stripes(d, shell, rng)
+    if rng.random() < 0.6:
+        parts.append(_aerial(d, shell, rng))
     if hung:
         parts += _hung_bicycles(d, rng)
     elif spare:
@@ -87,6 +89,14 @@ def fittings(body: str, d: Design, shell: Shell, looks: Looks, rng: np.random.Ge
     if spoiler and not p.style.upright:
         parts.append(_spoiler(d, shell, looks, rng))
     return parts
+
+
+def _aerial(d: Design, shell: Shell, rng: np.random.Generator) -> Mesh:
+    """A fin or a rod near the roof's rear edge."""
+    x, y = d.plan.roof_rear + 0.08, float(rng.choice([0.0, 0.0, 0.3, -0.3]))
+    z = float(shell.top(np.array(x), np.array(0.0))[2]) - 0.02
+    tall = float(rng.choice([0.05, 0.05, 0.25]))
+    return box((x - 0.05, y - 0.012, z), (x + 0.03, y + 0.012, z + tall), PLASTIC, lean_m=-0.4 * tall)
 
 
 def _rails(d: Design, shell: Shell, looks: Looks) -> list[Mesh]:
