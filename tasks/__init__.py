@@ -3,15 +3,22 @@
 import sys
 from pathlib import Path
 
-from tasks.common import configuration, console
+from tasks.common import interrupt
 
 _COMMAND = Path(sys.argv[0]).name == "luigi"
+if _COMMAND:
+    interrupt.register()
+
+from tasks.common import configuration, console  # noqa: E402  Ctrl-C is one line from here on
+
 if _COMMAND:
     sys.excepthook = console.show_uncaught
     console.set_up_logging()
 configuration.register()
 
 from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
+from tasks.common import guide  # noqa: E402
+from tasks.common.guide import Help  # noqa: E402
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
 from tasks.cutouts import ShowCutouts  # noqa: E402
 from tasks.data_sets import Datasets, Remove  # noqa: E402
@@ -30,6 +37,8 @@ from tasks.track import EmptyStreet, TrackObjects  # noqa: E402
 
 configuration.check()
 configuration.choose_scheduler()
+if _COMMAND:
+    guide.answer(sys.argv[1:])
 
 __all__ = [
     "BuildShapeBasis",
@@ -42,6 +51,7 @@ __all__ = [
     "Export",
     "FetchWeights",
     "GenerateClipArt",
+    "Help",
     "IngestFrames",
     "LabelOcclusion",
     "MedianBackground",

@@ -15,8 +15,9 @@ from pipeline.detection import Backend, DetectionSettings, DetectJob, Inputs, ba
 from pipeline.detection.registry import backend_of
 from tasks.common.configuration import HOME
 from tasks.common.console import Report
+from tasks.common.contents import stamp
 from tasks.common.settings import collect_of, declare_each, identity
-from tasks.common.stage import Stage, stamp
+from tasks.common.stage import Stage
 from tasks.frames import INDEX, MEDIANS, MedianBackground
 from tasks.learn.weights import weights_folder
 
@@ -53,7 +54,8 @@ class DetectObjects(Stage, settings=DetectionSettings):
         """What is kept, and the settings of detectors."""
         plain = identity(self.settings)
         own = {name: identity(collect_of(self, backends()[name])) for name in _RECORDED}
-        return own | {self.settings.detector: plain.pop("options", None)} | plain
+        chosen = backend_of(self.settings.detector)
+        return own | {chosen.name: with_names(chosen, self.settings.options, plain.pop("options", None))} | plain
 
     def depends_on(self) -> Any:
         """Where to detect, the calibration, and the files that the detector reads."""
@@ -85,6 +87,11 @@ class DetectObjects(Stage, settings=DetectionSettings):
 
 
 declare_each(DetectObjects, "detector", backends())
+
+
+def with_names(backend: Backend, options: Any, plain: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Plain settings of a detector with the files' names in place of their paths: what they hold counts, not where."""
+    return plain and plain | {key: Path(file).name for key, file in backend.files(options).items()}
 
 
 def named_by(entry: CameraEntry, backend: Backend, options: Any, *, own: bool = True) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import luigi
@@ -10,15 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_manifest import ImagesSource, SimulatedSource, VideoSource
-from data_manifest.times import NameTimes, utc_of
+from data_manifest.times import NameTimes, natural, utc_of
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard
 from pipeline.core.storage import write_table
 from pipeline.core.video import Anchor
-from pipeline.ingest import FoundFrame, IngestSettings, find_images, find_in_videos, in_words, index_table
+from pipeline.ingest import FoundFrame, IngestSettings, find_images, find_in_videos, in_words, index_table, moved
 from pipeline.ingest.clock import moments_of
 from pipeline.simulate.bursts import BurstJob, burst_shard
 from tasks.common.console import Report, say
-from tasks.common.stage import Stage, stamp
+from tasks.common.contents import contents, remember
+from tasks.common.locks import lock
+from tasks.common.stage import Stage
 
 if TYPE_CHECKING:
     from pipeline.simulate import Simulation
@@ -34,17 +37,45 @@ class IngestFrames(Stage, settings=IngestSettings):
     unit = "frames"
 
     def depends_on(self) -> Any:
-        """The source, the buckets, and for a simulation the camera that it is rendered with."""
+        """The source, the buckets, and for a simulation the camera that it is rendered with.
+
+        Of a recording its files' contents count, not where they lie; their names where these tell times.
+        """
         manifest, source = self.entry.manifest, self.entry.manifest.source
         parts: dict[str, Any] = {
-            "source": source.model_dump(mode="json", exclude_none=True),
+            "source": source.model_dump(mode="json", exclude_none=True, exclude={"path", "folder"}),
             "buckets": manifest.model_dump(mode="json")["buckets"],
         }
         if isinstance(source, SimulatedSource):
             parts["calibration"] = manifest.calibration.model_dump(mode="json")
         else:
-            parts["files"] = [stamp(path) for path in self.entry.recorded_files()]
+            parts["files"] = contents(self._named(), self._remembered)
         return parts
+
+    @property
+    def _remembered(self) -> Path:
+        return self.record.with_suffix(".files.json")
+
+    def _named(self) -> list[tuple[str, Path]]:
+        """The recording's files, with what of their names counts."""
+        source, files = self.entry.manifest.source, self.entry.recorded_files()
+        if isinstance(source, ImagesSource):
+            above = self.entry.resolve(source.folder)
+            return [(str(path.relative_to(above)), path) for path in files]
+        depth = source.time_pattern.count("/") + 1 if isinstance(source, VideoSource) and source.time_pattern else 0
+        return [("/".join(path.parts[-depth:]) if depth else "", path) for path in files]
+
+    def settle(self) -> None:
+        """Follow a recording that was moved: its frames are the same, only the index says another place."""
+        files = [str(path) for path in self.entry.recorded_files()]
+        if not files or not self.done():
+            return
+        remember(self._named(), self._remembered)
+        index = pq.read_table(self.folder / INDEX)
+        known = sorted(set(index["source"].to_pylist()), key=lambda source: natural(Path(source)))
+        if not set(known) <= set(files) and len(known) == len(files):
+            with lock(self.lock, lambda: self._waits(self)):
+                write_table(self.folder / INDEX, moved(index, dict(zip(known, files, strict=True))))
 
     def work(self, report: Report) -> str:
         """Render or find the frames, then write the index."""
@@ -56,6 +87,8 @@ class IngestFrames(Stage, settings=IngestSettings):
         else:
             table = self._images(source, report)
         write_table(self.folder / INDEX, table)
+        if not isinstance(source, SimulatedSource):
+            remember(self._named(), self._remembered)
         return in_words(table)
 
     def _video(self, source: VideoSource, report: Report) -> pa.Table:

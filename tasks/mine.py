@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from models.contract import find
 from models.matting.predict import WEIGHTS
+from pipeline.core.engine import Progress
 from pipeline.core.frames import StreetJob, read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
 from pipeline.empty_frames import FOLDER as EMPTY_FRAMES
@@ -24,8 +25,9 @@ from pipeline.mining.cutouts import CropJob, CutoutSettings, crop_shard
 from pipeline.mining.exact_masks import exact_masks_shard
 from pipeline.mining.filter import REASONS, MiningSettings, candidates, decide
 from tasks.common.console import Report
+from tasks.common.contents import digest
 from tasks.common.settings import collect, declare
-from tasks.common.stage import Stage, digest
+from tasks.common.stage import Stage
 from tasks.frames import INDEX
 from tasks.track import TRACKS, EmptyStreet
 
@@ -82,19 +84,22 @@ class MineUnoccluded(Stage, settings=MiningSettings):
 
     def work(self, report: Report) -> str:
         """Exact masks, background evidence and the classifier's prediction for each, the decisions, then the crops."""
+        blocks, emptied = self.unit, report.part(0.95, 1, "buckets")
         if self.settings.cutouts.refine:
-            self.fan_out(exact_masks_shard, self._exact_jobs(), lambda job: job.out.exists(), report)
+            part = report.part(0, 0.3, blocks)
+            self.fan_out(exact_masks_shard, self._exact_jobs(), lambda job: job.out.exists(), part)
             write_table(self.folder / EXACT_TRACKS, read_parts(self.folder / EXACT_PARTS))
-        self.fan_out(evidence_shard, self._street_jobs(EVIDENCE), lambda job: job.out.exists(), report)
+        part = report.part(0.3, 0.5, blocks)
+        self.fan_out(evidence_shard, self._street_jobs(EVIDENCE), lambda job: job.out.exists(), part)
         if self._gated:
             self._find_candidates()
-            self.fan_out(gate_shard, self._gate_jobs(), lambda job: job.out.exists(), report)
-        found = self._decide(report)
+            self.fan_out(gate_shard, self._gate_jobs(), lambda job: job.out.exists(), report.part(0.5, 0.65, blocks))
+        found = self._decide(report.part(0.65, 0.7, "tracks"))
         if not found["cutouts"]:
             sheet = write_cutout_sheet(self.camera, self.folder, self.folder / SHEET_OF_NONE)
             raise ValueError(nothing_found(self.camera, found, self.folder / REPORT, sheet))
-        self.fan_out(crop_shard, self._crop_jobs(), lambda job: job.out.exists(), report)
-        self.fan_out(empty_frames_shard, self._empty_frames_jobs(), lambda job: job.out.exists(), report)
+        self.fan_out(crop_shard, self._crop_jobs(), lambda job: job.out.exists(), report.part(0.7, 0.95, blocks))
+        self.fan_out(empty_frames_shard, self._empty_frames_jobs(), lambda job: job.out.exists(), emptied)
         return f"{found['cutouts']} cutouts of {found['tracks_with_cutout']} tracks"
 
     @property
@@ -109,14 +114,19 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         found = candidates(tracks, camera, plane, self.settings.mining, ignored)
         write_table(self.folder / CANDIDATES, found)
 
+<<<<<<< HEAD
     def _decide(self, report: Report) -> dict[str, Any]:
         tracks, frames = pq.read_table(self._tracks), pq.read_table(self.folder / INDEX)
+=======
+    def _decide(self, progress: Progress) -> dict[str, Any]:
+        tracks, frames = pq.read_table(self.folder / TRACKS), pq.read_table(self.folder / INDEX)
+>>>>>>> main
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
         evidence = read_parts(self.folder / EVIDENCE)
         decision = decide(
             tracks, camera, plane, self.settings.mining, ignore=ignored, evidence=evidence,
-            unoccluded=read_parts(self.folder / UNOCCLUDED) if self._gated else None, progress=report,
+            unoccluded=read_parts(self.folder / UNOCCLUDED) if self._gated else None, progress=progress,
         )  # fmt: skip
         found = decision.report | {"settings": asdict(self.settings.mining), "reasons": REASONS}
         write_json(self.folder / REPORT, found)

@@ -26,8 +26,9 @@ from pipeline.reconstruction.people import stage as metric_people
 from pipeline.reconstruction.people.stage import MetricPeopleSettings
 from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_vehicle_rows
 from tasks.common.console import Report
+from tasks.common.contents import digest
 from tasks.common.settings import collect, declare
-from tasks.common.stage import Stage, digest
+from tasks.common.stage import Stage
 from tasks.frames import INDEX
 from tasks.learn.networks import mmpose_stamps, pose_stamps
 from tasks.mine import CUTOUTS as CUTOUTS_FOLDER
@@ -129,10 +130,13 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
         # First, for what is wrong with a network of one's own is told here.
         network = self.network() if settings.metric.keypoints else None
-        outlined = place_by_outline("vehicle", cutouts, tracks, camera, plane, settings.outline, report)
+        outlines = report.part(0, 0.3, "outlines")
+        outlined = place_by_outline("vehicle", cutouts, tracks, camera, plane, settings.outline, outlines)
         if network is None or not len(outlined.table):
             return outlined.table, ""
-        points = predict_keypoints(outlined.cutouts, frames, self.folder, network)
+        points = predict_keypoints(
+            outlined.cutouts, frames, self.folder, network, report.part(0.3, 0.6, "frames' keypoints")
+        )
         table = fit_vehicle_rows(outlined, points, camera, plane, load_bases(), settings.metric)
         return table, f", {len(table) - table['shape'].null_count} by their keypoints"
 
@@ -170,7 +174,8 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
         metric = settings.metric
         pose = load_pose(metric.pose_model, metric.pose_checkpoint) if metric.bodies else None
-        outlined = place_by_outline("person", cutouts, tracks, camera, plane, settings.outline, report)
+        outlines = report.part(0, 0.2, "outlines")
+        outlined = place_by_outline("person", cutouts, tracks, camera, plane, settings.outline, outlines)
         if not metric.bodies or not len(outlined.table):
             return outlined.table, ""
         # torch is looked for here and not where tasks are listed.
@@ -180,7 +185,11 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         files = self.networks
         facing = metric_people.facing_of(outlined.headings, plane)
         network = models.load(hmr.SPEC.name, files["weights"])
-        found = metric_people.regress(outlined.cutouts, frames, self.folder, camera, network, facing, pose)
+        found = metric_people.regress(outlined.cutouts, frames, self.folder, camera, network, facing, pose,
+            report.part(0.2, 0.6, "frames' people"),
+        )  # fmt: skip
         body, prior = load_body(files["body"] if metric.body_model else None), load_prior()
-        table = metric_people.fit_people_rows(outlined, found, camera, plane, body, prior, metric)
+        table = metric_people.fit_people_rows(outlined, found, camera, plane, body, prior, metric,
+            report.part(0.6, 1, "bodies"),
+        )  # fmt: skip
         return table, f", {len(table) - table['smpl_theta'].null_count} by body meshes"

@@ -21,9 +21,10 @@ from pipeline.empty_street.uncovered import EmptyStreetSettings, UncoveredJob, r
 from pipeline.tracking.registry import tracker_of, trackers
 from pipeline.tracking.track import TrackingSettings, track
 from tasks.common.console import Report
-from tasks.common.settings import collect_of, declare_each
-from tasks.common.stage import Stage, stamp
-from tasks.detect import DETECTIONS, DetectObjects, named_by
+from tasks.common.contents import stamp
+from tasks.common.settings import collect_of, declare_each, identity
+from tasks.common.stage import Stage
+from tasks.detect import DETECTIONS, DetectObjects, named_by, with_names
 from tasks.frames import INDEX, MEDIANS
 from tasks.learn.weights import weights_folder
 
@@ -37,6 +38,7 @@ class TrackObjects(Stage, settings=TrackingSettings):
     """Every detection with the track it belongs to."""
 
     outputs = (TRACKS,)
+    unit = "sequences"
 
     def requires(self) -> luigi.Task:
         """The detections."""
@@ -88,6 +90,13 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
             )
         options = named_by(self.entry, backend, collect_of(self, backend), own=False)
         return replace(settings, options=backend.complete(options, weights_folder(self.data_root)))
+
+    def identity(self) -> dict[str, Any]:
+        """The settings, with the files' names in place of their paths."""
+        plain, settings = identity(self.settings), self.settings
+        if not settings.detector:
+            return plain
+        return plain | {"options": with_names(backend_of(settings.detector), settings.options, plain.get("options"))}
 
     def depends_on(self) -> Any:
         """Where nothing is looked for, and the files of the detector that looks at the backgrounds."""

@@ -36,7 +36,7 @@ from models.walt3d.network import Walt3d, load
 
 PARTS = ("overfit", "speed", "lost")
 SCENES, LEAST_PX = 8, 32
-STEPS, QUICK_STEPS = 1600, 700
+STEPS, QUICK_STEPS = 700, 400
 _BATCH, _WINDOW_PX = 4, 320
 _TIMED = 6
 

@@ -105,7 +105,7 @@ def views(every: int) -> Iterator[tuple[str, Sprite, np.ndarray]]:
 def validation(shards: int | None) -> VehicleLibrary:
     """The sprites and backdrops that the network's validation crops are composed of, or the first shards of them."""
     with tempfile.TemporaryDirectory() as folder:
-        jobs = [job for job in plan_crops(CropSettings(), Path(folder)) if job.split == "val"]
+        jobs = [job for job in plan_crops(CropSettings(fleet="plain"), Path(folder)) if job.split == "val"]
         for job in jobs[:shards]:
             render_vehicles(job)
         return read_library(Path(folder) / "val")

@@ -136,10 +136,15 @@ def _keypoint_rows(pages: Sequence[Page], category: str) -> list[dict[str, Any]]
         states = np.array([one.states[: len(skeleton)] for one in things], int).reshape(true.shape[:2])
         area = np.array([np.count_nonzero(one.whole.crop) for one in things], float)
         known = np.isfinite(true).all(-1)
+        everything = keypoint_similarity(poses, np.nan_to_num(true), known, area, skeleton)
         for name in right:
             chosen = known if name == "all" else known & (states == KEYPOINT_STATES.index(name))
-            similarity = keypoint_similarity(poses, np.nan_to_num(true), chosen, area, skeleton)
-            likeness[name].append((similarity, chosen.any(axis=1)))
+            similarity, asked = (
+                keypoint_similarity(poses, np.nan_to_num(true), chosen, area, skeleton),
+                chosen.any(axis=1),
+            )
+            # Who found an object that is not asked about is found by all of its keypoints, and no mistake.
+            likeness[name].append((np.where(asked, similarity, everything), asked))
         scores.append(np.array([float(page.objects["score"][k]) for k in own]))
         for k, thing in enumerate(page.things):
             if page.pairs[k] < 0 or CLASSES[thing.number] != category:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 import pickle
+import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -155,6 +156,19 @@ def _one_thread_environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """A process that starts here never hears Ctrl-C, which a terminal sends to all: its parent ends it, and says so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _die_with_parent() -> None:
     parent = mp.parent_process()
     if parent is not None:
@@ -187,7 +201,7 @@ class _Worker:
         context = mp.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with _one_thread_environment():
+        with _one_thread_environment(), _deaf_to_interrupts():
             self.process.start()
         theirs.close()
         self.index = -1

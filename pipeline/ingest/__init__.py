@@ -4,7 +4,7 @@ The result is the FRAMES table in time order. `videos` and `images` find the fra
 tells which pictures say nothing, `found` makes the table.
 """
 
-from pipeline.ingest.found import FoundFrame, IngestSettings, in_words, index_table, within
+from pipeline.ingest.found import FoundFrame, IngestSettings, in_words, index_table, moved, within
 from pipeline.ingest.images import find_images
 from pipeline.ingest.videos import find_in_video, find_in_videos
 
@@ -16,5 +16,6 @@ __all__ = [
     "find_in_videos",
     "in_words",
     "index_table",
+    "moved",
     "within",
 ]

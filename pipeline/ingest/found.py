@@ -109,6 +109,19 @@ def _one_size(rows: list[FoundFrame]) -> list[FoundFrame]:
     return [checked(f) for f in rows]
 
 
+def moved(index: pa.Table, places: Mapping[str, str]) -> pa.Table:
+    """The FRAMES table of a recording that lies elsewhere now: places, the new source of each."""
+    at = index.schema.get_field_index("source")
+    column = pa.array([places.get(source, source) for source in index["source"].to_pylist()])
+    metadata = dict(index.schema.metadata or {})
+    if ANCHORS in metadata:
+        anchors = json.loads(metadata[ANCHORS])
+        metadata[ANCHORS] = json.dumps(
+            {places.get(source, source): found for source, found in anchors.items()}
+        ).encode()
+    return index.set_column(at, index.schema.field(at), column).replace_schema_metadata(metadata)
+
+
 def _something_left(rows: list[FoundFrame], what: str, tell: Callable[[str], None]) -> list[FoundFrame]:
     """The frames as they are, or, where all that can be read show one colour or the same picture, these as they are."""
     fine = sum(f.status == OK for f in rows)

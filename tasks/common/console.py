@@ -10,12 +10,14 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import luigi
 from tqdm import tqdm
 
 from pipeline.core.engine import ShardError
+from tasks.common import interrupt
 
 DEBUG = os.environ.get("WALT3D_DEBUG", "") not in ("", "0")
 _PLAIN_EVERY_S = 10.0
@@ -63,6 +65,18 @@ def _trace(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)) + inner
 
 
+class OtherRuns(logging.Handler):
+    """Says what luigi only counts in its summary: that a task was left to another run, which luigid believes in."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line where the summary tells of another worker."""
+        told = re.search(r"being run by another worker:\n((?:\s+- .*\n)+)", record.getMessage() + "\n")
+        if told:
+            names = ", ".join(re.findall(r"- \d+ (\w+)\(", told[1]))
+            say("luigid", f"another run makes {names}: wait for it to end. If it was killed, run again in a minute, "
+                "when luigid has given it up")  # fmt: skip
+
+
 def set_up_logging() -> None:
     """Quieten luigi's own log: only what goes wrong, in one line each."""
     warnings.filterwarnings("ignore", category=luigi.task.UnconsumedParameterWarning)  # an error of ours already
@@ -73,16 +87,22 @@ def set_up_logging() -> None:
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine())
+    handler.setLevel(logging.INFO if DEBUG else logging.WARNING)
     for name in ("luigi", "luigi-interface", "luigi.scheduler"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(logging.INFO if DEBUG else logging.WARNING)
         logger.propagate = False
+    summaries = logging.getLogger("luigi-interface")
+    summaries.setLevel(logging.INFO)
+    summaries.addHandler(OtherRuns(logging.INFO))
 
 
 def show_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """sys.excepthook of the luigi command: what luigi does not catch, such as an unknown task, in one line."""
-    if DEBUG or issubclass(kind, KeyboardInterrupt):
+    if issubclass(kind, KeyboardInterrupt):
+        interrupt.show(kind, error, trace)
+    elif DEBUG:
         sys.__excepthook__(kind, error, trace)
     else:
         print(f"error: {one_line(error)}", file=sys.stderr)
@@ -94,7 +114,7 @@ def say(label: str, text: str) -> None:
 
 
 class Report:
-    """Progress of one task as a callable of (done, total)."""
+    """Progress of one task as a callable of (done, total); `part` gives the callables of a task of several parts."""
 
     def __init__(self, task: luigi.Task, label: str, unit: str) -> None:
         self._task, self._label, self._unit = task, label, unit
@@ -103,16 +123,32 @@ class Report:
 
     def __call__(self, done: int, total: int) -> None:
         """Tell the terminal and the scheduler, neither too often."""
+        self._tell(f"{done} of {total} {self._unit}", done, total, done == total)
+
+    def part(self, begins: float, ends: float, unit: str) -> Callable[[int, int], None]:
+        """Progress of a part of the task, from one fraction of the whole to another, that counts things of its own."""
+
+        def tell(done: int, total: int) -> None:
+            whole = begins + (ends - begins) * done / max(total, 1)
+            self._tell(f"{done} of {total} {unit}", round(1000 * whole), 1000, done == total, unit)
+
+        return tell
+
+    def _tell(self, text: str, done: int, total: int, last: bool, unit: str = "") -> None:
         now = time.monotonic()
         if self._bar is not None:
             self._bar.total = total
+            if unit:
+                self._bar.bar_format = "{desc}: {percentage:3.0f}%|{bar}| {postfix} [{elapsed}<{remaining}]"
+                self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(done - self._bar.n)
-        elif now - self._said >= _PLAIN_EVERY_S and done < total:
-            self.say(f"{done} of {total} {self._unit}")
+        elif now - self._said >= _PLAIN_EVERY_S and not last:
+            self.say(text)
             self._said = now
-        if now - self._reported >= _REPORT_EVERY_S or done == total:
+        if now - self._reported >= _REPORT_EVERY_S or last:
             self._reported = now
-            self.tell_scheduler(f"{done} of {total} {self._unit}", round(100 * done / max(total, 1)))
+            # What is written after the last of them belongs to the task, too.
+            self.tell_scheduler(text, min(round(100 * done / max(total, 1)), 99))
 
     def say(self, text: str) -> None:
         """A line of its own."""
@@ -125,9 +161,9 @@ class Report:
         if self._task.set_progress_percentage:
             self._task.set_progress_percentage(min(percent, 100))
 
-    def close(self, text: str) -> None:
-        """The last line: what was done and how long it took."""
+    def close(self, text: str, far: str = "") -> None:
+        """The last line: what was done, how long it took, and how far the run is."""
         if self._bar is not None:
             self._bar.close()
-        self.say(f"{text} ({time.monotonic() - self._start:.0f} s)")
+        self.say(f"{text} ({time.monotonic() - self._start:.0f} s{far})")
         self.tell_scheduler(text, 100)

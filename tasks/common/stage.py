@@ -20,11 +20,11 @@ import luigi
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core.engine import Progress, map_shards
-from pipeline.core.storage import sha256_of
 from tasks.common.camera_task import CameraTask
 from tasks.common.configuration import HOME, walt3d
 from tasks.common.console import Report, say
 from tasks.common.locks import lock, shared_lock
+from tasks.common.overall import Watch
 from tasks.common.records import DONE, Record, differences, in_words, read_record, ways_out
 
 
@@ -88,6 +88,22 @@ class Stage(CameraTask):
         redone = self.shows_only or any(task.redo for task in [*self.upstream, self])
         return other and not redone and bool(self.files())
 
+    def outlook(self) -> str:
+        """What a run would do with it, and why: for people, nothing is made."""
+        found = read_record(self.record)
+        if self.done():
+            return "is done"
+        if above := [task.kind for task in self.upstream if task._in_the_way()]:
+            return f"would not be reached: {above[0]} stops the run"
+        waits = [task.kind for task in self._read() if isinstance(task, Stage) and not task.done()]
+        if found is None or not self.files():
+            return "would run: it was never made" + (f" (after {', '.join(waits)})" if waits else "")
+        if not self._is_mine(found):
+            differing = in_words(differences(found.made_of, self.made_of))
+            return f"would {'stop' if self._in_the_way() else 'run again'}: it is of other settings: {differing}"
+        lost = found.files - len(self.files()) if found.state == DONE else 0
+        return f"would go on: {f'{lost} of its files are gone' if lost else 'it was interrupted'}"
+
     def _refusal(self) -> str:
         record = read_record(self.record)
         differing = differences(record.made_of if record else {}, self.made_of)
@@ -96,6 +112,9 @@ class Stage(CameraTask):
             f"{self.camera}: {self.kind} is done with other settings: {in_words(differing)}. "
             f"{ways_out(differing, self.entry.path, redo)}"
         )
+
+    def settle(self) -> None:
+        """What a finished stage still has to do before another one reads it."""
 
     def files(self) -> list[Path]:
         """What the stage has written so far."""
@@ -113,15 +132,18 @@ class Stage(CameraTask):
 
     def run(self) -> None:
         """Resume or start over, then record that the stage is done."""
+        for task in self.upstream:
+            task.settle()
         with self._locked():
             if self.complete():
                 return
             self._check_upstream()
             self._begin()
+            watch = Watch(self, lambda text: say(f"{self.camera} plan", text))
             report = Report(self, self._label, self.unit)
             done = self.work(report)
             self._end()
-            report.close(done)
+            report.close(done, watch.ended())
 
     def fan_out(
         self, fn: Callable[[Any], Any], jobs: Sequence[Any], done: Callable[[Any], bool], report: Progress
@@ -193,14 +215,3 @@ def data_root_of(given: str) -> Path:
     """
     root = given or os.environ.get("WALT3D_DATA") or walt3d().data_root or HOME / "data"
     return Path(root).expanduser().resolve()
-
-
-def stamp(path: Path) -> list[Any]:
-    """Name, size and time of a file that a stage reads from outside: another file there makes other results."""
-    stat = path.stat()
-    return [path.name, stat.st_size, stat.st_mtime_ns]
-
-
-def digest(path: Path) -> str:
-    """Of what a file holds, for files that ship with the project: the same in every checkout."""
-    return sha256_of(path)[:16]

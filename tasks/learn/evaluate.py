@@ -10,7 +10,8 @@ import luigi
 from models.contract import TrainOptions, load_object
 from pipeline.core.storage import write_json
 from tasks.common.console import Report
-from tasks.common.stage import data_root_of, digest
+from tasks.common.contents import digest
+from tasks.common.stage import data_root_of
 from tasks.learn.train import Learning, Train
 
 RUN = "run"

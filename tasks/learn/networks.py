@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.mm.configs import resolve_config
-from tasks.common.stage import digest, stamp
+from tasks.common.contents import digest, stamp
 
 
 def mmpose_stamps(section: str, setting: str, config: str, checkpoint_setting: str, checkpoint: str) -> list[Any]:

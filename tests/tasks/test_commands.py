@@ -4,20 +4,18 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from footage import write_jpeg
 from house import clean_environment
+from schedulers import luigid
 from waiting import until
 
 from pipeline.core.frames import decode_image
@@ -243,24 +241,6 @@ def test_a_killed_run_ends_in_the_same_bytes(house):
     code, _, lines = house.luigi("ShowCalibration", "--camera", "gate")
     assert code == 0, lines
     assert files(house.data) == files(undisturbed)
-
-
-@contextmanager
-def luigid(folder):
-    """The address of a real central scheduler on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "luigid"), "--address", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(
-        [*command, "--state-path", str(folder / "state")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait()
 
 
 def test_a_named_scheduler_shows_the_stages_with_their_messages(house):
