@@ -114,13 +114,8 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         found = candidates(tracks, camera, plane, self.settings.mining, ignored)
         write_table(self.folder / CANDIDATES, found)
 
-<<<<<<< HEAD
-    def _decide(self, report: Report) -> dict[str, Any]:
-        tracks, frames = pq.read_table(self._tracks), pq.read_table(self.folder / INDEX)
-=======
     def _decide(self, progress: Progress) -> dict[str, Any]:
-        tracks, frames = pq.read_table(self.folder / TRACKS), pq.read_table(self.folder / INDEX)
->>>>>>> main
+        tracks, frames = pq.read_table(self._tracks), pq.read_table(self.folder / INDEX)
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
         evidence = read_parts(self.folder / EVIDENCE)
