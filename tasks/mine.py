@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,15 @@ import pyarrow.parquet as pq
 from models.contract import find
 from models.matting.predict import WEIGHTS
 from pipeline.core.engine import Progress
-from pipeline.core.frames import read_backgrounds
+from pipeline.core.frames import StreetJob, read_backgrounds
 from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
 from pipeline.empty_frames import FOLDER as EMPTY_FRAMES
 from pipeline.empty_frames import EmptyFramesJob, empty_frames_shard
 from pipeline.gallery.cutout_sheet import write_cutout_sheet
-from pipeline.mining.background_evidence import EvidenceJob, evidence_shard
+from pipeline.mining.background_evidence import evidence_shard
 from pipeline.mining.classifier_gate import NETWORK, GateJob, gate_shard
 from pipeline.mining.cutouts import CropJob, CutoutSettings, crop_shard
+from pipeline.mining.exact_masks import exact_masks_shard
 from pipeline.mining.filter import REASONS, MiningSettings, candidates, decide
 from tasks.common.console import Report
 from tasks.common.contents import digest
@@ -32,6 +33,7 @@ from tasks.track import TRACKS, EmptyStreet
 
 CUTOUTS = "cutouts"
 REPORT = "mining_report.json"
+EXACT_PARTS, EXACT_TRACKS = "mining/exact", "mining/tracks.parquet"
 EVIDENCE = "mining/backdrop"
 UNOCCLUDED = "mining/unoccluded"
 CANDIDATES = "mining/candidates.parquet"
@@ -52,9 +54,10 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Decide on every detection, then crop the accepted ones from their frames."""
 
-    version = 5
+    version = 6
     outputs = (
-        f"{EVIDENCE}/part-*.parquet", f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
+        f"{EXACT_PARTS}/part-*.parquet", EXACT_TRACKS, f"{EVIDENCE}/part-*.parquet",
+        f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
         f"{EMPTY_FRAMES}/*.npy", CANDIDATES, ACCEPTED, REFUSED, OCCLUDERS, REPORT, SHEET_OF_NONE,
     )  # fmt: skip
     unit = "blocks of frames"
@@ -80,29 +83,39 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         return self.settings.mining.asks_classifier
 
     def work(self, report: Report) -> str:
-        """Background evidence and the classifier's prediction for every mask, the decisions, then the crops."""
+        """Exact masks, background evidence and the classifier's prediction for each, the decisions, then the crops."""
         blocks, emptied = self.unit, report.part(0.95, 1, "buckets")
-        self.fan_out(evidence_shard, self._evidence_jobs(), lambda job: job.out.exists(), report.part(0, 0.35, blocks))
+        if self.settings.cutouts.refine:
+            part = report.part(0, 0.3, blocks)
+            self.fan_out(exact_masks_shard, self._exact_jobs(), lambda job: job.out.exists(), part)
+            write_table(self.folder / EXACT_TRACKS, read_parts(self.folder / EXACT_PARTS))
+        part = report.part(0.3, 0.5, blocks)
+        self.fan_out(evidence_shard, self._street_jobs(EVIDENCE), lambda job: job.out.exists(), part)
         if self._gated:
             self._find_candidates()
-            self.fan_out(gate_shard, self._gate_jobs(), lambda job: job.out.exists(), report.part(0.35, 0.5, blocks))
-        found = self._decide(report.part(0.5, 0.6, "tracks"))
+            self.fan_out(gate_shard, self._gate_jobs(), lambda job: job.out.exists(), report.part(0.5, 0.65, blocks))
+        found = self._decide(report.part(0.65, 0.7, "tracks"))
         if not found["cutouts"]:
             sheet = write_cutout_sheet(self.camera, self.folder, self.folder / SHEET_OF_NONE)
             raise ValueError(nothing_found(self.camera, found, self.folder / REPORT, sheet))
-        self.fan_out(crop_shard, self._crop_jobs(), lambda job: job.out.exists(), report.part(0.6, 0.95, blocks))
+        self.fan_out(crop_shard, self._crop_jobs(), lambda job: job.out.exists(), report.part(0.7, 0.95, blocks))
         self.fan_out(empty_frames_shard, self._empty_frames_jobs(), lambda job: job.out.exists(), emptied)
         return f"{found['cutouts']} cutouts of {found['tracks_with_cutout']} tracks"
+
+    @property
+    def _tracks(self) -> Path:
+        """TRACKS that are decided on."""
+        return self.folder / (EXACT_TRACKS if self.settings.cutouts.refine else TRACKS)
 
     def _find_candidates(self) -> None:
         """Write which detections the classifier is asked about."""
         camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
-        tracks, ignored = pq.read_table(self.folder / TRACKS), self.entry.ignored(camera.size_hw)
+        tracks, ignored = pq.read_table(self._tracks), self.entry.ignored(camera.size_hw)
         found = candidates(tracks, camera, plane, self.settings.mining, ignored)
         write_table(self.folder / CANDIDATES, found)
 
     def _decide(self, progress: Progress) -> dict[str, Any]:
-        tracks, frames = pq.read_table(self.folder / TRACKS), pq.read_table(self.folder / INDEX)
+        tracks, frames = pq.read_table(self._tracks), pq.read_table(self.folder / INDEX)
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
         evidence = read_parts(self.folder / EVIDENCE)
@@ -129,13 +142,15 @@ class MineUnoccluded(Stage, settings=MiningSettings):
                 "frame_ids": ids[start : start + _FRAMES_PER_PART],
                 "index": self.folder / INDEX,
                 "root": self.folder,
-                "tracks": self.folder / TRACKS,
+                "tracks": self._tracks,
                 "out": self.folder / out / f"{name}.parquet",
             }
 
-    def _evidence_jobs(self) -> list[EvidenceJob]:
-        backgrounds = self.folder / "background"
-        return [EvidenceJob(**block, backgrounds=backgrounds) for block in self._blocks(EVIDENCE)]
+    def _exact_jobs(self) -> list[StreetJob]:
+        return [replace(job, tracks=self.folder / TRACKS) for job in self._street_jobs(EXACT_PARTS)]
+
+    def _street_jobs(self, out: str) -> list[StreetJob]:
+        return [StreetJob(**block, backgrounds=self.folder / "background") for block in self._blocks(out)]
 
     def _gate_jobs(self) -> list[GateJob]:
         return [GateJob(**block, candidates=self.folder / CANDIDATES) for block in self._blocks(UNOCCLUDED)]

@@ -24,7 +24,7 @@ PRESETS = {
     "tiny": Preset(
         MattingSettings(),
         TrainSettings(
-            steps=2400, batch=16, lr=3e-3, weight_decay=0.01, ema=0.995, bfloat16=False, evaluate_every=400,
+            steps=6000, batch=16, lr=3e-3, weight_decay=0.01, ema=0.995, bfloat16=False, evaluate_every=400,
             val_samples=480, workers=1, threads=2,
         ),
     ),

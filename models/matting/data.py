@@ -19,6 +19,7 @@ from torch import Tensor
 
 from models.contract import Given, Splits
 from models.matting import MattingSettings
+from models.matting.cast_light import with_cast_light
 from models.matting.predict import inputs
 from pipeline.core import masks
 from pipeline.core.illumination import Relit, padded, relit_frames
@@ -156,6 +157,10 @@ def _augmented(
     if rng.random() < 0.5:  # other clothes and paint; what mixes at the edge mixes on
         paint = image * np.exp(rng.normal(0, 0.25, 3)) + rng.normal(0, 12)
         image = inside * paint + (1 - inside) * image
+    if rng.random() < 0.5:
+        image, changed = with_cast_light(image, mask > 0, rng)
+        if rng.random() < 0.5:  # as a detector of change would have it
+            rough = np.where(_near(changed, rough), 1, rough).astype(rough.dtype)
     gain = np.exp(rng.normal(0, 0.2)) * np.exp(rng.normal(0, 0.05, 3))
     image, street = image * gain, street * gain * np.exp(rng.normal(0, 0.02, 3))
     if rng.random() < 0.4:
@@ -165,6 +170,13 @@ def _augmented(
     if rng.random() < 0.5:
         image = _recoded(image, int(rng.integers(45, 95)))
     return image.clip(0, 255), street.clip(0, 255), _spoilt(rough, mask, rng), mask
+
+
+def _near(changed: np.ndarray, rough: np.ndarray) -> np.ndarray:
+    """(h, w) bool: the parts of what changed that join a rough mask."""
+    _, labels = cv2.connectedComponents((changed | (rough > 0)).astype(np.uint8), connectivity=4)
+    touching = np.unique(labels[rough > 0])
+    return changed & np.isin(labels, touching[touching > 0])
 
 
 def _recoded(image: np.ndarray, quality: int) -> np.ndarray:

@@ -37,6 +37,13 @@ class BlockJob:
     out: Path
 
 
+@dataclass(frozen=True)
+class StreetJob(BlockJob):
+    """A block of frames to be compared with the empty street of their time bucket, whose pictures are in a folder."""
+
+    backgrounds: Path
+
+
 def decode_image(data: bytes, where: str) -> np.ndarray:
     """BGR uint8 (H, W, 3) of a whole image file's bytes, upright where it says how the camera was turned.
 

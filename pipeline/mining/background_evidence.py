@@ -7,15 +7,12 @@ background is hidden there by what stands in front, or is the ghost of something
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pyarrow as pa
 
 from pipeline.core import masks
-from pipeline.core.frames import BlockJob
+from pipeline.core.frames import StreetJob
 from pipeline.core.illumination import PlacedMask, Relit, padded, relit_frames
 from pipeline.core.storage import write_table
 from pipeline.mining.observations import Observations
@@ -29,15 +26,8 @@ _ALONG = 0.88  # cosine between the outline's normal and the edge's, at least
 _MARGIN_PX = 5
 
 
-@dataclass(frozen=True)
-class EvidenceJob(BlockJob):
-    """A block of frames to compare with the backgrounds; `out` gets rows of EVIDENCE, one for each detection."""
-
-    backgrounds: Path
-
-
-def evidence_shard(job: EvidenceJob) -> int:
-    """Write the background evidence on a block of frames; the number of rows."""
+def evidence_shard(job: StreetJob) -> int:
+    """Write the background evidence on a block of frames, a row of EVIDENCE for each detection; the number of rows."""
     rows = []
     for relit, found in relit_frames(job.index, job.root, job.backgrounds, job.tracks, job.frame_ids):
         for mask, detection_id in zip(relit.placed, found["detection_id"].to_pylist(), strict=True):

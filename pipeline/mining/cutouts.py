@@ -1,4 +1,4 @@
-"""Crop accepted detections from their frames: an exact mask, colour with a soft edge, and the shadow they cast.
+"""Crop accepted detections from their frames: colour with a soft edge, and the shadow they cast.
 
 A sprite is BGRA; its alpha is at least one half exactly where the mask is set. Colours are under the illumination of
 the bucket's background and free of it at the edge, so that a sprite pasted back gives the frame again.
@@ -15,19 +15,14 @@ import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from calibration.ground import pixels_per_metre
-from models.matting.predict import MARGIN_PX, refined
-from pipeline.core import masks
-from pipeline.core.frames import BlockJob
+from pipeline.core.frames import StreetJob
 from pipeline.core.illumination import Box, PlacedMask, Relit, padded, relit_frames
 from pipeline.core.storage import write_table
 from pipeline.core.tables import CUTOUTS, to_table
-from pipeline.detection.blobs import components
 from pipeline.mining.cast_shadows import CastShadow, ShadowSettings, cast_shadow
 from pipeline.mining.observations import foot_px
 
 EDGE_PX = 7  # room around the mask for its soft edge and its halo
-_LEAST_AGREEMENT = 0.5  # overlap of rough and exact mask below which something else was found
-_LEAST_PART = 0.1  # of the largest part: smaller ones apart from it are specks of shadow
 _SOFT_PX = 0.7  # standard deviation of the edge where the colours do not tell
 _UNSURE = 35.0  # grey levels, over three channels, between object and background below which they do not
 _HALO_SURE_PX = 4  # a halo is kept whole up to there, and less and less up to EDGE_PX
@@ -40,7 +35,7 @@ _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 class CutoutSettings:
     """What a cutout keeps."""
 
-    refine: bool = field(default=True, metadata={"help": "make the detector's mask exact with the matting network"})
+    refine: bool = field(default=True, metadata={"help": "make every detector's mask exact with the matting network"})
     keep_shadow: bool = field(default=True, metadata={"help": "keep the cast shadow of the source frame as a layer"})
     keep_halo: bool = field(
         default=True, metadata={"help": "keep the bright or dark line that lens and sharpening draw around an object"}
@@ -52,11 +47,10 @@ class CutoutSettings:
 
 
 @dataclass(frozen=True)
-class CropJob(BlockJob):
-    """A block of frames to crop from: where the backgrounds and the accepted detections (detection_id, stationary) are;
-    `out` gets rows of CUTOUTS."""
+class CropJob(StreetJob):
+    """A block of frames to crop from: where the accepted detections (detection_id, stationary) are; `out` gets rows of
+    CUTOUTS."""
 
-    backgrounds: Path
     accepted: Path
     camera: Camera
     plane: GroundPlane
@@ -79,12 +73,8 @@ def crop_shard(job: CropJob) -> int:
 
 
 def _cutout(relit: Relit, mask: PlacedMask, row: dict, stationary: bool, job: CropJob) -> dict:
-    if job.settings.refine:
-        mask = exact(relit, mask)
-        row["mask_rle"] = masks.encode(mask.crop, mask.xy, relit.frame.shape[:2])
-        row["bbox_xywh"] = [*mask.xy, *mask.crop.shape[::-1]]
     scale = pixels_per_metre(job.camera, job.plane, foot_px(np.array([row["bbox_xywh"]])))[0]
-    # The exact mask may end above the horizon, where no shadow falls, though the detector's did not.
+    # A mask may end above the horizon, where no shadow falls.
     shadow = cast_shadow(relit, mask, scale, job.settings.shadow) if np.isfinite(scale).all() else None
     image, (x, y, _, _) = sprite(relit, mask, shadow)
     row = {"cutout_id": row.pop("detection_id"), **row, "stationary": stationary}
@@ -93,32 +83,6 @@ def _cutout(relit: Relit, mask: PlacedMask, row: dict, stationary: bool, job: Cr
     if shadow is not None and job.settings.keep_shadow:
         row |= {"shadow": png(shadow.illumination), "shadow_xy": list(shadow.xy)}
     return row
-
-
-def exact(relit: Relit, mask: PlacedMask) -> PlacedMask:
-    """The mask as the matting network sees it; the detector's own where the two hardly agree.
-
-    What other detections own stays theirs.
-    """
-    rough, box = padded(mask, (MARGIN_PX, MARGIN_PX), relit.frame.shape[:2])
-    x, y, w, h = box
-    owner = relit.owner[y : y + h, x : x + w]
-    found = (refined(*relit.crop(box), rough) > 0.5) & ((owner == 0) | (owner == mask.number))
-    found = _main_parts(found)
-    if (found & rough).sum() < _LEAST_AGREEMENT * (found | rough).sum():
-        return mask
-    left, top, width, height = cv2.boundingRect(found.astype(np.uint8))
-    return PlacedMask(found[top : top + height, left : left + width], (x + left, y + top), mask.number)
-
-
-def _main_parts(mask: np.ndarray) -> np.ndarray:
-    """The mask (h, w) without what is apart from its largest part and much smaller."""
-    parts, kept = components(mask, 1), np.zeros_like(mask)
-    least = _LEAST_PART * max((np.count_nonzero(part) for part, _ in parts), default=0)
-    for part, (x, y, w, h) in parts:
-        if np.count_nonzero(part) >= least:
-            kept[y : y + h, x : x + w] |= part
-    return kept
 
 
 def png(image: np.ndarray) -> bytes:

@@ -13,13 +13,15 @@ import pytest
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core import masks
+from pipeline.core.frames import StreetJob
 from pipeline.core.illumination import PlacedMask, Relit
 from pipeline.core.storage import write_table
 from pipeline.core.tables import FRAMES, TRACKS, to_table
-from pipeline.mining import cutouts
-from pipeline.mining.background_evidence import EvidenceJob, background_like, edge_fraction, evidence_shard
+from pipeline.mining import exact_masks
+from pipeline.mining.background_evidence import background_like, edge_fraction, evidence_shard
 from pipeline.mining.cast_shadows import ShadowSettings, cast_shadow
-from pipeline.mining.cutouts import EDGE_PX, CropJob, CutoutSettings, crop_shard, exact, halo, matte, sprite
+from pipeline.mining.cutouts import EDGE_PX, CropJob, CutoutSettings, crop_shard, halo, matte, sprite
+from pipeline.mining.exact_masks import exact, exact_masks_shard
 
 HW = (240, 320)
 CAMERA = Camera(np.array([[300.0, 0, 159.5], [0, 300.0, 119.5], [0, 0, 1]]), HW)
@@ -188,8 +190,8 @@ def test_an_exact_mask_takes_nothing_that_another_detection_owns(monkeypatch: py
     left[:, 165:], right[:, :165] = False, False
     scene = relit(paint(background, coverage()), background, left, right)
     # A network that sees the whole disc in the whole frame, whichever half it is asked for.
-    monkeypatch.setattr(cutouts, "MARGIN_PX", max(HW))
-    monkeypatch.setattr(cutouts, "refined", lambda *_: truth.astype(np.float32))
+    monkeypatch.setattr(exact_masks, "MARGIN_PX", max(HW))
+    monkeypatch.setattr(exact_masks, "refined", lambda *_: truth.astype(np.float32))
     assert (whole(exact(scene, scene.placed[0])) == left).all()
 
 
@@ -197,8 +199,8 @@ def test_an_exact_mask_takes_nothing_that_another_detection_owns(monkeypatch: py
 def test_a_rough_mask_stays_where_the_network_disagrees_with_it(chance: float, monkeypatch: pytest.MonkeyPatch) -> None:
     background, truth = street(), coverage() >= 0.5
     scene = relit(background, background, truth)
-    monkeypatch.setattr(cutouts, "MARGIN_PX", 40)
-    monkeypatch.setattr(cutouts, "refined", lambda frame, *_: np.full(frame.shape[:2], chance, np.float32))
+    monkeypatch.setattr(exact_masks, "MARGIN_PX", 40)
+    monkeypatch.setattr(exact_masks, "refined", lambda frame, *_: np.full(frame.shape[:2], chance, np.float32))
     assert (whole(exact(scene, scene.placed[0])) == truth).all()
 
 
@@ -252,13 +254,35 @@ def test_the_same_shard_gives_the_same_bytes(tmp_path: Path) -> None:
     assert job.out.read_bytes() == first
 
 
+def test_exact_masks_shard_changes_masks_and_boxes_alone(tmp_path: Path) -> None:
+    job = camera_folder(tmp_path)
+    rows = pq.read_table(job.tracks).to_pylist()
+    truth = masks.full(rows[0]["mask_rle"], HW)
+    rough = cv2.dilate(truth.astype(np.uint8), np.ones((7, 7), np.uint8)).astype(bool)
+    crop, (x, y, w, h) = masks.decode(rle_of(rough), HW)
+    rows[0] |= {"bbox_xywh": [x, y, w, h], "mask_rle": masks.encode(crop, (x, y), HW)}
+    write_table(job.tracks, to_table(rows, TRACKS))
+    out = tmp_path / "exact.parquet"
+    assert exact_masks_shard(StreetJob("block 0", (2, 3), job.index, job.root, job.tracks, out, job.backgrounds)) == 2
+    table = pq.read_table(out)
+    assert table.schema == TRACKS
+    for before, after in zip(rows, table.to_pylist(), strict=True):
+        found = masks.full(after["mask_rle"], HW)
+        assert [after["bbox_xywh"]] == [list(cv2.boundingRect(found.astype(np.uint8)))]
+        assert {k: v for k, v in after.items() if k not in ("mask_rle", "bbox_xywh")} == {
+            k: v for k, v in before.items() if k not in ("mask_rle", "bbox_xywh")
+        }
+    found = masks.full(table["mask_rle"][0].as_py(), HW)
+    assert overlap(found, truth) > max(0.9, overlap(rough, truth) + 0.15)
+
+
 def test_evidence_shard_has_a_row_of_every_detection(tmp_path: Path) -> None:
     job = camera_folder(tmp_path)
     image = cv2.imread(str(tmp_path / "frames/images/000003.png"))
     image[:, 158:163] = cv2.imread(str(tmp_path / "background/noon.png"))[:, 158:163]
     cv2.imwrite(str(tmp_path / "frames/images/000003.png"), image)
     out = tmp_path / "backdrop.parquet"
-    assert evidence_shard(EvidenceJob("block 0", (3,), job.index, job.root, job.tracks, out, job.backgrounds)) == 2
+    assert evidence_shard(StreetJob("block 0", (3,), job.index, job.root, job.tracks, out, job.backgrounds)) == 2
     first, second = pq.read_table(out).to_pylist()
     assert (first["detection_id"], second["detection_id"]) == (30000, 30001)
     assert masks.full(first["bare_rle"], HW)[100:120, 159:162].all()
