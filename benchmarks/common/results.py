@@ -42,8 +42,8 @@ chose none of them, but it said that there was need. Its 3D PCK still misses by 
 than 50 px tall, and those err by 100 mm, taller ones by 60 to 80. On real footage detection, tracks and cutouts on PETS
 and two JamCams are measured, people's places and bodies on PETS, and the clicked keypoints of ApolloCar3D. The
 section apollo_fit below was measured with settings for noisier clicks, not with those that ship; a quick run of 113
-cars with both fitted 56 % of them as shipped and 86 % with the others where sizes are unknown, and misses 4 degrees either
-way (5.2 and 5.8).
+cars with both fitted 56 % of them as shipped and 86 % with the others where sizes are unknown, and misses 4 degrees
+either way (5.2 and 5.8).
 Apollo's clicks and our keypoints are up to 0.2 m apart on lamps and glass. The rows of "their definitions" move our
 points by the median offset of the other CAD models, which uses those cars' true poses, and noise settings were tried on
 these cars. How near two footprints may come follows from the uncertainty of their fits, whose scale was set on cam07's
