@@ -23,6 +23,7 @@ def test_a_cloud_over_a_car_is_no_object_and_does_no_harm(house):
         frame[:105] = (230, 185, 150)
         frame[150:176, 20 + 22 * k : 71 + 22 * k] = (45, 45, 190)
         cv2.ellipse(frame, (40 + 20 * k, 50), (22, 9), 0, 0, 360, (250, 250, 250), cv2.FILLED)
+        frame = cv2.GaussianBlur(frame, (0, 0), 0.7)  # as a lens would
         frame += rng.normal(0, 3, frame.shape)
         cv2.imwrite(str(folder / f"c_20250601-1200{k:02d}.png"), frame.clip(0, 255).astype(np.uint8))
     source = {"kind": "images", "folder": str(folder), "glob": "*.png", "time_pattern": "c_%Y%m%d-%H%M%S"}

@@ -26,7 +26,13 @@ def interrupted(house, moment, *options, engine="process", by=signal.SIGINT):
     """The exit code and the lines of stderr of a job that is interrupted at a moment."""
     command = house.command("TrackObjects", "--camera", "gate", "--cpus", "2", *options, engine=engine)
     process = subprocess.Popen(
-        command, cwd=house.folder, env=clean_environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=house.folder,
+        env=clean_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
     )
     if moment == "the libraries load":
         # Python itself and the first module of the project have to be there.
