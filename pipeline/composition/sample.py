@@ -123,7 +123,8 @@ class Sampler:
         tried: dict[str, list[int]] = {name: [] for name in usable}
         for _ in range(0 if split in self._hopeless else _TRIES):
             bucket = list(usable)[self.rng.choice(len(usable), p=weights / weights.sum())]
-            draft = self._draft(bucket, split)
+            # Where the seldom used ones fill no scene, every other try may use the others as well.
+            draft = self._draft(bucket, split, sparing=len(tried[bucket]) % 2 == 0)
             s = self.settings
             wanted = s.objects_min + self.rng.poisson(max(s.objects_mean - s.objects_min, 0))
             draft.fill(min(wanted, s.objects_max), s.objects_min)
@@ -151,11 +152,11 @@ class Sampler:
             )
         return usable
 
-    def _draft(self, bucket: str, split: str) -> _Draft:
+    def _draft(self, bucket: str, split: str, *, sparing: bool) -> _Draft:
         pairs = self.tables.get(bucket, split, self.shard)
         uses = self.uses[bucket][pairs.rows]
         # One use more than the share, so that a bucket's first scenes can be filled at all; shards add up to less.
-        free = uses < 0.75 * self.settings.max_use * self.drawn[bucket, split] + 1
+        free = (uses < 0.75 * self.settings.max_use * self.drawn[bucket, split] + 1) | (not sparing)
         least = min(2 * self.settings.objects_min, len(uses))
         if free.sum() < least:  # too few cutouts for so many scenes: the seldomest used ones, which is told in the end
             free[np.argsort(uses, kind="stable")[:least]] = True

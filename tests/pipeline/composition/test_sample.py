@@ -164,6 +164,14 @@ def test_cutouts_that_all_stand_on_one_spot_are_too_few():
         sampler(pool=pool).scene("train")
 
 
+def test_a_scene_is_filled_by_often_used_ones_where_others_cannot():
+    """Nine on one spot, of whom a scene holds one, and few elsewhere, whom every scene needs."""
+    places = [(0.0, 20.0)] * 9 + [(-10.0 + 5 * i, 30.0 + 3 * (i % 2)) for i in range(5)]
+    pool = pool_of([boxes.rows(i, place) for i, place in enumerate(places)])
+    for rows in scenes(ComposeSettings(objects_min=4, objects_max=4), pool=pool, count=12):
+        assert len(rows) == 4 and (pool.cutout_id[rows] >= 9).sum() >= 3
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"objects_min": 0}, {"objects_max": 300}, {"crossing_probability": 0.0}, {"crossing_probability": 0.5},
