@@ -38,6 +38,7 @@ def picture(seed):
         image[whole > 0] = colour
         rough = cv2.dilate(whole, np.ones((5, 5), np.uint8)) > 0
         rles.append(masks.encode(rough, (0, 0), (120, 160)))
+    image = cv2.GaussianBlur(image, (0, 0), 0.7)  # as a lens would
     boxes = np.array([[x - 2, 25, 23, 68] for x in (20, 100)], float)
     return Frame(image, Instances((120, 160), {"bbox_xywh": boxes, "mask_rle": rles}), f"{seed}.png", background)
 
@@ -56,5 +57,5 @@ def case(tmp_path_factory):
         shows=lambda predictor: predictor.logits(np.linspace(-1, 1, 10 * 16 * 24, dtype="f4").reshape(1, 10, 16, 24)),
         lr=1e-2,
         steps=40,
-        mirror={"mask_visible_rle": 0.05, "bbox_visible_xywh": 2},
+        mirror={"mask_visible_rle": 0.08, "bbox_visible_xywh": 2},
     )

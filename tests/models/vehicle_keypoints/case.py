@@ -28,7 +28,8 @@ def pair(library, seed):
 def case(tmp_path_factory):
     """See `contract_cases.Case`."""
     folder = tmp_path_factory.mktemp("vehicle_keypoints")
-    for render, jobs in crop_jobs(CropSettings(vehicles=4, views=2, val_vehicles=2, per_shard=4), folder):
+    few = CropSettings(vehicles=4, views=2, val_vehicles=2, per_shard=4, fleet="plain")  # as the shipped weights know
+    for render, jobs in crop_jobs(few, folder):
         for job in jobs:
             render(job)
     pictures, boxes = zip(*(pair(read_library(folder / "val"), seed) for seed in (1, 2)), strict=True)
