@@ -33,7 +33,7 @@ Logits = Callable[[np.ndarray], np.ndarray]
 
 
 def refined(frame: np.ndarray, background: np.ndarray, mask: np.ndarray, logits_of: Logits | None = None) -> np.ndarray:
-    """(h, w) float32 chance, 0 to 1, that a pixel is the object's.
+    """(h, w) float32 chance, 0 to 1, that a pixel is the object's: of the picture and of its mirror image, averaged.
 
     logits_of: another network than the one that ships, from (1, 10, H, W), H and W multiples of STRIDE, to
     (1, 1, H, W).
@@ -41,7 +41,9 @@ def refined(frame: np.ndarray, background: np.ndarray, mask: np.ndarray, logits_
     h, w = mask.shape
     stack = inputs(np.asarray(frame, np.float32), np.asarray(background, np.float32), mask)
     padded = np.pad(stack, ((0, 0), (0, -h % STRIDE), (0, -w % STRIDE)), mode="edge")
-    logits = (logits_of or _shipped)(padded[None])[0, 0, :h, :w]
+    network = logits_of or _shipped
+    mirrored = network(np.ascontiguousarray(padded[None, ..., ::-1]))[0, 0, :, ::-1]
+    logits = ((network(padded[None])[0, 0] + mirrored) / 2)[:h, :w]
     return 1 / (1 + np.exp(-logits))
 
 

@@ -29,7 +29,9 @@ def figure(h: int = 112, w: int = 72) -> np.ndarray:
 
 def painted(background: np.ndarray, mask: np.ndarray, bgr: tuple[float, float, float] = (60, 50, 150)) -> np.ndarray:
     alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.6)[..., None]
-    return background * (1 - alpha) + np.array(bgr, np.float32) * alpha
+    frame = background * (1 - alpha) + np.array(bgr, np.float32) * alpha
+    # No two pictures of a street have the same grain.
+    return np.clip(frame + np.random.default_rng(1).normal(0, 3, mask.shape)[..., None], 0, 255).astype(np.float32)
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -56,8 +58,7 @@ def test_a_rough_mask_becomes_nearly_exact(change: str) -> None:
     else:
         rough[70:, 36:] = 0
     found = refined(painted(background, truth), background, rough > 0) > 0.5
-    # Half a pixel more all around so slim a figure costs 0.12.
-    assert iou(found, truth) > max(0.87, iou(rough > 0, truth))
+    assert iou(found, truth) > max(0.89, iou(rough > 0, truth))
 
 
 def test_a_cast_shadow_in_the_rough_mask_is_left_out() -> None:
