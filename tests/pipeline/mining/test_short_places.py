@@ -1,4 +1,4 @@
-"""People who walk behind a wall as high as their hips, and children who do not: who of them seems short for its sake."""
+"""People who walk behind a wall as high as their hips, and a child who does not: who of them is short for its sake."""
 
 from __future__ import annotations
 
