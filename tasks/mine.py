@@ -76,7 +76,8 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         networks = {"matting": digest(WEIGHTS)}
         if self._gated:
             networks[NETWORK] = digest(find(NETWORK).shipped)
-        return {key: manifest[key] for key in ("calibration", "roi", "ignore")} | networks
+        parts = {"calibration": self.entry.calibration_identity(), "roi": manifest["roi"], "ignore": manifest["ignore"]}
+        return parts | networks
 
     @property
     def _gated(self) -> bool:
