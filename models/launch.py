@@ -37,8 +37,9 @@ def run_training(
     spec: Spec, options: TrainOptions, given: Given, folder: Path, progress: Progress | None = None
 ) -> dict[str, float]:
     """Train, or go on, in a run folder: by the house's loop or the network's own. The last metrics."""
-    trainer = load_object(spec.train or "models.train:train")
-    return trainer(spec, spec.preset(options), given, folder, init_from=_path(options.init_from), progress=progress)
+    trainer, preset = load_object(spec.train or "models.train:train"), spec.preset(options)
+    start = _path(options.init_from) or (spec.shipped if preset.from_shipped else None)
+    return trainer(spec, preset, given, folder, init_from=start, progress=progress)
 
 
 def _path(text: str) -> Path | None:

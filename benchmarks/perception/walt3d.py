@@ -50,7 +50,7 @@ BANDS = {
 
 def overfit(shards: Path, folder: Path, steps: int) -> list[dict]:
     """Rows of the tables on the scenes that the network learnt by heart, its run in a folder."""
-    preset = PRESETS["tiny"]
+    preset = PRESETS["scratch"]
     window = replace(preset.network.window, side_px=_WINDOW_PX, smallest=1.0, largest=1.0)
     settings = replace(preset.network, window=window)
     scenes = Scenes([shards], "train").first(SCENES)
@@ -82,7 +82,7 @@ def _of_large(page: Page, scene: Scene) -> Page:
 
 def timed(shards: Path) -> Iterator[dict]:
     """Seconds of a step's parts and of its windows, at one thread, the least of a few."""
-    preset = PRESETS["tiny"]
+    preset = PRESETS["scratch"]
     torch.set_num_threads(1)
     torch.manual_seed(0)
     network = Walt3d(preset.network).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]

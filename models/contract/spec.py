@@ -77,11 +77,11 @@ class Spec:
         for unread in (name for name in _READ if getattr(options, name) and name not in self.takes):
             reads = ", ".join(f"--{name}" for name in self.takes) or "none of these"
             raise ValueError(f"{self.name}: has no use for --{unread}; it reads {reads}")
-        network, train = self.presets[options.preset]
+        preset = self.presets[options.preset]
         positive = {"steps": options.steps, "lr": options.lr, "batch": options.batch_size}
         others = {"seed": options.seed, "workers": options.data_workers}
         changed = {n: v for n, v in positive.items() if v} | {n: v for n, v in others.items() if v >= 0}
-        return Preset(network, dataclasses.replace(train, **changed))
+        return preset._replace(train=dataclasses.replace(preset.train, **changed))
 
     def config(self, settings: Any) -> dict[str, Any]:
         """What `rebuilt` makes the network's settings from again; stored with its weights."""

@@ -64,7 +64,9 @@ class TrainOptions:
 
 
 class Preset(NamedTuple):
-    """Settings of the network and of its training."""
+    """Settings of the network and of its training; from_shipped: it starts from the weights that ship, unless
+    `init_from` names others."""
 
     network: Any
     train: Any
+    from_shipped: bool = False
