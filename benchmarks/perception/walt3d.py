@@ -67,11 +67,11 @@ def overfit(shards: Path, folder: Path, steps: int) -> list[dict]:
     for number in range(len(scenes)):
         scene = scenes[number]
         (found,) = predictor.of_frames([frame_of_scene(scene)])
-        pages.append(_of_large(page_of(scene, found), scene))
+        pages.append(of_large(page_of(scene, found), scene))
     return tables(pages)
 
 
-def _of_large(page: Page, scene: Scene) -> Page:
+def of_large(page: Page, scene: Scene) -> Page:
     """The page without what is small: neither right nor wrong, and not compared."""
     large = [max(one.box_xywh[2:]) >= LEAST_PX for one in page.things]
     wanted = [replace(one, ignored=not kept) for one, kept in zip(page.wanted, large, strict=True)]
@@ -152,7 +152,7 @@ def unseen(weights: Path, scenes: SceneSource, most: int) -> list[dict]:
     for number in np.unique(np.linspace(0, len(scenes) - 1, most).round().astype(int)).tolist():
         scene = scenes[number]
         (found,) = predictor.of_frames([frame_of_scene(scene)])
-        pages.append(_of_large(page_of(scene, found), scene))
+        pages.append(of_large(page_of(scene, found), scene))
     judged = Judged([p.wanted for p in pages], [p.found for p in pages], [p.size_hw for p in pages])
     of = {"of": "masks of unseen frames"}
     rows = [{**of, "objects": name, **judged.precision(size=size)} for name, size in SIZES.items()]

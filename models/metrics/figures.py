@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,6 +93,18 @@ def plot_noise(noisy: Mapping[float, Scored], path: Path) -> None:
             if method != "heatmap":
                 ax.plot(list(noisy), [s.pck(method, s.state >= 0) for s in noisy.values()], "o-", label=TITLES[method])
         ax.set(xlabel="noise, half boxes", ylabel="PCK@0.1", ylim=(0, 1))
+
+
+def plot_curves(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[str], Sequence[float]]]], what: str, path: Path
+) -> None:
+    """Panels side by side by the name of what they go over, each with curves by name: places along it and values."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _figure(path, len(panels)) as axes:
+        for ax, (over, curves) in zip(axes, panels.items(), strict=True):
+            for name, (places, values) in curves.items():
+                ax.plot(places, values, "o-", label=name)
+            ax.set(xlabel=over, ylabel=what, ylim=(0, None))
 
 
 @contextmanager

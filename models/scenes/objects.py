@@ -135,8 +135,16 @@ class Scenes:
 
     def first(self, count: int) -> Scenes:
         """Some of the scenes alone."""
+        return self._at(range(min(count, len(self))))
+
+    def spread(self, fraction: float) -> Scenes:
+        """A fraction of the scenes, of every part alike."""
+        count = max(round(fraction * len(self)), 1)
+        return self._at([k * len(self) // count for k in range(count)])
+
+    def _at(self, places: Sequence[int]) -> Scenes:
         few = copy(self)
-        few._places, few.scenes = self._places[:count], self.scenes[:count]
+        few._places, few.scenes = [self._places[k] for k in places], [self.scenes[k] for k in places]
         return few
 
     def order(self, turn: int, seed: int) -> np.ndarray:

@@ -5,6 +5,7 @@ What is parked all day, or shows no pixel, is neither right nor wrong: no label 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from models.scenes.objects import (
 from pipeline.core.frames import FrameReader
 from pipeline.core.skeletons import VEHICLE_12
 from pipeline.simulate import read_truth
+
+_VALIDATES = 5
 
 
 class TrueFrames:
@@ -57,6 +60,35 @@ class TrueFrames:
             ignore[y : y + h, x : x + w] |= seen.crop
         plane = np.array([*self.plane.n, self.plane.d])
         return Scene(image, things, ignore, self.camera.K, self.camera.five_terms, plane)
+
+
+class LabelledFrames:
+    """The frames of simulated cameras with their truth, in `train` and `val` by bursts: every fifth one validates.
+
+    cameras: their folders of results and calibrations, as `TrueFrames` takes them. scenes: a name for every frame.
+    """
+
+    def __init__(self, cameras: Sequence[tuple[Path, Camera, GroundPlane]], split: str) -> None:
+        self._places: list[tuple[TrueFrames, int]] = []
+        self.scenes: list[str] = []
+        for folder, camera, plane in cameras:
+            frames = TrueFrames(folder, camera, plane)
+            index = pq.read_table(folder / "frames" / "index.parquet", columns=["frame_id", "sequence"]).to_pydict()
+            burst = dict(zip(index["frame_id"], index["sequence"], strict=True))
+            mine = [k for k, n in enumerate(frames.frames) if (burst[n] % _VALIDATES == 0) == (split == "val")]
+            self._places += [(frames, k) for k in mine]
+            self.scenes += [f"{folder.name}/{frames.frames[k]}" for k in mine]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> Scene:
+        frames, place = self._places[index]
+        return frames[place]
+
+    def order(self, turn: int, seed: int) -> np.ndarray:
+        """A permutation of all frames."""
+        return np.random.default_rng([seed, turn]).permutation(len(self))
 
 
 def _thing(row: dict, size_hw: tuple[int, int]) -> Thing:

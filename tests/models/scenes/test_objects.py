@@ -47,6 +47,16 @@ def test_the_scenes_of_several_cameras_are_mixed_and_each_turn_shows_every_scene
     assert not set(scenes.scenes) & set(Scenes(folders, "val").scenes)
 
 
+def test_a_fraction_of_the_scenes_is_spread_over_all_parts(tmp_path):
+    scenes = Scenes([write_composed(tmp_path / "gate" / "clipart", 20, parts=4)], "train")
+    few = scenes.spread(0.25)
+    at = [scenes.scenes.index(name) for name in few.scenes]
+    assert len(few) == round(0.25 * len(scenes)) == len(set(at)) and at == sorted(at)
+    assert max(np.diff([*at, len(scenes)])) <= 5
+    assert scenes.spread(1.0).scenes == scenes.scenes and len(scenes.spread(0.001)) == 1
+    assert np.array_equal(few[1].image_bgr, scenes[at[1]].image_bgr)
+
+
 def test_shards_that_lack_what_is_needed_are_told_in_one_line(tmp_path):
     folder = write_composed(tmp_path / "gate", 4)
     (part, *_) = sorted((folder / "objects").iterdir())

@@ -5,7 +5,7 @@ import pytest
 from composed_streets import CAMERA, PLANE, SIZE_HW, composed
 
 from models.scenes.objects import CLASSES
-from models.scenes.truth import TrueFrames
+from models.scenes.truth import LabelledFrames, TrueFrames
 from pipeline.core import masks
 from pipeline.core.storage import write_table
 from pipeline.core.tables import FRAMES
@@ -23,7 +23,7 @@ def camera_dir(tmp_path):
         image, rows = composed(number)
         cv2.imwrite(str(tmp_path / "frames" / f"{number}.png"), image)
         frames.append({"frame_id": number, "source": f"frames/{number}.png", "position": -1, "status": "ok",
-                       "width": SIZE_HW[1], "height": SIZE_HW[0]})  # fmt: skip
+                       "width": SIZE_HW[1], "height": SIZE_HW[0], "sequence": number // 2})  # fmt: skip
         for k, row in enumerate(rows):
             kept = {name: row[name] for name in TRUTH.names if name in row}
             seen = masks.area(row["mask_visible_rle"], SIZE_HW)
@@ -58,6 +58,20 @@ def test_what_is_parked_all_day_is_ignored(camera_dir):
     for number in range(COUNT):
         parked = masks.full(composed(number)[1][2]["mask_visible_rle"], SIZE_HW)
         assert np.array_equal(frames[number].ignore, parked)
+
+
+def test_bursts_validate_or_train_and_no_frame_does_both(camera_dir):
+    cameras = [(camera_dir, CAMERA, PLANE)]
+    train, val = (LabelledFrames(cameras, split) for split in ("train", "val"))
+    name = camera_dir.name
+    assert val.scenes == [f"{name}/0", f"{name}/1"] and train.scenes == [f"{name}/2", f"{name}/3"]
+    for place, number in enumerate((2, 3)):
+        assert np.array_equal(train[place].image_bgr, composed(number)[0])
+    orders = [train.order(turn, 0).tolist() for turn in range(8)]
+    assert all(sorted(order) == [0, 1] for order in orders) and len(set(map(tuple, orders))) == 2
+    assert orders == [train.order(turn, 0).tolist() for turn in range(8)]
+    both = LabelledFrames(cameras * 2, "train")
+    assert len(both) == 4 and np.array_equal(both[3].image_bgr, train[1].image_bgr)
 
 
 def test_a_folder_without_truth_is_told(tmp_path):
