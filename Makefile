@@ -6,7 +6,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 TORCH ?= torch==2.13.0
 LOCK ?= constraints.txt
 CAMERA ?= cam07
-MODEL ?= detector
+MODEL ?= walt3d
 PRESET ?= tiny
 SCHEDULER ?=
 FORMAT ?= coco
@@ -33,8 +33,8 @@ help:
 	@echo "     SCHEDULER=host:port    show the run on a luigid's page"
 	@echo "     ARGS='--scenes 500'    more of the luigi line"
 	@echo "make export CAMERA=cam07    the shards in another program's format; FORMAT=coco"
-	@echo "make train CAMERA=cam07     a detector of the camera's own clip-art; PRESET=base for a GPU; resumes"
-	@echo "     MODEL=vehicle_keypoints    another network"
+	@echo "make train CAMERA=cam07     the network that sees through occlusion, on the camera's clip-art; PRESET=base for a GPU"
+	@echo "     MODEL=detector         another network; a stopped run resumes"
 	@echo "make evaluate MODEL=matting       how well a network does on what its training kept for validation"
 	@echo "make predict MODEL=occlusion_net ARGS='street.jpg --box X Y W H'   a network on pictures, videos or a job"
 	@echo "make reproduce-occlusion-net           Occlusion-Net rendered, trained and measured again"
@@ -90,7 +90,7 @@ clipart: $(CORE)
 export: $(CORE)
 	$(BIN)/luigi --module tasks Export --camera $(CAMERA) --format $(FORMAT) $(if $(SCHEDULER),--scheduler-url http://$(SCHEDULER)) $(ARGS)
 
-# These are networks of mmdet that learn from a camera's own clip-art; without MODEL only training takes the detector.
+# These are networks of mmdet that learn from a camera's own clip-art; without MODEL only training takes walt3d.
 OF_CAMERA = $(if $(filter detector walt3d,$(MODEL)),--camera $(CAMERA) --preset $(PRESET))
 NAMED = $(if $(filter-out file,$(origin MODEL)),$(MODEL))
 TRAIN = $(if $(OF_CAMERA),Evaluate --weights run $(OF_CAMERA),Train --preset $(PRESET))
