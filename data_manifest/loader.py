@@ -18,16 +18,14 @@ from pydantic import BaseModel, ValidationError
 from calibration.camera import Camera, GroundPlane
 from calibration.sources import from_plane, from_tilt, from_tsai, from_world, read_tsai
 from data_manifest.schema import (
-    ImagesSource,
     Manifest,
     PlaneCalibration,
-    SimulatedSource,
     TiltCalibration,
     TsaiCalibration,
-    VideoSource,
     WorldCalibration,
     padded_lens,
 )
+from data_manifest.sources import ImagesSource, SimulatedSource, VideoSource
 from data_manifest.times import TimeBucket, hour_bucket, natural
 
 _ROOT = Path(__file__).resolve().parents[1]
