@@ -14,8 +14,13 @@ import pyarrow.parquet as pq
 
 from data_manifest import ImagesSource, SimulatedSource, VideoSource
 from data_manifest.times import NameTimes, natural, utc_of
-from pipeline.background import BackgroundJob, BackgroundSettings, background_shard, with_statuses
-from pipeline.background import in_words as left_out_in_words
+from pipeline.background import (
+    BackgroundJob,
+    BackgroundSettings,
+    background_shard,
+    left_out_in_words,
+    with_statuses,
+)
 from pipeline.core.storage import write_table
 from pipeline.core.video import Anchor
 from pipeline.ingest import FoundFrame, IngestSettings, find_images, find_in_videos, in_words, index_table, moved
@@ -185,7 +190,7 @@ class MedianBackground(Stage, settings=BackgroundSettings):
         index = pq.read_table(self.folder / INDEX)
         names = sorted(set(index.filter(pa.compute.equal(index["status"], "ok"))["bucket"].to_pylist()))
         jobs = [self._job(name) for name in names]
-        self.fan_out(background_shard, jobs, lambda job: job.out.exists(), report)
+        self.fan_out(background_shard, jobs, lambda job: job.picture.exists() and job.out.exists(), report)
         statuses = self._write_compared(index)
         made = [job.name for job in jobs if job.picture.exists()]
         left_out = left_out_in_words(statuses.values())

@@ -8,14 +8,14 @@ from pipeline.background.median import (
     median,
     median_background,
 )
-from pipeline.background.unlike_frames import in_words, with_statuses
+from pipeline.background.unlike_frames import left_out_in_words, with_statuses
 
 __all__ = [
     "BackgroundJob",
     "BackgroundSettings",
     "background_shard",
     "compared_background",
-    "in_words",
+    "left_out_in_words",
     "median",
     "median_background",
     "with_statuses",

@@ -81,7 +81,7 @@ def with_statuses(index: pa.Table, statuses: Mapping[int, str]) -> pa.Table:
     return index.set_column(at, index.schema.field(at), column)
 
 
-def in_words(statuses: Iterable[str]) -> str:
+def left_out_in_words(statuses: Iterable[str]) -> str:
     """How many frames were left out for which reasons; nothing for none."""
     reasons = Counter(status for status in statuses if status in LEFT_OUT)
     told = "; ".join(f"{count} {'is' if count == 1 else 'are'} {reason}" for reason, count in reasons.most_common())

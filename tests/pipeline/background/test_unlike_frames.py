@@ -9,7 +9,15 @@ import pytest
 
 from data_manifest.times import hour_bucket
 from pipeline.background import BackgroundSettings, compared_background, median_background
-from pipeline.background.unlike_frames import COLOURED, GREY, UNLIKE, Likeness, in_words, left_out, with_statuses
+from pipeline.background.unlike_frames import (
+    COLOURED,
+    GREY,
+    UNLIKE,
+    Likeness,
+    left_out,
+    left_out_in_words,
+    with_statuses,
+)
 from pipeline.core.frames import FrameReader
 from pipeline.ingest import FoundFrame, IngestSettings, find_in_video, index_table
 
@@ -164,10 +172,10 @@ def test_one_odd_frame_moves_no_median(tmp_path):
 
 
 def test_left_out_frames_are_told_by_their_reasons():
-    assert in_words(["ok", UNLIKE, "corrupt JPEG", GREY, UNLIKE]) == (
+    assert left_out_in_words(["ok", UNLIKE, "corrupt JPEG", GREY, UNLIKE]) == (
         f"3 frames left out (2 are {UNLIKE}; 1 is {GREY})"
     )
-    assert in_words(["ok", "black"]) == ""
+    assert left_out_in_words(["ok", "black"]) == ""
     with pytest.raises(ValueError, match="background max_unlike: expected more than 0, at most 1, got 0"):
         BackgroundSettings(max_unlike=0)
 
