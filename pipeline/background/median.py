@@ -37,7 +37,7 @@ class BackgroundSettings:
         default=400, metadata={"help": "frames in memory at a time in one process, megabytes", "speed": True}
     )
     max_unlike: float = field(
-        default=0.8,
+        default=0.65,
         metadata={
             "help": "a frame that differs from its time bucket's median in more of the picture, or is grey where it "
             "is in colour, is left out; fraction, 0 to 1, 1 = none is"

@@ -136,7 +136,7 @@ def test_infrared_among_colours_and_colours_among_infrared():
 
 def test_where_nothing_has_texture_nothing_is_decided():
     blank = np.full((*HW, 3), 80, np.uint8)
-    assert Likeness(blank).status(STREET, MOST) is None
+    assert Likeness(blank).status(grey(STREET), MOST) is None
     assert Likeness(blank[:20, :20]).status(blank[:20, :20], MOST) is None
 
 
