@@ -14,7 +14,6 @@ from pipeline.background.unlike_frames import (
     GREY,
     UNLIKE,
     Likeness,
-    left_out,
     left_out_in_words,
     with_statuses,
 )
@@ -186,6 +185,3 @@ def test_no_frame_of_a_camera_that_stands_is_left_out(name):
     found = find_in_video(path, datetime(2025, 6, 3, 12, tzinfo=UTC))
     table = index_table(found.frames, hour_bucket, IngestSettings(max_unreadable_fraction=1), what=name)
     assert compared_background(table, path.parent, table["bucket"][0].as_py(), BackgroundSettings())[1] == {}
-    frames = list(FrameReader(table, path.parent).read(range(10)))
-    tilted = [(i, np.roll(image, 40, axis=1)) for i, image in frames]
-    assert set(left_out(frames[0][1], tilted, MOST)) == {i for i, _ in frames}
