@@ -1,8 +1,7 @@
 """What exists: one validated YAML per camera under cameras/."""
 
 from data_manifest.loader import CAMERAS, REPOSITORY, CameraEntry, ManifestError, known_cameras, load_camera
-from data_manifest.schema import Manifest
-from data_manifest.sources import ImagesSource, SimulatedSource, VideoSource
+from data_manifest.schema import ImagesSource, Manifest, SimulatedSource, VideoSource
 
 __all__ = [
     "CAMERAS",

@@ -5,106 +5,208 @@ Lengths in metres, angles in degrees, pixels as (x, y) with integers at pixel ce
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
-
-from calibration.camera import GroundPlane
-from calibration.sources import from_plane, from_world
-from data_manifest.fields import (
-    Lens,
-    Matrix3,
-    Name,
-    Number,
-    Polygon,
-    Positive,
-    Size,
-    Strict,
-    Vector3,
-    clock,
-    distinct_names,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    field_validator,
+    model_serializer,
+    model_validator,
 )
-from data_manifest.sources import Source
+
+from data_manifest.calibration import Calibration
+from data_manifest.strict import NonNegative, Number, Point, Positive, Size, Strict
+from data_manifest.times import DATED, NameTimes, utc_of
 
 
-class PlaneCalibration(Strict):
-    """K and the ground plane n . X + d = 0 in the camera frame (x right, y down, z forward), n up."""
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("expected an IANA time zone such as Europe/Berlin or UTC") from None
+    return name
 
-    K: Matrix3
-    ground_plane: tuple[Number, Number, Number, Number]
-    image_size_wh: Size | None = None
-    distortion: Lens = ()
+
+def _pattern(text: str) -> str:
+    NameTimes(text)
+    return text
+
+
+def _clock(value: Any) -> Any:
+    # YAML 1.1 reads an unquoted 08:30 as base-60 minutes, and 08:30:00 as seconds.
+    if isinstance(value, int):
+        raise ValueError('write times in quotes, such as "08:30"')
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=64)]
+Polygon = Annotated[tuple[Point, ...], Field(min_length=3)]
+
+
+class SimulatedBucket(Strict):
+    """A lighting of the simulated day: the local time at which it starts, the sky's cover and the road's wetness from 0
+    to 1."""
+
+    name: Name
+    start: dt.time
+    cloud: Annotated[Number, Field(ge=0, le=1)] = 0.2
+    wet: Annotated[Number, Field(ge=0, le=1)] = 0.0
+
+    @model_serializer(mode="wrap")
+    def _without_rain(self, to_dict: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A dry street is the same whether or not it is said: what was rendered before stays.
+        values = to_dict(self)
+        return values if self.wet else {key: value for key, value in values.items() if key != "wet"}
+
+    _quoted = field_validator("start", mode="before")(_clock)
+
+
+class SimulatedSource(Strict):
+    """A street that the project renders itself (pipeline/simulate). `fleet`: nine plain bodies, or vehicles of every
+    class and look; `vehicle_mix`: how often each of its bodies drives by, the fleet's own where it is empty."""
+
+    kind: Literal["simulated"]
+    layout: Literal["crossroads", "far_crossroads", "junction"]
+    seed: Annotated[int, Field(ge=0)]
+    date: dt.date
+    time_zone: TimeZone = "Europe/London"
+    size_wh: Size = (1280, 720)
+    buckets: Annotated[tuple[SimulatedBucket, ...], Field(min_length=1)]
+    bursts_per_bucket: Annotated[int, Field(ge=1)]
+    burst_s: Positive
+    fps: Positive = 5.0
+    latitude_deg: Annotated[Number, Field(ge=-66, le=66)] = 51.5
+    vehicles_per_minute: NonNegative
+    people_per_minute: NonNegative
+    fleet: Literal["plain", "wide"] = "wide"
+    vehicle_mix: dict[str, NonNegative] = Field(default_factory=dict)
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92
+
+    @model_serializer(mode="wrap")
+    def _without_the_plain_fleet(self, to_dict: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # The plain fleet was there before it had a name: what was rendered with it stays.
+        values = to_dict(self)
+        return {key: value for key, value in values.items() if (key, value) != ("fleet", "plain")}
+
+    @field_validator("buckets")
+    @classmethod
+    def _distinct(cls, buckets: tuple[SimulatedBucket, ...]) -> tuple[SimulatedBucket, ...]:
+        return _distinct_names(buckets)
+
+
+def _frame_or_time(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str):
+        for kind in (dt.time, dt.datetime):
+            with contextlib.suppress(ValueError):
+                value = kind.fromisoformat(value)
+                break
+    if isinstance(value, dt.datetime | dt.time) and not value.tzinfo:
+        return value
+    raise ValueError('expected a frame\'s number from 0, or a local time in quotes such as "07:10:00"')
+
+
+# A frame's number in the recording, or a local time; a clock's alone is of the day on which the recording starts.
+FrameOrTime = Annotated[Any, BeforeValidator(_frame_or_time)]
+
+
+class Recording(Strict):
+    """What videos and images have in common: when it was made, of which every n-th frame is used."""
+
+    time_zone: TimeZone
+    start: dt.datetime | None = None
+    time_pattern: Annotated[str, AfterValidator(_pattern)] | None = None
+    fps: Positive | None = None
+    every: Annotated[int, Field(ge=1)] = 1
+
+    @field_validator("start")
+    @classmethod
+    def _local(cls, start: dt.datetime | None) -> dt.datetime | None:
+        if start is not None and start.tzinfo:
+            raise ValueError("expected local wall-clock time without an offset; the zone is time_zone")
+        return start
 
     @model_validator(mode="after")
-    def _possible(self) -> PlaneCalibration:
-        from_plane(np.array(self.K), np.array(self.ground_plane), (16, 16), padded_lens(self.distortion))
+    def _possible_start(self) -> Recording:
+        if self.start is not None:
+            utc_of(self.start, ZoneInfo(self.time_zone))
         return self
 
 
-class WorldCalibration(Strict):
-    """K and the pose X_cam = R X_world + t of a world in metres with z up and the ground at z = 0."""
+class VideoSource(Recording):
+    """A video, or the segments of one: a folder, or a glob such as `footage/*.mp4`.
 
-    K: Matrix3
-    R: Matrix3
-    t: Vector3
-    image_size_wh: Size | None = None
-    distortion: Lens = ()
+    One of `start` and `time_pattern` says when it starts; with `start`, segments follow each other without a pause.
+    `fps`: the rate at which the scene was filmed, where the file's own times are wrong. Only the frames from `first` to
+    `last`, both included, are used.
+    """
+
+    kind: Literal["video"]
+    path: Path
+    first: FrameOrTime = None
+    last: FrameOrTime = None
 
     @model_validator(mode="after")
-    def _possible(self) -> WorldCalibration:
-        lens = padded_lens(self.distortion)
-        from_world(np.array(self.K), np.array(self.R), np.array(self.t), (16, 16), lens)
+    def _in_order(self) -> VideoSource:
+        if self.first is not None and type(self.first) is type(self.last) and self.last < self.first:
+            raise ValueError(f"last: expected one after first, {self.first}, got {self.last}")
+        return self
+
+    @model_validator(mode="after")
+    def _anchored(self) -> VideoSource:
+        if (self.start is None) == (self.time_pattern is None):
+            got = "none of them" if self.start is None else "both"
+            raise ValueError(f"start, or time_pattern where the names tell: expected one of them, got {got}")
+        if self.time_pattern and not NameTimes(self.time_pattern).has_date:
+            raise ValueError(f"time_pattern: expected one with a date, such as {DATED!r}, got {self.time_pattern!r}")
         return self
 
 
-class TiltCalibration(Strict):
-    """Focal length, degrees the camera is tilted below the horizon, its own roll, and its height."""
+class ImagesSource(Recording):
+    """A folder of images with their times in their names, or numbered, with the rate `fps` from `start` on.
 
-    focal_px: Positive
-    tilt_deg: Annotated[Number, Field(gt=-45, le=90)]
-    roll_deg: Annotated[Number, Field(ge=-90, le=90)] = 0.0
-    height_m: Positive
-    principal_point: tuple[Number, Number] | None = None
-    image_size_wh: Size | None = None
-    distortion: Lens = ()
+    A pattern without a date takes that of `start`; `fps` with `%q` is the number of frames in a second.
+    """
+
+    kind: Literal["images"]
+    folder: Path
+    glob: Annotated[str, Field(min_length=1)] = "*.jpg"
 
     @model_validator(mode="after")
-    def _possible(self) -> TiltCalibration:
-        GroundPlane.from_tilt(self.tilt_deg, self.roll_deg, self.height_m)
+    def _timed(self) -> ImagesSource:
+        if not self.time_pattern:
+            if self.start is None or self.fps is None:
+                raise ValueError("time_pattern, or fps and start of numbered images: missing")
+            return self
+        names = NameTimes(self.time_pattern)
+        if self.start is not None and names.has_date:
+            raise ValueError("start: the names tell the date by time_pattern; remove one of the two")
+        if self.fps is not None and not names.numbered:
+            raise ValueError("fps: the names tell the times by time_pattern; remove one of the two")
         return self
 
-
-class TsaiCalibration(Strict):
-    """Tsai's numbers in an XML file as PETS 2009 has them; lengths in millimetres, the lens included."""
-
-    tsai_xml: Path
-    units: Literal["mm"] = "mm"
-
-
-def _calibration_kind(value: Any) -> str | None:
-    if isinstance(value, BaseModel):
-        return type(value).__name__.removesuffix("Calibration").lower()
-    keys = set(value) if isinstance(value, dict) else set()
-    kinds = (("tsai_xml", "tsai"), ("ground_plane", "plane"), ("R", "world"), ("t", "world"), ("focal_px", "tilt"))
-    tilt = {"tilt_deg", "height_m"} & keys
-    return next((kind for key, kind in kinds if key in keys), "tilt" if tilt else None)
+    @field_validator("glob")
+    @classmethod
+    def _below(cls, glob: str) -> str:
+        if glob.startswith("/") or ".." in Path(glob).parts:
+            raise ValueError("expected a pattern below source.folder")
+        return glob
 
 
-Calibration = Annotated[
-    Annotated[PlaneCalibration, Tag("plane")]
-    | Annotated[WorldCalibration, Tag("world")]
-    | Annotated[TiltCalibration, Tag("tilt")]
-    | Annotated[TsaiCalibration, Tag("tsai")],
-    Discriminator(_calibration_kind),
-]
-
-
-def padded_lens(distortion: tuple[float, ...]) -> np.ndarray:
-    """(5,) OpenCV's k1 k2 p1 p2 k3 with the ones not given as zero."""
-    return np.array([*distortion, *[0.0] * (5 - len(distortion))])
+Source = Annotated[SimulatedSource | VideoSource | ImagesSource, Discriminator("kind")]
 
 
 class Bucket(Strict):
@@ -114,7 +216,7 @@ class Bucket(Strict):
     start: dt.time
     end: dt.time
 
-    _quoted = field_validator("start", "end", mode="before")(clock)
+    _quoted = field_validator("start", "end", mode="before")(_clock)
 
 
 Buckets = Annotated[
@@ -155,10 +257,17 @@ class Manifest(Strict):
     @field_validator("buckets")
     @classmethod
     def _distinct(cls, buckets: Any) -> Any:
-        return buckets if buckets == "hour" else distinct_names(buckets)
+        return buckets if buckets == "hour" else _distinct_names(buckets)
 
     @model_validator(mode="after")
     def _buckets_once(self) -> Manifest:
         if self.source.kind == "simulated" and self.buckets != "hour":
             raise ValueError("a simulated source names its buckets in source.buckets; remove the other list")
         return self
+
+
+def _distinct_names(buckets: tuple[Any, ...]) -> tuple[Any, ...]:
+    names = [bucket.name for bucket in buckets]
+    if len(set(names)) < len(names):
+        raise ValueError(f"expected distinct bucket names, got {', '.join(names)}")
+    return buckets

@@ -13,7 +13,7 @@ import numpy as np
 
 from calibration.camera import Camera, GroundPlane
 from data_manifest.loader import CameraEntry
-from data_manifest.sources import SimulatedSource
+from data_manifest.schema import SimulatedSource
 from pipeline.core import masks
 from pipeline.core.mesh import cast, scene_of
 from pipeline.simulate import plan_bursts
