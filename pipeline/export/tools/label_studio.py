@@ -1,4 +1,4 @@
-"""Label Studio: images/, tasks.json to be imported and label_config.xml, the labelling interface.
+"""Label Studio: images/, labels.json to be imported and label_config.xml, the labelling interface.
 
 An object is one region a part of its whole mask, polygons in percent along the pixels' edges, with its keypoints beside
 it; parts and keypoints of one object have one `meta.text`, its number. Tasks are predictions, which annotators correct.
@@ -27,7 +27,7 @@ IGNORE = "ignore"
 def write(job: ExportJob) -> Written:
     """The folder images/ and the two files."""
     total, objects = counts(job.clipart)
-    with atomic_path(job.out / "tasks.json") as part, part.open("wb") as file:
+    with atomic_path(job.out / "labels.json") as part, part.open("wb") as file:
         file.write(b"[")
         for scene in scenes(job, (*FLAT, *KEYPOINTS)):
             scene.write_picture(job.out / "images" / scene.name)

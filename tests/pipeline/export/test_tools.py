@@ -66,7 +66,7 @@ def test_cvats_skeletons_have_every_point_in_order(exported, images, objects):
 
 def test_label_studios_parts_are_the_mask(exported, images, objects):
     folder, _ = exported("label_studio")
-    tasks = json.loads((folder / "tasks.json").read_text())
+    tasks = json.loads((folder / "labels.json").read_text())
     assert [task["data"]["scene_id"] for task in tasks] == [row["scene_id"] for row in images.values()]
     interface = ElementTree.parse(folder / "label_config.xml").getroot()
     labels = {tag: [one.get("value") for one in interface.find(tag)] for tag in ("PolygonLabels", "KeyPointLabels")}
