@@ -2,10 +2,10 @@
 
     python -m benchmarks.train_detector [--check] [--quick] [--data DIR] [--camera NAME] [--manifests DIR]
 
-Trains the tiny preset (`make train MODEL=detector`) where the run is not there yet and reads how long that took. On day07, whose
-traffic, parked cars and weather are others, both detectors are measured against the exact truth: AP50 of visible masks
-by size and by hidden fraction, and what mining makes of each. Cars that are parked all day are left out of the count:
-no detector here knows of them. --quick trains a few steps on the quick camera's scenes and binds nothing.
+Trains the tiny preset (`make train MODEL=detector`) where the run is not there yet and reads how long that took. On
+day07, whose traffic, parked cars and weather are others, both detectors are measured against the exact truth: AP50 of
+visible masks by size and by hidden fraction, and what mining makes of each. Cars that are parked all day are left out
+of the count: no detector here knows of them. --quick trains a few steps on the quick camera's scenes and binds nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """An instance segmenter of mmdet, trained on a camera's own clip-art or on frames with COCO labels.
 
-`make train MODEL=detector CAMERA=cam07` trains one; the detector `mmdet` then finds the camera's people and vehicles with it.
-mmengine's Runner trains it in place of the project's loop.
+`make train MODEL=detector CAMERA=cam07` trains one; the detector `mmdet` then finds the camera's people and vehicles
+with it. mmengine's Runner trains it in place of the project's loop.
 """
 
 from __future__ import annotations
