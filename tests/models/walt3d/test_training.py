@@ -7,7 +7,9 @@ from composed_streets import write_composed
 from small_walt3d import SMALL
 from torch.utils.data import default_collate
 
-from models.contract import Given, Preset, SteppedTraining
+from models.checkpoints import read_weights
+from models.contract import Given, Preset, SteppedTraining, TrainOptions
+from models.launch import run_training
 from models.scenes.objects import Scenes
 from models.train import train
 from models.walt3d import PRESETS, SPEC, LossWeights
@@ -55,6 +57,29 @@ def test_weights_of_another_preset_are_refused_in_one_line(given, tmp_path):
     with pytest.raises(ValueError, match=r"weights.safetensors: weights of another architecture") as told:
         train(SPEC, wider, given, tmp_path / "two", init_from=tmp_path / "one" / SPEC.trained)
     assert "\n" not in str(told.value)
+
+
+def test_a_preset_starts_from_what_ships_unless_other_weights_are_named(given, tmp_path):
+    still = replace(FEW, steps=1, lr=1e-9, ema=0.0, decays=())
+    for name, seed in (("shipped", 1), ("other", 2)):
+        train(SPEC, Preset(SMALL, replace(still, seed=seed)), given, tmp_path / name)
+    files = {name: tmp_path / name / SPEC.trained for name in ("shipped", "other")}
+    spec = replace(SPEC, weights=files["shipped"], presets={
+        "camera": Preset(SMALL, still, from_shipped=True), "nothing": Preset(SMALL, still),
+    })  # fmt: skip
+
+    def first_weights(**options):
+        folder = tmp_path / "-".join(["run", *map(str, options.values())]).replace("/", "_")
+        run_training(spec, TrainOptions(**options), given, folder)
+        return read_weights(folder / SPEC.trained)[0]["detector.rpn_head.rpn_conv.weight"]
+
+    known = {name: read_weights(path)[0]["detector.rpn_head.rpn_conv.weight"] for name, path in files.items()}
+    assert torch.allclose(first_weights(preset="camera"), known["shipped"], atol=1e-3)
+    assert torch.allclose(first_weights(preset="camera", init_from=str(files["other"])), known["other"], atol=1e-3)
+    assert not torch.allclose(first_weights(preset="nothing"), known["shipped"], atol=1e-3)
+    unshipped = replace(spec, weights=tmp_path / "none.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"no weights ship with walt3d; `make train MODEL=walt3d` writes some"):
+        run_training(unshipped, TrainOptions(preset="camera"), given, tmp_path / "unshipped")
 
 
 def test_the_layered_head_learns_what_is_covered(given):
