@@ -27,6 +27,7 @@ from tasks.data_sets import Datasets, Remove  # noqa: E402
 from tasks.detect import DetectObjects  # noqa: E402
 from tasks.export import Export  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
+from tasks.imports import Import  # noqa: E402
 from tasks.learn.detector import EvaluateDetector, TrainDetector  # noqa: E402
 from tasks.learn.evaluate import Evaluate  # noqa: E402
 from tasks.learn.occlusion import LabelOcclusion  # noqa: E402
@@ -56,6 +57,7 @@ __all__ = [
     "FetchWeights",
     "GenerateClipArt",
     "Help",
+    "Import",
     "IngestFrames",
     "LabelOcclusion",
     "MedianBackground",
