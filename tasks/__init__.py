@@ -16,7 +16,9 @@ if _COMMAND:
     console.set_up_logging()
 configuration.register()
 
-from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
+from tasks.calibrate.click import ClickPoints  # noqa: E402  settings are read from here on
+from tasks.calibrate.points import CalibrateFromPoints  # noqa: E402
+from tasks.calibrate.show import ShowCalibration  # noqa: E402
 from tasks.common import guide  # noqa: E402
 from tasks.common.guide import Help  # noqa: E402
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
@@ -43,6 +45,8 @@ if _COMMAND:
 
 __all__ = [
     "BuildShapeBasis",
+    "CalibrateFromPoints",
+    "ClickPoints",
     "ComposeShards",
     "Datasets",
     "DetectObjects",

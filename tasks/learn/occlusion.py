@@ -8,6 +8,7 @@ from threading import Event
 
 import luigi
 
+from pipeline.core.local_page import HOST, start
 from tasks.track import TrackObjects
 
 
@@ -31,7 +32,7 @@ class LabelOcclusion(luigi.Task):
 
     def run(self) -> None:
         """Serve the page."""
-        from models.labels.page import HOST, Session, start
+        from models.labels.page import Session
         from models.labels.queue import Detections
 
         folder = self.requires().folder
