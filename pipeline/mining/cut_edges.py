@@ -1,6 +1,6 @@
 """Vehicles that end where others end: at a post, a sign or a trunk that hides their front or tail.
 
-Who waits at a stop line behind a lamp post has a mask that ends at the post. The piece beyond it is small and gets lost,
+Who waits at a stop line behind a lamp post has a mask that ends there. The piece beyond it is small and gets lost,
 nothing of the outline is missing as the track knows it, and the post is no hole. But vehicles differ, and stop at
 different places: where the ends of many of them lie one above the other, upright, it is not the vehicles that end.
 """
