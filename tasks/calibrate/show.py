@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import luigi
@@ -36,6 +37,10 @@ class ShowCalibration(Stage):
         """The backgrounds to draw over."""
         return self.clone(MedianBackground)
 
+    def depends_on(self) -> Any:
+        """The calibration: where there is none, that is told before anything runs."""
+        return self.entry.calibration_identity()
+
     def complete(self) -> bool:
         """Drawn anew each time it is asked for: it costs nothing, and the user wants to be told where it is."""
         return False
@@ -63,9 +68,8 @@ class ShowCalibration(Stage):
         frames = FrameReader(index, self.folder).read(sorted(busiest(tracks, _FRAMES)))
         shown = [draw_sizes(i, camera, plane, in_frame(tracks, number, camera.size_hw)) for number, i in frames]
         found = weigh(camera, plane, sightings_of(tracks, camera.size_hw))
-        none = np.zeros(0)
-        ratios = (found.people, found.vehicles) if found else (none, none)
-        picture = np.concatenate([*shown, draw_ratios(*ratios, camera.size_hw[1])])
+        people, vehicles = (found.people, found.vehicles) if found else (np.zeros(0), np.zeros(0))
+        picture = np.concatenate([*shown, draw_ratios(people, vehicles, camera.size_hw[1])])
         out = self.folder / BUSY
         write_bytes(out, cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
         return out
