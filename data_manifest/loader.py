@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import cv2
 import numpy as np
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from calibration.camera import Camera, GroundPlane
@@ -21,6 +21,7 @@ from data_manifest.schema import (
     ImagesSource,
     Manifest,
     PlaneCalibration,
+    Polygon,
     SimulatedSource,
     TiltCalibration,
     TsaiCalibration,
@@ -29,6 +30,8 @@ from data_manifest.schema import (
     padded_lens,
 )
 from data_manifest.times import TimeBucket, hour_bucket, natural
+from readers.texts import check_text, expanded
+from readers.yaml_file import read_yaml
 
 _ROOT = Path(__file__).resolve().parents[1]
 # None where a wheel put the packages into an environment, which is no place for files of users.
@@ -57,7 +60,7 @@ class CameraEntry:
 
     def resolve(self, path: Path) -> Path:
         """A path of the manifest; relative ones belong to the YAML's folder."""
-        return (self.path.parent / path.expanduser()).resolve()
+        return (self.path.parent / expanded(path, str(self.path))).resolve()
 
     def recorded_files(self) -> list[Path]:
         """The videos or images of the recording as people number them; none of a simulation."""
@@ -65,9 +68,13 @@ class CameraEntry:
         if isinstance(source, SimulatedSource):
             return []
         if isinstance(source, VideoSource):
-            return video_files(self.resolve(source.path))
-        folder = self.resolve(source.folder)
-        return sorted((p for p in folder.glob(source.glob) if p.is_file()), key=natural)
+            found = video_files(self.resolve(source.path))
+        else:
+            folder = self.resolve(source.folder)
+            found = sorted((p for p in folder.glob(source.glob) if p.is_file()), key=natural)
+        for path in found:
+            check_text(str(path), f"{self.path}: source: a file whose name is not UTF-8; rename it")
+        return found
 
     def calibrated(self, size_hw: tuple[int, int]) -> tuple[Camera, GroundPlane]:
         """Camera and ground plane for frames of size_hw.
@@ -87,7 +94,7 @@ class CameraEntry:
     def _calibration(self, size_hw: tuple[int, int]) -> tuple[Camera, GroundPlane]:
         c = self.manifest.calibration
         if isinstance(c, TsaiCalibration):
-            return from_tsai(read_tsai(self.resolve(c.tsai_xml)))
+            return self._tsai(c.tsai_xml)
         size = (c.image_size_wh[1], c.image_size_wh[0]) if c.image_size_wh else size_hw
         lens = padded_lens(c.distortion)
         if isinstance(c, PlaneCalibration):
@@ -96,6 +103,14 @@ class CameraEntry:
             return from_world(np.array(c.K), np.array(c.R), np.array(c.t), size, lens)
         assert isinstance(c, TiltCalibration)
         return from_tilt(c.focal_px, c.tilt_deg, c.roll_deg, c.height_m, size, lens, c.principal_point)
+
+    def _tsai(self, xml: Path) -> tuple[Camera, GroundPlane]:
+        try:
+            return from_tsai(read_tsai(self.resolve(xml)))
+        except ValueError as error:
+            named = str(self.resolve(xml))
+            where = "" if named in str(error) else f"{named}: "
+            raise ManifestError(f"{self.path}: calibration.tsai_xml: {where}{error}") from None
 
     def bucket_of(self, moment: datetime) -> str | None:
         """Time bucket of a moment with a time zone; None outside all of them."""
@@ -109,14 +124,22 @@ class CameraEntry:
         """(H, W) bool, True where nothing is to be detected; None where everything is."""
         if not self.manifest.roi and not self.manifest.ignore:
             return None
-        mask = np.full(size_hw, bool(self.manifest.roi), np.uint8)
-        cv2.fillPoly(mask, [_rounded(p) for p in self.manifest.roi], 0)
-        cv2.fillPoly(mask, [_rounded(p) for p in self.manifest.ignore], 1)
-        return mask.astype(bool)
+        for key in ("roi", "ignore"):
+            for number, polygon in enumerate(getattr(self.manifest, key)):
+                if not _filled([polygon], size_hw).any():
+                    raise ManifestError(
+                        f"{self.path}: {key}.{number}: expected a region on the frames, it lies off their "
+                        f"{size_hw[1]}x{size_hw[0]} pixels"
+                    )
+        watched = _filled(self.manifest.roi, size_hw) if self.manifest.roi else np.ones(size_hw, bool)
+        return ~watched | _filled(self.manifest.ignore, size_hw)
 
 
-def _rounded(polygon: tuple[tuple[float, float], ...]) -> np.ndarray:
-    return np.round(polygon).astype(np.int32)
+def _filled(polygons: Sequence[Polygon], size_hw: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool, True on any of them, their outlines included."""
+    mask = np.zeros(size_hw, np.uint8)
+    cv2.fillPoly(mask, [np.round(polygon).astype(np.int32) for polygon in polygons], 1)
+    return mask.astype(bool)
 
 
 def video_files(path: Path) -> list[Path]:
@@ -148,9 +171,9 @@ def load_camera(camera_id: str, folder: Path = CAMERAS) -> CameraEntry:
             f"Copy example_video.yaml or example_images.yaml of {_shown(CAMERAS)} {_where_to(folder)} and edit it"
         )
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{_shown(path)}: not YAML: {' '.join(str(error).split())}") from None
+        content = read_yaml(path)
+    except ValueError as error:
+        raise ManifestError(str(error).replace(str(path), _shown(path), 1)) from None
     entry = CameraEntry(camera_id, path, _validated(content, path, camera_id))
     _check_files(entry)
     return entry
@@ -238,6 +261,8 @@ def _check_files(entry: CameraEntry) -> None:
         if not exists:
             what = "folder" if key == "source.folder" else "file"
             raise ManifestError(f"{_shown(entry.path)}: {key}: no such {what}: {full}")
+    if isinstance(entry.manifest.calibration, TsaiCalibration):
+        entry._tsai(entry.manifest.calibration.tsai_xml)
 
 
 def _named_files(manifest: Manifest) -> list[tuple[str, Path]]:

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.core.frames import FrameReader, as_png, spread_evenly
-from pipeline.core.storage import write_bytes
+from pipeline.core.storage import read_table, write_bytes
 
 # Reading everything once per strip beats once per bit (8 bits, one pass for even counts) up to so many strips.
 _PASSES = 9
@@ -124,5 +123,5 @@ def _strip(reader: FrameReader, ids: list[int], rows: slice) -> np.ndarray:
 
 def background_shard(job: BackgroundJob) -> None:
     """Write a bucket's background as a PNG."""
-    image = median_background(pq.read_table(job.index), job.root, job.name, job.settings)
+    image = median_background(read_table(job.index), job.root, job.name, job.settings)
     write_bytes(job.out, as_png(image))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import cv2
 import luigi
-import pyarrow.parquet as pq
 
 from calibration.draw import draw_calibration
 from pipeline.core.frames import read_backgrounds
-from pipeline.core.storage import write_bytes
+from pipeline.core.storage import read_table, write_bytes
 from tasks.common.console import Report
 from tasks.common.stage import Stage
 from tasks.frames import INDEX, MEDIANS, MedianBackground
@@ -30,7 +29,7 @@ class ShowCalibration(Stage):
 
     def work(self, report: Report) -> str:
         """Draw over the lightest of the backgrounds."""
-        camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
+        camera, plane = self.calibrated(read_table(self.folder / INDEX, columns=["height", "width"]))
         backgrounds = read_backgrounds(self.folder / MEDIANS)
         lightest = max(backgrounds.values(), key=lambda image: float(image.mean()))
         out = self.folder / "calibration.png"

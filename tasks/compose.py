@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import luigi
-import pyarrow.parquet as pq
 
 from pipeline.composition.hidden_fraction import parse_wanted, plain
 from pipeline.composition.manifest import build_manifest, of_one_data_set
 from pipeline.composition.sample import ComposeSettings, TooFewCutouts
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core.engine import ShardError
-from pipeline.core.storage import data_set_of, write_json
+from pipeline.core.storage import count_rows, data_set_of, read_table, write_json
 from pipeline.core.tables import MODES
 from pipeline.gallery.page import gallery_jobs, write_page
 from pipeline.gallery.scenes import GallerySettings, write_scenes
 from tasks.common.console import Report
+from tasks.common.records import DONE, read_record
 from tasks.common.stage import Stage
 from tasks.common.variants import MANIFEST, SETTINGS, DataSet, chosen_name
 from tasks.cutouts import SHEET, ShowCutouts
@@ -35,7 +36,7 @@ GALLERY = "gallery.html"
 class OfClipArt(Stage):
     """What the two have in common: which data set it is."""
 
-    version = 7
+    version = 8
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")
@@ -81,7 +82,7 @@ class OfClipArt(Stage):
 
     def jobs(self, settings: ComposeSettings) -> list[ShardJob]:
         """All shards of the data set, as cutouts, backgrounds and settings are now."""
-        camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
+        camera, plane = self.calibrated(read_table(self.folder / INDEX, columns=["height", "width"]))
         return of_one_data_set(
             [
                 ShardJob(
@@ -142,8 +143,16 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
 
     def done(self) -> bool:
         """The folder is of this data set, and they are there."""
-        mine = self.data_set.settings.get("fingerprint") == self.fingerprint
-        return mine and all(path.exists() for path in self.paths)
+        if self.data_set.settings.get("fingerprint") != self.fingerprint:
+            return False
+        found = read_record(self.record)
+        if found is None or not self._is_mine(found) or found.state != DONE:
+            return all(path.exists() for path in self.paths) and self.data_set.whole
+        return not found.damage(self.folder, self.paths)
+
+    def _in_the_way(self) -> bool:
+        """Never: whose the folder is, the data set itself says."""
+        return False
 
     def half_written(self) -> list[Path]:
         """Of this block's shards."""
@@ -151,7 +160,7 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
 
     def claim(self) -> dict[str, Any]:
         """What the data set's folder says of it from its first shard on."""
-        own = {key: getattr(self, key) for key in ("mode", "seed", "scenes")}
+        own = {key: getattr(self, key) for key in ("mode", "seed", "scenes", "scenes_per_shard")}
         return {"fingerprint": self.fingerprint, "made_of": self.made_of, "options": self.options, **own}
 
     @contextmanager
@@ -160,12 +169,31 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
         with super()._locked(), self.data_set.claimed(self.claim(), self.entry.path):
             yield
 
+    def files(self) -> list[Path]:
+        """The block's shards that are there."""
+        return [path for path in self.paths if path.is_file()]
+
     def _begin(self) -> None:
+        """Remove what is half written or damaged; shards that no record lists are looked into."""
         for part in self.half_written():
             part.unlink()
+        found = read_record(self.record)
+        mine = found is not None and self._is_mine(found) and found.state == DONE
+        harm = found.damage(self.folder, self.files()) if mine and found else self._unreadable()
+        self.discard([path for path in harm if path.is_file()])
 
-    def _end(self) -> None:
-        """The shards say it themselves."""
+    def _unreadable(self) -> list[Path]:
+        """Shards that are no whole Parquet files of as many scenes as they should hold."""
+        scenes = dict(zip(self.paths, [self.sizes[number] for number in self.numbers] * 2, strict=True))
+        unreadable = []
+        for path in self.files():
+            try:
+                rows = count_rows(path)
+                whole = rows == scenes[path] if path.parent.name == "images" else rows > 0
+            except ValueError:
+                whole = False
+            unreadable += [] if whole else [path]
+        return unreadable
 
     def work(self, report: Report) -> str:
         """One shard each."""
@@ -207,7 +235,19 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         """Whether all is there. Raises ValueError where another data set has the folder."""
         if not self.data_set.fits(self.shards.fingerprint):
             raise ValueError(self.data_set.refusal(self.shards.made_of, self.entry.path))
-        return super().complete()
+        if self._in_the_way() and not any(task._in_the_way() for task in self.upstream):
+            raise ValueError(self._refusal())
+        return self.done()
+
+    def done(self) -> bool:
+        """What describes the data set is whole, and so are its shards; what they were made from may be gone."""
+        return super().done() and self.data_set.whole
+
+    def discard(self, damaged: Sequence[Path]) -> None:
+        """Of the gallery's scenes the folder of a shard, which is filled at once or not at all."""
+        super().discard(damaged)
+        for folder in {path.parent for path in damaged if path.suffix == ".js"}:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def files(self) -> list[Path]:
         """The manifest and the gallery."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import luigi
-import pyarrow.parquet as pq
 
 from data_manifest import CameraEntry
 from pipeline.core import masks
+from pipeline.core.storage import count_rows, read_table
 from pipeline.detection import Backend, DetectionSettings, DetectJob, Inputs, backends, detect_shard
 from pipeline.detection.registry import backend_of
 from tasks.common.configuration import HOME
@@ -67,7 +67,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
     def work(self, report: Report) -> str:
         """One shard for each block of frames."""
         index = self.folder / INDEX
-        frames = pq.read_table(index)
+        frames = read_table(index)
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
         rle = None if ignored is None else masks.encode(ignored, (0, 0), camera.size_hw)
@@ -82,7 +82,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
             backgrounds = self.folder / MEDIANS
             jobs.append(DetectJob(name, block, index, self.folder, backgrounds, out, self.settings, camera, plane, rle))
         self.fan_out(detect_shard, jobs, lambda job: job.out.exists(), report)
-        rows = sum(pq.read_metadata(job.out).num_rows for job in jobs)
+        rows = sum(count_rows(job.out) for job in jobs)
         return f"{rows} detections in {len(ids)} frames"
 
 

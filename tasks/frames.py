@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import luigi
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data_manifest import ImagesSource, SimulatedSource, VideoSource
 from data_manifest.times import NameTimes, natural, utc_of
 from pipeline.background import BackgroundJob, BackgroundSettings, background_shard
-from pipeline.core.storage import write_table
+from pipeline.core.storage import read_table, write_table
 from pipeline.core.video import Anchor
 from pipeline.ingest import FoundFrame, IngestSettings, find_images, find_in_videos, in_words, index_table, moved
 from pipeline.ingest.clock import moments_of
@@ -71,11 +70,12 @@ class IngestFrames(Stage, settings=IngestSettings):
         if not files or not self.done():
             return
         remember(self._named(), self._remembered)
-        index = pq.read_table(self.folder / INDEX)
+        index = read_table(self.folder / INDEX)
         known = sorted(set(index["source"].to_pylist()), key=lambda source: natural(Path(source)))
         if not set(known) <= set(files) and len(known) == len(files):
             with lock(self.lock, lambda: self._waits(self)):
                 write_table(self.folder / INDEX, moved(index, dict(zip(known, files, strict=True))))
+                self._end()
 
     def work(self, report: Report) -> str:
         """Render or find the frames, then write the index."""
@@ -171,7 +171,7 @@ class MedianBackground(Stage, settings=BackgroundSettings):
     def work(self, report: Report) -> str:
         """One shard for each bucket."""
         index = self.folder / INDEX
-        frames = pq.read_table(index, columns=["bucket", "status"])
+        frames = read_table(index, columns=["bucket", "status"])
         names = sorted(set(frames.filter(pa.compute.equal(frames["status"], "ok"))["bucket"].to_pylist()))
         jobs = [
             BackgroundJob(name, index, self.folder, self.folder / MEDIANS / f"{name}.png", self.settings)

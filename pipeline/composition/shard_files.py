@@ -26,7 +26,7 @@ def write_images(path: Path, table: pa.Table, data_set: str = "") -> None:
     codecs = {name: "NONE" if name.startswith(_PICTURES) else "ZSTD" for name in _leaves(table.schema)}
     with atomic_path(path) as part:
         pq.write_table(
-            marked(table, data_set), part, write_page_index=True, row_group_size=IMAGE_ROWS,
+            marked(table, data_set), part, write_page_index=True, write_page_checksum=True, row_group_size=IMAGE_ROWS,
             compression=codecs, use_dictionary=_repeating(table.schema),
         )  # fmt: skip
 
@@ -35,7 +35,7 @@ def write_objects(path: Path, table: pa.Table, data_set: str = "") -> None:
     """Labels, compressed."""
     with atomic_path(path) as part:
         pq.write_table(
-            marked(table, data_set), part, write_page_index=True, row_group_size=OBJECT_ROWS,
+            marked(table, data_set), part, write_page_index=True, write_page_checksum=True, row_group_size=OBJECT_ROWS,
             compression="ZSTD", use_dictionary=_repeating(table.schema),
         )  # fmt: skip
 

@@ -14,10 +14,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipeline.core import masks
-from pipeline.core.storage import read_parts, write_bytes
+from pipeline.core.storage import count_rows, read_batches, read_parts, write_bytes
 from pipeline.core.tables import CATEGORY_IDS
 from pipeline.export.registry import ExportJob, Format, Written
 
@@ -69,20 +67,19 @@ def _write_labels(job: ExportJob, name: str, pictures: list[dict], labels: list[
 def _pictures(job: ExportJob) -> Iterator[dict[str, Any]]:
     """COCO's entry of every scene, whose picture is written."""
     parts = sorted((job.clipart / "images").glob("*.parquet"))
-    total, number = sum(pq.read_metadata(part).num_rows for part in parts), 0
+    total, number = sum(count_rows(part) for part in parts), 0
     for part in parts:
-        with pq.ParquetFile(part) as file:
-            for batch in file.iter_batches(_PICTURES, columns=_ABOUT):
-                for row in batch.to_pylist():
-                    number += 1
-                    name = PurePosixPath(row["image"]["path"]).name
-                    write_bytes(job.out / "images" / name, row["image"]["bytes"])
-                    job.progress(number, total)
-                    yield {
-                        "id": number, "file_name": name, "width": row["width"], "height": row["height"],
-                        "date_captured": row["timestamp"].isoformat(), "scene_id": row["scene_id"],
-                        "split": row["split"], **{key: row[key] or [] for key in _IGNORE},
-                    }  # fmt: skip
+        for batch in read_batches(part, _PICTURES, _ABOUT):
+            for row in batch.to_pylist():
+                number += 1
+                name = PurePosixPath(row["image"]["path"]).name
+                write_bytes(job.out / "images" / name, row["image"]["bytes"])
+                job.progress(number, total)
+                yield {
+                    "id": number, "file_name": name, "width": row["width"], "height": row["height"],
+                    "date_captured": row["timestamp"].isoformat(), "scene_id": row["scene_id"],
+                    "split": row["split"], **{key: row[key] or [] for key in _IGNORE},
+                }  # fmt: skip
 
 
 def _crowds(pictures: list[dict[str, Any]], first_id: int) -> Iterator[dict[str, Any]]:
