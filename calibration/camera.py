@@ -14,13 +14,24 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-# OpenCV's iterative inversion of the lens: 40 steps reach 1e-9 px even at the corners of strong barrels.
+# The lenses that OpenCV knows by their numbers of terms.
+FISHEYE_TERMS = 4
+LENS_TERMS = (FISHEYE_TERMS, 5, 8, 12, 14)
+# OpenCV's iterative inversion of the lens: 40 steps reach 1e-9 px even at the corners of most barrels; where they do
+# not, as near a lens's fold, Newton's method goes on from there.
 _UNDISTORT = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-9)
+_SETTLED_PX, _NEWTON_STEPS = 1e-6, 8
+# A ray beyond 89.9 degrees from the optical axis has no z = 1: such pixels of a fisheye lens see no ground in front.
+_WIDEST = 573.0
 
 
 @dataclass(frozen=True)
 class Camera:
-    """K (3, 3) in pixels, distortion (5,) as OpenCV's k1 k2 p1 p2 k3, size_hw the frame's (height, width)."""
+    """K (3, 3) in pixels, size_hw the frame's (height, width), and the lens by its terms as OpenCV orders them.
+
+    distortion: (5,) k1 k2 p1 p2 k3, (8,) with k4 k5 k6 of the rational model, (12,) with a thin prism's s1 to s4, (14,)
+    with a tilted sensor's tx ty; or (4,) k1 to k4 of OpenCV's fisheye model, which is known by its four terms.
+    """
 
     K: np.ndarray
     size_hw: tuple[int, int]
@@ -30,10 +41,37 @@ class Camera:
         K, distortion = np.asarray(self.K, float), np.asarray(self.distortion, float)
         if K.shape != (3, 3) or K[0, 0] <= 0 or K[1, 1] <= 0:
             raise ValueError(f"camera K: expected (3, 3) with positive focals, got {K.tolist()}")
-        if distortion.shape != (5,):
-            raise ValueError(f"camera distortion: expected 5 numbers k1 k2 p1 p2 k3, got {distortion.tolist()}")
+        if distortion.shape not in {(n,) for n in LENS_TERMS}:
+            raise ValueError(
+                f"camera distortion: expected 5, 8, 12 or 14 numbers from k1 k2 p1 p2 k3 on, or the 4 of a fisheye "
+                f"lens, got {distortion.tolist()}"
+            )
         object.__setattr__(self, "K", K)
         object.__setattr__(self, "distortion", distortion)
+
+    @property
+    def fisheye(self) -> bool:
+        """Whether the lens is OpenCV's fisheye model."""
+        return len(self.distortion) == FISHEYE_TERMS
+
+    @cached_property
+    def five_terms(self) -> np.ndarray:
+        """(5,) k1 k2 p1 p2 k3, nearest to this lens over the picture, for what speaks no other lens.
+
+        Least squares over the picture's pixels of the distance in the picture, in which the terms are linear.
+        """
+        if len(self.distortion) == 5:
+            return self.distortion
+        height, width = self.size_hw
+        pixels = np.stack(np.meshgrid(np.linspace(0, width - 1, 33), np.linspace(0, height - 1, 25)), -1).reshape(-1, 2)
+        bent = Camera(self.K, self.size_hw).undistort(pixels)
+        straight = self.undistort(pixels)
+        known = np.hypot(*straight.T) < 3  # 71 degrees: farther out no polynomial follows a fisheye
+        (x, y), (u, v) = straight[known].T, (bent - straight)[known].T
+        r2 = x * x + y * y
+        across = np.stack([x * r2, x * r2**2, 2 * x * y, r2 + 2 * x * x, x * r2**3], axis=1)
+        down = np.stack([y * r2, y * r2**2, r2 + 2 * y * y, 2 * x * y, y * r2**3], axis=1)
+        return np.linalg.lstsq(np.concatenate([across, down]), np.concatenate([u, v]), rcond=None)[0]
 
     def project(self, points_cam: np.ndarray) -> np.ndarray:
         """Pixels (..., 2) of camera-frame points (..., 3), lens included; NaN at and behind the camera."""
@@ -42,23 +80,48 @@ class Camera:
         pixels = np.full((len(flat), 2), np.nan)
         front = flat[:, 2] > 1e-6
         if front.any():
-            zero = np.zeros(3)
-            # Normalised first: projectPoints folds far-off points back in when the lens polynomial turns over.
-            pixels[front] = cv2.projectPoints(flat[front], zero, zero, self.K, self.distortion)[0][:, 0]
+            zero, seen = np.zeros(3), np.ascontiguousarray(flat[front, None])
+            through = cv2.fisheye.projectPoints if self.fisheye else cv2.projectPoints
+            pixels[front] = through(seen, zero, zero, self.K, self.distortion)[0][:, 0]
         return pixels.reshape(*points.shape[:-1], 2)
 
     def undistort(self, pixels: np.ndarray) -> np.ndarray:
-        """Normalised image coordinates (..., 2), x/z and y/z, of pixels (..., 2): the one place the lens is undone."""
+        """Normalised image coordinates (..., 2), x/z and y/z, of pixels (..., 2): the one place the lens is undone.
+
+        NaN where a fisheye lens sees to the side or behind.
+        """
         pixels = np.asarray(pixels, float)
-        if not self.distortion.any():
+        if not self.fisheye and not self.distortion.any():
             y = (pixels[..., 1] - self.K[1, 2]) / self.K[1, 1]
             x = (pixels[..., 0] - self.K[0, 2] - self.K[0, 1] * y) / self.K[0, 0]
             return np.stack([x, y], axis=-1)
         flat = np.ascontiguousarray(pixels.reshape(-1, 1, 2))
         if not len(flat):
             return np.zeros_like(pixels)
-        normal = cv2.undistortPointsIter(flat, self.K, self.distortion, np.eye(3), np.eye(3), _UNDISTORT)
+        if self.fisheye:
+            normal = cv2.fisheye.undistortPoints(flat, self.K, self.distortion, criteria=_UNDISTORT)
+            normal[np.abs(normal).max(axis=-1) > _WIDEST] = np.nan
+        else:
+            normal = cv2.undistortPointsIter(flat, self.K, self.distortion, np.eye(3), np.eye(3), _UNDISTORT)
+            self._polish(normal[:, 0], flat[:, 0])
         return normal.reshape(pixels.shape)
+
+    def _polish(self, normal: np.ndarray, pixels: np.ndarray) -> None:
+        """Improve normalised coordinates (N, 2) in place until they project to pixels (N, 2), where they do not yet."""
+        open_ = np.arange(len(normal))
+        for _ in range(_NEWTON_STEPS):
+            at = normal[open_]
+            steps = np.array([[0.0, 0], [1e-6, 0], [0, 1e-6]])
+            seen = self.project(np.concatenate([at + steps[:, None], np.ones((3, len(at), 1))], axis=2))
+            off = pixels[open_] - seen[0]
+            left = np.abs(off).max(axis=1) > _SETTLED_PX
+            open_, off = open_[left], off[left]
+            if not len(open_):
+                return
+            slope = np.moveaxis((seen[1:, left] - seen[0, left]) / 1e-6, 0, 2)  # (N, 2 pixels, 2 coordinates)
+            flat = np.abs(np.linalg.det(slope)) < 1e-3
+            slope[flat] = np.eye(2) * self.K[0, 0]
+            normal[open_] += np.linalg.solve(slope, off[..., None])[..., 0]
 
     def rays(self, pixels: np.ndarray) -> np.ndarray:
         """Camera-frame directions (..., 3) with z = 1 through pixels (..., 2)."""

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from calibration.camera import Camera, GroundPlane
+from calibration.plausibility import roll_deg, tilt_deg
 
 POLE_M = 1.75
 CAR_LWH_M = (4.5, 1.8, 1.5)
@@ -44,8 +45,7 @@ def draw_calibration(image: np.ndarray, camera: Camera, plane: GroundPlane) -> n
             pen.car(x, y)
         else:
             pen.pole(x, y)
-    tilt = np.degrees(np.arcsin(-plane.n[2]))
-    roll = np.degrees(np.arctan2(-plane.n[0], -plane.n[1]))
+    tilt, roll = tilt_deg(plane), roll_deg(plane)
     pen.caption(
         [
             f"camera {plane.d:.2f} m above the ground, tilt {tilt:.1f}, roll {roll:.1f} degrees, "
@@ -98,7 +98,7 @@ class _Pen:
         height, width = camera.size_hw
         rim = np.array([[x, y] for x in (0, width / 2, width) for y in (0, height / 2, height)])
         # Beyond the picture's corners a lens polynomial may turn over and fold far points back in.
-        self.reach = 1.1 * float(np.hypot(*camera.undistort(rim).T).max())
+        self.reach = 1.1 * float(np.nanmax(np.hypot(*camera.undistort(rim).T)))
 
     def path(self, points: np.ndarray, colour: tuple[int, int, int], width: int = 1) -> None:
         """A polyline through world points (N, 3), bent as the lens bends it, broken behind the camera."""

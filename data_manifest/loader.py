@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,19 +17,8 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from calibration.camera import Camera, GroundPlane
-from calibration.sources import from_plane, from_tilt, from_tsai, from_world, read_tsai
-from data_manifest.schema import (
-    ImagesSource,
-    Manifest,
-    PlaneCalibration,
-    Polygon,
-    SimulatedSource,
-    TiltCalibration,
-    TsaiCalibration,
-    VideoSource,
-    WorldCalibration,
-    padded_lens,
-)
+from data_manifest.calibration import EXPECTED, FORMS, checked, tag_of
+from data_manifest.schema import ImagesSource, Manifest, Polygon, SimulatedSource, VideoSource
 from data_manifest.times import TimeBucket, hour_bucket, natural
 from readers.texts import check_text, expanded
 from readers.yaml_file import read_yaml
@@ -38,7 +28,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 REPOSITORY = _ROOT if (_ROOT / "luigi.cfg").is_file() else None
 CAMERAS = _ROOT / "data_manifest" / "cameras"
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv")
-_TAGS = {"plane", "world", "tilt", "tsai", "simulated", "video", "images", "hourly", "named"}
+_TAGS = {*map(tag_of, FORMS), "simulated", "video", "images", "hourly", "named"}
 
 
 class ManifestError(ValueError):
@@ -79,38 +69,34 @@ class CameraEntry:
     def calibrated(self, size_hw: tuple[int, int]) -> tuple[Camera, GroundPlane]:
         """Camera and ground plane for frames of size_hw.
 
-        Raises ManifestError where the calibration is of images of another shape.
+        Raises ManifestError where the calibration is of images of another shape, or nothing could come of it.
         """
-        camera, plane = self._calibration(size_hw)
-        if camera.size_hw == size_hw:
-            return camera, plane
+        return self._checked(size_hw)[:2]
+
+    def doubts(self, size_hw: tuple[int, int]) -> list[str]:
+        """What is implausible about the calibration for frames of size_hw, though it may be so: a sentence each."""
+        return self._checked(size_hw)[2]
+
+    def _checked(self, size_hw: tuple[int, int] | None) -> tuple[Camera, GroundPlane, list[str]]:
+        try:
+            camera, plane, doubts = checked(self.manifest.calibration, size_hw, self.resolve)
+        except ValueError as error:
+            text = str(error) if str(error).startswith(str(self.path.parent)) else f"calibration: {error}"
+            raise ManifestError(f"{_shown(self.path)}: {text}. {_look(self.camera_id)}") from None
+        if size_hw is None or camera.size_hw == size_hw:
+            return camera, plane, doubts
         scale = size_hw[0] / camera.size_hw[0]
         if abs(camera.size_hw[1] * scale - size_hw[1]) > 1:
             calibrated, frames = (f"{w}x{h}" for h, w in (camera.size_hw, size_hw))
             raise ManifestError(f"{self.path}: calibration: is for {calibrated} images, the frames are {frames}")
         resized = camera.resized(scale)
-        return Camera(resized.K, size_hw, resized.distortion), plane
+        return Camera(resized.K, size_hw, resized.distortion), plane, doubts
 
-    def _calibration(self, size_hw: tuple[int, int]) -> tuple[Camera, GroundPlane]:
-        c = self.manifest.calibration
-        if isinstance(c, TsaiCalibration):
-            return self._tsai(c.tsai_xml)
-        size = (c.image_size_wh[1], c.image_size_wh[0]) if c.image_size_wh else size_hw
-        lens = padded_lens(c.distortion)
-        if isinstance(c, PlaneCalibration):
-            return from_plane(np.array(c.K), np.array(c.ground_plane), size, lens)
-        if isinstance(c, WorldCalibration):
-            return from_world(np.array(c.K), np.array(c.R), np.array(c.t), size, lens)
-        assert isinstance(c, TiltCalibration)
-        return from_tilt(c.focal_px, c.tilt_deg, c.roll_deg, c.height_m, size, lens, c.principal_point)
-
-    def _tsai(self, xml: Path) -> tuple[Camera, GroundPlane]:
-        try:
-            return from_tsai(read_tsai(self.resolve(xml)))
-        except ValueError as error:
-            named = str(self.resolve(xml))
-            where = "" if named in str(error) else f"{named}: "
-            raise ManifestError(f"{self.path}: calibration.tsai_xml: {where}{error}") from None
+    def calibration_identity(self) -> dict[str, Any]:
+        """What of the calibration results depend on: what is written, and what the files hold that it names."""
+        form = self.manifest.calibration
+        held = {key: sha256(self.resolve(path).read_bytes()).hexdigest()[:16] for key, path in form.named_files()}
+        return form.model_dump(mode="json") | ({"files": held} if held else {})
 
     def bucket_of(self, moment: datetime) -> str | None:
         """Time bucket of a moment with a time zone; None outside all of them."""
@@ -176,6 +162,9 @@ def load_camera(camera_id: str, folder: Path = CAMERAS) -> CameraEntry:
         raise ManifestError(str(error).replace(str(path), _shown(path), 1)) from None
     entry = CameraEntry(camera_id, path, _validated(content, path, camera_id))
     _check_files(entry)
+    # Without a recording's first frame its size is not known; what the numbers alone tell is told now.
+    source = entry.manifest.source
+    entry._checked((source.size_wh[1], source.size_wh[0]) if isinstance(source, SimulatedSource) else None)
     return entry
 
 
@@ -192,7 +181,11 @@ def _validated(content: Any, path: Path, camera_id: str) -> Manifest:
 
 def _next_step(mistake: Any, camera_id: str) -> str:
     if mistake["loc"][:1] == ("calibration",) and mistake["type"] == "missing":
-        return "README, 'Your own camera', shows four ways to give one"
+        return "docs/calibration.md shows the ways to give one"
+    return _look(camera_id)
+
+
+def _look(camera_id: str) -> str:
     return f"Mend it and look: luigi --module tasks ShowCalibration --camera {camera_id}"
 
 
@@ -205,19 +198,16 @@ def _in_one_line(mistake: Any) -> str:
     if kind == "extra_forbidden":
         return f"{where}: unknown key, got {got}{_meant(keys)}"
     if kind == "union_tag_not_found":
-        return (
-            f"{where}: expected K and ground_plane, or K, R and t, or focal_px, tilt_deg, roll_deg and height_m, "
-            f"or tsai_xml, got {got}"
-            if keys[:1] == ["calibration"]
-            else f"{where}.kind: missing"
-        )
+        return f"{where}: {EXPECTED}, got {got}" if keys[:1] == ["calibration"] else f"{where}.kind: missing"
     if kind == "union_tag_invalid":
         return f"{where}.kind: expected {context['expected_tags']}, got {context['tag']!r}"
     if kind == "greater_than" and context.get("gt") == 0:
         return f"{where}: must be positive, got {got}"
     if kind == "value_error":
         text = str(context["error"])
-        return f"{where}: {text}" if "got" in text else f"{where}: {text}, got {got}"
+        return (
+            f"{where}: {text}" if "got" in text or isinstance(mistake["input"], dict) else f"{where}: {text}, got {got}"
+        )
     text = mistake["msg"][0].lower() + mistake["msg"][1:]
     return f"{where}: {text}, got {got}"
 
@@ -230,7 +220,7 @@ def _meant(keys: list[str]) -> str:
 
 def _models() -> list[type[BaseModel]]:
     sources: list[type[BaseModel]] = [SimulatedSource, VideoSource, ImagesSource]
-    return [Manifest, *sources, PlaneCalibration, WorldCalibration, TiltCalibration, TsaiCalibration]
+    return [Manifest, *sources, *FORMS]
 
 
 def _short(value: Any) -> str:
@@ -261,14 +251,10 @@ def _check_files(entry: CameraEntry) -> None:
         if not exists:
             what = "folder" if key == "source.folder" else "file"
             raise ManifestError(f"{_shown(entry.path)}: {key}: no such {what}: {full}")
-    if isinstance(entry.manifest.calibration, TsaiCalibration):
-        entry._tsai(entry.manifest.calibration.tsai_xml)
 
 
 def _named_files(manifest: Manifest) -> list[tuple[str, Path]]:
     files: list[tuple[str, Path]] = []
     if isinstance(manifest.source, ImagesSource):
         files.append(("source.folder", manifest.source.folder))
-    if isinstance(manifest.calibration, TsaiCalibration):
-        files.append(("calibration.tsai_xml", manifest.calibration.tsai_xml))
-    return files
+    return files + [(f"calibration.{key}", path) for key, path in manifest.calibration.named_files()]

@@ -20,7 +20,6 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    FiniteFloat,
     SerializerFunctionWrapHandler,
     Tag,
     field_validator,
@@ -28,17 +27,10 @@ from pydantic import (
     model_validator,
 )
 
-from calibration.camera import GroundPlane
-from calibration.sources import from_plane, from_world
+from data_manifest.calibration import Calibration
+from data_manifest.strict import FilePath, NonNegative, Number, Pixel, Rate, Size, Strict
 from data_manifest.times import DATED, NameTimes, of_our_time, utc_of
 from readers.limits import limit
-from readers.texts import expanded
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors; values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _zone(name: str) -> str:
@@ -72,17 +64,6 @@ def _day(date: dt.date) -> dt.date:
     return date
 
 
-def _path(path: Path) -> Path:
-    expanded(path, "the path")
-    return path
-
-
-def _size(size: tuple[int, int]) -> tuple[int, int]:
-    if size[0] * size[1] > 1e6 * limit("picture_megapixels"):
-        raise ValueError(f"expected at most {limit('picture_megapixels'):g} megapixels (picture_megapixels)")
-    return size
-
-
 def _area(polygon: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
     hull = cv2.convexHull(np.array(polygon, np.float32))
     if cv2.contourArea(hull) < 1:
@@ -90,18 +71,7 @@ def _area(polygon: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float]
     return polygon
 
 
-Number = FiniteFloat
-Positive = Annotated[FiniteFloat, Field(gt=0)]
-NonNegative = Annotated[FiniteFloat, Field(ge=0)]
-Rate = Annotated[FiniteFloat, Field(gt=0, le=1000)]  # frames a second
-Pixel = Annotated[FiniteFloat, Field(ge=-32_000, le=32_000)]  # beyond, OpenCV's whole numbers wrap
 Clock = Annotated[dt.time, AfterValidator(_wall_clock)]
-FilePath = Annotated[Path, AfterValidator(_path)]
-Vector3 = tuple[Number, Number, Number]
-Matrix3 = tuple[Vector3, Vector3, Vector3]
-Side = Annotated[int, Field(ge=16, le=16384)]
-Size = Annotated[tuple[Side, Side], AfterValidator(_size)]
-Lens = Annotated[tuple[Number, ...], Field(max_length=5)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=64)]
 Polygon = Annotated[tuple[tuple[Pixel, Pixel], ...], Field(min_length=3), AfterValidator(_area)]
@@ -137,13 +107,13 @@ class SimulatedSource(Strict):
     size_wh: Size = (1280, 720)
     buckets: Annotated[tuple[SimulatedBucket, ...], Field(min_length=1)]
     bursts_per_bucket: Annotated[int, Field(ge=1, le=1_000_000)]
-    burst_s: Annotated[FiniteFloat, Field(gt=0, le=86_400)]
+    burst_s: Annotated[Number, Field(gt=0, le=86_400)]
     fps: Rate = 5.0
     latitude_deg: Annotated[Number, Field(ge=-66, le=66)] = 51.5
-    vehicles_per_minute: Annotated[FiniteFloat, Field(ge=0, le=1000)]
-    people_per_minute: Annotated[FiniteFloat, Field(ge=0, le=1000)]
+    vehicles_per_minute: Annotated[Number, Field(ge=0, le=1000)]
+    people_per_minute: Annotated[Number, Field(ge=0, le=1000)]
     fleet: Literal["plain", "wide"] = "wide"
-    vehicle_mix: dict[str, NonNegative] = {}
+    vehicle_mix: dict[str, NonNegative] = Field(default_factory=dict)
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92
 
     @model_serializer(mode="wrap")
@@ -191,7 +161,7 @@ class Recording(Strict):
     time_zone: TimeZone
     start: dt.datetime | None = None
     time_pattern: Annotated[str, AfterValidator(_pattern)] | None = None
-    fps: Annotated[FiniteFloat, Field(gt=0, le=100_000)] | None = None
+    fps: Annotated[Number, Field(gt=0, le=100_000)] | None = None
     every: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
 
     @field_validator("start")
@@ -275,83 +245,6 @@ class ImagesSource(Recording):
 Source = Annotated[SimulatedSource | VideoSource | ImagesSource, Discriminator("kind")]
 
 
-class PlaneCalibration(Strict):
-    """K and the ground plane n . X + d = 0 in the camera frame (x right, y down, z forward), n up."""
-
-    K: Matrix3
-    ground_plane: tuple[Number, Number, Number, Number]
-    image_size_wh: Size | None = None
-    distortion: Lens = ()
-
-    @model_validator(mode="after")
-    def _possible(self) -> PlaneCalibration:
-        from_plane(np.array(self.K), np.array(self.ground_plane), (16, 16), padded_lens(self.distortion))
-        return self
-
-
-class WorldCalibration(Strict):
-    """K and the pose X_cam = R X_world + t of a world in metres with z up and the ground at z = 0."""
-
-    K: Matrix3
-    R: Matrix3
-    t: Vector3
-    image_size_wh: Size | None = None
-    distortion: Lens = ()
-
-    @model_validator(mode="after")
-    def _possible(self) -> WorldCalibration:
-        lens = padded_lens(self.distortion)
-        from_world(np.array(self.K), np.array(self.R), np.array(self.t), (16, 16), lens)
-        return self
-
-
-class TiltCalibration(Strict):
-    """Focal length, degrees the camera is tilted below the horizon, its own roll, and its height."""
-
-    focal_px: Positive
-    tilt_deg: Annotated[Number, Field(gt=-45, le=90)]
-    roll_deg: Annotated[Number, Field(ge=-90, le=90)] = 0.0
-    height_m: Positive
-    principal_point: tuple[Number, Number] | None = None
-    image_size_wh: Size | None = None
-    distortion: Lens = ()
-
-    @model_validator(mode="after")
-    def _possible(self) -> TiltCalibration:
-        GroundPlane.from_tilt(self.tilt_deg, self.roll_deg, self.height_m)
-        return self
-
-
-class TsaiCalibration(Strict):
-    """Tsai's numbers in an XML file as PETS 2009 has them; lengths in millimetres, the lens included."""
-
-    tsai_xml: FilePath
-    units: Literal["mm"] = "mm"
-
-
-def _calibration_kind(value: Any) -> str | None:
-    if isinstance(value, BaseModel):
-        return type(value).__name__.removesuffix("Calibration").lower()
-    keys = set(value) if isinstance(value, dict) else set()
-    kinds = (("tsai_xml", "tsai"), ("ground_plane", "plane"), ("R", "world"), ("t", "world"), ("focal_px", "tilt"))
-    tilt = {"tilt_deg", "height_m"} & keys
-    return next((kind for key, kind in kinds if key in keys), "tilt" if tilt else None)
-
-
-Calibration = Annotated[
-    Annotated[PlaneCalibration, Tag("plane")]
-    | Annotated[WorldCalibration, Tag("world")]
-    | Annotated[TiltCalibration, Tag("tilt")]
-    | Annotated[TsaiCalibration, Tag("tsai")],
-    Discriminator(_calibration_kind),
-]
-
-
-def padded_lens(distortion: tuple[float, ...]) -> np.ndarray:
-    """(5,) OpenCV's k1 k2 p1 p2 k3 with the ones not given as zero."""
-    return np.array([*distortion, *[0.0] * (5 - len(distortion))])
-
-
 class Bucket(Strict):
     """A stretch of the local day with its own background; it may run over midnight."""
 
@@ -393,7 +286,7 @@ class Manifest(Strict):
     classes: Annotated[tuple[Literal["person", "vehicle"], ...], Field(min_length=1)] = ("person", "vehicle")
     detector: DetectorChoice | None = None
     # By task and key, as luigi.cfg has them; which there are, the tasks know and check.
-    settings: dict[str, dict[str, bool | int | float | str]] = {}
+    settings: dict[str, dict[str, bool | int | float | str]] = Field(default_factory=dict)
     roi: tuple[Polygon, ...] = ()
     ignore: tuple[Polygon, ...] = ()
 

@@ -20,14 +20,14 @@ def read_rows(path: Path) -> list[list[str]]:
     return rows
 
 
-def read_lines(path: Path) -> list[str]:
-    """The lines of a text of numbers; raises as `read_rows`."""
-    return _text(path).splitlines()
+def read_lines(path: Path, errors: str = "strict") -> list[str]:
+    """The lines of a text of numbers; errors: as `bytes.decode` has it. Raises as `read_rows`."""
+    return _text(path, errors).splitlines()
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, errors: str = "strict") -> str:
     try:
-        text = read_bytes(path, "csv_mb").decode("utf-8-sig")
+        text = read_bytes(path, "csv_mb").decode("utf-8-sig", errors)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not text: expected UTF-8 ({error})") from None
     check_text(text, str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ _LONGEST = 64  # characters of a number or a time
 _PLAIN = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp")
 
 
-def read_yaml(path: Path) -> Any:
-    """The values of a file. Raises ValueError, one line with the file and where in it, for what cannot be read."""
+def read_yaml(path: Path, *, opencv: bool = False) -> Any:
+    """The values of a file; opencv: with OpenCV's first line and its tags for what are plain mappings.
+
+    Raises ValueError, one line with the file and where in it, for what cannot be read.
+    """
     where = str(path)
     try:
-        text = read_bytes(path, "yaml_mb").decode("utf-8")
-        loader = _Loader(text)
+        text = read_bytes(path, "yaml_mb").decode("utf-8-sig")
+        # OpenCV writes "%YAML:1.0", which is no directive of YAML.
+        loader = _OpenCvLoader(re.sub(r"\A%YAML:.*", "", text)) if opencv else _Loader(text)
         try:
             node = loader.get_single_node()
             if node is None:
@@ -48,6 +53,15 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, OverflowError) as error:
             shown = getattr(node, "value", "")
             raise yaml.MarkedYAMLError(f"{shown!s:.60}: {error}", problem_mark=node.start_mark) from None
+
+
+class _OpenCvLoader(_Loader):
+    """With OpenCV's matrices, which are mappings."""
+
+
+_OpenCvLoader.add_multi_constructor(
+    "tag:yaml.org,2002:opencv-", lambda loader, _, node: loader.construct_mapping(node, deep=True)
+)
 
 
 def _check(root: yaml.Node, where: str) -> None:

@@ -59,9 +59,8 @@ class OfClipArt(Stage):
             raise ValueError(
                 f"scenes and scenes-per-shard: expected at least 1, got {self.scenes}, {self.scenes_per_shard}"
             )
-        calibration = self.entry.manifest.model_dump(mode="json")["calibration"]
         return {
-            "calibration": calibration,
+            "calibration": self.entry.calibration_identity(),
             "mode": self.mode,
             "seed": self.seed,
             "scenes": self.scenes,

@@ -61,7 +61,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
         """Where to detect, the calibration, and the files that the detector reads."""
         manifest = self.entry.manifest.model_dump(mode="json")
         files = backend_of(self.settings.detector).files(self.settings.options).values()
-        parts = {key: manifest[key] for key in ("calibration", "roi", "ignore")}
+        parts = {"calibration": self.entry.calibration_identity(), "roi": manifest["roi"], "ignore": manifest["ignore"]}
         return parts | {"files": [stamp(Path(file)) for file in files if Path(file).is_file()]}
 
     def work(self, report: Report) -> str:

@@ -46,7 +46,7 @@ class IngestFrames(Stage, settings=IngestSettings):
             "buckets": manifest.model_dump(mode="json")["buckets"],
         }
         if isinstance(source, SimulatedSource):
-            parts["calibration"] = manifest.calibration.model_dump(mode="json")
+            parts["calibration"] = self.entry.calibration_identity()
         else:
             parts["files"] = contents(self._named(), self._remembered)
         return parts

@@ -53,7 +53,7 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Decide on every detection, then crop the accepted ones from their frames."""
 
-    version = 6
+    version = 7
     outputs = (
         f"{EXACT_PARTS}/part-*.parquet", EXACT_TRACKS, f"{EVIDENCE}/part-*.parquet",
         f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",
@@ -75,7 +75,8 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         networks = {"matting": digest(WEIGHTS)}
         if self._gated:
             networks[NETWORK] = digest(find(NETWORK).shipped)
-        return {key: manifest[key] for key in ("calibration", "roi", "ignore")} | networks
+        parts = {"calibration": self.entry.calibration_identity(), "roi": manifest["roi"], "ignore": manifest["ignore"]}
+        return parts | networks
 
     @property
     def _gated(self) -> bool:

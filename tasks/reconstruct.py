@@ -69,7 +69,7 @@ class _Reconstruct(Stage):
 
     def depends_on(self) -> Any:
         """The calibration."""
-        return self.entry.manifest.model_dump(mode="json")["calibration"]
+        return self.entry.calibration_identity()
 
     def work(self, report: Report) -> str:
         """All cutouts of the category."""

@@ -50,7 +50,7 @@ class TrackObjects(Stage, settings=TrackingSettings):
 
     def depends_on(self) -> Any:
         """The calibration: speeds are over the ground."""
-        return self.entry.manifest.model_dump(mode="json")["calibration"]
+        return self.entry.calibration_identity()
 
     def work(self, report: Report) -> str:
         """All sequences of the camera."""

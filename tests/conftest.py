@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-HELPERS = ("support", "benchmarks", "models", "models/detector", "models/mm", "pipeline", "tasks")
+HELPERS = ("support", "benchmarks", "calibration", "models", "models/detector", "models/mm", "pipeline", "tasks")
 sys.path[:0] = [str(Path(__file__).parent / folder) for folder in HELPERS]
 
 # A loaded machine is slow, not wrong: no deadlines.

@@ -4,8 +4,9 @@
 
 overfit: eight composed scenes, seen again and again without augmentation and then judged as they are; objects whose
 longer side is below 32 px are left out. What cannot learn eight scenes by heart learns nothing from thousands. speed:
-how long windows and steps of the preset tiny take, and of a step what. lost: with --weights, on the exact truth of the
-camera's frames, the share of objects that each step still has a box of, by how much of them is hidden.
+how long windows and steps of the preset tiny take, and of a step what. With --weights, on the exact truth of the
+camera's frames: lost, the share of objects that each step still has a box of, by how much of them is hidden; unseen,
+average precision by how much is hidden, of objects from 32 px, and of what is found masks, keypoints and poses.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks.common.job import Site, clipart_dir
 from benchmarks.common.report import Bar, Report, main
 from models.contract import Given, Splits
 from models.layers.regions import box_overlaps
-from models.metrics.average_precision import TENTHS
+from models.metrics.average_precision import SIZES, TENTHS, Judged
 from models.scenes.evaluate import Page, frame_of_scene, page_of, tables
 from models.scenes.objects import CLASSES, Scene, Scenes, SceneSource
 from models.scenes.truth import TrueFrames
@@ -34,11 +35,17 @@ from models.walt3d import PRESETS, SPEC
 from models.walt3d.data import Windows, splits
 from models.walt3d.network import Walt3d, load
 
-PARTS = ("overfit", "speed", "lost")
+PARTS = ("overfit", "speed", "lost", "unseen")
+OF_WEIGHTS = ("lost", "unseen")
 SCENES, LEAST_PX = 8, 32
 STEPS, QUICK_STEPS = 700, 400
 _BATCH, _WINDOW_PX = 4, 320
 _TIMED = 6
+JUDGED, QUICK_JUDGED = 120, 12  # frames of a camera, spread over its day
+BANDS = {
+    "hidden below 10 %": (0.0, 0.1), "hidden 10 to 30 %": (0.1, 0.3), "hidden 30 to 70 %": (0.3, 0.7),
+    "hidden over 40 %": (0.4, 1.01),
+}  # fmt: skip
 
 
 def overfit(shards: Path, folder: Path, steps: int) -> list[dict]:
@@ -138,17 +145,37 @@ def lost(weights: Path, scenes: SceneSource) -> Iterator[dict]:
         yield {"objects": name, "count": len(values), **named}
 
 
+def unseen(weights: Path, scenes: SceneSource, most: int) -> list[dict]:
+    """Rows on frames that nothing was learnt from, at most so many: masks by band and size, then the other tables."""
+    predictor = load(SPEC, weights, "cpu", least=0.0, bodies=False)
+    pages = []
+    for number in np.unique(np.linspace(0, len(scenes) - 1, most).round().astype(int)).tolist():
+        scene = scenes[number]
+        (found,) = predictor.of_frames([frame_of_scene(scene)])
+        pages.append(_of_large(page_of(scene, found), scene))
+    judged = Judged([p.wanted for p in pages], [p.found for p in pages], [p.size_hw for p in pages])
+    of = {"of": "masks of unseen frames"}
+    rows = [{**of, "objects": name, **judged.precision(size=size)} for name, size in SIZES.items()]
+    rows += [{**of, "objects": name, **judged.precision(band=band)} for name, band in BANDS.items()]
+    return rows + [row for row in tables(pages) if row["of"] not in ("masks", "boxes")]
+
+
 def report(quick: bool, data: Path, sites: Sequence[Site], only: str | None, weights: Path | None) -> Report:
     """All parts, or one."""
     (site,) = sites
     rows: list[dict] = []
     bars: list[Bar] = []
-    if only == "lost" or (weights and only is None):
+    if only in OF_WEIGHTS or (weights and only is None):
         if weights is None:
-            raise SystemExit("benchmarks.walt3d: --only lost: expected --weights of a run, got none")
-        folder = site.demand("IngestFrames", data)
-        rows += list(lost(weights, TrueFrames(folder, *site.calibrated(data))))
-    if only == "lost":
+            raise SystemExit(f"benchmarks.walt3d: --only {only}: expected --weights of a run, got none")
+        scenes = TrueFrames(site.demand("IngestFrames", data), *site.calibrated(data))
+        if only != "unseen":
+            rows += list(lost(weights, scenes))
+        if only != "lost":
+            table = unseen(weights, scenes, QUICK_JUDGED if quick else JUDGED)
+            rows += table
+            bars += _of_unseen({row["objects"]: row for row in table if row["of"] == "masks of unseen frames"})
+    if only in OF_WEIGHTS:
         return Report(rows, bars)
     shards = clipart_dir(site.job(data), "walt3d")
     if only in (None, "overfit"):
@@ -172,6 +199,15 @@ def report(quick: bool, data: Path, sites: Sequence[Site], only: str | None, wei
             Bar("windows made while a step is taken, over those it takes", step / parts[0]["seconds"], at_least=3)
         )
     return Report(rows, bars)
+
+
+def _of_unseen(row: dict[str, dict]) -> list[Bar]:
+    hidden, large = row["hidden 30 to 70 %"], row["large"]
+    return [
+        Bar("AP50 of masks hidden by 30 to 70 %", hidden["AP50"], at_least=0.35),
+        Bar("recall of them", hidden["recall"], at_least=0.65),
+        Bar("AP50 of large masks", large["AP50"], at_least=0.88),
+    ]
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def _picture(path: Path) -> None:
 
 
 def _tsai(path: Path) -> None:
-    from calibration.sources import from_tsai, read_tsai
+    from calibration.forms.tsai import from_tsai, read_tsai
 
     tsai = read_tsai(path)
     try:

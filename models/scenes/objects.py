@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from calibration.camera import Camera
 from models.scenes.shards import (
     PARTS_KEPT,
     cameras_of,
@@ -75,7 +76,8 @@ class Thing:
 @dataclass(frozen=True)
 class Scene:
     """A picture (H, W, 3) uint8 BGR and its objects, nearest first; ignore (H, W) bool: where something may be that no
-    label tells of, None for nowhere. K (3, 3), distortion (5,), plane (4,) of the camera, NaN where unknown."""
+    label tells of, None for nowhere. K (3, 3), distortion (5,), of richer lenses the nearest, plane (4,) of the camera,
+    NaN where unknown."""
 
     image_bgr: np.ndarray
     things: list[Thing]
@@ -127,7 +129,7 @@ class Scenes:
         about = cameras_of(part)[row]
         return Scene(
             image, things, _ignored(ignored_of(part)[row], things, size_hw),
-            numbers(about.get("K"), (3, 3)), numbers(about.get("distortion"), (5,)),
+            numbers(about.get("K"), (3, 3)), _five_terms(about, size_hw),
             numbers(about.get("ground_plane"), (4,)),
         )  # fmt: skip
 
@@ -199,6 +201,14 @@ def numbers(values: Any, shape: tuple[int, ...]) -> np.ndarray:
     """An array of a shape; all NaN where nothing is known or it is of another size."""
     found = np.array([] if values is None else values, float)
     return found.reshape(shape) if found.size == np.prod(shape) else np.full(shape, np.nan)
+
+
+def _five_terms(about: dict[str, Any], size_hw: tuple[int, int]) -> np.ndarray:
+    """(5,) k1 k2 p1 p2 k3 of a scene's camera; of a lens of other terms the nearest of these."""
+    terms, K = about.get("distortion"), numbers(about.get("K"), (3, 3))
+    if terms is None or len(terms) == 5 or not np.isfinite(K).all():
+        return numbers(terms, (5,))
+    return Camera(K, size_hw, np.array(terms, float)).five_terms
 
 
 def _ignored(rles: list[str], things: Sequence[Thing], size_hw: tuple[int, int]) -> np.ndarray | None:

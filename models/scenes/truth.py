@@ -56,7 +56,7 @@ class TrueFrames:
             (x, y), (h, w) = seen.xy, seen.crop.shape
             ignore[y : y + h, x : x + w] |= seen.crop
         plane = np.array([*self.plane.n, self.plane.d])
-        return Scene(image, things, ignore, self.camera.K, self.camera.distortion, plane)
+        return Scene(image, things, ignore, self.camera.K, self.camera.five_terms, plane)
 
 
 def _thing(row: dict, size_hw: tuple[int, int]) -> Thing:

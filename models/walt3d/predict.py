@@ -121,7 +121,7 @@ def _solids(
         columns["dims_lwh_m"][place] = load_bases()[GROUP_NAMES[number]].dims_lwh_m(coefficients)
     if frame.camera is not None:
         here = xy_px[places_, :POINTS].float(), score[rows, :POINTS].cpu()
-        R, t, known = solve(solid, *here, frame.camera.K, frame.camera.distortion)
+        R, t, known = solve(solid, *here, frame.camera.K, frame.camera.five_terms)
         columns["R"][places_[known]], columns["t"][places_[known]] = R[known].numpy(), t[known].numpy()
     return columns
 

@@ -203,7 +203,7 @@ IMAGES = pa.schema(
         column("width", pa.int64(), "image width", unit="px", source="frames"),
         column("height", pa.int64(), "image height", unit="px", source="frames"),
         column("K", _F64S, "camera matrix, row by row", unit="px", shape="3,3", source="manifest"),
-        column("distortion", _F64S, "OpenCV's k1 k2 p1 p2 k3", shape="5", source="manifest"),
+        column("distortion", _F64S, "OpenCV's k1 k2 p1 p2 k3 and on, or a fisheye's 4", shape="5", source="manifest"),
         _GROUND_PLANE,
         column("image", _IMAGE, "the composed picture, a JPEG", source="compose"),
         column("n_objects", pa.int64(), "objects in the scene", source="compose"),

@@ -23,7 +23,7 @@ import simplejpeg
 from pipeline.core.storage import atomic_folder, read_batches, read_table
 from pipeline.gallery.layers import Layers, load_layers
 from pipeline.gallery.pictures import jpeg, jpeg_base64, outlines, shrunk
-from pipeline.gallery.viewer_3d import ground_camera, scene_glb
+from pipeline.gallery.viewer_3d import ground_camera, scene_glb, seen_by
 
 _THUMBNAIL_WIDTH, _THUMBNAIL_QUALITY = 240, 70
 _AT_ONCE = 16  # pictures of a shard in memory
@@ -158,6 +158,9 @@ def _shown_picture(image: Mapping, width: int) -> np.ndarray:
 def scene_entry(image: Mapping, picture: np.ndarray, nearest_first: list[dict], quality: int) -> dict[str, Any]:
     """A row of IMAGES with its objects, as the page reads it; `picture` is the scene's, scaled down."""
     scale, size_hw = picture.shape[1] / image["width"], (image["height"], image["width"])
+    lens = image["distortion"]
+    if lens is not None and len(lens) != 5:  # the page knows five terms
+        lens = seen_by(image)[0].five_terms.tolist()
     return {
         "id": image["scene_id"],
         "bucket": image["background"],
@@ -166,7 +169,7 @@ def scene_entry(image: Mapping, picture: np.ndarray, nearest_first: list[dict], 
         "size": [image["width"], image["height"]],
         "scale": scale,
         "K": image["K"],
-        "distortion": image["distortion"],
+        "distortion": lens,
         "jpeg": jpeg_base64(picture, quality),
         "glb": None,
         "objects": [_object(thing, size_hw, 0.5 / scale) for thing in nearest_first],

@@ -58,7 +58,7 @@ def scene_glb(
     placed = {rank: body for rank, body in bodies.items() if body is not None}
     if not placed:
         return None
-    return _export(placed, *_seen_by(image))
+    return _export(placed, *seen_by(image))
 
 
 def ground_camera(image: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,16 +67,17 @@ def ground_camera(image: Mapping[str, Any]) -> dict[str, Any]:
     `T_cam_gltf` (3, 4) maps them into the camera frame, row by row; `reach` is the largest x^2 + y^2 at z = 1 of the
     picture's rays: farther off the axis the lens polynomial may fold points back into it.
     """
-    camera, plane = _seen_by(image)
+    camera, plane = seen_by(image)
     T_world_gltf = np.array([[1.0, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
     height, width = camera.size_hw
     x, y = np.linspace(-0.5, width - 0.5, 33), np.linspace(-0.5, height - 0.5, 33)
     edge = [(u, v) for u in x for v in y[[0, -1]]] + [(u, v) for u in x[[0, -1]] for v in y]
-    reach = float((camera.undistort(np.array(edge)) ** 2).sum(axis=1).max())
+    reach = float(np.nanmax((camera.undistort(np.array(edge)) ** 2).sum(axis=1)))
     return {"T_cam_gltf": (plane.T_cam_world @ T_world_gltf)[:3].ravel().tolist(), "reach": reach}
 
 
-def _seen_by(image: Mapping[str, Any]) -> tuple[Camera, GroundPlane]:
+def seen_by(image: Mapping[str, Any]) -> tuple[Camera, GroundPlane]:
+    """Camera and ground plane of a row of IMAGES."""
     camera = Camera(np.reshape(image["K"], (3, 3)), (image["height"], image["width"]), np.array(image["distortion"]))
     return camera, GroundPlane(np.array(image["ground_plane"][:3]), image["ground_plane"][3])
 

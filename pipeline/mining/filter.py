@@ -21,6 +21,7 @@ from pipeline.mining.observations import Observations, from_tracks, track_length
 from pipeline.mining.occlusion import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
 from pipeline.mining.plausibility import hollow, implausible
 from pipeline.mining.selection import SelectionSettings, select
+from pipeline.mining.short_places import at_short_places
 from pipeline.mining.static_occluders import OccluderMap, OccluderSettings, track_shapes
 
 _KNOWS = 0.5  # median chance from which the classifier knows a category
@@ -193,8 +194,9 @@ def decide(
     hidden |= ~seen.is_person & (
         background_like_fraction(seen, like_background, camera.size_hw) > settings.max_background_like
     )
-    poles = behind_poles(seen, like_background, camera.size_hw)
-    decision.refuse("static_occluder", hidden | poles)
+    hidden |= behind_poles(seen, like_background, camera.size_hw)
+    hidden |= at_short_places(seen, decision.clean & confident)
+    decision.refuse("static_occluder", hidden)
     most_edges = np.where(seen.is_person, settings.max_edges_person, settings.max_edges)
     # Kerbs and lane lines run along cars: where the classifier sees a whole one, they do not count.
     decision.refuse("background_outline", (edges > most_edges) & ~trusted)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -172,8 +172,11 @@ class Stage(CameraTask):
         )
 
     def calibrated(self, frames: Any) -> tuple[Camera, GroundPlane]:
-        """Camera and ground plane for frames as large as those of the FRAMES table."""
-        return self.entry.calibrated((frames["height"][0].as_py(), frames["width"][0].as_py()))
+        """Camera and ground plane for frames as large as those of the FRAMES table; what is doubtful is told once."""
+        size_hw = (frames["height"][0].as_py(), frames["width"][0].as_py())
+        for doubt in self.entry.doubts(size_hw):
+            _say_once(f"{self.camera} calibration", doubt)
+        return self.entry.calibrated(size_hw)
 
     def _begin(self) -> None:
         """Remove half-written files, and whatever was made under another fingerprint."""
@@ -245,6 +248,11 @@ class Stage(CameraTask):
         who = holders(other.lock)
         say(self._label, f"waits for another run, which makes or reads {other.name} of {self.camera}"
             f"{f': {who}' if who else ''}")  # fmt: skip
+
+
+@cache
+def _say_once(label: str, text: str) -> None:
+    say(label, text)
 
 
 def data_root_of(given: str) -> Path:

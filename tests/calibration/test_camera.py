@@ -59,6 +59,45 @@ def test_a_camera_tilted_down_sees_the_horizon_above_the_middle_and_rolls_clockw
     assert GroundPlane.from_tilt(20, 5, 8).n[0] < 0  # rolled clockwise: the world's up leans to the left
 
 
+# k1 k2 p1 p2 k3, k4 k5 k6, s1 s2 s3 s4, tx ty: lenses as calibrations of wide cameras give them.
+RICH = [-0.3, 0.1, 0.001, -0.002, -0.01, 0.05, 0.02, -0.003, 0.001, -0.0004, 0.0008, 0.0002, 0.01, -0.02]
+FISHEYE = [0.05, -0.012, 0.004, -0.0007]
+
+
+@pytest.mark.parametrize("terms", [RICH[:5], RICH[:8], RICH[:12], RICH, FISHEYE], ids=len)
+@given(x=st.floats(0, 1279), y=st.floats(0, 719))
+def test_every_lens_is_undone(terms, x, y):
+    camera = Camera([[700, 0, 650.0], [0, 710, 350.5], [0, 0, 1]], (720, 1280), np.array(terms))
+    assert camera.fisheye == (len(terms) == 4)
+    assert camera.project(camera.rays(np.array([x, y])) * 7) == pytest.approx([x, y], abs=1e-4)
+
+
+def test_a_fisheye_is_equidistant_and_sees_no_ground_to_its_side():
+    camera = Camera([[300, 0, 639.5], [0, 300, 359.5], [0, 0, 1]], (720, 1280), np.zeros(4))
+    angle = np.radians(40)
+    at = camera.project(np.array([np.sin(angle), 0, np.cos(angle)]))
+    assert at == pytest.approx([639.5 + 300 * angle, 359.5])
+    beside = np.array([639.5 + 300 * np.radians(95), 359.5])
+    assert np.isnan(camera.rays(beside)[:2]).all()
+    assert np.isnan(GroundPlane.from_tilt(30, 0, 6).intersect(camera, beside)).all()
+
+
+@pytest.mark.parametrize(
+    ("terms", "within_px"), [(RICH, 4.0), (RICH[:8], 0.1), (FISHEYE, 3.0), (RICH[:5], 1e-6)], ids=str
+)
+def test_five_terms_follow_another_lens_over_the_picture(terms, within_px):
+    camera = Camera([[900, 0, 650.0], [0, 900, 350.5], [0, 0, 1]], (720, 1280), np.array(terms))
+    five = Camera(camera.K, camera.size_hw, camera.five_terms)
+    pixels = np.stack(np.meshgrid(np.arange(0, 1280, 40.0), np.arange(0, 720, 40.0)), -1)
+    assert np.abs(five.project(camera.rays(pixels)) - pixels).max() < within_px
+
+
+@pytest.mark.parametrize("count", [1, 3, 6, 7, 9, 13, 15])
+def test_a_lens_of_other_terms_is_refused(count):
+    with pytest.raises(ValueError, match="expected 5, 8, 12 or 14 numbers from k1 k2 p1 p2 k3 on, or the 4 of a fish"):
+        Camera(CAMERA.K, (720, 1280), np.zeros(count))
+
+
 def test_points_behind_the_camera_are_nan_and_planes_above_it_are_refused():
     assert np.isnan(CAMERA.project(np.array([0.0, 0, -1]))).all()
     with pytest.raises(ValueError, match="the camera must be above it"):

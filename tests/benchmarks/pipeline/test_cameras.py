@@ -1,21 +1,22 @@
 """Drawn cameras: what is drawn can be simulated, holds what it should, and is counted by how much a camera shows."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks.common.drawn_cameras import NEAR_LAYOUTS, SIZES_WH, draw_camera
 from benchmarks.pipeline.cameras import CUTOUTS_ENOUGH, MEASURES, summary
-from calibration.sources import from_tilt
-from data_manifest.schema import Manifest, padded_lens
+from data_manifest import Manifest
+from data_manifest.calibration import checked
 from pipeline.simulate.world.layout import LAYOUTS
 
 SEEDS = range(8)
 
 
 def seen_by(drawn):
-    c, (width, height) = drawn["calibration"], drawn["source"]["size_wh"]
-    lens = padded_lens(tuple(c["distortion"]))
-    return from_tilt(c["focal_px"], c["tilt_deg"], c["roll_deg"], c["height_m"], (height, width), lens)
+    width, height = drawn["source"]["size_wh"]
+    return checked(Manifest.model_validate(drawn).calibration, (height, width), Path)[:2]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

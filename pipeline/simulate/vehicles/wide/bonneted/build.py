@@ -168,7 +168,8 @@ def _doors(d: Design, shell: Shell, looks: Looks, rng: np.random.Generator) -> l
         sill = [(a, s.sill + 0.01), (b, s.sill + 0.01), (b, s.sill + 0.07), (a, s.sill + 0.07)]
         parts.append(panel(shell.side, sill, looks.lip, outward=LEFT, cells=(6, 1), lift_m=0.004))
     if rng.random() < 0.2:
-        z = float(rng.uniform(s.sill + 0.2, 0.75 * s.belt_rear * p.scale))
+        lowest = s.sill + 0.2
+        z = float(rng.uniform(lowest, max(lowest, 0.75 * s.belt_rear * p.scale)))
         strip = [(a, z), (b, z), (b, z + 0.05), (a, z + 0.05)]
         parts.append(
             panel(

@@ -102,7 +102,9 @@ def _face(d: Design, shell: Shell, looks: Looks, lamp: Band, low_edge: float, in
     wide = float(rng.uniform(0.18, inner))
     middle = low_edge + float(rng.uniform(0.35, 0.6)) * max(low - low_edge, 0.05)
     if kind < 0.72:
-        foot = float(rng.uniform(low_edge + 0.10, low + 0.04)) if kind < 0.2 else low + 0.01
+        lowest = low_edge + 0.10
+        # The lamps of a low coupe may begin below that.
+        foot = float(rng.uniform(lowest, max(lowest, low + 0.04))) if kind < 0.2 else low + 0.01
         parts.append(
             _patch(
                 shell.nose,

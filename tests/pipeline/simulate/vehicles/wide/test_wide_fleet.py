@@ -166,3 +166,9 @@ def colour_of(material) -> str:
 def test_a_body_that_is_not_there_is_named() -> None:
     with pytest.raises(ValueError, match=r"expected one of microcar.*got 'tram'"):
         make_wide_vehicle("tram", 0)
+
+
+def test_a_coupe_whose_lamps_lie_below_its_grille_is_built() -> None:
+    coupe = make_wide_vehicle("coupe", 948197524)
+    assert np.isfinite(coupe.mesh.vertices).all()
+    assert coupe.dims_lwh_m[2] < 1.4

@@ -1,7 +1,4 @@
-"""Build a camera and its ground plane from what people know about a camera.
-
-Every function returns (Camera, GroundPlane). World frames have z up and the ground at z = 0, in metres.
-"""
+"""Tsai's camera model, as the PETS 2009 cameras have it in XML files, and the same camera with OpenCV's lens."""
 
 from __future__ import annotations
 
@@ -19,44 +16,6 @@ if TYPE_CHECKING:
 
 # Farthest that the converted lens may move a pixel from where Tsai's puts it.
 _LENS_TOLERANCE_PX = 0.05
-
-
-def from_plane(
-    K: np.ndarray, ground_plane: np.ndarray, size_hw: tuple[int, int], distortion: np.ndarray
-) -> tuple[Camera, GroundPlane]:
-    """K (3, 3) and n . X + d = 0 in the camera frame as (nx, ny, nz, d), n up, d the camera's height in metres."""
-    plane = np.asarray(ground_plane, float)
-    return Camera(K, size_hw, distortion), GroundPlane(plane[:3], plane[3])
-
-
-def from_world(
-    K: np.ndarray, R: np.ndarray, t: np.ndarray, size_hw: tuple[int, int], distortion: np.ndarray
-) -> tuple[Camera, GroundPlane]:
-    """K (3, 3) and the pose X_cam = R X_world + t of a world with z up and the ground at z = 0, metres."""
-    R, t = np.asarray(R, float), np.asarray(t, float)
-    if not np.allclose(R @ R.T, np.eye(3), atol=1e-3) or np.linalg.det(R) < 0:
-        raise ValueError("R: expected a rotation (orthonormal rows, determinant 1)")
-    up = R[:, 2]
-    return Camera(K, size_hw, distortion), GroundPlane(up, float(-up @ t))
-
-
-def from_tilt(
-    focal_px: float,
-    tilt_deg: float,
-    roll_deg: float,
-    height_m: float,
-    size_hw: tuple[int, int],
-    distortion: np.ndarray,
-    principal_point: tuple[float, float] | None = None,
-) -> tuple[Camera, GroundPlane]:
-    """What can be measured on site: focal length, degrees below the horizon, the camera's own roll, height.
-
-    The principal point (x, y) is the image's centre where it is not given.
-    """
-    height, width = size_hw
-    cx, cy = principal_point or ((width - 1) / 2, (height - 1) / 2)
-    K = np.array([[focal_px, 0, cx], [0, focal_px, cy], [0, 0, 1]])
-    return Camera(K, size_hw, distortion), GroundPlane.from_tilt(tilt_deg, roll_deg, height_m)
 
 
 @dataclass(frozen=True)

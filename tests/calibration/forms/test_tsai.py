@@ -5,11 +5,8 @@ import pytest
 from footage import REAL
 
 from calibration.camera import GroundPlane, edge_to_pixel
-from calibration.sources import from_plane, from_tilt, from_tsai, from_world, read_tsai
+from calibration.forms.tsai import from_tsai, read_tsai
 
-SIZE = (720, 1280)
-NO_LENS = np.zeros(5)
-K = np.array([[1000, 0, 639.5], [0, 1000, 359.5], [0, 0, 1]])
 PETS = REAL / "pets_s2l1"
 needs_pets = pytest.mark.skipif(not PETS.exists(), reason="PETS 2009 S2L1 is not here")
 
@@ -28,33 +25,6 @@ def tsai_file(folder, kappa1=5.1e-3, height_mm=7000.0):
     path = folder / "camera.xml"
     path.write_text(text)
     return path
-
-
-def test_three_ways_to_say_one_camera_agree():
-    tilt = from_tilt(1000, 20, 3, 8.5, SIZE, NO_LENS)
-    plane = from_plane(K, np.r_[tilt[1].n, 8.5], SIZE, NO_LENS)
-    R, t = tilt[1].R_cam_world, -8.5 * tilt[1].n
-    turned = R @ np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]])  # any heading and origin on the ground
-    world = from_world(K, turned, t + turned @ np.array([3.0, 5.0, 0]), SIZE, NO_LENS)
-    for camera, ground in (plane, world):
-        assert camera.K == pytest.approx(tilt[0].K)
-        assert ground.n == pytest.approx(tilt[1].n)
-        assert ground.d == pytest.approx(8.5)
-
-
-@pytest.mark.parametrize("R", [np.eye(3) * 2, np.diag([1, 1, -1])])
-def test_a_pose_that_is_no_rotation_is_refused(R):
-    with pytest.raises(ValueError, match="R: expected a rotation"):
-        from_world(K, R, np.zeros(3), SIZE, NO_LENS)
-
-
-def test_a_camera_below_its_ground_is_refused():
-    for make in (
-        lambda: from_plane(K, np.array([0, -1, 0, -2.0]), SIZE, NO_LENS),
-        lambda: from_world(K, np.diag([1, -1, -1]), np.array([0, 0, -5.0]), SIZE, NO_LENS),
-    ):
-        with pytest.raises(ValueError, match="camera must be above it"):
-            make()
 
 
 def tsais_own(tsai, pixels):
