@@ -16,6 +16,7 @@ from pathlib import Path
 from data_manifest import CAMERAS
 from models.contract import Given, OwnCamera, Progress, Shards, Spec, TrainOptions, find, load_object
 from pipeline.core.storage import check_data_set, damaged, unlike_listing
+from readers.texts import expanded
 
 _SHORT = {"batch_size": ("--batch",), "data_workers": ("--workers",)}
 
@@ -58,7 +59,7 @@ def verify(given: Given) -> None:
 
 
 def _path(text: str) -> Path | None:
-    return Path(text).expanduser().resolve() if text else None
+    return expanded(text, "--init-from and other files").resolve() if text else None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         default = "base" if option.name == "preset" else option.default
         flags = [f"--{option.name.replace('_', '-')}", *_SHORT.get(option.name, ())]
         kind = {"action": argparse.BooleanOptionalAction} if option.type == "bool" else {"type": type(default)}
-        parser.add_argument(*flags, **kind, default=default, help=option.metadata["help"])  # type: ignore[arg-type]
+        parser.add_argument(*flags, **kind, default=default, help=option.metadata["help"])
     asked = parser.parse_args(arguments)
     try:
         last = _launch(asked)

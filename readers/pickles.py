@@ -51,14 +51,19 @@ class Refused(ValueError):
     """The stream names what files of its kind have no use for."""
 
 
-class Unpickler(pickle._Unpickler):  # type: ignore[misc, name-defined]
+class Unpickler(pickle._Unpickler):
     """Reads one pickle of a stream. allowed: whether a whole name is one that such files have; the others end it.
 
     is_mapping: whether a name stands for what is filled as dictionaries are; persistent: what stands for what the
     stream keeps elsewhere.
     """
 
-    dispatch: ClassVar[Any] = dict(pickle._Unpickler.dispatch)  # type: ignore[attr-defined]
+    # Of the machine in Python, whose types are nowhere written down.
+    stack: list[Any]
+    append: Callable[[Any], None]
+    readline: Callable[[], bytes]
+    pop_mark: Callable[[], list[Any]]
+    dispatch: ClassVar[Any] = dict(pickle._Unpickler.dispatch)
 
     def __init__(
         self, file: Any, allowed: Callable[[str], bool], is_mapping: Callable[[str], bool] = lambda name: False,

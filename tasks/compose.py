@@ -21,6 +21,7 @@ from pipeline.core.storage import count_rows, data_set_of, read_table, write_jso
 from pipeline.core.tables import MODES
 from pipeline.gallery.page import gallery_jobs, write_page
 from pipeline.gallery.scenes import GallerySettings, write_scenes
+from readers.texts import expanded
 from tasks.common.console import Report
 from tasks.common.records import DONE, read_record
 from tasks.common.stage import Stage
@@ -71,7 +72,7 @@ class OfClipArt(Stage):
     def body_file(self) -> Path | None:
         """The user's own body model, where people are of it."""
         given = self.clone(ReconstructPeople).settings.metric.body_model
-        return Path(given).expanduser().resolve() if given else None
+        return expanded(given, "body_model").resolve() if given else None
 
     @property
     def sizes(self) -> list[int]:
@@ -179,7 +180,7 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
         found = read_record(self.record)
         mine = found is not None and self._is_mine(found) and found.state == DONE
         harm = found.damage(self.folder, self.files()) if mine and found else self._unreadable()
-        self.discard([path for path in harm if path.is_file()])
+        self.discard(list(harm))
 
     def _unreadable(self) -> list[Path]:
         """Shards that are no whole Parquet files of as many scenes as they should hold."""

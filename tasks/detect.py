@@ -13,6 +13,7 @@ from pipeline.core import masks
 from pipeline.core.storage import count_rows, read_table
 from pipeline.detection import Backend, DetectionSettings, DetectJob, Inputs, backends, detect_shard
 from pipeline.detection.registry import backend_of
+from readers.texts import expanded
 from tasks.common.configuration import HOME
 from tasks.common.console import Report
 from tasks.common.contents import stamp
@@ -106,7 +107,7 @@ def named_by(entry: CameraEntry, backend: Backend, options: Any, *, own: bool = 
         return _checked_options(None, given, entry.path) or None
     options = dataclasses.replace(options, **_checked_options(type(options), given, entry.path))
     places = {
-        key: entry.resolve(Path(file)) if key in given else (HOME / Path(file).expanduser()).resolve()
+        key: entry.resolve(Path(file)) if key in given else (HOME / expanded(file, key)).resolve()
         for key, file in backend.files(options).items()
     }
     return dataclasses.replace(options, **{key: str(place) for key, place in places.items()})

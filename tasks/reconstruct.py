@@ -24,6 +24,7 @@ from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_ou
 from pipeline.reconstruction.people import stage as metric_people
 from pipeline.reconstruction.people.stage import MetricPeopleSettings
 from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_vehicle_rows
+from readers.texts import expanded
 from tasks.common.console import Report
 from tasks.common.contents import digest
 from tasks.common.settings import collect, declare
@@ -98,7 +99,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         """Of the keypoint network."""
         metric = self.settings.metric
         given = metric.keypoint_checkpoint if metric.keypoint_config else metric.keypoint_weights
-        return Path(given).expanduser().resolve() if given else find(NETWORK).shipped
+        return expanded(given, "body_weights").resolve() if given else find(NETWORK).shipped
 
     def depends_on(self) -> Any:
         """The calibration, and the network, which is looked at before anything is made anew."""
@@ -151,7 +152,7 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         """Of the mesh network and the body."""
         metric = self.settings.metric
         named = {"weights": metric.body_weights, "body": metric.body_model}
-        given = {name: Path(path).expanduser().resolve() for name, path in named.items() if path}
+        given = {name: expanded(path, name).resolve() for name, path in named.items() if path}
         return {"weights": hmr.SPEC.shipped, "body": FREE_BODY} | given
 
     def depends_on(self) -> Any:

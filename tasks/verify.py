@@ -91,7 +91,7 @@ def _checked(root: Path, camera: str) -> Iterator[_Checked]:
             line = sets[name].command if kind in ("ComposeShards", "GenerateClipArt") and name in sets else ""
             if not line and kind in ("ComposeShards", "GenerateClipArt"):
                 continue  # of a data set that was removed
-            line = line or f"luigi --module tasks {kind} --camera {folder.name} --data-root {root}"
+            line = line or f"luigi --module tasks {kind} --camera {folder.name}{_of(kind, name)} --data-root {root}"
             listing = record.files if isinstance(record.files, dict) else {}
             seen |= {folder / file for file in listing}
             yield _of_record(folder, path, record, listing, line)
@@ -105,6 +105,12 @@ def _checked(root: Path, camera: str) -> Iterator[_Checked]:
                 yield _Checked(folder.name, f"data set {one.name}", len(listing), size, harm, one.command)
     if not camera:
         yield from _training(root)
+
+
+def _of(kind: str, name: str) -> str:
+    """The options that tell an export from another: its folder is FORMAT or FORMAT_VARIANT."""
+    form, _, variant = name.partition("_")
+    return (f" --format {form}" + (f" --variant {variant}" if variant else "")) if kind == "Export" else ""
 
 
 def _of_record(folder: Path, path: Path, record: Record, listing: dict[str, list[Any]], line: str) -> _Checked:

@@ -14,6 +14,7 @@ import luigi
 from data_manifest import CAMERAS
 from models.contract import Given, OwnCamera, Shards, Spec, TrainOptions, find
 from models.launch import given_of, run_training
+from readers.texts import expanded
 from tasks.common.configuration import walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
@@ -73,7 +74,7 @@ class Learning(luigi.Task):
 
     def given(self) -> Given:
         """What the network's data are read from. Raises ValueError for options that do not go together."""
-        folder = Path(self.manifests).expanduser().resolve() if self.manifests else _manifests()
+        folder = expanded(self.manifests, "--manifests").resolve() if self.manifests else _manifests()
         data: Path | None = self._data_set.folder if self._data_set else self._data.folder if self._data else None
         root = data_root_of(self.data_root)
         cameras = [
@@ -132,7 +133,7 @@ class Learning(luigi.Task):
 
 def _manifests() -> Path:
     named = walt3d().manifests
-    return Path(named).expanduser().resolve() if named else CAMERAS
+    return expanded(named, "[walt3d] manifests").resolve() if named else CAMERAS
 
 
 class Train(Learning, options=TrainOptions):
