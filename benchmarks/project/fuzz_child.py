@@ -68,7 +68,7 @@ class Watch:
     """The audit hook: what was opened outside the folder, and what would have run, while `on`."""
 
     def __init__(self, folder: Path) -> None:
-        homes = [sys.prefix, sys.base_prefix, Path(__file__).resolve().parents[2], folder, *sys.path]
+        homes: list[str | Path] = [sys.prefix, sys.base_prefix, Path(__file__).resolve().parents[2], folder, *sys.path]
         homes += ["/usr", "/lib", "/proc", "/dev", "/sys", "/etc/localtime"]
         self.read = tuple(str(Path(home).resolve()) for home in homes if str(home))
         self.written = str(folder.resolve())

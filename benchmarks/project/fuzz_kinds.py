@@ -89,7 +89,7 @@ def _frames() -> object:
 def _detections(path: Path) -> None:
     from pipeline.detection.coco import CocoDetector, CocoSettings
 
-    CocoDetector(CocoSettings(file=str(path)), _frames())(np.zeros((*SIZE_HW, 3), np.uint8), "", 0)  # type: ignore[arg-type]
+    CocoDetector(CocoSettings(file=str(path)), _frames())(np.zeros((*SIZE_HW, 3), np.uint8), "", 0)
 
 
 def _cvat(path: Path) -> None:

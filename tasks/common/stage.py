@@ -185,7 +185,7 @@ class Stage(CameraTask):
         found = read_record(self.record)
         if found is not None and self._is_mine(found):
             harm = found.damage(self.folder, self.files())
-            self.discard([path for path in [*harm, *self._empty()] if not path.is_dir()])
+            self.discard([path for path in dict.fromkeys([*harm, *self._empty()]) if not path.is_dir()])
             return
         # In this order: killed at any point, the next run starts over rather than trusts foreign parts.
         self.record.unlink(missing_ok=True)
