@@ -6,7 +6,7 @@ here and there: a pole should be as tall as a person there, a box as large as a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import cv2
@@ -26,6 +26,7 @@ _GRID, _AXIS, _HORIZON, _POLE, _CAR, _INK = (
     (60, 140, 255),
     (255, 255, 255),
 )
+_LEFT_OUT = (40, 40, 235)
 _STEPS_M = (1, 2, 5, 10, 20, 50, 100)
 _SHIFT = 4  # sub-pixel bits of OpenCV's drawing
 
@@ -87,6 +88,24 @@ def _spread_points(camera: Camera, plane: GroundPlane, far: float) -> Iterator[t
             x, y, _ = plane.to_world(plane.intersect(camera, np.array([u, v])))
             if np.isfinite(y):
                 yield float(x), float(y)
+
+
+def draw_points(
+    image: np.ndarray, pixels: np.ndarray, seen: np.ndarray, used: np.ndarray, names: Sequence[str]
+) -> None:
+    """Draw control points into a picture: a ring where each was clicked (N, 2), a cross where the camera sees it, red
+    where it was not used (N,)."""
+    size = max(image.shape[1] / 1280, 0.5)
+    for at, there, good, name in zip(pixels, seen, used, names, strict=True):
+        colour = _POLE if good else _LEFT_OUT
+        ring = tuple(map(int, np.round(at)))
+        cv2.circle(image, ring, round(8 * size), colour, 2, cv2.LINE_AA)
+        beside = (ring[0] + round(10 * size), ring[1])
+        cv2.putText(image, name, beside, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * size, colour, 1, cv2.LINE_AA)
+        if np.isfinite(there).all() and np.abs(there).max() < 1e5:
+            cross = tuple(map(int, np.round(there)))
+            cv2.drawMarker(image, cross, colour, cv2.MARKER_TILTED_CROSS, round(12 * size), 1, cv2.LINE_AA)
+            cv2.line(image, ring, cross, colour, 1, cv2.LINE_AA)
 
 
 class _Pen:

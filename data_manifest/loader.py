@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from calibration.camera import Camera, GroundPlane
-from data_manifest.calibration import EXPECTED, FORMS, checked, tag_of
+from data_manifest.calibration import EXPECTED, FORMS, Form, checked, tag_of
 from data_manifest.schema import ImagesSource, Manifest, Polygon, SimulatedSource, VideoSource
 from data_manifest.times import TimeBucket, hour_bucket, natural
 from readers.texts import check_text, expanded
@@ -78,8 +78,9 @@ class CameraEntry:
         return self._checked(size_hw)[2]
 
     def _checked(self, size_hw: tuple[int, int] | None) -> tuple[Camera, GroundPlane, list[str]]:
+        form = self.form
         try:
-            camera, plane, doubts = checked(self.manifest.calibration, size_hw, self.resolve)
+            camera, plane, doubts = checked(form, size_hw, self.resolve)
         except ValueError as error:
             text = str(error) if str(error).startswith(str(self.path.parent)) else f"calibration: {error}"
             raise ManifestError(f"{_shown(self.path)}: {text}. {_look(self.camera_id)}") from None
@@ -92,9 +93,19 @@ class CameraEntry:
         resized = camera.resized(scale)
         return Camera(resized.K, size_hw, resized.distortion), plane, doubts
 
+    @property
+    def form(self) -> Form:
+        """The calibration as it is written. Raises ManifestError where there is none."""
+        if self.manifest.calibration is None:
+            raise ManifestError(
+                f"{_shown(self.path)}: calibration: missing. docs/calibration.md shows the ways to give one; "
+                f"to find one: luigi --module tasks CalibrateFromPoints --camera {self.camera_id} --points CSV"
+            )
+        return self.manifest.calibration
+
     def calibration_identity(self) -> dict[str, Any]:
         """What of the calibration results depend on: what is written, and what the files hold that it names."""
-        form = self.manifest.calibration
+        form = self.form
         held = {key: sha256(self.resolve(path).read_bytes()).hexdigest()[:16] for key, path in form.named_files()}
         return form.model_dump(mode="json") | ({"files": held} if held else {})
 
@@ -164,7 +175,8 @@ def load_camera(camera_id: str, folder: Path = CAMERAS) -> CameraEntry:
     _check_files(entry)
     # Without a recording's first frame its size is not known; what the numbers alone tell is told now.
     source = entry.manifest.source
-    entry._checked((source.size_wh[1], source.size_wh[0]) if isinstance(source, SimulatedSource) else None)
+    if isinstance(source, SimulatedSource) or entry.manifest.calibration is not None:
+        entry._checked((source.size_wh[1], source.size_wh[0]) if isinstance(source, SimulatedSource) else None)
     return entry
 
 
@@ -176,13 +188,7 @@ def _validated(content: Any, path: Path, camera_id: str) -> Manifest:
     except ValidationError as error:
         mistakes = error.errors()
     more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-    raise ManifestError(f"{_shown(path)}: {_in_one_line(mistakes[0])}{more}. {_next_step(mistakes[0], camera_id)}")
-
-
-def _next_step(mistake: Any, camera_id: str) -> str:
-    if mistake["loc"][:1] == ("calibration",) and mistake["type"] == "missing":
-        return "docs/calibration.md shows the ways to give one"
-    return _look(camera_id)
+    raise ManifestError(f"{_shown(path)}: {_in_one_line(mistakes[0])}{more}. {_look(camera_id)}")
 
 
 def _look(camera_id: str) -> str:
@@ -257,4 +263,5 @@ def _named_files(manifest: Manifest) -> list[tuple[str, Path]]:
     files: list[tuple[str, Path]] = []
     if isinstance(manifest.source, ImagesSource):
         files.append(("source.folder", manifest.source.folder))
-    return files + [(f"calibration.{key}", path) for key, path in manifest.calibration.named_files()]
+    named = manifest.calibration.named_files() if manifest.calibration else []
+    return files + [(f"calibration.{key}", path) for key, path in named]

@@ -281,7 +281,8 @@ class Manifest(Strict):
 
     description: str = ""
     source: Source
-    calibration: Calibration
+    # Frames and backgrounds need none, nor does what finds one.
+    calibration: Calibration | None = None
     buckets: Buckets = "hour"
     classes: Annotated[tuple[Literal["person", "vehicle"], ...], Field(min_length=1)] = ("person", "vehicle")
     detector: DetectorChoice | None = None

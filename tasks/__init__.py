@@ -16,7 +16,9 @@ if _COMMAND:
     console.set_up_logging()
 configuration.register()
 
-from tasks.calibration import ShowCalibration  # noqa: E402  settings are read from here on
+from tasks.calibrate.click import ClickPoints  # noqa: E402  settings are read from here on
+from tasks.calibrate.points import CalibrateFromPoints  # noqa: E402
+from tasks.calibrate.show import ShowCalibration  # noqa: E402
 from tasks.common import guide  # noqa: E402
 from tasks.common.guide import Help  # noqa: E402
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
@@ -25,6 +27,7 @@ from tasks.data_sets import Datasets, Remove  # noqa: E402
 from tasks.detect import DetectObjects  # noqa: E402
 from tasks.export import Export  # noqa: E402
 from tasks.frames import IngestFrames, MedianBackground  # noqa: E402
+from tasks.imports import Import  # noqa: E402
 from tasks.learn.detector import EvaluateDetector, TrainDetector  # noqa: E402
 from tasks.learn.evaluate import Evaluate  # noqa: E402
 from tasks.learn.occlusion import LabelOcclusion  # noqa: E402
@@ -44,6 +47,8 @@ if _COMMAND:
 
 __all__ = [
     "BuildShapeBasis",
+    "CalibrateFromPoints",
+    "ClickPoints",
     "ComposeShards",
     "Datasets",
     "DetectObjects",
@@ -54,6 +59,7 @@ __all__ = [
     "FetchWeights",
     "GenerateClipArt",
     "Help",
+    "Import",
     "IngestFrames",
     "LabelOcclusion",
     "MedianBackground",

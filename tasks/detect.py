@@ -19,7 +19,7 @@ from tasks.common.console import Report
 from tasks.common.contents import stamp
 from tasks.common.settings import collect_of, declare_each, identity
 from tasks.common.stage import Stage
-from tasks.frames import INDEX, MEDIANS, MedianBackground
+from tasks.frames import COMPARED, MEDIANS, MedianBackground
 from tasks.learn.weights import weights_folder
 
 DETECTIONS = "detections"
@@ -67,7 +67,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
 
     def work(self, report: Report) -> str:
         """One shard for each block of frames."""
-        index = self.folder / INDEX
+        index = self.folder / COMPARED
         frames = read_table(index)
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
@@ -75,7 +75,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
         backend = backend_of(self.settings.detector)
         for line in backend.told(self.settings.options, Inputs(camera, plane, None, frames, ignored)):
             report.say(line)
-        ids = frames["frame_id"].to_pylist()
+        ids, used = frames["frame_id"].to_pylist(), frames["status"].to_pylist().count("ok")
         jobs = []
         for number, first in enumerate(range(0, len(ids), _FRAMES_PER_PART)):
             block, name = ids[first : first + _FRAMES_PER_PART], f"part-{number:05d}"
@@ -84,7 +84,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
             jobs.append(DetectJob(name, block, index, self.folder, backgrounds, out, self.settings, camera, plane, rle))
         self.fan_out(detect_shard, jobs, lambda job: job.out.exists(), report)
         rows = sum(count_rows(job.out) for job in jobs)
-        return f"{rows} detections in {len(ids)} frames"
+        return f"{rows} detections in {used} frames"
 
 
 declare_each(DetectObjects, "detector", backends())

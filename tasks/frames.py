@@ -1,7 +1,9 @@
-"""IngestFrames: index a camera's frames; simulated ones are rendered first. MedianBackground: their medians."""
+"""IngestFrames: index a camera's frames; simulated ones are rendered first. MedianBackground: their medians, and which
+frames these are of."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,13 @@ import pyarrow as pa
 
 from data_manifest import ImagesSource, SimulatedSource, VideoSource
 from data_manifest.times import NameTimes, natural, utc_of
-from pipeline.background import BackgroundJob, BackgroundSettings, background_shard
+from pipeline.background import (
+    BackgroundJob,
+    BackgroundSettings,
+    background_shard,
+    left_out_in_words,
+    with_statuses,
+)
 from pipeline.core.storage import read_table, write_table
 from pipeline.core.video import Anchor
 from pipeline.ingest import FoundFrame, IngestSettings, find_images, find_in_videos, in_words, index_table, moved
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 
 INDEX = "frames/index.parquet"
 MEDIANS = "median"
+COMPARED = f"{MEDIANS}/index.parquet"  # the FRAMES table again, with the statuses of frames unlike their medians
 
 
 class IngestFrames(Stage, settings=IngestSettings):
@@ -158,24 +167,57 @@ def simulation_of(source: SimulatedSource) -> Simulation:
 
 
 class MedianBackground(Stage, settings=BackgroundSettings):
-    """The median of every time bucket: the street, with what stood there for half of the time."""
+    """The median of every time bucket: the street, with what stood there for half of the time; which frames show it."""
 
-    version = 2
-    outputs = (f"{MEDIANS}/*.png",)
+    version = 3
+    outputs = (f"{MEDIANS}/*.png", f"{MEDIANS}/*.json", COMPARED)
     unit = "buckets"
 
     def requires(self) -> luigi.Task:
         """The frames."""
         return self.clone(IngestFrames)
 
+    def settle(self) -> None:
+        """Follow a recording that was moved."""
+        if self.done():
+            found, compared = read_table(self.folder / INDEX), read_table(self.folder / COMPARED)
+            if found["source"] != compared["source"]:
+                with lock(self.lock, lambda: self._waits(self)):
+                    self._write_compared(found)
+                    self._end()
+
     def work(self, report: Report) -> str:
-        """One shard for each bucket."""
-        index = self.folder / INDEX
-        frames = read_table(index, columns=["bucket", "status"])
-        names = sorted(set(frames.filter(pa.compute.equal(frames["status"], "ok"))["bucket"].to_pylist()))
-        jobs = [
-            BackgroundJob(name, index, self.folder, self.folder / MEDIANS / f"{name}.png", self.settings)
-            for name in names
-        ]
-        self.fan_out(background_shard, jobs, lambda job: job.out.exists(), report)
-        return f"{len(names)} medians: {', '.join(names)}"
+        """One shard for each bucket, then the frames' statuses."""
+        index = read_table(self.folder / INDEX)
+        names = sorted(set(index.filter(pa.compute.equal(index["status"], "ok"))["bucket"].to_pylist()))
+        jobs = [self._job(name) for name in names]
+        self.fan_out(background_shard, jobs, lambda job: job.picture.exists() and job.out.exists(), report)
+        statuses = self._write_compared(index)
+        made = [job.name for job in jobs if job.picture.exists()]
+        left_out = left_out_in_words(statuses.values())
+        if not made:
+            raise ValueError(
+                f"camera {self.camera}: {left_out}: no time bucket has a background. Does the camera move? "
+                f"Shorter `buckets` in {self.entry.path} may help, or max_unlike under [MedianBackground] in luigi.cfg"
+            )
+        without = f"; none of {', '.join(sorted(set(names) - set(made)))}" if len(made) < len(names) else ""
+        return f"{len(made)} medians: {', '.join(made)}{without}" + (f"; {left_out}" if left_out else "")
+
+    def _job(self, name: str) -> BackgroundJob:
+        medians = self.folder / MEDIANS
+        return BackgroundJob(
+            name=name,
+            index=self.folder / INDEX,
+            root=self.folder,
+            picture=medians / f"{name}.png",
+            out=medians / f"{name}.json",
+            settings=self.settings,
+        )
+
+    def _write_compared(self, index: pa.Table) -> dict[int, str]:
+        """Write the FRAMES table with what the buckets' shards say of its frames; what they say, by frame_id."""
+        statuses: dict[int, str] = {}
+        for path in sorted((self.folder / MEDIANS).glob("*.json")):
+            statuses |= {int(frame_id): why for frame_id, why in json.loads(path.read_text()).items()}
+        write_table(self.folder / COMPARED, with_statuses(index, statuses))
+        return statuses

@@ -27,7 +27,7 @@ from tasks.common.console import Report
 from tasks.common.contents import digest
 from tasks.common.settings import collect, declare
 from tasks.common.stage import Stage
-from tasks.frames import INDEX
+from tasks.frames import COMPARED
 from tasks.track import TRACKS, EmptyStreet
 
 CUTOUTS = "cutouts"
@@ -109,13 +109,13 @@ class MineUnoccluded(Stage, settings=MiningSettings):
 
     def _find_candidates(self) -> None:
         """Write which detections the classifier is asked about."""
-        camera, plane = self.calibrated(read_table(self.folder / INDEX, columns=["height", "width"]))
+        camera, plane = self.calibrated(read_table(self.folder / COMPARED, columns=["height", "width"]))
         tracks, ignored = read_table(self._tracks), self.entry.ignored(camera.size_hw)
         found = candidates(tracks, camera, plane, self.settings.mining, ignored)
         write_table(self.folder / CANDIDATES, found)
 
     def _decide(self, progress: Progress) -> dict[str, Any]:
-        tracks, frames = read_table(self._tracks), read_table(self.folder / INDEX)
+        tracks, frames = read_table(self._tracks), read_table(self.folder / COMPARED)
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
         evidence = read_parts(self.folder / EVIDENCE)
@@ -134,13 +134,13 @@ class MineUnoccluded(Stage, settings=MiningSettings):
 
     def _blocks(self, out: str) -> Iterator[dict[str, Any]]:
         """What a `BlockJob` of each block of frames needs, its rows to go to a folder."""
-        ids = read_table(self.folder / INDEX, columns=["frame_id"])["frame_id"].to_pylist()
+        ids = read_table(self.folder / COMPARED, columns=["frame_id"])["frame_id"].to_pylist()
         for number, start in enumerate(range(0, len(ids), _FRAMES_PER_PART)):
             name = f"part-{number:05d}"
             yield {
                 "name": name,
                 "frame_ids": ids[start : start + _FRAMES_PER_PART],
-                "index": self.folder / INDEX,
+                "index": self.folder / COMPARED,
                 "root": self.folder,
                 "tracks": self._tracks,
                 "out": self.folder / out / f"{name}.parquet",
@@ -156,7 +156,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         return [GateJob(**block, candidates=self.folder / CANDIDATES) for block in self._blocks(UNOCCLUDED)]
 
     def _crop_jobs(self) -> list[CropJob]:
-        camera, plane = self.calibrated(read_table(self.folder / INDEX, columns=["height", "width"]))
+        camera, plane = self.calibrated(read_table(self.folder / COMPARED, columns=["height", "width"]))
         return [
             CropJob(
                 **block,
@@ -174,7 +174,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         return [
             EmptyFramesJob(
                 name=path.stem,
-                index=self.folder / INDEX,
+                index=self.folder / COMPARED,
                 root=self.folder,
                 backgrounds=backgrounds,
                 tracks=self.folder / TRACKS,

@@ -24,7 +24,7 @@ from tasks.common.contents import stamp
 from tasks.common.settings import collect_of, declare_each, identity
 from tasks.common.stage import Stage
 from tasks.detect import DETECTIONS, DetectObjects, named_by, with_names
-from tasks.frames import INDEX, MEDIANS
+from tasks.frames import COMPARED, MEDIANS
 from tasks.learn.weights import weights_folder
 
 TRACKS = "tracks.parquet"
@@ -54,7 +54,7 @@ class TrackObjects(Stage, settings=TrackingSettings):
 
     def work(self, report: Report) -> str:
         """All sequences of the camera."""
-        frames = read_table(self.folder / INDEX)
+        frames = read_table(self.folder / COMPARED)
         camera, plane = self.calibrated(frames)
         detections = read_parts(self.folder / DETECTIONS)
         tracks = track(detections, frames, camera, plane, self.settings, report, self.folder)
@@ -127,7 +127,7 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
     def _job(self, name: str) -> UncoveredJob:
         return UncoveredJob(
             name=name,
-            index=self.folder / INDEX,
+            index=self.folder / COMPARED,
             root=self.folder,
             medians=self.folder / MEDIANS,
             tracks=self.folder / TRACKS,
@@ -137,13 +137,13 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
         )
 
     def _regions_job(self) -> RegionsJob:
-        camera, plane = self.calibrated(read_table(self.folder / INDEX, columns=["height", "width"]))
+        camera, plane = self.calibrated(read_table(self.folder / COMPARED, columns=["height", "width"]))
         ignored = self.entry.ignored(camera.size_hw)
         return RegionsJob(
             name="regions",
             backgrounds=self.folder / BACKGROUND,
             sources=self.folder / EMPTY_STREET / "filled",
-            index=self.folder / INDEX,
+            index=self.folder / COMPARED,
             tracks=self.folder / TRACKS,
             out=self.folder / IGNORED,
             settings=self.looks,

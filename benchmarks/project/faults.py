@@ -74,9 +74,9 @@ _OF_SHARDS = (
 
 # How scenes' parts are found in frames.
 _OF_STAGES = (
-    Fault("mean_for_median", "the background is the frames' mean", "pipeline/background.py",
+    Fault("mean_for_median", "the background is the frames' mean", "pipeline/background/median.py",
           "return median(lambda: kept, len(kept))", "return np.mean(kept, axis=0).astype(np.uint8)",
-          "tests/pipeline/test_background.py", quick=True),
+          "tests/pipeline/background/test_median.py", quick=True),
     Fault("suppression_inverted", "boxes are suppressed where they overlap little", "pipeline/detection/onnx.py",
           "settings.min_score, self.settings.nms_iou", "settings.min_score, 1 - self.settings.nms_iou",
           "tests/pipeline/detection/test_onnx.py"),

@@ -20,6 +20,7 @@ from calibration.forms.tsai import from_tsai, read_tsai
 from calibration.forms.vanishing_points import from_vanishing_points
 from calibration.plausibility import of_matrix
 from data_manifest.calibration.form import Axes, Form, Posed, Resolve, SizeHw, Units
+from data_manifest.calibration.found import FoundCalibration
 from data_manifest.calibration.intrinsics import Intrinsics, refuse
 from data_manifest.strict import FilePath, Matrix3, Number, Point, Positive, Row4, Size, Strict, Vector3
 
@@ -221,6 +222,7 @@ class VanishingCalibration(Form):
 
 # The key by which a form is known; where several stand there, the first of these.
 _KINDS: dict[str, type[Form]] = {
+    "calibration_file": FoundCalibration,
     "tsai_xml": TsaiCalibration, "homography": HomographyCalibration, "vanishing_points": VanishingCalibration,
     "ground_plane": PlaneCalibration, "plane_file": PlaneCalibration, "R": WorldCalibration, "t": WorldCalibration,
     "tilt_deg": TiltCalibration, "height_m": TiltCalibration, "focal_px": TiltCalibration,
@@ -252,6 +254,7 @@ Calibration = Annotated[
     | Annotated[OpencvCalibration, Tag("opencv")]
     | Annotated[TsaiCalibration, Tag("tsai")]
     | Annotated[HomographyCalibration, Tag("homography")]
-    | Annotated[VanishingCalibration, Tag("vanishing")],
+    | Annotated[VanishingCalibration, Tag("vanishing")]
+    | Annotated[FoundCalibration, Tag("found")],
     Discriminator(_calibration_kind),
 ]

@@ -6,7 +6,7 @@ state, and vehicles' shape and pose; its parts are registered in mmdet, and `con
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from models.contract import Preset, Shards, Spec, SteppedTraining
 from models.scenes import WindowSettings
@@ -100,6 +100,7 @@ _BASE = Walt3dSettings(
 )
 # The paper's 12 epochs with steps at 8 and 11, of 5,000 scenes.
 _EPOCHS, _SCENES = 12, 5000
+_BY_STEPS = SteppedTraining(batch=8, lr=1e-4, warmup=500, clip=35.0, ema=0.999, decays=(8 / _EPOCHS, 11 / _EPOCHS))
 PRESETS = {
     "tiny": Preset(
         _TINY,
@@ -109,35 +110,22 @@ PRESETS = {
     ),
     "base": Preset(
         _BASE,
-        SteppedTraining(
-            steps=_EPOCHS * _SCENES // 8,
-            batch=8,
-            lr=1e-4,
-            warmup=500,
-            clip=35.0,
-            ema=0.999,
-            evaluate_every=1250,
-            val_samples=512,
-            save_every=500,
-            workers=12,
-            decays=(8 / _EPOCHS, 11 / _EPOCHS),
+        replace(
+            _BY_STEPS, steps=_EPOCHS * _SCENES // 8, evaluate_every=1250, val_samples=512, save_every=500, workers=12
         ),
     ),
     # On each of eight devices, by torchrun.
     "paper": Preset(
         _BASE,
-        SteppedTraining(
+        replace(
+            _BY_STEPS,
             steps=_EPOCHS * 10 * 10_000 // (5 * 8),
             batch=5,
-            lr=1e-4,
-            warmup=500,
-            clip=35.0,
             ema=0.0,
             evaluate_every=5000,
             val_samples=2000,
             save_every=1000,
             workers=8,
-            decays=(8 / _EPOCHS, 11 / _EPOCHS),
         ),
     ),
 }

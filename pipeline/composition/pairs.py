@@ -112,7 +112,7 @@ def _front(pool: Pool, rows: np.ndarray, pairs: np.ndarray, mode: str) -> np.nda
     first, second = pairs.T
     if mode == "walt2d_released":
         return np.concatenate([pairs, pairs[:, ::-1]])
-    rank = rank_of(pool, rows, mode)
+    rank = _rank_of(pool, rows, mode)
     nearer = rank[first] < rank[second]
     if mode == "walt3d":
         ray = depth_order.first_on_ray(pool.footprints[rows], pairs)
@@ -120,13 +120,21 @@ def _front(pool: Pool, rows: np.ndarray, pairs: np.ndarray, mode: str) -> np.nda
     return np.where(nearer[:, None], pairs, pairs[:, ::-1])
 
 
-def rank_of(pool: Pool, rows: np.ndarray, mode: str) -> np.ndarray:
+def _rank_of(pool: Pool, rows: np.ndarray, mode: str) -> np.ndarray:
     """(n,) who is nearer where no shared ray says so: by depth, or by box bottom, or the last of the rows."""
     if mode == "walt3d":
         return depth_order.ranked(pool.z_m[rows], pool.cutout_id[rows])
     if mode == "walt2d_ordered":
         return depth_order.ranked(-(pool.box_xywh[rows, 1] + pool.box_xywh[rows, 3]), pool.cutout_id[rows])
     return np.arange(len(rows))[::-1]
+
+
+def arrange(pool: Pool, chosen: np.ndarray, mode: str) -> np.ndarray:
+    """The chosen rows, nearest first, as the mode has it: by shared ground rays, by box bottom, by chance of draw."""
+    unknown = np.zeros((len(chosen), len(chosen)), bool)
+    front = depth_order.in_front(pool.footprints[chosen]) if mode == "walt3d" else unknown
+    place, _ = depth_order.order(front, _rank_of(pool, chosen, mode))
+    return chosen[np.argsort(place)]
 
 
 def _hidden_samples(rles: Sequence[str], size_hw: tuple[int, int], front: np.ndarray) -> np.ndarray:

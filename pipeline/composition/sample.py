@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.composition import depth_order
 from pipeline.composition.hidden_fraction import BANDS, EVEN, OPEN_TO, band_of, parse_wanted
 from pipeline.composition.paint import MAX_OBJECTS
-from pipeline.composition.pairs import SAMPLES, WORDS, Pairs, PairTables, rank_of
-from pipeline.composition.pool import SPLITS, Pool
+from pipeline.composition.pairs import SAMPLES, WORDS, Pairs, PairTables, arrange
+from pipeline.composition.pool import SPLITS
 from pipeline.core.tables import CATEGORY_IDS
 
 _TRIES, _FEW_TRIES = 20, 4
@@ -176,14 +175,6 @@ class Sampler:
 def _falls_short(found: list[int], needed: int) -> bool:
     """Whether tries of a bucket that found so many objects each fall short of a number by far more than they vary."""
     return len(found) >= _FEW_TRIES and float(np.mean(found)) + _CERTAIN * max(float(np.std(found)), 0.5) < needed
-
-
-def arrange(pool: Pool, chosen: np.ndarray, mode: str) -> np.ndarray:
-    """The chosen rows, nearest first, as the mode has it: by shared ground rays, by box bottom, by chance of draw."""
-    unknown = np.zeros((len(chosen), len(chosen)), bool)
-    front = depth_order.in_front(pool.footprints[chosen]) if mode == "walt3d" else unknown
-    place, _ = depth_order.order(front, rank_of(pool, chosen, mode))
-    return chosen[np.argsort(place)]
 
 
 class _Draft:

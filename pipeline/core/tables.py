@@ -56,7 +56,7 @@ FRAMES = pa.schema(
         column("position", pa.int64(), "frame number inside a video, -1 for an image file", source="frames"),
         column("width", pa.int64(), "frame width", unit="px", source="frames"),
         column("height", pa.int64(), "frame height", unit="px", source="frames"),
-        column("status", pa.string(), "ok, or why the frame cannot be read", source="frames"),
+        column("status", pa.string(), "ok, or why the frame is not used", source="frames"),
     ]
 )
 

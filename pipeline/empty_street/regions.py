@@ -15,7 +15,7 @@ import numpy as np
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core import masks
-from pipeline.core.frames import read_backgrounds
+from pipeline.core.frames import frames_of_bucket, read_backgrounds
 from pipeline.core.instances import Instance
 from pipeline.core.storage import read_table, write_table
 from pipeline.core.tables import IGNORED, to_table
@@ -54,8 +54,6 @@ def regions_shard(job: RegionsJob) -> int:
     """Write the regions of all time buckets; their number."""
     pictures = read_backgrounds(job.backgrounds)
     sources = read_sources(job.sources, pictures)
-    frames = read_table(job.index, columns=["frame_id", "bucket"])
-    bucket_of = np.array(frames["bucket"].to_pylist(), object)
     ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, job.camera.size_hw)
     detector = None
     if not backend_of(job.settings.detector).needs:
@@ -71,7 +69,7 @@ def regions_shard(job: RegionsJob) -> int:
                      if one.score >= job.settings.min_score and one.category in job.settings.kept]  # fmt: skip
         unknown = sources[bucket] == PLAIN_MEDIAN
         if unknown.any():
-            ids = frames["frame_id"].to_numpy()[bucket_of == bucket]
+            _, ids = frames_of_bucket(job.index, bucket)
             often = covered_most(coverage_maps(job.tracks, ids, picture.shape[:2]), picture.shape[:2])
             rows += [_region(bucket, reason, rle) for reason, rle in _unseen(unknown, often)]
     write_table(job.out, to_table(rows, IGNORED))

@@ -31,6 +31,11 @@ class ExportJob:
     settings: Any = None
     progress: Progress = lambda done, total: None
 
+    @property
+    def name(self) -> str:
+        """Of the folder when it is whole, as what is written calls it."""
+        return self.out.name.removeprefix(".").removesuffix(".part")
+
 
 @dataclass(frozen=True)
 class Written:

@@ -7,6 +7,7 @@ from threading import Event
 
 import luigi
 
+from pipeline.core.local_page import HOST, start
 from readers.texts import expanded
 from tasks.track import TrackObjects
 
@@ -35,7 +36,7 @@ class LabelOcclusion(luigi.Task):
             self._serve()
 
     def _serve(self) -> None:
-        from models.labels.page import HOST, Session, start
+        from models.labels.page import Session
         from models.labels.queue import Detections
 
         folder = self.requires().folder

@@ -117,7 +117,7 @@ class Job:
         if missing := [number for number in frame_ids if number not in rows]:
             raise ValueError(f"{self.folder}: no frame {missing[0]}; frames are {min(rows)} to {max(rows)}")
         wanted = sorted(frame_ids or rows)
-        found = read_parts(
+        detected = read_parts(
             self.folder / "detections",
             columns=["frame_id", "category", "subcategory", "score", "bbox_xywh", "mask_rle"],
         )
@@ -128,7 +128,7 @@ class Job:
         calibrated: tuple[Camera | None, GroundPlane | None] | None = None
         for number, image in FrameReader(index, self.folder).read(wanted):
             calibrated = calibrated or self._calibrated(image.shape[:2])
-            objects = _objects(found.filter(pa.compute.equal(found["frame_id"], number)), image.shape[:2])
+            objects = _objects(detected.filter(pa.compute.equal(detected["frame_id"], number)), image.shape[:2])
             yield Read(
                 number, Frame(image, objects, _frame_name(number), backgrounds.get(rows[number]["bucket"]), *calibrated)
             )

@@ -9,6 +9,7 @@ import yaml
 
 from calibration.camera import Camera, GroundPlane
 from data_manifest import ManifestError, load_camera
+from data_manifest.calibration.found import read_found, text_of
 
 CASES = Path(__file__).parents[1] / "cases" / "calibration"
 SIZE = (1080, 1920)
@@ -180,6 +181,28 @@ def test_a_wrong_form_is_refused_in_one_line_that_says_what_it_looks_like(load, 
 def test_what_the_pictures_size_shows_is_refused_before_anything_runs(load, form, message):
     with pytest.raises(ManifestError, match=message):
         load(form).calibrated(SIZE)
+
+
+def test_frames_need_no_calibration_and_what_does_says_how_to_find_one(load):
+    entry = load(None)
+    for ask in (lambda: entry.calibrated(SIZE), entry.calibration_identity):
+        with pytest.raises(
+            ManifestError, match=r"calibration: missing.*docs/calibration\.md.*CalibrateFromPoints --camera"
+        ):
+            ask()
+
+
+def test_a_found_calibration_is_read_back(load, tmp_path):
+    camera, covariance = Camera(K, SIZE, np.array(LENS)), np.diag([400.0, 0.1, 0.1, 0.04])
+    (tmp_path / "found.yaml").write_text(text_of(camera, PLANE, covariance, "12 control points"))
+    found, plane = load({"calibration_file": "found.yaml"}).calibrated(SIZE)
+    assert found.K == pytest.approx(K) and found.distortion == pytest.approx(LENS)
+    assert np.r_[plane.n, plane.d] == pytest.approx(np.r_[PLANE.n, 7.5])
+    assert np.array(read_found(tmp_path / "found.yaml").covariance) == pytest.approx(covariance)
+    for text, message in (("K: 1", "found.yaml: made_from: Field required"), ("[", "found.yaml: not YAML")):
+        (tmp_path / "found.yaml").write_text(text)
+        with pytest.raises(ManifestError, match=message):
+            load({"calibration_file": "found.yaml"})
 
 
 def test_what_is_odd_is_told(load):

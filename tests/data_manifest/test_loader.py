@@ -48,7 +48,6 @@ def changed(base, path, value):
         ("calibration.height_m", "tall", "calibration.height_m: .*got 'tall'"),
         ("calibration.height_m", None, "calibration.height_m: missing"),
         ("calibration.focal", 3, r"calibration.focal: unknown key, got 3 \(did you mean focal_px\?\)"),
-        ("calibration", None, "calibration: missing.*docs/calibration.md"),
         ("calibration", {}, "calibration: expected ground_plane, R and t, or tilt_deg, roll_deg and height_m"),
         ("calibration", {"K": K, "ground_plane": [0, -1, 0, -7]}, "the picture would be upside down"),
         ("calibration", {"K": K, "ground_plane": [0, -1, 0, 0]}, "the camera must be above it, got height d = 0"),

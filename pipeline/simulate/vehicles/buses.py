@@ -9,7 +9,15 @@ import numpy as np
 
 from pipeline.core.mesh import Mesh
 from pipeline.simulate.vehicles.body import Shell, loft, rows_of_cells
-from pipeline.simulate.vehicles.heavy import cap_lamp, heavy_mirrors, heavy_wheels, sheet, upright_outline
+from pipeline.simulate.vehicles.heavy import (
+    cap_lamp,
+    double_door,
+    heavy_mirrors,
+    heavy_wheels,
+    sheet,
+    upright_outline,
+    window_band,
+)
 from pipeline.simulate.vehicles.parts import (
     AHEAD,
     AMBER_SIGN,
@@ -63,32 +71,14 @@ def _bus_windows(shell: Shell, size: Size) -> list[Mesh]:
     """Bands of side windows with pillars between them, and the doors on the right."""
     half, low, high = size.length / 2, 1.14, size.height - 0.52
     rear, front = -half + 0.45, half - 0.55
-    count = round((front - rear) / 1.45)
-    edges = np.linspace(front, rear, count + 1)
-    band = [
-        (front + 0.03, low - 0.03),
-        (rear - 0.03, low - 0.03),
-        (rear - 0.03, high + 0.03),
-        (front + 0.03, high + 0.03),
-    ]
-    panes = [panel(shell.side, band, PLASTIC, outward=LEFT, cells=(12, 2), lift_m=0.004)]
-    for a, b in zip(edges[:-1] - 0.04, edges[1:] + 0.04, strict=True):
-        panes.append(
-            panel(
-                shell.side, [(a, low), (b, low), (b, high), (a, high)], GLASS, outward=LEFT, cells=(2, 2), lift_m=0.008
-            )
-        )
-    return both_sides(panes) + [mirrored_mesh(part) for x in (half - 0.72, -0.35) for part in _door(shell, x, high)]
+    edges = np.linspace(front, rear, round((front - rear) / 1.45) + 1)
 
+    def pane(corners: list[tuple[float, float]]) -> Mesh:
+        return panel(shell.side, corners, GLASS, outward=LEFT, cells=(2, 2), lift_m=0.008)
 
-def _door(shell: Shell, x: float, high: float) -> list[Mesh]:
-    """A double door with its front edge at x, as two tall panes in a dark frame."""
-    frame = [(x, 0.40), (x - 1.25, 0.40), (x - 1.25, high + 0.05), (x, high + 0.05)]
-    parts = [panel(shell.side, frame, PLASTIC, outward=LEFT, cells=(3, 4), lift_m=0.012)]
-    for a in (x - 0.06, x - 0.65):
-        pane = [(a, 0.55), (a - 0.53, 0.55), (a - 0.53, high), (a, high)]
-        parts.append(panel(shell.side, pane, GLASS, outward=LEFT, cells=(2, 4), lift_m=0.017))
-    return parts
+    doors = [part for x in (half - 0.72, -0.35) for part in double_door(shell, x, high, frame_m=0.012, glass_m=0.017)]
+    band = window_band(shell, edges, low, high, pane, cells=(12, 2))
+    return both_sides(band) + [mirrored_mesh(part) for part in doors]
 
 
 def _bus_ends(shell: Shell, size: Size) -> list[Mesh]:

@@ -1,15 +1,19 @@
-"""What buses and lorries share: upright shells, steel wheels, sheets on their ends, tall mirrors.
+"""What buses and lorries share: upright shells, steel wheels, bands of windows, doors, sheets on their ends, mirrors.
 
 Metres; x forward, y left, z up.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipeline.core.mesh import Mesh
 from pipeline.simulate.vehicles.body import BodyLines, Shell
 from pipeline.simulate.vehicles.parts import (
+    GLASS,
+    LEFT,
     PLASTIC,
     SHADOW,
     STEEL,
@@ -56,6 +60,30 @@ def heavy_wheels(
             inner, arch = face - (k + 1) * width - 0.03, shell.outline.arch_m
             parts.append(box((x - arch - 0.02, -inner, 0.25), (x + arch + 0.02, inner, r + arch + 0.01), SHADOW))
     return parts, np.array(centres)
+
+
+def window_band(
+    shell: Shell, edges: np.ndarray, low: float, high: float, pane: Callable[[list[tuple[float, float]]], Mesh],
+    *, cells: tuple[int, int],
+) -> list[Mesh]:  # fmt: skip
+    """A dark band on the left side from low to high, with a `pane` of these corners between each two edges, x from the
+    front to the rear."""
+    front, rear = edges[0] + 0.03, edges[-1] - 0.03
+    frame = [(front, low - 0.03), (rear, low - 0.03), (rear, high + 0.03), (front, high + 0.03)]
+    parts = [panel(shell.side, frame, PLASTIC, outward=LEFT, cells=cells, lift_m=0.004)]
+    for a, b in zip(edges[:-1] - 0.04, edges[1:] + 0.04, strict=True):
+        parts.append(pane([(a, low), (b, low), (b, high), (a, high)]))
+    return parts
+
+
+def double_door(shell: Shell, x: float, high: float, *, frame_m: float, glass_m: float) -> list[Mesh]:
+    """A double door on the left side with its front edge at x: two tall panes in a dark frame, lifted off the side."""
+    frame = [(x, 0.40), (x - 1.25, 0.40), (x - 1.25, high + 0.05), (x, high + 0.05)]
+    parts = [panel(shell.side, frame, PLASTIC, outward=LEFT, cells=(3, 4), lift_m=frame_m)]
+    for a in (x - 0.06, x - 0.65):
+        leaf = [(a, 0.55), (a - 0.53, 0.55), (a - 0.53, high), (a, high)]
+        parts.append(panel(shell.side, leaf, GLASS, outward=LEFT, cells=(2, 4), lift_m=glass_m))
+    return parts
 
 
 def sheet(

@@ -10,8 +10,9 @@ import pytest
 from waiting import PATIENCE_S
 
 from models.labels.occlusion_csv import csv_of, read_csv
-from models.labels.page import HOST, Session, page, start
+from models.labels.page import Session, page
 from models.labels.queue import Detections
+from pipeline.core.local_page import HOST, start
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 JSON = {"Content-Type": "application/json"}

@@ -9,8 +9,8 @@ from shapely import Polygon
 
 from pipeline.composition.hidden_fraction import band_of
 from pipeline.composition.paint import decode_sprite, paint
-from pipeline.composition.pairs import PairTables
-from pipeline.composition.sample import ComposeSettings, Sampler, TooFewCutouts, arrange
+from pipeline.composition.pairs import PairTables, arrange
+from pipeline.composition.sample import ComposeSettings, Sampler, TooFewCutouts
 from pipeline.core.masks import full
 from pipeline.core.tables import MODES
 

@@ -103,7 +103,7 @@ def test_an_object_has_one_id_in_both_and_the_wholly_hidden_are_told(out, object
     train = pd.read_parquet(clipart / "images")["split"].eq("train").sum()
     pictures = f"{train} train and {10 - train} val pictures"
     assert written.what == f"{pictures} with {len(objects)} whole and {len(objects) - 1} visible masks"
-    assert written.left_out.startswith("1 wholly hidden objects among the visible masks, keypoints")
+    assert written.left_out.startswith("1 wholly hidden objects among the visible masks, how a hidden")
 
 
 def test_pictures_are_the_scenes_own_bytes(out, clipart):

@@ -20,8 +20,9 @@ from pipeline.simulate.vehicles.wide.bonneted.build import build_bonneted
 from pipeline.simulate.vehicles.wide.bonneted.fittings import fittings
 from pipeline.simulate.vehicles.wide.bonneted.outlines import Design, sample_design
 from pipeline.simulate.vehicles.wide.bonneted.towed import trailer
+from pipeline.simulate.vehicles.wide.heavy.beds import bed_fittings
 from pipeline.simulate.vehicles.wide.heavy.buses import build_wide_bus
-from pipeline.simulate.vehicles.wide.heavy.coachwork import bed_fittings, build_cab_and_body
+from pipeline.simulate.vehicles.wide.heavy.coachwork import build_cab_and_body
 from pipeline.simulate.vehicles.wide.heavy.lorries import build_wide_lorry
 from pipeline.simulate.vehicles.wide.heavy.tractors import build_tractor
 from pipeline.simulate.vehicles.wide.livery import side_livery, tail_livery

@@ -1,4 +1,4 @@
-"""Things that lie on a surface: panes one sees through, round lamps, plates, stripes and lettering.
+"""Flat surfaces, and things that lie on one: panes one sees through, round lamps, plates, stripes and lettering.
 
 Surface coordinates are those of `Shell`'s surfaces; lifts are metres off the surface.
 """
@@ -15,6 +15,16 @@ from pipeline.simulate.vehicles.parts import Axis, Material, Surface, mesh_of, p
 from pipeline.simulate.vehicles.wide.looks import Looks, Plate
 
 _SEAT = 0.012  # albedo of what stands dark against the light behind a pane
+
+
+def flat_side(half: float) -> Surface:
+    """The plane y = half as a surface of x and z."""
+    return lambda x, z: np.stack([x, np.full_like(np.asarray(x, float), half), z], -1)
+
+
+def flat_end(x: float, half: float) -> Surface:
+    """The plane at x as a surface of y, in fractions of half, and z."""
+    return lambda t, z: np.stack([np.full_like(np.asarray(t, float), x), half * t, z], -1)
 
 
 def quads(surface: Surface, corners: np.ndarray, material: Material, *, outward: Axis, lift_m: float) -> Mesh:

@@ -13,12 +13,11 @@ import numpy as np
 
 from pipeline.core.mesh import Mesh
 from pipeline.simulate.vehicles.body import BodyLines, Shell, loft, rows_of_cells
-from pipeline.simulate.vehicles.heavy import cap_lamp, heavy_mirrors, sheet
+from pipeline.simulate.vehicles.heavy import cap_lamp, double_door, heavy_mirrors, sheet, window_band
 from pipeline.simulate.vehicles.parts import (
     AHEAD,
     AMBER_SIGN,
     BACK,
-    GLASS,
     LAMP_LIFT,
     LEFT,
     PLASTIC,
@@ -125,20 +124,11 @@ def _livery(looks: Looks, rng: np.random.Generator) -> list[Material]:
 def _band(shell: Shell, rear: float, front: float, low: float, high: float, looks: Looks, rng) -> list[Mesh]:
     """A dark band with panes of equal length."""
     edges = np.linspace(front, rear, max(2, round((front - rear) / float(rng.uniform(1.1, 1.9))) + 1))
-    frame = [
-        (front + 0.03, low - 0.03),
-        (rear - 0.03, low - 0.03),
-        (rear - 0.03, high + 0.03),
-        (front + 0.03, high + 0.03),
-    ]
-    parts = [panel(shell.side, frame, PLASTIC, outward=LEFT, cells=(10, 2), lift_m=0.004)]
-    for a, b in zip(edges[:-1] - 0.04, edges[1:] + 0.04, strict=True):
-        parts.append(
-            pane(
-                shell.side, [(a, low), (b, low), (b, high), (a, high)], looks, outward=LEFT, cells=(3, 2), lift_m=0.008
-            )
-        )
-    return parts
+
+    def glazed(corners: list[tuple[float, float]]) -> Mesh:
+        return pane(shell.side, corners, looks, outward=LEFT, cells=(3, 2), lift_m=0.008)
+
+    return window_band(shell, edges, low, high, glazed, cells=(10, 2))
 
 
 def _sides(
@@ -177,19 +167,9 @@ def _sides(
     if body != "coach":
         at += np.linspace(rear + 1.0, front - 2.5, max(1, round(length / 6))).tolist()
     for x in at:
-        door = _door(shell, x, min(high, 2.6))
+        door = double_door(shell, x, min(high, 2.6), frame_m=0.015, glass_m=0.020)
         whole += door if doors_left else [mirrored_mesh(part) for part in door]
     return whole
-
-
-def _door(shell: Shell, x: float, high: float) -> list[Mesh]:
-    """A double door with its front edge at x."""
-    frame = [(x, 0.40), (x - 1.25, 0.40), (x - 1.25, high + 0.05), (x, high + 0.05)]
-    parts = [panel(shell.side, frame, PLASTIC, outward=LEFT, cells=(3, 4), lift_m=0.015)]
-    for a in (x - 0.06, x - 0.65):
-        leaf = [(a, 0.55), (a - 0.53, 0.55), (a - 0.53, high), (a, high)]
-        parts.append(panel(shell.side, leaf, GLASS, outward=LEFT, cells=(2, 4), lift_m=0.020))
-    return parts
 
 
 def _bellows(sections, size: Size, bottom: float) -> list[Mesh]:

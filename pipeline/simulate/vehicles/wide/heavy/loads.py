@@ -7,9 +7,10 @@ import numpy as np
 from pipeline.core.mesh import Mesh
 from pipeline.simulate.vehicles.parts import LEFT, PLASTIC, SHADOW, STEEL, Material, both_sides, box, lathe, panel
 from pipeline.simulate.vehicles.styles import Size
-from pipeline.simulate.vehicles.wide.heavy.coachwork import cargo, flat_end, flat_side
+from pipeline.simulate.vehicles.wide.heavy.beds import cargo
 from pipeline.simulate.vehicles.wide.livery import side_livery, tail_livery
 from pipeline.simulate.vehicles.wide.looks import WHITE, Looks, any_colour
+from pipeline.simulate.vehicles.wide.sheets import flat_end, flat_side
 
 _LOADS = {
     "lorry": (

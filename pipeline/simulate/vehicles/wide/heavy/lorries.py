@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.core.mesh import Mesh
-from pipeline.simulate.vehicles.body import BodyLines, Points, loft, rows_of_cells
+from pipeline.simulate.vehicles.body import BodyLines, Points, Shell, loft, rows_of_cells
 from pipeline.simulate.vehicles.heavy import cap_lamp, heavy_mirrors, sheet
 from pipeline.simulate.vehicles.parts import (
     AHEAD,
@@ -29,10 +29,10 @@ from pipeline.simulate.vehicles.parts import (
 )
 from pipeline.simulate.vehicles.styles import Size
 from pipeline.simulate.vehicles.wide.dimensions import sample_dimensions
-from pipeline.simulate.vehicles.wide.heavy.coachwork import flat_end, rear_cluster
+from pipeline.simulate.vehicles.wide.heavy.coachwork import rear_cluster
 from pipeline.simulate.vehicles.wide.heavy.loads import sample_load
 from pipeline.simulate.vehicles.wide.looks import Looks, any_colour
-from pipeline.simulate.vehicles.wide.sheets import pane, plate_on
+from pipeline.simulate.vehicles.wide.sheets import flat_end, pane, plate_on
 
 
 @dataclass(frozen=True)
@@ -100,17 +100,35 @@ def _cab(
     middle = 0.5 * (frame.front + frame.cab_rear)
     shell = loft(_cab_lines(length, width, tall, axle - middle, size.wheel_radius, rng, bonnet=bonnet))
     roof_front = length / 2 - (1.15 if bonnet else 0.24)
+    lamps, lamp, low = _cab_lamps(shell, looks, rng)
     parts = [shell.mesh([PLASTIC, *[looks.lower if v < 0.5 else looks.paint for v in rows_of_cells()[1:]]])]
-    window = [
-        (roof_front - 0.10, 1.66),
-        (roof_front - 0.95, 1.70),
-        (roof_front - 0.95, min(tall - 0.42, 2.45)),
-        (roof_front - 0.18, min(tall - 0.42, 2.45)),
-    ]
+    parts += both_sides([*_cab_sides(shell, roof_front, tall, looks), *lamps])
+    parts += _bonnet(shell, length / 2, roof_front, looks) if bonnet else _cab_front(shell, tall, looks, rng)
+    parts.append(sheet(shell.nose, 0.97, 0.44, low - 0.10, PLASTIC, AHEAD, 0.003))
+    if looks.plate_front:
+        parts += plate_on(shell.nose, looks.plate_front, width / 2, 0.55, outward=AHEAD)
+    cab_size = Size(length, width, tall, 0.0, size.wheel_radius)
+    parts += heavy_mirrors(roof_front + (0.1 if bonnet else 0.18), cab_size, 1.75, 0.10)
+    offset = np.array([middle, 0.0, 0.0])
+    corners = np.stack([shell.section(np.array(x), np.array(2.5)) for x in (roof_front, -length / 2 + 0.12)]) + offset
+    well = box((axle - 0.55, -width / 2 + 0.42, 0.40), (axle + 0.55, width / 2 - 0.42, 1.10), SHADOW)
+    return [*(shifted(part, offset) for part in parts), well], corners, lamp + offset
+
+
+def _cab_sides(shell: Shell, roof_front: float, tall: float, looks: Looks) -> list[Mesh]:
+    """The left window, and the seams of the door."""
+    top, high = min(tall - 0.36, 2.5), min(tall - 0.42, 2.45)
+    ahead, behind = roof_front - 0.10, roof_front - 0.95
+    window = [(ahead, 1.66), (behind, 1.70), (behind, high), (roof_front - 0.18, high)]
     sides = [pane(shell.side, window, looks, outward=LEFT, cells=(3, 3))]
     for x in (roof_front, roof_front - 1.05):
-        seam = [(x, 1.16), (x - 0.016, 1.16), (x - 0.016, min(tall - 0.36, 2.5)), (x, min(tall - 0.36, 2.5))]
+        seam = [(x, 1.16), (x - 0.016, 1.16), (x - 0.016, top), (x, top)]
         sides.append(panel(shell.side, seam, SHADOW, outward=LEFT, cells=(1, 8), lift_m=0.012))
+    return sides
+
+
+def _cab_lamps(shell: Shell, looks: Looks, rng: np.random.Generator) -> tuple[list[Mesh], np.ndarray, float]:
+    """The left lamps, the headlight's centre (3,), and its lower edge."""
     z, t = float(rng.uniform(0.58, 0.85)), float(rng.uniform(0.58, 0.72))
     high = float(rng.uniform(0.12, 0.2))
     lamps = [
@@ -119,39 +137,27 @@ def _cab(
     ]
     if looks.day:
         lamps.append(cap_lamp(shell.nose, (t, 0.9), (z + high + 0.02, z + high + 0.05), looks.day, AHEAD))
-    parts += both_sides([*sides, *lamps])
-    if bonnet:
-        a, b = length / 2 - 0.72, roof_front + 0.03
-        parts.append(
-            pane(
-                shell.top,
-                [(a, 1), (b, 1), (b, -1), (a, -1)],
-                looks,
-                outward=(0, 0, 1),
-                cells=(4, 6),
-                lift_m=0.010,
-                upright=0,
-            )
-        )
-        parts.append(sheet(shell.nose, 0.5, 0.75, 1.25, looks.trim, AHEAD))
-    else:
-        top = min(tall - 0.30, 2.75)
-        parts += [
-            sheet(shell.nose, 0.97, float(rng.uniform(1.4, 1.65)), top, looks.glass, AHEAD),
-            sheet(shell.nose, 0.72, 0.98, 1.36, (PLASTIC, looks.trim)[int(rng.random() < 0.3)], AHEAD),
-        ]
-        if tall > 3.2 and rng.random() < 0.6:
-            parts.append(sheet(shell.nose, 0.7, top + 0.1, min(top + 0.35, tall - 0.2), any_colour(rng), AHEAD))
-    parts.append(sheet(shell.nose, 0.97, 0.44, z - 0.10, PLASTIC, AHEAD, 0.003))
-    if looks.plate_front:
-        parts += plate_on(shell.nose, looks.plate_front, width / 2, 0.55, outward=AHEAD)
-    cab_size = Size(length, width, tall, 0.0, size.wheel_radius)
-    parts += heavy_mirrors(roof_front + (0.1 if bonnet else 0.18), cab_size, 1.75, 0.10)
-    offset = np.array([middle, 0.0, 0.0])
-    corners = np.stack([shell.section(np.array(x), np.array(2.5)) for x in (roof_front, -length / 2 + 0.12)]) + offset
-    lamp = shell.nose(np.array(0.5 * (t + 0.95)), np.array(z + 0.5 * high)) + LAMP_LIFT + offset
-    well = box((axle - 0.55, -width / 2 + 0.42, 0.40), (axle + 0.55, width / 2 - 0.42, 1.10), SHADOW)
-    return [*(shifted(part, offset) for part in parts), well], corners, lamp
+    return lamps, shell.nose(np.array(0.5 * (t + 0.95)), np.array(z + 0.5 * high)) + LAMP_LIFT, z
+
+
+def _bonnet(shell: Shell, nose: float, roof_front: float, looks: Looks) -> list[Mesh]:
+    """The windscreen behind a bonnet, and the grille before it."""
+    a, b = nose - 0.72, roof_front + 0.03
+    corners = [(a, 1), (b, 1), (b, -1), (a, -1)]
+    screen = pane(shell.top, corners, looks, outward=(0, 0, 1), cells=(4, 6), lift_m=0.010, upright=0)
+    return [screen, sheet(shell.nose, 0.5, 0.75, 1.25, looks.trim, AHEAD)]
+
+
+def _cab_front(shell: Shell, tall: float, looks: Looks, rng: np.random.Generator) -> list[Mesh]:
+    """The windscreen of a cab over the engine, its grille, a sign above on some."""
+    top = min(tall - 0.30, 2.75)
+    parts = [
+        sheet(shell.nose, 0.97, float(rng.uniform(1.4, 1.65)), top, looks.glass, AHEAD),
+        sheet(shell.nose, 0.72, 0.98, 1.36, (PLASTIC, looks.trim)[int(rng.random() < 0.3)], AHEAD),
+    ]
+    if tall > 3.2 and rng.random() < 0.6:
+        parts.append(sheet(shell.nose, 0.7, top + 0.1, min(top + 0.35, tall - 0.2), any_colour(rng), AHEAD))
+    return parts
 
 
 def _cab_lines(length: float, width: float, tall: float, axle: float, radius: float, rng, *, bonnet: bool) -> BodyLines:

@@ -29,9 +29,8 @@ from pipeline.simulate.vehicles.parts import (
 )
 from pipeline.simulate.vehicles.styles import Size
 from pipeline.simulate.vehicles.wide.dimensions import sample_dimensions
-from pipeline.simulate.vehicles.wide.heavy.coachwork import flat_end, flat_side
 from pipeline.simulate.vehicles.wide.looks import Looks, any_colour
-from pipeline.simulate.vehicles.wide.sheets import pane
+from pipeline.simulate.vehicles.wide.sheets import flat_end, flat_side, pane
 
 _PAINTS = ((0.02, 0.16, 0.03), (0.45, 0.02, 0.02), (0.02, 0.08, 0.35), (0.10, 0.22, 0.03), (0.55, 0.22, 0.02))
 

@@ -2,7 +2,6 @@ from datetime import UTC, datetime, timedelta
 
 import cv2
 import numpy as np
-import pyarrow as pa
 import pytest
 from chance import examples
 from footage import write_jpeg
@@ -76,10 +75,11 @@ def test_a_limit_takes_frames_from_the_whole_bucket(tmp_path):
 def test_a_shard_writes_its_png(tmp_path):
     table = camera(tmp_path, 5)
     write_table(tmp_path / "frames/index.parquet", table)
-    out = tmp_path / "background/h12.png"
-    background_shard(BackgroundJob("h12", tmp_path / "frames/index.parquet", tmp_path, out, BackgroundSettings()))
-    assert np.array_equal(cv2.imread(str(out)), median_background(table, tmp_path, "h12", BackgroundSettings()))
-    assert isinstance(table, pa.Table)
+    picture, out = tmp_path / "median/h12.png", tmp_path / "median/h12.json"
+    job = BackgroundJob("h12", tmp_path / "frames/index.parquet", tmp_path, picture, out, BackgroundSettings())
+    background_shard(job)
+    assert np.array_equal(cv2.imread(str(picture)), median_background(table, tmp_path, "h12", BackgroundSettings()))
+    assert out.read_text() == "{}\n"
 
 
 @pytest.mark.parametrize("wrong", [{"max_frames": -1}, {"memory_mb": 0}])

@@ -2,6 +2,7 @@
 
 Whatever stands at a place for less than half of the bucket's frames is not in it. Memory is bounded by a setting,
 never by the number of frames: the frames are kept strip by strip, or read again for each bit of the answer.
+Each frame is then compared with it: those of another view, in fog, or grey among coloured ones are left out.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.background.unlike_frames import left_out, with_statuses
 from pipeline.core.frames import FrameReader, as_png, spread_evenly
-from pipeline.core.storage import read_table, write_bytes
+from pipeline.core.storage import read_table, write_bytes, write_json
 
 # Reading everything once per strip beats once per bit (8 bits, one pass for even counts) up to so many strips.
 _PASSES = 9
+_FEW = 0.02  # fraction of a bucket's frames: so few of another view hardly move a median
 
 
 @dataclass(frozen=True)
@@ -31,21 +35,32 @@ class BackgroundSettings:
     memory_mb: int = field(
         default=400, metadata={"help": "frames in memory at a time in one process, megabytes", "speed": True}
     )
+    max_unlike: float = field(
+        default=0.65,
+        metadata={
+            "help": "a frame that differs from its time bucket's median in more of the picture, or is grey where it "
+            "is in colour, is left out; fraction, 0 to 1, 1 = none is"
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.max_frames < 0:
             raise ValueError(f"background max_frames: expected 0 or more, got {self.max_frames}")
         if self.memory_mb <= 0:
             raise ValueError(f"background memory_mb: expected more than 0, got {self.memory_mb}")
+        if not 0 < self.max_unlike <= 1:
+            raise ValueError(f"background max_unlike: expected more than 0, at most 1, got {self.max_unlike}")
 
 
 @dataclass(frozen=True)
 class BackgroundJob:
-    """One bucket: `name` of the bucket, where the FRAMES table and the camera's folder are, the PNG to write."""
+    """One bucket: `name` of the bucket, where the FRAMES table and the camera's folder are; the PNG to write, and after
+    it the JSON of the frames that are left out, {frame_id: why}."""
 
     name: str
     index: Path
     root: Path
+    picture: Path
     out: Path
     settings: BackgroundSettings
 
@@ -102,8 +117,7 @@ def _next_value(frames: Iterable[np.ndarray], lower: np.ndarray, rank: int) -> n
 
 def median_background(index: pa.Table, root: Path, bucket: str, settings: BackgroundSettings) -> np.ndarray:
     """BGR uint8 (H, W, 3) of one bucket. Raises ValueError for a bucket without a readable frame."""
-    ok = pa.compute.and_(pa.compute.equal(index["status"], "ok"), pa.compute.equal(index["bucket"], bucket))
-    rows = index.filter(ok).select(["frame_id", "height", "width"]).to_pydict()
+    rows = _readable(index, bucket).select(["frame_id", "height", "width"]).to_pydict()
     ids = spread_evenly(np.array(rows["frame_id"], int), settings.max_frames).tolist()
     if not ids:
         raise ValueError(f"time bucket {bucket}: no readable frame in it")
@@ -121,7 +135,30 @@ def _strip(reader: FrameReader, ids: list[int], rows: slice) -> np.ndarray:
     return median(lambda: kept, len(kept))
 
 
+def _readable(index: pa.Table, bucket: str) -> pa.Table:
+    return index.filter(pc.and_(pc.equal(index["status"], "ok"), pc.equal(index["bucket"], bucket)))
+
+
+def compared_background(
+    index: pa.Table, root: Path, bucket: str, settings: BackgroundSettings
+) -> tuple[np.ndarray, dict[int, str]]:
+    """A bucket's background, BGR uint8 (H, W, 3), and by frame_id why frames are left out, which are not in it where
+    they are more than a few."""
+    image = median_background(index, root, bucket, settings)
+    if settings.max_unlike == 1:
+        return image, {}
+    reader, ids = FrameReader(index, root), _readable(index, bucket)["frame_id"].to_pylist()
+    unlike = left_out(image, reader.read(ids), settings.max_unlike)
+    if _FEW * len(ids) < len(unlike) < len(ids):
+        image = median_background(with_statuses(index, unlike), root, bucket, settings)
+        unlike = left_out(image, reader.read(ids), settings.max_unlike)
+    return image, unlike
+
+
 def background_shard(job: BackgroundJob) -> None:
-    """Write a bucket's background as a PNG."""
-    image = median_background(read_table(job.index), job.root, job.name, job.settings)
-    write_bytes(job.out, as_png(image))
+    """Write a bucket's background as a PNG, unless no frame is like it, and the frames that are left out."""
+    index = read_table(job.index)
+    image, unlike = compared_background(index, job.root, job.name, job.settings)
+    if len(unlike) < _readable(index, job.name).num_rows:
+        write_bytes(job.picture, as_png(image))
+    write_json(job.out, {str(frame_id): status for frame_id, status in unlike.items()})

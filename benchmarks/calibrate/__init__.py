@@ -1,0 +1,1 @@
+"""How well calibrations are found, and whether wrong ones are told."""

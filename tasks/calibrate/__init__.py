@@ -1,0 +1,1 @@
+"""Tasks that find a camera's calibration, and show what one claims."""
