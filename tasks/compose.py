@@ -15,11 +15,12 @@ import luigi
 from pipeline.composition.hidden_fraction import parse_wanted, plain
 from pipeline.composition.manifest import build_manifest, of_one_data_set
 from pipeline.composition.sample import ComposeSettings, TooFewCutouts
+from pipeline.composition.shard_files import holds_scenes
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core.engine import ShardError
-from pipeline.core.storage import count_rows, data_set_of, read_table, write_json
+from pipeline.core.storage import data_set_of, read_table, write_json
 from pipeline.core.tables import MODES
-from pipeline.gallery.page import gallery_jobs, write_page
+from pipeline.gallery.page import gallery_files, gallery_jobs, write_page
 from pipeline.gallery.scenes import GallerySettings, write_scenes
 from readers.texts import expanded
 from tasks.common.console import Report
@@ -183,17 +184,8 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
         self.discard(list(harm))
 
     def _unreadable(self) -> list[Path]:
-        """Shards that are no whole Parquet files of as many scenes as they should hold."""
         scenes = dict(zip(self.paths, [self.sizes[number] for number in self.numbers] * 2, strict=True))
-        unreadable = []
-        for path in self.files():
-            try:
-                rows = count_rows(path)
-                whole = rows == scenes[path] if path.parent.name == "images" else rows > 0
-            except ValueError:
-                whole = False
-            unreadable += [] if whole else [path]
-        return unreadable
+        return [path for path in self.files() if not holds_scenes(path, scenes[path])]
 
     def work(self, report: Report) -> str:
         """One shard each."""
@@ -251,7 +243,8 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def files(self) -> list[Path]:
         """The manifest and the gallery."""
-        return _described(self.data_set.folder)
+        page = self.data_set.folder / GALLERY
+        return [*(p for p in (page.with_name(MANIFEST), page) if p.is_file()), *gallery_files(page, hidden=False)]
 
     def leftovers(self) -> list[Path]:
         """The gallery; what describes the data set stays until it is written again."""
@@ -259,7 +252,10 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def half_written(self) -> list[Path]:
         """Of the manifest and the gallery."""
-        return [*sorted(self.data_set.folder.glob(".*.part")), *_gallery_files(self.data_set.folder, hidden=True)]
+        return [
+            *sorted(self.data_set.folder.glob(".*.part")),
+            *gallery_files(self.data_set.folder / GALLERY, hidden=True),
+        ]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -286,19 +282,6 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         out = self.data_set.folder
         print(f"shards:  {out / 'images'}\n         {out / 'objects'}\ngallery: {out / GALLERY}")
         print(f"cutouts: {self.folder / SHEET}", flush=True)
-
-
-def _described(out: Path) -> list[Path]:
-    """The manifest of a data set, and its gallery: the page and the files beside it."""
-    return [*(path for path in (out / MANIFEST, out / GALLERY) if path.is_file()), *_gallery_files(out, hidden=False)]
-
-
-def _gallery_files(out: Path, hidden: bool) -> list[Path]:
-    """Files of the gallery's folder: whole ones, or those that a killed run left under hidden names or in folders of
-    such."""
-    folder = (out / GALLERY).with_suffix("")
-    half = {path: any(name.startswith(".") for name in path.relative_to(folder).parts) for path in folder.rglob("*")}
-    return sorted(path for path, is_half in half.items() if is_half == hidden and path.is_file())
 
 
 def _validating(splits: dict[str, Any]) -> str:
