@@ -11,14 +11,17 @@ from typing import Any
 
 import luigi
 
+from data_manifest import CameraEntry, ManifestError
+from data_manifest.schema import Manifest
 from pipeline.core.storage import atomic_folder, write_json
 from pipeline.core.tables import MODES
 from pipeline.export.registry import ExportJob, format_of, formats
+from pipeline.importing.scenes import MODE as IMPORTED
 from tasks.common.console import Report
 from tasks.common.records import hash_of, read_record
 from tasks.common.settings import collect_of, declare_each, identity
-from tasks.common.stage import Stage
-from tasks.common.variants import DEFAULT, DataSet, name_of, taken
+from tasks.common.stage import Stage, data_root_of
+from tasks.common.variants import DEFAULT, DataSet, data_sets, name_of, taken
 from tasks.compose import GenerateClipArt
 
 EXPORT = "export.json"
@@ -33,6 +36,17 @@ class Export(Stage):
     mode = luigi.ChoiceParameter(choices=("", *MODES), default="", description="another name, for one version, of "
                                  "--variant")  # fmt: skip
     unit = "pictures"
+
+    @classmethod
+    def entry_of(cls, camera: str, manifests: str, data_root: str) -> CameraEntry:
+        """The camera's manifest; an empty one where there is none and its data sets were imported."""
+        try:
+            return super().entry_of(camera, manifests, data_root)
+        except ManifestError:
+            there = [one.manifest.get("mode") for one in data_sets(data_root_of(data_root) / camera)]
+            if IMPORTED not in there:
+                raise
+            return CameraEntry(camera, Path(f"{camera}.yaml"), Manifest.model_construct(settings={}))
 
     def requires(self) -> list[luigi.Task]:
         """The shards, where there are none yet."""

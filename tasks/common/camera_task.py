@@ -45,14 +45,19 @@ class CameraTask(luigi.Task):
     def get_param_values(cls, params: Any, args: Any, kwargs: Any) -> list[tuple[str, Any]]:
         """Luigi's, with what the camera's manifest gives."""
         values = dict(super().get_param_values(params, args, kwargs))
-        entry = camera_entry(values["camera"], values["manifests"] or walt3d().manifests)
+        entry = cls.entry_of(values["camera"], values["manifests"], values["data_root"])
         return list((values | settings_for(cls, entry, kwargs)).items())
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.entry: CameraEntry = camera_entry(self.camera, self.manifests or walt3d().manifests)
+        self.entry: CameraEntry = self.entry_of(self.camera, self.manifests, self.data_root)
         self.settings: Any = self.configure()
         _ = self.fingerprint  # now: a mistake in any upstream task's settings is told before anything runs
+
+    @classmethod
+    def entry_of(cls, camera: str, manifests: str, data_root: str) -> CameraEntry:
+        """The camera's manifest, whatever lies in the data root."""
+        return camera_entry(camera, manifests or walt3d().manifests)
 
     def clone(self, cls: Any = None, **kwargs: Any) -> Any:
         """Another stage of the same camera, with settings of its own."""

@@ -63,7 +63,7 @@ def _date(parts: list[Parted]) -> str:
     """The day of the latest pasted frame, so that the same shards give the same bytes."""
     column = [read_table(part.path, columns=["timestamp"])["timestamp"].to_pylist() for part in parts
               if part.table == "images"]  # fmt: skip
-    latest = max((time for times in column for time in times), default=datetime(1970, 1, 1, tzinfo=UTC))
+    latest = max((time for times in column for time in times if time), default=datetime(1970, 1, 1, tzinfo=UTC))
     return latest.date().isoformat()
 
 

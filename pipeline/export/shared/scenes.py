@@ -87,18 +87,24 @@ class Scene:
 
     @property
     def camera(self) -> Camera:
-        """That took it."""
+        """That took it. Raises ValueError where its K is not known."""
+        if self.row["K"] is None:
+            raise ValueError(f"{self.row['scene_id']}: its camera matrix K is not known, as of an imported picture, "
+                             "and this format needs it; choose one without 3D")  # fmt: skip
         return Camera(np.reshape(self.row["K"], (3, 3)), self.size_hw, np.array(self.row["distortion"]))
 
     @property
     def plane(self) -> GroundPlane:
-        """On which its objects stand."""
+        """On which its objects stand. Raises ValueError where it is not known."""
+        if self.row["ground_plane"] is None:
+            raise ValueError(f"{self.row['scene_id']}: its ground plane is not known, as of an imported picture, and "
+                             "this format needs it; choose one without 3D")  # fmt: skip
         return GroundPlane(np.array(self.row["ground_plane"][:3]), self.row["ground_plane"][3])
 
     @property
     def time(self) -> str:
-        """When the latest of its frames was taken, as ISO 8601 has it."""
-        return self.row["timestamp"].isoformat()
+        """When the latest of its frames was taken, as ISO 8601 has it; empty where nobody knows."""
+        return self.row["timestamp"].isoformat() if self.row["timestamp"] else ""
 
     def write_picture(self, path: Path) -> None:
         """The picture's own bytes."""
