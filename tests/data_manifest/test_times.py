@@ -56,7 +56,7 @@ def test_many_stars_take_no_longer_than_one():
     stamp = NameTimes("*a" * 20 + "*_%Y%m%d-%H%M%S")
     begun = time.process_time()
     with pytest.raises(ValueError, match="does not tell its time"):
-        stamp.read(Path("a" * 240 + "_20250203-04050.jpg"))
+        stamp.read(Path("a" * 240 + "_20250203-0405x.jpg"))
     assert time.process_time() - begun < 0.5
     with pytest.raises(ValueError, match="at most 32 directives and stars"):
         NameTimes("*a" * 40 + "%H")
