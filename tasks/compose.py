@@ -22,6 +22,7 @@ from pipeline.core.storage import data_set_of, read_table, write_json
 from pipeline.core.tables import MODES
 from pipeline.gallery.page import gallery_files, gallery_jobs, write_page
 from pipeline.gallery.scenes import GallerySettings, write_scenes
+from pipeline.self_calibration.sizes import read_tracks, sentence_of
 from readers.texts import expanded
 from tasks.common.console import Report
 from tasks.common.records import DONE, read_record
@@ -30,6 +31,7 @@ from tasks.common.variants import MANIFEST, SETTINGS, DataSet, chosen_name
 from tasks.cutouts import SHEET, ShowCutouts
 from tasks.frames import INDEX
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles
+from tasks.track import TRACKS
 
 _SHARDS_PER_BLOCK = 64
 GALLERY = "gallery.html"
@@ -179,13 +181,10 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
         for part in self.half_written():
             part.unlink()
         found = read_record(self.record)
-        mine = found is not None and self._is_mine(found) and found.state == DONE
-        harm = found.damage(self.folder, self.files()) if mine and found else self._unreadable()
-        self.discard(list(harm))
-
-    def _unreadable(self) -> list[Path]:
+        if found is not None and self._is_mine(found) and found.state == DONE:
+            return self.discard(list(found.damage(self.folder, self.files())))
         scenes = dict(zip(self.paths, [self.sizes[number] for number in self.numbers] * 2, strict=True))
-        return [path for path in self.files() if not holds_scenes(path, scenes[path])]
+        self.discard([path for path in self.files() if not holds_scenes(path, scenes[path])])
 
     def work(self, report: Report) -> str:
         """One shard each."""
@@ -274,6 +273,8 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         manifest = build_manifest(shards)
         write_json(out / MANIFEST, manifest | {"made_of": self.shards.made_of})
         self.tell_where()
+        told = sentence_of(read_tracks(self.folder / TRACKS), shards[0].camera, shards[0].plane)
+        report.say(f"calibration: {told}")
         short = f"; fell short: {manifest['shortfall']}" if manifest["shortfall"] else ""
         return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}{short}"
 
