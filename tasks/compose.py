@@ -214,8 +214,7 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def requires(self) -> list[luigi.Task]:
         """All blocks."""
-        blocks = -(-len(self.sizes) // _SHARDS_PER_BLOCK)
-        return [self.clone(ComposeShards, block=block) for block in range(blocks)]
+        return [self.clone(ComposeShards, block=n) for n in range(-(-len(self.sizes) // _SHARDS_PER_BLOCK))]
 
     @property
     def shards(self) -> ComposeShards:
