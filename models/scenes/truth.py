@@ -73,7 +73,7 @@ class LabelledFrames:
         self.scenes: list[str] = []
         for folder, camera, plane in cameras:
             frames = TrueFrames(folder, camera, plane)
-            index = pq.read_table(folder / "frames" / "index.parquet", columns=["frame_id", "sequence"]).to_pydict()
+            index = read_table(folder / "frames" / "index.parquet", columns=["frame_id", "sequence"]).to_pydict()
             burst = dict(zip(index["frame_id"], index["sequence"], strict=True))
             mine = [k for k, n in enumerate(frames.frames) if (burst[n] % _VALIDATES == 0) == (split == "val")]
             self._places += [(frames, k) for k in mine]
