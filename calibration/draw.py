@@ -33,7 +33,7 @@ _SHIFT = 4  # sub-pixel bits of OpenCV's drawing
 
 def draw_calibration(image: np.ndarray, camera: Camera, plane: GroundPlane) -> np.ndarray:
     """A copy of the picture (H, W, 3) BGR uint8 with grid, horizon, poles, boxes and their distances drawn in."""
-    pen = _Pen(image.copy(), camera, plane)
+    pen = Pen(image.copy(), camera, plane)
     near, far = _visible_range(camera, plane)
     if not near < far:
         pen.caption([f"No ground in view: height {plane.d:.2f} m. Is the tilt's sign right?"])
@@ -108,7 +108,7 @@ def draw_points(
             cv2.line(image, ring, cross, colour, 1, cv2.LINE_AA)
 
 
-class _Pen:
+class Pen:
     """Draws world points (x right, y away, z up, metres) with the camera's lens."""
 
     def __init__(self, image: np.ndarray, camera: Camera, plane: GroundPlane) -> None:

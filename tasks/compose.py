@@ -21,12 +21,14 @@ from pipeline.core.storage import data_set_of, write_json
 from pipeline.core.tables import MODES
 from pipeline.gallery.page import gallery_jobs, write_page
 from pipeline.gallery.scenes import GallerySettings, write_scenes
+from pipeline.self_calibration.sizes import read_tracks, sentence_of
 from tasks.common.console import Report
 from tasks.common.stage import Stage
 from tasks.common.variants import MANIFEST, SETTINGS, DataSet, chosen_name
 from tasks.cutouts import SHEET, ShowCutouts
 from tasks.frames import INDEX
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles
+from tasks.track import TRACKS
 
 _SHARDS_PER_BLOCK = 64
 GALLERY = "gallery.html"
@@ -237,6 +239,8 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         manifest = build_manifest(shards)
         write_json(out / MANIFEST, manifest | {"made_of": self.shards.made_of})
         self.tell_where()
+        told = sentence_of(read_tracks(self.folder / TRACKS), shards[0].camera, shards[0].plane)
+        report.say(f"calibration: {told}")
         short = f"; fell short: {manifest['shortfall']}" if manifest["shortfall"] else ""
         return f"{self.scenes} scenes, {_validating(manifest['statistics']['splits'])}{short}"
 

@@ -167,7 +167,7 @@ def simulation_of(source: SimulatedSource) -> Simulation:
 
 
 class MedianBackground(Stage, settings=BackgroundSettings):
-    """The median of every time bucket: the street, with what stood there for half of the time; which frames show it."""
+    """The median of every time bucket, in it what stood there for half of the time; and which frames are like it."""
 
     version = 3
     outputs = (f"{MEDIANS}/*.png", f"{MEDIANS}/*.json", COMPARED)

@@ -54,7 +54,7 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Decide on every detection, then crop the accepted ones from their frames."""
 
-    version = 7
+    version = 8
     outputs = (
         f"{EXACT_PARTS}/part-*.parquet", EXACT_TRACKS, f"{EVIDENCE}/part-*.parquet",
         f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",

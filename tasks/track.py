@@ -154,4 +154,5 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
         )
 
 
-declare_each(EmptyStreet, "detector", backends())
+_OF_PICTURES = {name: backend for name, backend in backends().items() if not backend.needs}
+declare_each(EmptyStreet, "detector", _OF_PICTURES, ": who looks at the backgrounds, else the detector of the frames")

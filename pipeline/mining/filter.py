@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from calibration.camera import Camera, GroundPlane
 from pipeline.core.instances import RIDER
 from pipeline.mining.background_evidence import background_like_fraction, evidence_on
+from pipeline.mining.cut_edges import cut_by_edges
 from pipeline.mining.expected_outline import OutlineSettings
 from pipeline.mining.observations import Observations, from_tracks, track_length
 from pipeline.mining.occlusion import behind_poles, occluded_by_boxes, occluded_by_masks, touches_border
@@ -196,6 +197,7 @@ def decide(
     )
     hidden |= behind_poles(seen, like_background, camera.size_hw)
     hidden |= at_short_places(seen, decision.clean & confident)
+    hidden |= cut_by_edges(seen, confident & ~truncated, camera.size_hw)
     decision.refuse("static_occluder", hidden)
     most_edges = np.where(seen.is_person, settings.max_edges_person, settings.max_edges)
     # Kerbs and lane lines run along cars: where the classifier sees a whole one, they do not count.

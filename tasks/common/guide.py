@@ -6,6 +6,7 @@ and `--dry-run` behind any line says which stages it would run, and why.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from luigi.cmdline_parser import CmdlineParser
 from luigi.configuration import get_config
 from luigi.task_register import Register
 
+from tasks.common.camera_settings import can_set
 from tasks.common.camera_task import CameraTask
 from tasks.common.overall import in_order
 from tasks.common.settings import Setting
@@ -91,11 +93,9 @@ def of_task(family: str) -> str:
     ]
     lines += _described(family, plain)
     if settings:
-        lines += [
-            "",
-            f"Settings: on this line, as --{family}-NAME on another task's, under [{family}] in luigi.cfg, and",
-        ]
-        lines += [f"under `settings: {family}:` in a camera's manifest."]
+        lines += ["", f"Settings: on this line, as --{family}-NAME on another task's, under [{family}] in luigi.cfg"]
+        if can_set(task):  # a manifest speaks of its own camera's stages alone
+            lines += [f"and under `settings: {family}:` in a camera's manifest"]
         lines += _described(family, settings)
     return "\n".join([*lines, "", _LUIGI_OWN.format(task=family)])
 
@@ -104,7 +104,9 @@ def _described(family: str, params: Sequence[tuple[str, luigi.Parameter]]) -> It
     for name, one in params:
         kind = _KINDS[one.kind] if isinstance(one, Setting) else "" if isinstance(one, luigi.BoolParameter) else "VALUE"
         yield f"  --{name.replace('_', '-')} {kind}".rstrip() + f"  ({_given(family, name, one)})"
-        yield from textwrap.wrap(one.description or "", _width(), initial_indent=" " * 6, subsequent_indent=" " * 6)
+        # Luigi ends what has choices with " Choices: {a, b}".
+        meaning = re.sub(r" Choices: {(?:, )?(.*)}$", r": one of \1", one.description or "")
+        yield from textwrap.wrap(meaning, _width(), initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
 def _given(family: str, name: str, one: luigi.Parameter) -> str:

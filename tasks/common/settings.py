@@ -147,9 +147,10 @@ class Offered(Protocol):
     def settings(self) -> type | None: ...
 
 
-def declare_each(task: type[luigi.Task], choice: str, known: Mapping[str, Offered]) -> None:
-    """Give a task the settings of all that a registry knows, as `<name>_<setting>`; `choice` is what names one."""
-    getattr(task, choice).description = f"one of {', '.join(known)}"
+def declare_each(task: type[luigi.Task], choice: str, known: Mapping[str, Offered], otherwise: str = "") -> None:
+    """Give a task the settings of all that a registry knows, as `<name>_<setting>`; `choice` is what names one, and
+    `otherwise` says what is taken where nothing does."""
+    getattr(task, choice).description = f"one of {', '.join(known)}{otherwise}"
     for name, one in known.items():
         if one.settings is not None:
             declare(task, one.settings, f"{name}_")

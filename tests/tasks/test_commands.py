@@ -76,7 +76,7 @@ def test_bad_input_is_one_line_and_a_failure(house):
         (*ask, "lost"): ("source.path: no such file", "none.mp4"),
         (*ask, "empty"): ("empty: no file matches '*.jpg'",),
         (*ask, "below"): ("calibration.height_m: must be positive, got -6",),
-        (*ask, "bare"): ("bare.yaml: calibration: missing", "README"),
+        (*ask, "bare"): ("bare.yaml: calibration: missing", "docs/calibration.md"),
         (*ask, "gate", "--MedianBackground-max-frames", "x"): ("[MedianBackground] max_frames: expected",),
         (*compose, wanted, "0-10: 0.5"): ("hidden_fraction of all categories: expected shares that sum to 1",),
         (*compose, wanted, "0-100: 1; lorry 0-10: 1"): ("expected a category of person, vehicle, got 'lorry'",),

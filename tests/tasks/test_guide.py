@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 import tasks
+from tasks.common.camera_task import CameraTask
 from tasks.common.overall import Overall
 
 
@@ -24,15 +25,19 @@ def test_no_task_is_an_error_that_lists_them(house):
     assert done.stderr.splitlines()[-1].startswith("error: no task is named") and "GenerateClipArt" in done.stderr
 
 
-@pytest.mark.parametrize("family", ["IngestFrames", "MineUnoccluded", "DetectObjects", "GenerateClipArt", "Train"])
+@pytest.mark.parametrize("family", ["IngestFrames", "EmptyStreet", "DetectObjects", "GenerateClipArt", "Train"])
 def test_help_shows_every_setting_once_with_its_default(house, family):
     code, out, _ = house.luigi(family, "--help")
     flags = re.findall(r"^  (--[\w-]+).*\(.+\)$", out, re.M)
     params = dict(getattr(tasks, family).get_params())
     assert code == 0 and len(flags) == len(set(flags))
     assert set(flags) == {f"--{name.replace('_', '-')}" for name in params}
+    assert ("in a camera's manifest" in out) == issubclass(getattr(tasks, family), CameraTask)
+    assert "Choices" not in out
     if family == "IngestFrames":
         assert "--max-gap-s X  (2.0)" in out and "--camera VALUE  (needed)" in out
+    if family == "EmptyStreet":
+        assert "one of mmdet, onnx: who looks at the backgrounds" in " ".join(out.split()) and "--motion" not in out
 
 
 def test_a_dry_run_says_what_and_why_and_makes_nothing(house):
