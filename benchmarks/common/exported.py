@@ -143,7 +143,7 @@ def bop_px(out: Path, all_scenes: Sequence[Scene]) -> Iterator[float]:
         for pose, row in zip(poses, rows, strict=True):
             name = pose["obj_id"]
             if name not in models:
-                models[name] = trimesh.load(out / f"models/obj_{name:06d}.ply", process=False).vertices
+                models[name] = trimesh.load_mesh(out / f"models/obj_{name:06d}.ply", process=False).vertices
             placed = models[name] @ np.reshape(pose["cam_R_m2c"], (3, 3)).T + pose["cam_t_m2c"]
             body = solid_of(row)
             if body is not None:
