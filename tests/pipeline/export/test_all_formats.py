@@ -1,8 +1,6 @@
 """What holds for every format: the same bytes again, pictures and regions all there or counted, mistakes in a line."""
 
 import json
-import shutil
-import tracemalloc
 
 import drawn_shards
 import pyarrow.parquet as pq
@@ -85,20 +83,3 @@ def test_lists_on_disk_are_the_json_that_memory_would_give(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"), JsonLists(tmp_path, ("a",), lambda name: {}) as files:
         files.add("nan.json", "a", float("nan"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.json", "full.json"]
-
-
-@pytest.mark.parametrize("name", ["coco", "webdataset"])
-def test_memory_does_not_grow_with_the_number_of_shards(clipart, tmp_path, name):
-    peaks = []
-    for times in (1, 6):
-        folder = tmp_path / f"{times}"
-        for kind in ("images", "objects"):
-            (folder / kind).mkdir(parents=True)
-            for number in range(times):
-                for part in sorted((clipart / kind).glob("*.parquet")):
-                    shutil.copy(part, folder / kind / f"{number}-{part.name}")
-        tracemalloc.start()
-        drawn_shards.export(name, folder, tmp_path / f"out-{times}")
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < 1.3 * peaks[0], peaks
