@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import luigi
-import pyarrow.parquet as pq
 
 from data_manifest import CameraEntry
 from pipeline.core import masks
+from pipeline.core.storage import count_rows, read_table
 from pipeline.detection import Backend, DetectionSettings, DetectJob, Inputs, backends, detect_shard
 from pipeline.detection.registry import backend_of
+from readers.texts import expanded
 from tasks.common.configuration import HOME
 from tasks.common.console import Report
 from tasks.common.contents import stamp
@@ -68,7 +69,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
     def work(self, report: Report) -> str:
         """One shard for each block of frames."""
         index = self.folder / COMPARED
-        frames = pq.read_table(index)
+        frames = read_table(index)
         backend = backend_of(self.settings.detector)
         camera, plane = self.calibrated(frames) if backend.metric else (None, None)
         size_hw = (frames["height"][0].as_py(), frames["width"][0].as_py())
@@ -84,7 +85,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
             backgrounds = self.folder / MEDIANS
             jobs.append(DetectJob(name, block, index, self.folder, backgrounds, out, self.settings, camera, plane, rle))
         self.fan_out(detect_shard, jobs, lambda job: job.out.exists(), report)
-        rows = sum(pq.read_metadata(job.out).num_rows for job in jobs)
+        rows = sum(count_rows(job.out) for job in jobs)
         return f"{rows} detections in {used} frames"
 
 
@@ -108,7 +109,7 @@ def named_by(entry: CameraEntry, backend: Backend, options: Any, *, own: bool = 
         return _checked_options(None, given, entry.path) or None
     options = dataclasses.replace(options, **_checked_options(type(options), given, entry.path))
     places = {
-        key: entry.resolve(Path(file)) if key in given else (HOME / Path(file).expanduser()).resolve()
+        key: entry.resolve(Path(file)) if key in given else (HOME / expanded(file, key)).resolve()
         for key, file in backend.files(options).items()
     }
     return dataclasses.replace(options, **{key: str(place) for key, place in places.items()})

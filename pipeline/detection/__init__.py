@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core import masks
 from pipeline.core.frames import FrameReader, read_backgrounds
 from pipeline.core.instances import BatchDetector, Detector, Instance
-from pipeline.core.storage import write_table
+from pipeline.core.storage import damaged, read_table, write_table
 from pipeline.core.tables import CATEGORY_IDS, DETECTIONS
 from pipeline.detection.registry import Backend, Inputs, backend_of, backends, make_detector
 from pipeline.detection.riders import ONE, TWO, with_riders
@@ -85,7 +84,7 @@ class DetectJob:
 
 def detect_shard(job: DetectJob, progress: Callable[[int, int], None] | None = None) -> int:
     """Write the DETECTIONS of a block of frames; the number of rows."""
-    frames = pq.read_table(job.index)
+    frames = read_table(job.index)
     index = frames.filter(pc.is_in(frames["frame_id"], pa.array(list(job.frame_ids), pa.int64())))
     asked = "backgrounds" in backend_of(job.settings.detector).needs
     readable = index.filter(pc.equal(index["status"], "ok"))
@@ -122,7 +121,7 @@ def _backgrounds(job: DetectJob, buckets: set[str]) -> dict[str, np.ndarray]:
     found = read_backgrounds(job.backgrounds)
     missing = sorted(buckets - set(found))
     if missing:
-        raise ValueError(f"{job.backgrounds}: no background of bucket {missing[0]}; run MedianBackground first")
+        raise damaged(job.backgrounds / f"{missing[0]}.png", "there is none of this bucket")
     return {bucket: found[bucket] for bucket in sorted(buckets)}
 
 

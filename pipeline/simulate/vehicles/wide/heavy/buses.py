@@ -33,6 +33,7 @@ from pipeline.simulate.vehicles.parts import (
 )
 from pipeline.simulate.vehicles.styles import Size
 from pipeline.simulate.vehicles.wide.dimensions import Dimensions, models_of, sample_dimensions
+from pipeline.simulate.vehicles.wide.heavy.lamps import front_lamps
 from pipeline.simulate.vehicles.wide.livery import side_livery
 from pipeline.simulate.vehicles.wide.looks import WHITE, Looks, any_colour
 from pipeline.simulate.vehicles.wide.sheets import pane, plate_on
@@ -200,19 +201,12 @@ def _wheels(size: Size, shells, sections, looks: Looks) -> tuple[list[Mesh], np.
 def _ends(body: str, shells, size: Size, belt: float, looks: Looks, rng) -> tuple[list[Mesh], list[np.ndarray]]:
     """Windscreens, displays, lamps, plates, rear windows; and the left headlight's and back light's centres."""
     (head, ahead), (tail, behind) = shells[0], shells[-1]
-    top, sign = (
-        size.height,
-        (AMBER_SIGN, Material((0.02, 0.02, 0.02), 0.3), Material((0.7, 0.72, 0.7), 0.1))[int(rng.integers(3))],
-    )
+    signs = (AMBER_SIGN, Material((0.02, 0.02, 0.02), 0.3), Material((0.7, 0.72, 0.7), 0.1))
+    top, sign = size.height, signs[int(rng.integers(3))]
     z, t = float(rng.uniform(0.60, 0.85)), float(rng.uniform(0.58, 0.72))
     tall, back = float(rng.uniform(0.10, 0.22)), float(rng.uniform(0.85, 1.25))
     thick, wide = (float(rng.uniform(0.3, 0.55)), 0.12) if rng.random() < 0.7 else (0.14, 0.30)
-    front_lamps = [
-        cap_lamp(head.nose, (t, 0.95), (z, z + tall), looks.front, AHEAD),
-        cap_lamp(head.nose, (t + 0.1, 0.96), (z - 0.09, z - 0.03), looks.signal, AHEAD),
-    ]
-    if looks.day:
-        front_lamps.append(cap_lamp(head.nose, (t, 0.9), (z + tall + 0.02, z + tall + 0.05), looks.day, AHEAD))
+    lamps, lamp = front_lamps(head.nose, t, z, tall, looks, signal_t=t + 0.1)
     edges = back + thick * np.array([0.5, 0.15, -0.15, -0.35, -0.5])
     rear_lamps = [
         cap_lamp(tail.tail, (0.97 - wide, 0.97), (b, a), m, BACK)
@@ -221,7 +215,7 @@ def _ends(body: str, shells, size: Size, belt: float, looks: Looks, rng) -> tupl
     low = float(rng.uniform(0.95, 1.15)) if body != "coach" else 1.2
     deck = 0.5 * (belt + 0.08 + top) + 0.15
     glass_top = deck - 0.25 if body == "double_decker" else top - 0.42
-    parts = [*both_sides(front_lamps), sheet(head.nose, 0.97, low, glass_top, looks.glass, AHEAD)]
+    parts = [*both_sides(lamps), sheet(head.nose, 0.97, low, glass_top, looks.glass, AHEAD)]
     if body == "double_decker":
         parts += [
             sheet(head.nose, 0.95, deck + 0.30, top - 0.25, looks.glass, AHEAD),
@@ -234,25 +228,16 @@ def _ends(body: str, shells, size: Size, belt: float, looks: Looks, rng) -> tupl
         parts += plate_on(head.nose, looks.plate_front, size.width / 2, 0.66, outward=AHEAD)
     rear = [*both_sides(rear_lamps), sheet(tail.tail, 0.75, 0.50, back - 0.5 * thick - 0.05, PLASTIC, BACK, 0.004)]
     if rng.random() < 0.75:
-        rear.append(
-            sheet(
-                tail.tail,
-                0.86,
-                max(belt + 0.2, 1.5),
-                (deck - 0.5 if body == "double_decker" else top - 0.45),
-                looks.glass,
-                BACK,
-            )
-        )
+        high = deck - 0.5 if body == "double_decker" else top - 0.45
+        rear.append(sheet(tail.tail, 0.86, max(belt + 0.2, 1.5), high, looks.glass, BACK))
     if body == "double_decker":
         rear.append(sheet(tail.tail, 0.80, deck + 0.40, top - 0.35, looks.glass, BACK))
     rear += plate_on(tail.tail, looks.plate_rear, size.width / 2, back + 0.5 * thick + 0.15, outward=BACK)
     if rng.random() < 0.5:
         rear.append(sheet(tail.tail, 0.20, top - 0.36, top - 0.22, sign, BACK))
     parts = [shifted(p, (ahead, 0, 0)) for p in parts] + [shifted(p, (behind, 0, 0)) for p in rear]
-    lamp = head.nose(np.array(0.5 * (t + 0.95)), np.array(z + 0.5 * tall)) + LAMP_LIFT + [ahead, 0, 0]
     light = tail.tail(np.array(0.97 - 0.5 * wide), np.array(back)) - LAMP_LIFT + [behind, 0, 0]
-    return parts, [lamp, light]
+    return parts, [lamp + [ahead, 0, 0], light]
 
 
 def _roof(body: str, size: Size, sections, looks: Looks, rng) -> list[Mesh]:

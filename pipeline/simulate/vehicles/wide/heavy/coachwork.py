@@ -24,28 +24,10 @@ from pipeline.simulate.vehicles.wide.bonneted.build import build_bonneted
 from pipeline.simulate.vehicles.wide.bonneted.outlines import WIDE_STYLES, Design, design
 from pipeline.simulate.vehicles.wide.dimensions import sample_dimensions
 from pipeline.simulate.vehicles.wide.heavy.beds import cargo
+from pipeline.simulate.vehicles.wide.heavy.lamps import rear_cluster
 from pipeline.simulate.vehicles.wide.livery import side_livery, tail_livery
 from pipeline.simulate.vehicles.wide.looks import BLACK, WHITE, Looks, any_colour
 from pipeline.simulate.vehicles.wide.sheets import flat_end, flat_side, plate_on, quads, rectangles
-
-
-def rear_cluster(
-    x: float, half: float, z: float, looks: Looks, rng: np.random.Generator
-) -> tuple[list[Mesh], np.ndarray]:
-    """Upright or lying lamps on a flat rear at x, and the left one's centre (3,)."""
-    tall, wide = ((0.10, 0.34), (0.42, 0.11))[int(rng.random() < 0.4)]
-    y = half - 0.5 * wide - float(rng.uniform(0.03, 0.12))
-    end = flat_end(x, 1.0)
-    parts, order = [], (looks.tail, looks.brake, looks.signal, looks.reversing)
-    edges = np.linspace(-0.5, 0.5, 5)
-    for material, a, b in zip(order, edges[:-1], edges[1:], strict=True):
-        across, up = ((a, b), (-0.5, 0.5)) if wide > tall else ((-0.5, 0.5), (a, b))
-        corners = [
-            (y + wide * s, z + tall * u)
-            for s, u in ((across[0], up[0]), (across[1], up[0]), (across[1], up[1]), (across[0], up[1]))
-        ]
-        parts.append(panel(end, corners, material, outward=BACK, lift_m=0.012))
-    return both_sides(parts), np.array([x - 0.012, y, z])  # fmt: skip
 
 
 def build_cab_and_body(

@@ -12,11 +12,10 @@ import numpy as np
 
 from pipeline.core.mesh import Mesh
 from pipeline.simulate.vehicles.body import BodyLines, Points, Shell, loft, rows_of_cells
-from pipeline.simulate.vehicles.heavy import cap_lamp, heavy_mirrors, sheet
+from pipeline.simulate.vehicles.heavy import heavy_mirrors, sheet
 from pipeline.simulate.vehicles.parts import (
     AHEAD,
     BACK,
-    LAMP_LIFT,
     LEFT,
     PLASTIC,
     SHADOW,
@@ -29,7 +28,7 @@ from pipeline.simulate.vehicles.parts import (
 )
 from pipeline.simulate.vehicles.styles import Size
 from pipeline.simulate.vehicles.wide.dimensions import sample_dimensions
-from pipeline.simulate.vehicles.wide.heavy.coachwork import rear_cluster
+from pipeline.simulate.vehicles.wide.heavy.lamps import front_lamps, rear_cluster
 from pipeline.simulate.vehicles.wide.heavy.loads import sample_load
 from pipeline.simulate.vehicles.wide.looks import Looks, any_colour
 from pipeline.simulate.vehicles.wide.sheets import flat_end, pane, plate_on
@@ -130,14 +129,7 @@ def _cab_sides(shell: Shell, roof_front: float, tall: float, looks: Looks) -> li
 def _cab_lamps(shell: Shell, looks: Looks, rng: np.random.Generator) -> tuple[list[Mesh], np.ndarray, float]:
     """The left lamps, the headlight's centre (3,), and its lower edge."""
     z, t = float(rng.uniform(0.58, 0.85)), float(rng.uniform(0.58, 0.72))
-    high = float(rng.uniform(0.12, 0.2))
-    lamps = [
-        cap_lamp(shell.nose, (t, 0.95), (z, z + high), looks.front, AHEAD),
-        cap_lamp(shell.nose, (t + 0.08, 0.96), (z - 0.09, z - 0.03), looks.signal, AHEAD),
-    ]
-    if looks.day:
-        lamps.append(cap_lamp(shell.nose, (t, 0.9), (z + high + 0.02, z + high + 0.05), looks.day, AHEAD))
-    return lamps, shell.nose(np.array(0.5 * (t + 0.95)), np.array(z + 0.5 * high)) + LAMP_LIFT, z
+    return *front_lamps(shell.nose, t, z, float(rng.uniform(0.12, 0.2)), looks, signal_t=t + 0.08), z
 
 
 def _bonnet(shell: Shell, nose: float, roof_front: float, looks: Looks) -> list[Mesh]:

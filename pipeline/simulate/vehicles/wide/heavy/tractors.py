@@ -49,35 +49,9 @@ def build_tractor(looks: Looks, rng: np.random.Generator) -> tuple[list[Mesh], n
     paint = Material((red, green, blue), looks.paint.gloss)
     cab_front = back_axle + 0.75 * big
     cab_rear = back_axle - 0.55 * big
-    hood = 0.58 * height
     wheels, centres = _wheels(front_axle, back_axle, half, small, big, looks, rng)
-    bonnet = box(
-        (cab_front - 0.1, -0.36, 0.32 * height),
-        (front - 0.12, 0.36, hood),
-        paint,
-        bevel_m=float(rng.uniform(0.05, 0.16)),
-    )
-    nose = flat_end(front - 0.118, 0.36)
-    z, tall = hood - float(rng.uniform(0.18, 0.3)), float(rng.uniform(0.07, 0.13))
-    lamps = both_sides(
-        [
-            panel(
-                nose,
-                [(0.30, z - tall), (0.80, z - tall), (0.80, z), (0.30, z)],
-                looks.front,
-                outward=AHEAD,
-                lift_m=0.012,
-            )
-        ]
-    )
-    grille = panel(
-        nose,
-        [(0.7, 0.4 * height), (-0.7, 0.4 * height), (-0.7, z - tall - 0.04), (0.7, z - tall - 0.04)],
-        PLASTIC,
-        outward=AHEAD,
-        lift_m=0.008,
-    )
-    parts = [bonnet, *lamps, grille, box((cab_rear, -0.3, 0.25 * height), (front - 0.25, 0.3, 0.36 * height), SHADOW)]
+    parts, lamp = _bonnet(cab_front - 0.1, front - 0.12, height, paint, looks, rng)
+    parts.append(box((cab_rear, -0.3, 0.25 * height), (front - 0.25, 0.3, 0.36 * height), SHADOW))
     parts += [*wheels, *_cab(cab_front, cab_rear, half, height, paint, looks)]
     if rng.random() < 0.6:
         parts.append(box((front - 0.16, -0.34, 0.2 * height), (front, 0.34, 0.34 * height), SHADOW, bevel_m=0.05))
@@ -88,10 +62,29 @@ def build_tractor(looks: Looks, rng: np.random.Generator) -> tuple[list[Mesh], n
     light = box((tail_x - 0.04, y - 0.10, guard_z - 0.18), (tail_x, y + 0.10, guard_z - 0.06), looks.tail)
     parts += both_sides([light])
     points = np.stack([
-        centres[0], centres[1], [front - 0.106, 0.55 * 0.36, z - 0.5 * tall], [tail_x - 0.04, y, guard_z - 0.12],
+        centres[0], centres[1], lamp, [tail_x - 0.04, y, guard_z - 0.12],
         [cab_front - 0.06, 0.62 * half - 0.03, height - 0.03], [cab_rear + 0.04, 0.62 * half - 0.03, height - 0.03],
     ])  # fmt: skip
     return parts, points, Size(length, 2 * half, height, front_axle - back_axle, big)
+
+
+def _bonnet(
+    rear: float, front: float, height: float, paint: Material, looks: Looks, rng: np.random.Generator
+) -> tuple[list[Mesh], np.ndarray]:
+    """A narrow bonnet with lamps and a grille, of a tractor of this height; the left lamp's centre (3,)."""
+    half, hood = 0.36, 0.58 * height
+    bevel = float(rng.uniform(0.05, 0.16))
+    bonnet = box((rear, -half, 0.32 * height), (front, half, hood), paint, bevel_m=bevel)
+    z, tall = hood - float(rng.uniform(0.18, 0.3)), float(rng.uniform(0.07, 0.13))
+    nose, low = flat_end(front + 0.002, half), z - tall
+    lamp = [(0.30, low), (0.80, low), (0.80, z), (0.30, z)]
+    grille = [(0.7, 0.4 * height), (-0.7, 0.4 * height), (-0.7, low - 0.04), (0.7, low - 0.04)]
+    parts = [
+        bonnet,
+        *both_sides([panel(nose, lamp, looks.front, outward=AHEAD, lift_m=0.012)]),
+        panel(nose, grille, PLASTIC, outward=AHEAD, lift_m=0.008),
+    ]
+    return parts, np.array([front + 0.014, 0.55 * half, z - 0.5 * tall])
 
 
 def _wheels(
