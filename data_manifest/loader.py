@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -13,13 +14,14 @@ from zoneinfo import ZoneInfo
 
 import cv2
 import numpy as np
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from calibration.camera import Camera, GroundPlane
 from data_manifest.calibration import EXPECTED, FORMS, Form, checked, tag_of
-from data_manifest.schema import ImagesSource, Manifest, SimulatedSource, VideoSource
+from data_manifest.schema import ImagesSource, Manifest, Polygon, SimulatedSource, VideoSource
 from data_manifest.times import TimeBucket, hour_bucket, natural
+from readers.texts import check_text, expanded
+from readers.yaml_file import read_yaml
 
 _ROOT = Path(__file__).resolve().parents[1]
 # None where a wheel put the packages into an environment, which is no place for files of users.
@@ -48,7 +50,7 @@ class CameraEntry:
 
     def resolve(self, path: Path) -> Path:
         """A path of the manifest; relative ones belong to the YAML's folder."""
-        return (self.path.parent / path.expanduser()).resolve()
+        return (self.path.parent / expanded(path, str(self.path))).resolve()
 
     def recorded_files(self) -> list[Path]:
         """The videos or images of the recording as people number them; none of a simulation."""
@@ -56,9 +58,13 @@ class CameraEntry:
         if isinstance(source, SimulatedSource):
             return []
         if isinstance(source, VideoSource):
-            return video_files(self.resolve(source.path))
-        folder = self.resolve(source.folder)
-        return sorted((p for p in folder.glob(source.glob) if p.is_file()), key=natural)
+            found = video_files(self.resolve(source.path))
+        else:
+            folder = self.resolve(source.folder)
+            found = sorted((p for p in folder.glob(source.glob) if p.is_file()), key=natural)
+        for path in found:
+            check_text(str(path), f"{self.path}: source: a file whose name is not UTF-8; rename it")
+        return found
 
     def calibrated(self, size_hw: tuple[int, int]) -> tuple[Camera, GroundPlane]:
         """Camera and ground plane for frames of size_hw.
@@ -115,14 +121,22 @@ class CameraEntry:
         """(H, W) bool, True where nothing is to be detected; None where everything is."""
         if not self.manifest.roi and not self.manifest.ignore:
             return None
-        mask = np.full(size_hw, bool(self.manifest.roi), np.uint8)
-        cv2.fillPoly(mask, [_rounded(p) for p in self.manifest.roi], 0)
-        cv2.fillPoly(mask, [_rounded(p) for p in self.manifest.ignore], 1)
-        return mask.astype(bool)
+        for key in ("roi", "ignore"):
+            for number, polygon in enumerate(getattr(self.manifest, key)):
+                if not _filled([polygon], size_hw).any():
+                    raise ManifestError(
+                        f"{self.path}: {key}.{number}: expected a region on the frames, it lies off their "
+                        f"{size_hw[1]}x{size_hw[0]} pixels"
+                    )
+        watched = _filled(self.manifest.roi, size_hw) if self.manifest.roi else np.ones(size_hw, bool)
+        return ~watched | _filled(self.manifest.ignore, size_hw)
 
 
-def _rounded(polygon: tuple[tuple[float, float], ...]) -> np.ndarray:
-    return np.round(polygon).astype(np.int32)
+def _filled(polygons: Sequence[Polygon], size_hw: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool, True on any of them, their outlines included."""
+    mask = np.zeros(size_hw, np.uint8)
+    cv2.fillPoly(mask, [np.round(polygon).astype(np.int32) for polygon in polygons], 1)
+    return mask.astype(bool)
 
 
 def video_files(path: Path) -> list[Path]:
@@ -154,9 +168,9 @@ def load_camera(camera_id: str, folder: Path = CAMERAS) -> CameraEntry:
             f"Copy example_video.yaml or example_images.yaml of {_shown(CAMERAS)} {_where_to(folder)} and edit it"
         )
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{_shown(path)}: not YAML: {' '.join(str(error).split())}") from None
+        content = read_yaml(path)
+    except ValueError as error:
+        raise ManifestError(str(error).replace(str(path), _shown(path), 1)) from None
     entry = CameraEntry(camera_id, path, _validated(content, path, camera_id))
     _check_files(entry)
     # Without a recording's first frame its size is not known; what the numbers alone tell is told now.

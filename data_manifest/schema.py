@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+import cv2
+import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,8 +28,9 @@ from pydantic import (
 )
 
 from data_manifest.calibration import Calibration
-from data_manifest.strict import NonNegative, Number, Point, Positive, Size, Strict
-from data_manifest.times import DATED, NameTimes, utc_of
+from data_manifest.strict import FilePath, NonNegative, Number, Pixel, Rate, Size, Strict
+from data_manifest.times import DATED, NameTimes, of_our_time, utc_of
+from readers.limits import limit
 
 
 def _zone(name: str) -> str:
@@ -50,9 +53,28 @@ def _clock(value: Any) -> Any:
     return value
 
 
+def _wall_clock(clock: dt.time) -> dt.time:
+    if clock.tzinfo:
+        raise ValueError("expected a local wall-clock time without an offset; the zone is source.time_zone")
+    return clock
+
+
+def _day(date: dt.date) -> dt.date:
+    of_our_time(dt.datetime.combine(date, dt.time()))
+    return date
+
+
+def _area(polygon: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    hull = cv2.convexHull(np.array(polygon, np.float32))
+    if cv2.contourArea(hull) < 1:
+        raise ValueError("expected a region with an area, its corners lie on a line")
+    return polygon
+
+
+Clock = Annotated[dt.time, AfterValidator(_wall_clock)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=64)]
-Polygon = Annotated[tuple[Point, ...], Field(min_length=3)]
+Polygon = Annotated[tuple[tuple[Pixel, Pixel], ...], Field(min_length=3), AfterValidator(_area)]
 
 
 class SimulatedBucket(Strict):
@@ -60,7 +82,7 @@ class SimulatedBucket(Strict):
     to 1."""
 
     name: Name
-    start: dt.time
+    start: Clock
     cloud: Annotated[Number, Field(ge=0, le=1)] = 0.2
     wet: Annotated[Number, Field(ge=0, le=1)] = 0.0
 
@@ -80,16 +102,16 @@ class SimulatedSource(Strict):
     kind: Literal["simulated"]
     layout: Literal["crossroads", "far_crossroads", "junction"]
     seed: Annotated[int, Field(ge=0)]
-    date: dt.date
+    date: Annotated[dt.date, AfterValidator(_day)]
     time_zone: TimeZone = "Europe/London"
     size_wh: Size = (1280, 720)
     buckets: Annotated[tuple[SimulatedBucket, ...], Field(min_length=1)]
-    bursts_per_bucket: Annotated[int, Field(ge=1)]
-    burst_s: Positive
-    fps: Positive = 5.0
+    bursts_per_bucket: Annotated[int, Field(ge=1, le=1_000_000)]
+    burst_s: Annotated[Number, Field(gt=0, le=86_400)]
+    fps: Rate = 5.0
     latitude_deg: Annotated[Number, Field(ge=-66, le=66)] = 51.5
-    vehicles_per_minute: NonNegative
-    people_per_minute: NonNegative
+    vehicles_per_minute: Annotated[Number, Field(ge=0, le=1000)]
+    people_per_minute: Annotated[Number, Field(ge=0, le=1000)]
     fleet: Literal["plain", "wide"] = "wide"
     vehicle_mix: dict[str, NonNegative] = Field(default_factory=dict)
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92
@@ -105,6 +127,16 @@ class SimulatedSource(Strict):
     def _distinct(cls, buckets: tuple[SimulatedBucket, ...]) -> tuple[SimulatedBucket, ...]:
         return _distinct_names(buckets)
 
+    @model_validator(mode="after")
+    def _bounded(self) -> SimulatedSource:
+        frames = len(self.buckets) * self.bursts_per_bucket * self.burst_s * self.fps
+        if frames > 1e6 * limit("frames_millions"):
+            raise ValueError(
+                f"bursts_per_bucket, burst_s and fps: expected at most {limit('frames_millions'):g} million frames "
+                f"(frames_millions), got {frames:.3g}"
+            )
+        return self
+
 
 def _frame_or_time(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
@@ -115,7 +147,7 @@ def _frame_or_time(value: Any) -> Any:
                 value = kind.fromisoformat(value)
                 break
     if isinstance(value, dt.datetime | dt.time) and not value.tzinfo:
-        return value
+        return of_our_time(value) if isinstance(value, dt.datetime) else value
     raise ValueError('expected a frame\'s number from 0, or a local time in quotes such as "07:10:00"')
 
 
@@ -129,15 +161,15 @@ class Recording(Strict):
     time_zone: TimeZone
     start: dt.datetime | None = None
     time_pattern: Annotated[str, AfterValidator(_pattern)] | None = None
-    fps: Positive | None = None
-    every: Annotated[int, Field(ge=1)] = 1
+    fps: Annotated[Number, Field(gt=0, le=100_000)] | None = None
+    every: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
 
     @field_validator("start")
     @classmethod
     def _local(cls, start: dt.datetime | None) -> dt.datetime | None:
         if start is not None and start.tzinfo:
             raise ValueError("expected local wall-clock time without an offset; the zone is time_zone")
-        return start
+        return start if start is None else of_our_time(start)
 
     @model_validator(mode="after")
     def _possible_start(self) -> Recording:
@@ -155,7 +187,7 @@ class VideoSource(Recording):
     """
 
     kind: Literal["video"]
-    path: Path
+    path: FilePath
     first: FrameOrTime = None
     last: FrameOrTime = None
 
@@ -182,7 +214,7 @@ class ImagesSource(Recording):
     """
 
     kind: Literal["images"]
-    folder: Path
+    folder: FilePath
     glob: Annotated[str, Field(min_length=1)] = "*.jpg"
 
     @model_validator(mode="after")
@@ -203,6 +235,10 @@ class ImagesSource(Recording):
     def _below(cls, glob: str) -> str:
         if glob.startswith("/") or ".." in Path(glob).parts:
             raise ValueError("expected a pattern below source.folder")
+        try:
+            list(Path("/nonexistent").glob(glob))
+        except (ValueError, IndexError, NotImplementedError, RecursionError):
+            raise ValueError("expected a pattern of names, such as *.jpg") from None
         return glob
 
 
@@ -213,8 +249,8 @@ class Bucket(Strict):
     """A stretch of the local day with its own background; it may run over midnight."""
 
     name: Name
-    start: dt.time
-    end: dt.time
+    start: Clock
+    end: Clock
 
     _quoted = field_validator("start", "end", mode="before")(_clock)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+
+from readers.limits import limit
+from readers.texts import expanded
 
 
 class Strict(BaseModel):
@@ -13,11 +17,26 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _path(path: Path) -> Path:
+    expanded(path, "the path")
+    return path
+
+
+def _size(size: tuple[int, int]) -> tuple[int, int]:
+    if size[0] * size[1] > 1e6 * limit("picture_megapixels"):
+        raise ValueError(f"expected at most {limit('picture_megapixels'):g} megapixels (picture_megapixels)")
+    return size
+
+
 Number = FiniteFloat
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
+Rate = Annotated[FiniteFloat, Field(gt=0, le=1000)]  # frames a second
+Pixel = Annotated[FiniteFloat, Field(ge=-32_000, le=32_000)]  # beyond, OpenCV's whole numbers wrap
+FilePath = Annotated[Path, AfterValidator(_path)]
 Point = tuple[Number, Number]
 Vector3 = tuple[Number, Number, Number]
 Matrix3 = tuple[Vector3, Vector3, Vector3]
 Row4 = tuple[Number, Number, Number, Number]
-Size = tuple[Annotated[int, Field(ge=16, le=16384)], Annotated[int, Field(ge=16, le=16384)]]
+Side = Annotated[int, Field(ge=16, le=16384)]
+Size = Annotated[tuple[Side, Side], AfterValidator(_size)]

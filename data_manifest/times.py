@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, tzinfo
 from pathlib import Path, PurePath
@@ -26,6 +27,8 @@ _DIRECTIVES = {
 _DATES = ({"%Y", "%m", "%d"}, {"%y", "%m", "%d"}, {"%Y", "%b", "%d"}, {"%y", "%b", "%d"}, {"%Y", "%j"}, {"%y", "%j"})
 DATED = "%Y-%m-%d/%H%M%S"
 _UNKNOWN_DAY = datetime(1970, 1, 1)
+YEARS = (1900, 2200)
+_MOST_PARTS = 64
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class NameTimes:
         if unknown or not set(self._directives) - {"%q"}:
             got = f"got {unknown[0]}" if unknown else f"got none in {pattern!r}"
             raise ValueError(f"expected a pattern of {' '.join(_DIRECTIVES)} and *, {got}")
+        if len(parts) > _MOST_PARTS:
+            raise ValueError(f"expected at most {_MOST_PARTS // 2} directives and stars, got {len(parts) // 2}")
         if len(set(self._directives)) < len(self._directives):
             raise ValueError(f"expected every directive once, got {pattern!r}")
         if "%s" in self._directives and set(self._directives) - {"%s", "%f", "%q"}:
@@ -62,7 +67,8 @@ class NameTimes:
         self._folders = pattern.count("/")
         groups = [part for part in parts if part == "*" or part in _DIRECTIVES]
         self._stars = [i for i, part in enumerate(groups) if part == "*"]
-        self._expression = re.compile("".join(map(_expression, parts)))
+        self._parts = [re.compile(_expression(part)) if part != "*" else None for part in parts if part]
+        self._is_group = [part == "*" or part in _DIRECTIVES for part in parts if part]
 
     @property
     def resolution_s(self) -> float:
@@ -73,10 +79,9 @@ class NameTimes:
     def read(self, path: PurePath) -> NameTime:
         """What the name says. Raises ValueError naming the file and the pattern."""
         name = "/".join([*path.parts[:-1], path.stem][-1 - self._folders :])
-        match = self._expression.fullmatch(name)
+        found = self._matched(name)
         try:
-            if match:
-                found = list(match.groups())
+            if found is not None:
                 stars = [found.pop(i) for i in reversed(self._stars)]
                 counter = tuple(int(digits) for star in reversed(stars) for digits in re.findall(r"\d+", star))
                 return self._told(dict(zip(self._directives, found, strict=True)), counter)
@@ -87,6 +92,35 @@ class NameTimes:
             "mend source.time_pattern or narrow source.glob in the manifest"
         )
 
+    def _matched(self, name: str) -> list[str] | None:
+        """What each directive and star stands for, as a regular expression with lazy stars would have it; in time
+        proportional to the parts times the name's length, for no part is tried twice at one place."""
+        failed: set[tuple[int, int]] = set()
+
+        def rest(part: int, place: int) -> list[str] | None:
+            if part == len(self._parts):
+                return [] if place == len(name) else None
+            if (part, place) in failed:
+                return None
+            for end in self._ends(part, name, place):
+                if (behind := rest(part + 1, end)) is not None:
+                    return [name[place:end], *behind] if self._is_group[part] else behind
+            failed.add((part, place))
+            return None
+
+        return rest(0, 0)
+
+    def _ends(self, part: int, name: str, place: int) -> Iterator[int]:
+        """Where a part that begins at a place may end: a star as early as it can, digits as late as they can."""
+        expression = self._parts[part]
+        if expression is None:
+            slash = name.find("/", place)
+            return iter(range(place, (slash if slash >= 0 else len(name)) + 1))
+        longest = expression.match(name, place)
+        if longest is None:
+            return iter(())
+        return (end for end in range(longest.end(), place - 1, -1) if expression.fullmatch(name, place, end))
+
     def parse(self, path: Path) -> datetime:
         """The time in a name, without a zone; the day is 1970-01-01 where the pattern has no date."""
         return self.read(path).moment
@@ -95,18 +129,24 @@ class NameTimes:
         number = int(values.pop("%q")) if "%q" in values else None
         if "%s" in values:
             since = datetime.fromtimestamp(int(values["%s"]), UTC).replace(tzinfo=None)
-            return NameTime(since.replace(microsecond=int(values.get("%f", "0").ljust(6, "0"))), number, counter)
+            moment = since.replace(microsecond=int(values.get("%f", "0").ljust(6, "0")))
+            return NameTime(of_our_time(moment), number, counter)
         # The year first: a 29th of February is looked up in it.
         moment = datetime.strptime(" ".join(values.values()), " ".join(values))
         if not self.has_date:
             moment = datetime.combine(_UNKNOWN_DAY, moment.time())
-        return NameTime(moment, number, counter)
+        return NameTime(of_our_time(moment), number, counter)
+
+
+def of_our_time(moment: datetime) -> datetime:
+    """The same again. Raises ValueError for a year that no camera can have recorded, beside which zones end."""
+    if not YEARS[0] <= moment.year <= YEARS[1]:
+        raise ValueError(f"expected a year from {YEARS[0]} to {YEARS[1]}, got {moment.year}")
+    return moment
 
 
 def _expression(part: str) -> str:
-    if part == "*":
-        return "([^/]*?)"
-    return f"({_DIRECTIVES[part]})" if part in _DIRECTIVES else re.escape(part)
+    return _DIRECTIVES.get(part, re.escape(part))
 
 
 def utc_of(local: datetime, zone: tzinfo) -> datetime:
@@ -123,7 +163,7 @@ def utc_of(local: datetime, zone: tzinfo) -> datetime:
 def natural(path: PurePath) -> list[tuple[int, int, str]]:
     """Key that sorts names as people number them: in9 before in10, folder by folder."""
     pieces = re.split(r"(\d+)", "/".join(path.parts))
-    return [(0, int(piece), "") if piece.isdigit() else (1, 0, piece) for piece in pieces if piece]
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
 
 
 def last_number(path: PurePath) -> int | None:

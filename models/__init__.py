@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from readers.texts import expanded
+
 
 def load(name: str, weights: str | Path | None = None, device: str | None = None) -> Any:
     """A network by its folder's name, ready to predict: see `models.predictor.Predictor`.
@@ -20,4 +22,4 @@ def load(name: str, weights: str | Path | None = None, device: str | None = None
 
     spec = find(name, 'models.load("occlusion_net")')
     loader = load_object(spec.predictor or "models.predictor:load")
-    return loader(spec, Path(weights).expanduser() if weights else None, device)
+    return loader(spec, expanded(weights, "weights") if weights else None, device)

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from models.contract import Spec, load_object
+from models.headers import check_numbers, config_of
+from models.torch_files import read_torch
 from pipeline.core.storage import atomic_path, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from models.network import Network
+
+_SPARE = 4  # times what a file holds may be asked for by a network of its settings
+_PIXELS = 4096  # sizes of pictures are among the settings, too
 
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -27,10 +38,18 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     Raises ValueError where the file is damaged or holds more than tensors and plain values.
     """
     try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValueError(f"{path}: not a checkpoint of tensors and plain values ({reason}); remove it") from None
+        return _moved(read_torch(path), device)
+    except ValueError as error:
+        raise ValueError(f"{error}; remove it") from None
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    """The same with its tensors on a device."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: _moved(one, device) for key, one in value.items()}
+    return type(value)(_moved(one, device) for one in value) if isinstance(value, list | tuple) else value
 
 
 def write_weights(path: Path, network: nn.Module, config: dict[str, Any]) -> None:
@@ -50,15 +69,58 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no weights there")
+    config = config_of(path)
+    if config is None:
+        raise ValueError(f"{path}: safetensors without this project's config; expected weights that training wrote")
     try:
         with safe_open(path, "pt") as file:
-            config = json.loads((file.metadata() or {}).get("config", "null"))
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
     except SafetensorError as error:
         raise ValueError(f"{path}: not a safetensors file ({error})") from None
-    if config is None:
-        raise ValueError(f"{path}: safetensors without this project's config; expected weights that training wrote")
     return {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, config
+
+
+def network_of(spec: Spec, path: Path) -> Network:
+    """The network of a weights file, with the settings that it names and its weights; built no further than the file's
+    tensors go.
+
+    Raises FileNotFoundError, and ValueError, one line, for a file of another model, version or architecture.
+    """
+    state, config = read_weights(path)
+    check_numbers(config, max([_PIXELS, *(side for value in state.values() for side in value.shape)]), path)
+    settings = spec.rebuilt(config, path)
+    kind = load_object(spec.network)
+    try:
+        with _no_more_than(state):
+            network: Network = kind(settings)
+    except Exception as error:  # settings that are none make a network's constructor raise anything
+        raise ValueError(
+            f"{path}: weights of another architecture: {' '.join(str(error).split())[:200] or type(error).__name__}"
+        ) from None
+    load_into(network, state, path)
+    return network
+
+
+@contextmanager
+def _no_more_than(state: Mapping[str, Tensor]) -> Iterator[None]:
+    """While it lasts, what is being built ends where it has asked for far more parameters than the state has values, or
+    tensors. Some are made to be replaced."""
+    most, left = _SPARE * sum(value.numel() for value in state.values()), [_SPARE * len(state)]
+    values = [most]
+
+    def seen(module: nn.Module, name: str, parameter: Any) -> None:
+        left[0] -= 1
+        values[0] -= 0 if parameter is None else parameter.numel()
+        if min(left[0], values[0]) < 0:
+            raise ValueError(
+                f"its settings ask for more than its {len(state)} tensors hold, at {type(module).__name__}"
+            )
+
+    hook = register_module_parameter_registration_hook(seen)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def load_into(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:

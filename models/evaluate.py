@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from models.checkpoints import load_into, read_weights
+from models.checkpoints import network_of
 from models.contract import Given, Preset, Progress, Spec, load_object
 from models.network import Network
 from models.train import evaluate
@@ -22,11 +22,8 @@ def measure(
     preset: how many samples, of which seed; the network's own settings come with its weights. Raises ValueError for
     weights of another model or architecture and for data that cannot be read.
     """
-    state, config = read_weights(weights)
-    settings = spec.rebuilt(config, weights)
-    network: Network = load_object(spec.network)(settings)
-    load_into(network, state, weights)
-    return measured(spec, network, settings, preset, given, device)
+    network = network_of(spec, weights)
+    return measured(spec, network, network.settings, preset, given, device)
 
 
 def measured(

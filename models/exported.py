@@ -12,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from readers.limits import check_file
+
 _GREY = 114
 
 
@@ -35,6 +37,7 @@ def open_session(model: str, threads: int, who: str, advice: str) -> Any:
         import onnxruntime
     except ImportError:
         raise ValueError(f'{who} needs onnxruntime: `pip install "walt3d[onnx]"` or `make setup EXTRAS=onnx`') from None
+    check_file(path, "weights_mb")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3

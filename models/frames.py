@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.crops import checked_boxes
-from pipeline.core.frames import decode_image
 from pipeline.core.instances import Instances
+from readers.pictures import read_image
 
 if TYPE_CHECKING:
     from calibration.camera import Camera, GroundPlane
@@ -59,7 +59,7 @@ def read_picture(path: Path) -> np.ndarray:
     if not path.is_file():
         raise ValueError(f"{path}: no such file; cannot be read as a picture")
     try:
-        return decode_image(path.read_bytes(), str(path))
+        return read_image(path)
     except (ValueError, OSError) as error:
         reason = " ".join(str(error).removeprefix(f"{path}: ").split())
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None

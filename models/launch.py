@@ -15,6 +15,8 @@ from pathlib import Path
 
 from data_manifest import CAMERAS
 from models.contract import Given, OwnCamera, Progress, Shards, Spec, TrainOptions, find, load_object
+from pipeline.core.storage import check_data_set, damaged, unlike_listing
+from readers.texts import expanded
 
 _SHORT = {"batch_size": ("--batch",), "data_workers": ("--workers",)}
 
@@ -37,12 +39,27 @@ def run_training(
     spec: Spec, options: TrainOptions, given: Given, folder: Path, progress: Progress | None = None
 ) -> dict[str, float]:
     """Train, or go on, in a run folder: by the house's loop or the network's own. The last metrics."""
+    if options.verify and int(os.environ.get("RANK", 0)) == 0:
+        verify(given)
     trainer = load_object(spec.train or "models.train:train")
     return trainer(spec, spec.preset(options), given, folder, init_from=_path(options.init_from), progress=progress)
 
 
+def verify(given: Given) -> None:
+    """Compare what a training reads with the hashes of what was written: a broken picture is learnt from as any.
+
+    Raises ValueError, which names the file and the command that mends.
+    """
+    if given.shards is not None:
+        for folder in [given.shards, *(camera.folder / given.shards.name for camera in given.cameras)]:
+            check_data_set(folder)
+    if given.data is not None:
+        for path, reason in unlike_listing(given.data, hashes=True).items():
+            raise damaged(path, reason)
+
+
 def _path(text: str) -> Path | None:
-    return Path(text).expanduser().resolve() if text else None
+    return expanded(text, "--init-from and other files").resolve() if text else None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     for option in dataclasses.fields(TrainOptions):
         default = "base" if option.name == "preset" else option.default
         flags = [f"--{option.name.replace('_', '-')}", *_SHORT.get(option.name, ())]
-        parser.add_argument(*flags, type=type(default), default=default, help=option.metadata["help"])
+        kind = {"action": argparse.BooleanOptionalAction} if option.type == "bool" else {"type": type(default)}
+        parser.add_argument(*flags, **kind, default=default, help=option.metadata["help"])
     asked = parser.parse_args(arguments)
     try:
         last = _launch(asked)

@@ -1,12 +1,27 @@
-"""What stands for classes that a checkpoint names and that nothing here needs: nothing of theirs is run."""
+"""Names that checkpoints have beside their tensors: what stands for them holds nothing and runs nothing."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Any
-
+_TORCH = frozenset({
+    "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter",
+    "torch.nn.parameter.Parameter", "torch.Size", "torch.device", "torch.storage.UntypedStorage",
+    "torch.serialization._get_layout", "collections.OrderedDict", "collections.Counter", "collections.defaultdict",
+    "_codecs.encode", "copyreg._reconstructor", "copy_reg._reconstructor",
+    *(f"{module}.{name}" for module in ("builtins", "__builtin__")
+      for name in ("set", "frozenset", "object", "dict", "list", "bytearray", "bytes", "complex")),
+})  # fmt: skip
+_NUMPY = frozenset({
+    *(f"numpy.{core}.{name}" for core in ("core", "_core")
+      for name in ("multiarray._reconstruct", "multiarray.scalar", "numeric._frombuffer")),
+    "numpy.ndarray", "numpy.dtype",
+})  # fmt: skip
+# The history of a run of OpenMMLab's; its methods are pickled as getattr(HistoryBuffer, "min").
+_HISTORY = frozenset({
+    "mmengine.logging.history_buffer.HistoryBuffer", "mmengine.logging.message_hub.MessageHub", "builtins.getattr",
+    "__builtin__.getattr",
+})  # fmt: skip
 # Containers of settings, which training frameworks pickle beside the tensors.
-CONFIGS = (
+_CONFIGS = frozenset({
     "yacs.config.CfgNode", "fvcore.common.config.CfgNode", "detectron2.config.config.CfgNode", "argparse.Namespace",
     "mmengine.config.config.ConfigDict", "mmcv.utils.config.ConfigDict", "addict.addict.Dict", "easydict.EasyDict",
     *(f"{module}.AttributeDict" for module in (
@@ -18,29 +33,16 @@ CONFIGS = (
         "nodes.IntegerNode", "nodes.FloatNode", "nodes.StringNode", "nodes.BooleanNode",
     )),
     "pathlib.Path", "pathlib.PosixPath", "typing.Any",
-)  # fmt: skip
+})  # fmt: skip
+_KNOWN = _TORCH | _NUMPY | _HISTORY | _CONFIGS
 
 
-class Placeholder:
-    """Stands for an object of a class that is not wanted: takes any arguments and state, and drops them."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Placeholder:
-        return super().__new__(cls)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
+def is_known(name: str) -> bool:
+    """Whether checkpoints of tensors have a name; the types of values and of storages are names of torch's own."""
+    module, _, last = name.rpartition(".")
+    return name in _KNOWN or (module == "torch" and last.isidentifier() and not last.startswith("_"))
 
 
-def placeholders() -> list[Any]:
-    """For torch.serialization.safe_globals: what stands for each of CONFIGS, by the name that pickles have for it.
-
-    Settings that are dictionaries become ordered ones, the only kind that torch fills without running code.
-    """
-    plain = ("Config", "Cfg", "Dict")
-    sets = [(set, f"{module}.set") for module in ("builtins", "__builtin__")]
-    return sets + [
-        (OrderedDict if name.rpartition(".")[2].startswith(plain) else Placeholder, name) for name in CONFIGS
-    ]
+def is_mapping(name: str) -> bool:
+    """Whether what a name stands for is filled as dictionaries are."""
+    return name in _CONFIGS or name in ("collections.OrderedDict", "collections.defaultdict", "builtins.dict")

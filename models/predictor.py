@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.checkpoints import load_into, read_weights
-from models.contract import Progress, Spec, load_object
+from models.checkpoints import network_of
+from models.contract import Progress, Spec
 from models.frames import Detect, Frame, frame_of, lacking
 from models.network import Network
 from pipeline.core.instances import Instances
@@ -121,8 +121,5 @@ def load(spec: Spec, weights: Path | None = None, device: str | None = None) -> 
 
     Raises FileNotFoundError where there are no weights, ValueError, one line, for another model's or architecture's.
     """
-    path = weights or spec.shipped
-    state, config = read_weights(path)
-    network = load_object(spec.network)(spec.rebuilt(config, path))
-    load_into(network, state, path)
+    network = network_of(spec, weights or spec.shipped)
     return Predictor(spec, network, device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -17,7 +17,7 @@ import numpy as np
 
 from pipeline.core.frames import FrameReader, frames_of_bucket, masks_by_frame, read_backgrounds, spread_evenly
 from pipeline.core.illumination import Relit, mean
-from pipeline.core.storage import write_bytes
+from pipeline.core.storage import damaged, write_bytes
 
 FOLDER = "empty_frames"
 CELL_PX = 16  # a JPEG's unit where colour is halved: what compression does to a cell stays whole
@@ -115,12 +115,15 @@ def _noise(relit: Relit) -> tuple[np.ndarray, np.ndarray]:
 def read_empty_frames(camera_dir: Path, bucket: str, size_hw: tuple[int, int]) -> np.ndarray | None:
     """(N, H, W, 3) uint8, read from the disk as they are used; None where mining made none.
 
-    Raises ValueError for another size than the camera's.
+    Raises ValueError, which names the command that mends, for a broken file and another size than the camera's.
     """
     path = camera_dir / FOLDER / f"{bucket}.npy"
     if not path.is_file():
         return None
-    frames = np.load(path, mmap_mode="r")
+    try:
+        frames = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError, TypeError) as error:
+        raise damaged(path, error) from None
     if frames.ndim != 4 or frames.shape[1:] != (*size_hw, 3) or not len(frames):
-        raise ValueError(f"{path}: expected frames of {(*size_hw, 3)}, got {frames.shape}; run MineUnoccluded again")
+        raise damaged(path, f"expected frames of {(*size_hw, 3)}, got {frames.shape}")
     return frames

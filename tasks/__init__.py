@@ -37,8 +37,10 @@ from tasks.learn.weights import FetchWeights  # noqa: E402
 from tasks.mine import MineUnoccluded  # noqa: E402
 from tasks.reconstruct import ReconstructPeople, ReconstructVehicles  # noqa: E402
 from tasks.track import EmptyStreet, TrackObjects  # noqa: E402
+from tasks.verify import Verify  # noqa: E402
 
 configuration.check()
+configuration.set_limits()
 configuration.choose_scheduler()
 if _COMMAND:
     guide.answer(sys.argv[1:])
@@ -70,4 +72,5 @@ __all__ = [
     "TrackObjects",
     "Train",
     "TrainDetector",
+    "Verify",
 ]

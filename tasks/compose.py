@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import luigi
-import pyarrow.parquet as pq
 
 from pipeline.composition.hidden_fraction import parse_wanted, plain
 from pipeline.composition.manifest import build_manifest, of_one_data_set
 from pipeline.composition.sample import ComposeSettings, TooFewCutouts
+from pipeline.composition.shard_files import holds_scenes
 from pipeline.composition.shards import ShardJob, compose_shard
 from pipeline.core.engine import ShardError
-from pipeline.core.storage import data_set_of, write_json
+from pipeline.core.storage import data_set_of, read_table, write_json
 from pipeline.core.tables import MODES
-from pipeline.gallery.page import gallery_jobs, write_page
+from pipeline.gallery.page import gallery_files, gallery_jobs, write_page
 from pipeline.gallery.scenes import GallerySettings, write_scenes
 from pipeline.self_calibration.sizes import read_tracks, sentence_of
+from readers.texts import expanded
 from tasks.common.console import Report
+from tasks.common.records import DONE, read_record
 from tasks.common.stage import Stage
 from tasks.common.variants import MANIFEST, SETTINGS, DataSet, chosen_name
 from tasks.cutouts import SHEET, ShowCutouts
@@ -37,7 +40,7 @@ GALLERY = "gallery.html"
 class OfClipArt(Stage):
     """What the two have in common: which data set it is."""
 
-    version = 7
+    version = 8
     mode = luigi.ChoiceParameter(choices=MODES, default=MODES[0], description="how scenes are ordered in depth")
     seed = luigi.IntParameter(default=0, description="seed of the data set; the same seed gives the same bytes")
     scenes = luigi.IntParameter(default=240, description="scenes to compose")
@@ -72,7 +75,7 @@ class OfClipArt(Stage):
     def body_file(self) -> Path | None:
         """The user's own body model, where people are of it."""
         given = self.clone(ReconstructPeople).settings.metric.body_model
-        return Path(given).expanduser().resolve() if given else None
+        return expanded(given, "body_model").resolve() if given else None
 
     @property
     def sizes(self) -> list[int]:
@@ -82,7 +85,7 @@ class OfClipArt(Stage):
 
     def jobs(self, settings: ComposeSettings) -> list[ShardJob]:
         """All shards of the data set, as cutouts, backgrounds and settings are now."""
-        camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
+        camera, plane = self.calibrated(read_table(self.folder / INDEX, columns=["height", "width"]))
         return of_one_data_set(
             [
                 ShardJob(
@@ -143,8 +146,16 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
 
     def done(self) -> bool:
         """The folder is of this data set, and they are there."""
-        mine = self.data_set.settings.get("fingerprint") == self.fingerprint
-        return mine and all(path.exists() for path in self.paths)
+        if self.data_set.settings.get("fingerprint") != self.fingerprint:
+            return False
+        found = read_record(self.record)
+        if found is None or not self._is_mine(found) or found.state != DONE:
+            return all(path.exists() for path in self.paths) and self.data_set.whole
+        return not found.damage(self.folder, self.paths)
+
+    def _in_the_way(self) -> bool:
+        """Never: whose the folder is, the data set itself says."""
+        return False
 
     def half_written(self) -> list[Path]:
         """Of this block's shards."""
@@ -152,7 +163,7 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
 
     def claim(self) -> dict[str, Any]:
         """What the data set's folder says of it from its first shard on."""
-        own = {key: getattr(self, key) for key in ("mode", "seed", "scenes")}
+        own = {key: getattr(self, key) for key in ("mode", "seed", "scenes", "scenes_per_shard")}
         return {"fingerprint": self.fingerprint, "made_of": self.made_of, "options": self.options, **own}
 
     @contextmanager
@@ -161,12 +172,19 @@ class ComposeShards(OfClipArt, settings=ComposeSettings):
         with super()._locked(), self.data_set.claimed(self.claim(), self.entry.path):
             yield
 
+    def files(self) -> list[Path]:
+        """The block's shards that are there."""
+        return [path for path in self.paths if path.is_file()]
+
     def _begin(self) -> None:
+        """Remove what is half written or damaged; shards that no record lists are looked into."""
         for part in self.half_written():
             part.unlink()
-
-    def _end(self) -> None:
-        """The shards say it themselves."""
+        found = read_record(self.record)
+        if found is not None and self._is_mine(found) and found.state == DONE:
+            return self.discard(list(found.damage(self.folder, self.files())))
+        scenes = dict(zip(self.paths, [self.sizes[number] for number in self.numbers] * 2, strict=True))
+        self.discard([path for path in self.files() if not holds_scenes(path, scenes[path])])
 
     def work(self, report: Report) -> str:
         """One shard each."""
@@ -196,8 +214,7 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def requires(self) -> list[luigi.Task]:
         """All blocks."""
-        blocks = -(-len(self.sizes) // _SHARDS_PER_BLOCK)
-        return [self.clone(ComposeShards, block=block) for block in range(blocks)]
+        return [self.clone(ComposeShards, block=n) for n in range(-(-len(self.sizes) // _SHARDS_PER_BLOCK))]
 
     @property
     def shards(self) -> ComposeShards:
@@ -208,11 +225,24 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         """Whether all is there. Raises ValueError where another data set has the folder."""
         if not self.data_set.fits(self.shards.fingerprint):
             raise ValueError(self.data_set.refusal(self.shards.made_of, self.entry.path))
-        return super().complete()
+        if self._in_the_way() and not any(task._in_the_way() for task in self.upstream):
+            raise ValueError(self._refusal())
+        return self.done()
+
+    def done(self) -> bool:
+        """What describes the data set is whole, and so are its shards; what they were made from may be gone."""
+        return super().done() and self.data_set.whole
+
+    def discard(self, damaged: Sequence[Path]) -> None:
+        """Of the gallery's scenes the folder of a shard, which is filled at once or not at all."""
+        super().discard(damaged)
+        for folder in {path.parent for path in damaged if path.suffix == ".js"}:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def files(self) -> list[Path]:
         """The manifest and the gallery."""
-        return _described(self.data_set.folder)
+        page = self.data_set.folder / GALLERY
+        return [*(p for p in (page.with_name(MANIFEST), page) if p.is_file()), *gallery_files(page, hidden=False)]
 
     def leftovers(self) -> list[Path]:
         """The gallery; what describes the data set stays until it is written again."""
@@ -220,7 +250,10 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
 
     def half_written(self) -> list[Path]:
         """Of the manifest and the gallery."""
-        return [*sorted(self.data_set.folder.glob(".*.part")), *_gallery_files(self.data_set.folder, hidden=True)]
+        return [
+            *sorted(self.data_set.folder.glob(".*.part")),
+            *gallery_files(self.data_set.folder / GALLERY, hidden=True),
+        ]
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -249,19 +282,6 @@ class GenerateClipArt(OfClipArt, settings=GenerateSettings):
         out = self.data_set.folder
         print(f"shards:  {out / 'images'}\n         {out / 'objects'}\ngallery: {out / GALLERY}")
         print(f"cutouts: {self.folder / SHEET}", flush=True)
-
-
-def _described(out: Path) -> list[Path]:
-    """The manifest of a data set, and its gallery: the page and the files beside it."""
-    return [*(path for path in (out / MANIFEST, out / GALLERY) if path.is_file()), *_gallery_files(out, hidden=False)]
-
-
-def _gallery_files(out: Path, hidden: bool) -> list[Path]:
-    """Files of the gallery's folder: whole ones, or those that a killed run left under hidden names or in folders of
-    such."""
-    folder = (out / GALLERY).with_suffix("")
-    half = {path: any(name.startswith(".") for name in path.relative_to(folder).parts) for path in folder.rglob("*")}
-    return sorted(path for path, is_half in half.items() if is_half == hidden and path.is_file())
 
 
 def _validating(splits: dict[str, Any]) -> str:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import luigi
-import pyarrow.parquet as pq
 
 from data_manifest import CameraEntry
 from pipeline.core import masks
+from pipeline.core.storage import count_rows, read_table
 from pipeline.detection import Backend, DetectionSettings, DetectJob, Inputs, backends, detect_shard
 from pipeline.detection.registry import backend_of
+from readers.texts import expanded
 from tasks.common.configuration import HOME
 from tasks.common.console import Report
 from tasks.common.contents import stamp
@@ -58,20 +59,22 @@ class DetectObjects(Stage, settings=DetectionSettings):
         return own | {chosen.name: with_names(chosen, self.settings.options, plain.pop("options", None))} | plain
 
     def depends_on(self) -> Any:
-        """Where to detect, the calibration, and the files that the detector reads."""
-        manifest = self.entry.manifest.model_dump(mode="json")
-        files = backend_of(self.settings.detector).files(self.settings.options).values()
-        parts = {"calibration": self.entry.calibration_identity(), "roi": manifest["roi"], "ignore": manifest["ignore"]}
+        """Where to detect, the files that the detector reads, and the calibration if it measures in metres."""
+        manifest, backend = self.entry.manifest.model_dump(mode="json"), backend_of(self.settings.detector)
+        files = backend.files(self.settings.options).values()
+        parts = {"calibration": self.entry.calibration_identity()} if backend.metric else {}
+        parts |= {"roi": manifest["roi"], "ignore": manifest["ignore"]}
         return parts | {"files": [stamp(Path(file)) for file in files if Path(file).is_file()]}
 
     def work(self, report: Report) -> str:
         """One shard for each block of frames."""
         index = self.folder / COMPARED
-        frames = pq.read_table(index)
-        camera, plane = self.calibrated(frames)
-        ignored = self.entry.ignored(camera.size_hw)
-        rle = None if ignored is None else masks.encode(ignored, (0, 0), camera.size_hw)
+        frames = read_table(index)
         backend = backend_of(self.settings.detector)
+        camera, plane = self.calibrated(frames) if backend.metric else (None, None)
+        size_hw = (frames["height"][0].as_py(), frames["width"][0].as_py())
+        ignored = self.entry.ignored(size_hw)
+        rle = None if ignored is None else masks.encode(ignored, (0, 0), size_hw)
         for line in backend.told(self.settings.options, Inputs(camera, plane, None, frames, ignored)):
             report.say(line)
         ids, used = frames["frame_id"].to_pylist(), frames["status"].to_pylist().count("ok")
@@ -82,7 +85,7 @@ class DetectObjects(Stage, settings=DetectionSettings):
             backgrounds = self.folder / MEDIANS
             jobs.append(DetectJob(name, block, index, self.folder, backgrounds, out, self.settings, camera, plane, rle))
         self.fan_out(detect_shard, jobs, lambda job: job.out.exists(), report)
-        rows = sum(pq.read_metadata(job.out).num_rows for job in jobs)
+        rows = sum(count_rows(job.out) for job in jobs)
         return f"{rows} detections in {used} frames"
 
 
@@ -106,7 +109,7 @@ def named_by(entry: CameraEntry, backend: Backend, options: Any, *, own: bool = 
         return _checked_options(None, given, entry.path) or None
     options = dataclasses.replace(options, **_checked_options(type(options), given, entry.path))
     places = {
-        key: entry.resolve(Path(file)) if key in given else (HOME / Path(file).expanduser()).resolve()
+        key: entry.resolve(Path(file)) if key in given else (HOME / expanded(file, key)).resolve()
         for key, file in backend.files(options).items()
     }
     return dataclasses.replace(options, **{key: str(place) for key, place in places.items()})

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import luigi
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from data_manifest import ImagesSource, SimulatedSource, VideoSource
 from data_manifest.times import NameTimes, natural, utc_of
@@ -21,7 +20,7 @@ from pipeline.background import (
     left_out_in_words,
     with_statuses,
 )
-from pipeline.core.storage import write_table
+from pipeline.core.storage import read_table, write_table
 from pipeline.core.video import Anchor
 from pipeline.ingest import FoundFrame, IngestSettings, find_images, find_in_videos, in_words, index_table, moved
 from pipeline.ingest.clock import moments_of
@@ -80,11 +79,12 @@ class IngestFrames(Stage, settings=IngestSettings):
         if not files or not self.done():
             return
         remember(self._named(), self._remembered)
-        index = pq.read_table(self.folder / INDEX)
+        index = read_table(self.folder / INDEX)
         known = sorted(set(index["source"].to_pylist()), key=lambda source: natural(Path(source)))
         if not set(known) <= set(files) and len(known) == len(files):
             with lock(self.lock, lambda: self._waits(self)):
                 write_table(self.folder / INDEX, moved(index, dict(zip(known, files, strict=True))))
+                self._end()
 
     def work(self, report: Report) -> str:
         """Render or find the frames, then write the index."""
@@ -180,14 +180,15 @@ class MedianBackground(Stage, settings=BackgroundSettings):
     def settle(self) -> None:
         """Follow a recording that was moved."""
         if self.done():
-            found, compared = pq.read_table(self.folder / INDEX), pq.read_table(self.folder / COMPARED)
+            found, compared = read_table(self.folder / INDEX), read_table(self.folder / COMPARED)
             if found["source"] != compared["source"]:
                 with lock(self.lock, lambda: self._waits(self)):
                     self._write_compared(found)
+                    self._end()
 
     def work(self, report: Report) -> str:
         """One shard for each bucket, then the frames' statuses."""
-        index = pq.read_table(self.folder / INDEX)
+        index = read_table(self.folder / INDEX)
         names = sorted(set(index.filter(pa.compute.equal(index["status"], "ok"))["bucket"].to_pylist()))
         jobs = [self._job(name) for name in names]
         self.fan_out(background_shard, jobs, lambda job: job.picture.exists() and job.out.exists(), report)

@@ -9,13 +9,12 @@ from typing import Any
 
 import cv2
 import luigi
-import pyarrow.parquet as pq
 
 from models.contract import find
 from models.matting.predict import WEIGHTS
 from pipeline.core.engine import Progress
 from pipeline.core.frames import StreetJob, read_backgrounds
-from pipeline.core.storage import read_parts, write_bytes, write_json, write_table
+from pipeline.core.storage import read_parts, read_table, write_bytes, write_json, write_table
 from pipeline.empty_frames import FOLDER as EMPTY_FRAMES
 from pipeline.empty_frames import EmptyFramesJob, empty_frames_shard
 from pipeline.gallery.cutout_sheet import write_cutout_sheet
@@ -110,13 +109,13 @@ class MineUnoccluded(Stage, settings=MiningSettings):
 
     def _find_candidates(self) -> None:
         """Write which detections the classifier is asked about."""
-        camera, plane = self.calibrated(pq.read_table(self.folder / COMPARED, columns=["height", "width"]))
-        tracks, ignored = pq.read_table(self._tracks), self.entry.ignored(camera.size_hw)
+        camera, plane = self.calibrated(read_table(self.folder / COMPARED, columns=["height", "width"]))
+        tracks, ignored = read_table(self._tracks), self.entry.ignored(camera.size_hw)
         found = candidates(tracks, camera, plane, self.settings.mining, ignored)
         write_table(self.folder / CANDIDATES, found)
 
     def _decide(self, progress: Progress) -> dict[str, Any]:
-        tracks, frames = pq.read_table(self._tracks), pq.read_table(self.folder / COMPARED)
+        tracks, frames = read_table(self._tracks), read_table(self.folder / COMPARED)
         camera, plane = self.calibrated(frames)
         ignored = self.entry.ignored(camera.size_hw)
         evidence = read_parts(self.folder / EVIDENCE)
@@ -135,7 +134,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
 
     def _blocks(self, out: str) -> Iterator[dict[str, Any]]:
         """What a `BlockJob` of each block of frames needs, its rows to go to a folder."""
-        ids = pq.read_table(self.folder / COMPARED, columns=["frame_id"])["frame_id"].to_pylist()
+        ids = read_table(self.folder / COMPARED, columns=["frame_id"])["frame_id"].to_pylist()
         for number, start in enumerate(range(0, len(ids), _FRAMES_PER_PART)):
             name = f"part-{number:05d}"
             yield {
@@ -157,7 +156,7 @@ class MineUnoccluded(Stage, settings=MiningSettings):
         return [GateJob(**block, candidates=self.folder / CANDIDATES) for block in self._blocks(UNOCCLUDED)]
 
     def _crop_jobs(self) -> list[CropJob]:
-        camera, plane = self.calibrated(pq.read_table(self.folder / COMPARED, columns=["height", "width"]))
+        camera, plane = self.calibrated(read_table(self.folder / COMPARED, columns=["height", "width"]))
         return [
             CropJob(
                 **block,

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import luigi
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 import models
 from calibration.camera import Camera, GroundPlane
@@ -19,12 +18,13 @@ from models.mm.configs import resolve_config
 from models.shape_basis import load_bases
 from models.topdown import load_pose
 from models.topdown.keypoints import NETWORK, VehicleKeypoints, load_keypoints, predict_keypoints
-from pipeline.core.storage import read_parts, write_table
+from pipeline.core.storage import read_parts, read_table, write_table
 from pipeline.core.tables import CUTOUTS, PIXELS
 from pipeline.reconstruction.outline_fit import ReconstructSettings, place_by_outline
 from pipeline.reconstruction.people import stage as metric_people
 from pipeline.reconstruction.people.stage import MetricPeopleSettings
 from pipeline.reconstruction.vehicles.stage import MetricSettings, fit_vehicle_rows
+from readers.texts import expanded
 from tasks.common.console import Report
 from tasks.common.contents import digest
 from tasks.common.settings import collect, declare
@@ -74,7 +74,7 @@ class _Reconstruct(Stage):
 
     def work(self, report: Report) -> str:
         """All cutouts of the category."""
-        frames = pq.read_table(self.folder / INDEX)
+        frames = read_table(self.folder / INDEX)
         columns = [name for name in CUTOUTS.names if name not in PIXELS]
         cutouts = read_parts(self.folder / CUTOUTS_FOLDER, columns)
         table, done = self.place(cutouts, frames, *self.calibrated(frames), report)
@@ -99,7 +99,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         """Of the keypoint network."""
         metric = self.settings.metric
         given = metric.keypoint_checkpoint if metric.keypoint_config else metric.keypoint_weights
-        return Path(given).expanduser().resolve() if given else find(NETWORK).shipped
+        return expanded(given, "body_weights").resolve() if given else find(NETWORK).shipped
 
     def depends_on(self) -> Any:
         """The calibration, and the network, which is looked at before anything is made anew."""
@@ -127,7 +127,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
         self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
     ) -> tuple[pa.Table, str]:
         """By outline first; then by keypoints, where they hold."""
-        settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
+        settings, tracks = self.settings, read_table(self.folder / TRACKS)
         # First, for what is wrong with a network of one's own is told here.
         network = self.network() if settings.metric.keypoints else None
         outlines = report.part(0, 0.3, "outlines")
@@ -152,7 +152,7 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         """Of the mesh network and the body."""
         metric = self.settings.metric
         named = {"weights": metric.body_weights, "body": metric.body_model}
-        given = {name: Path(path).expanduser().resolve() for name, path in named.items() if path}
+        given = {name: expanded(path, name).resolve() for name, path in named.items() if path}
         return {"weights": hmr.SPEC.shipped, "body": FREE_BODY} | given
 
     def depends_on(self) -> Any:
@@ -171,7 +171,7 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
         self, cutouts: pa.Table, frames: pa.Table, camera: Camera, plane: GroundPlane, report: Report
     ) -> tuple[pa.Table, str]:
         """By outline first; then by body meshes, where they fit."""
-        settings, tracks = self.settings, pq.read_table(self.folder / TRACKS)
+        settings, tracks = self.settings, read_table(self.folder / TRACKS)
         metric = settings.metric
         pose = load_pose(metric.pose_model, metric.pose_checkpoint) if metric.bodies else None
         outlines = report.part(0, 0.2, "outlines")

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import luigi
-import pyarrow.parquet as pq
 
 from pipeline.core import masks
 from pipeline.core.frames import as_png, read_backgrounds
-from pipeline.core.storage import read_parts, write_bytes, write_table
+from pipeline.core.storage import count_rows, read_parts, read_table, write_bytes, write_table
 from pipeline.detection import DetectionSettings, backends
 from pipeline.detection.registry import backend_of
 from pipeline.empty_street.other_buckets import filled_in
@@ -55,7 +54,7 @@ class TrackObjects(Stage, settings=TrackingSettings):
 
     def work(self, report: Report) -> str:
         """All sequences of the camera."""
-        frames = pq.read_table(self.folder / COMPARED)
+        frames = read_table(self.folder / COMPARED)
         camera, plane = self.calibrated(frames)
         detections = read_parts(self.folder / DETECTIONS)
         tracks = track(detections, frames, camera, plane, self.settings, report, self.folder)
@@ -122,7 +121,7 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
             write_bytes(self.folder / EMPTY_STREET / "filled" / f"{name}.png", as_png(sources[name]))
             write_bytes(self.folder / BACKGROUND / f"{name}.png", as_png(picture))
         self.fan_out(regions_shard, [self._regions_job()], lambda job: job.out.exists(), lambda done, of: None)
-        found = pq.read_metadata(self.folder / IGNORED).num_rows
+        found = count_rows(self.folder / IGNORED)
         return f"{len(pictures)} backgrounds, {found} regions to ignore in them"
 
     def _job(self, name: str) -> UncoveredJob:
@@ -138,7 +137,7 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
         )
 
     def _regions_job(self) -> RegionsJob:
-        camera, plane = self.calibrated(pq.read_table(self.folder / COMPARED, columns=["height", "width"]))
+        camera, plane = self.calibrated(read_table(self.folder / COMPARED, columns=["height", "width"]))
         ignored = self.entry.ignored(camera.size_hw)
         return RegionsJob(
             name="regions",

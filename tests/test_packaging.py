@@ -18,7 +18,7 @@ from data_manifest import REPOSITORY, known_cameras
 from tasks.common.configuration import CONFIGURATION, HOME
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("calibration", "data_manifest", "models", "pipeline", "tasks")
+PACKAGES = ("calibration", "data_manifest", "models", "pipeline", "readers", "tasks")
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 PROBE = """
 import json, sys, tasks

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("benchmarks", "calibration", "data_manifest", "models", "pipeline", "tasks")
+PACKAGES = ("benchmarks", "calibration", "data_manifest", "models", "pipeline", "readers", "tasks")
 _RUN_THE_JOB = {f"benchmarks.common.job.{name}" for name in ("run", "start", "demand", "Site")}
 
 

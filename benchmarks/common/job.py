@@ -28,7 +28,7 @@ QUICK_CAMERA = "quick07"
 QUICK_SCENES = ("--scenes", "100", "--scenes-per-shard", "25")
 # What GenerateClipArt says of a data set in its place, with the camera and the variant.
 IN_THE_WAY = re.compile(r"a data set of other settings.* Remove --camera (\S+) --variant (\S+)")
-_NO_STAGES = {"Train", "Evaluate", "Remove"}
+_NO_STAGES = {"Train", "Evaluate", "Remove", "Verify"}
 QUICK_OPTIONS = ("--manifests", str(MANIFESTS), *QUICK_SCENES)
 
 

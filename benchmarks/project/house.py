@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.common.report import HERE, Bar, Report, main
 from benchmarks.project.tree import ROOTS, Import, Module, Tree
 
-BOUND = ("pipeline", "models", "calibration", "data_manifest", "tasks")
+BOUND = ("pipeline", "models", "calibration", "data_manifest", "readers", "tasks")
 MODULES, NETWORK_MODULES, LINES, FUNCTION_LINES, REPEATED = 12, 8, 300, 60, 10
 # Every command has one.
 _AGREED = {"main"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-ROOTS = ("benchmarks", "tasks", "pipeline", "models", "data_manifest", "calibration")
+ROOTS = ("benchmarks", "tasks", "pipeline", "models", "data_manifest", "calibration", "readers")
 _NAMED = re.compile(rf"(?:{'|'.join((*ROOTS, 'tests'))})(?:\.\w+)+(?=:\w+$|$)")
 _BEGINNING = re.compile(rf"(?:{'|'.join((*ROOTS, 'tests'))})\.(?:\w+\.)*")
 

@@ -5,19 +5,19 @@ Files are read as data: nothing in them is run, and what they hold beside a came
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import cv2
 import numpy as np
-import yaml
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+
+from readers.csv_file import read_lines
+from readers.json_file import read_json
+from readers.xml_file import read_xml
+from readers.yaml_file import read_yaml
 
 # Spellings of one thing, without case, underscores and blanks.
 _NAMES = {
@@ -31,7 +31,6 @@ _NAMES = {
     "t": ("t", "translation", "tvec", "translationvector"),
 }
 _FISHEYE = ("fisheye", "equidistant", "kannalabrandt4", "1", "true")
-_MOST_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,6 @@ class CameraFile:
     size_hw: tuple[int, int] | None
     R: np.ndarray | None
     t: np.ndarray | None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with OpenCV's tags for what are plain mappings and lists."""
-
-
-_Loader.add_multi_constructor(
-    "tag:yaml.org,2002:opencv-", lambda loader, _, node: loader.construct_mapping(node, deep=True)
-)
 
 
 def read_camera_file(path: Path) -> CameraFile:
@@ -78,20 +68,12 @@ def read_camera_file(path: Path) -> CameraFile:
 
 
 def _content(path: Path) -> Mapping[str, Any]:
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"{path}: expected a camera's few numbers, got {path.stat().st_size} bytes")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if text.lstrip().startswith("<"):
-            root = fromstring(text)
-            content: Any = {e.tag: _xml_value(e) for e in root}
-        elif path.suffix.lower() == ".json":
-            content = json.loads(text)
-        else:
-            # OpenCV writes "%YAML:1.0", which is no directive of YAML.
-            content = yaml.load(re.sub(r"\A%YAML:.*", "", text), _Loader)
-    except (yaml.YAMLError, json.JSONDecodeError, UnicodeDecodeError, ParseError, DefusedXmlException) as error:
-        raise ValueError(f"{path}: not YAML, JSON or XML: {' '.join(str(error).split())}") from None
+    with path.open("rb") as file:
+        begins = file.read(100).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if begins.startswith(b"<"):
+        content: Any = {e.tag: _xml_value(e) for e in read_xml(path)}
+    else:
+        content = read_json(path) if path.suffix.lower() == ".json" else read_yaml(path, opencv=True)
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected names with values, such as camera_matrix, got {type(content).__name__}")
     return content
@@ -112,7 +94,7 @@ def _numbers(path: Path, name: str, value: Any) -> np.ndarray:
         value = value.split()
     try:
         numbers = np.array(value, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = np.array([np.nan])
     if not numbers.size or not np.isfinite(numbers).all():
         raise ValueError(f"{path}: {name}: expected numbers, got {str(value)[:60]}")
@@ -141,7 +123,7 @@ def _rotation(path: Path, R: np.ndarray | None) -> np.ndarray | None:
 def read_kitti(path: Path, name: str) -> np.ndarray:
     """(3, 4) of the line `<name>: 12 numbers` of a calibration file of KITTI, or of those that follow it (Rope3D)."""
     lines = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_lines(path, "replace"):
         key, colon, rest = line.partition(":")
         if colon:
             lines[key.strip()] = rest
@@ -155,7 +137,7 @@ def read_kitti(path: Path, name: str) -> np.ndarray:
 
 def read_plane(path: Path) -> np.ndarray:
     """(4,) of a ground plane's file: its last line of four numbers (KITTI's planes, Rope3D's denorm)."""
-    for line in reversed(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+    for line in reversed(read_lines(path, "replace")):
         words = line.split()
         if len(words) == 4:
             return _numbers(path, "plane", words)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from typing import TYPE_CHECKING
 
 import numpy as np
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import parse
 
 from calibration.camera import Camera, GroundPlane
+from readers.xml_file import read_xml
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 # Farthest that the converted lens may move a pixel from where Tsai's puts it.
 _LENS_TOLERANCE_PX = 0.05
@@ -65,14 +67,12 @@ _TSAI_FIELDS = {
     "Intrinsic": ("focal", "kappa1", "cx", "cy", "sx"),
     "Extrinsic": ("tx", "ty", "tz", "rx", "ry", "rz"),
 }
+_POSITIVE, _LARGEST = ("width", "height", "dpx", "dpy", "focal", "sx"), 1e5
 
 
 def read_tsai(path: Path) -> Tsai:
     """Tsai's numbers from an XML file as PETS 2009 gives them: Camera / Geometry, Intrinsic, Extrinsic."""
-    try:
-        root = parse(path).getroot()
-    except (ParseError, DefusedXmlException) as error:
-        raise ValueError(f"{path}: not a plain XML file ({error})") from None
+    root = read_xml(path)
     values = {name: _number(path, root, tag, name) for tag, names in _TSAI_FIELDS.items() for name in names}
     return Tsai(**values)
 
@@ -81,9 +81,13 @@ def _number(path: Path, root: Element, tag: str, name: str) -> float:
     element = root.find(tag)
     text = None if element is None else element.get(name)
     try:
-        return float(text or "")
+        number = float(text or "")
     except ValueError:
-        raise ValueError(f'{path}: expected a number in {tag} {name}="...", got {text!r}') from None
+        number = np.nan
+    if not np.isfinite(number) or (name in _POSITIVE and not 0 < number <= _LARGEST):
+        kind = "positive number" if name in _POSITIVE else "number"
+        raise ValueError(f'{path}: expected a {kind} in {tag} {name}="...", got {text!r}')
+    return number
 
 
 def from_tsai(tsai: Tsai) -> tuple[Camera, GroundPlane]:

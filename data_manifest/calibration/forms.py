@@ -22,7 +22,7 @@ from calibration.plausibility import of_matrix
 from data_manifest.calibration.form import Axes, Form, Posed, Resolve, SizeHw, Units
 from data_manifest.calibration.found import FoundCalibration
 from data_manifest.calibration.intrinsics import Intrinsics, refuse
-from data_manifest.strict import Matrix3, Number, Point, Positive, Row4, Size, Strict, Vector3
+from data_manifest.strict import FilePath, Matrix3, Number, Point, Positive, Row4, Size, Strict, Vector3
 
 
 class PlaneCalibration(Intrinsics):
@@ -32,7 +32,7 @@ class PlaneCalibration(Intrinsics):
     files = (*Intrinsics.files, "plane_file")
     original = ("K", "ground_plane", "image_size_wh", "distortion")
     ground_plane: Row4 | None = None
-    plane_file: Path | None = None
+    plane_file: FilePath | None = None
     axes: Axes = "opencv"
     units: Units = "m"
 
@@ -95,7 +95,7 @@ class OpencvCalibration(Posed):
     """A file of OpenCV's that holds the pose, too: R or a rotation vector, and t."""
 
     files = ("opencv_file",)
-    opencv_file: Path
+    opencv_file: FilePath
     image_size_wh: Size | None = None
     lens: Literal["opencv", "fisheye"] = "opencv"
 
@@ -142,7 +142,7 @@ class TsaiCalibration(Form):
 
     files = ("tsai_xml",)
     original = ("tsai_xml", "units")
-    tsai_xml: Path
+    tsai_xml: FilePath
     units: Literal["mm"] = "mm"
 
     def size_hw(self, resolve: Resolve) -> SizeHw | None:

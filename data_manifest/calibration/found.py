@@ -14,8 +14,7 @@ from calibration.control_points import NAMES
 from data_manifest.calibration.form import Form, Resolve, SizeHw
 from data_manifest.calibration.intrinsics import Lens
 from data_manifest.strict import Matrix3, Row4, Size, Strict
-
-_MOST_BYTES = 100_000
+from readers.yaml_file import read_yaml
 
 
 class Found(Strict):
@@ -49,15 +48,11 @@ class FoundCalibration(Form):
 def read_found(path: Path) -> Found:
     """Raises ValueError, one line with the file's name, for what is no such file."""
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"{path}: expected a calibration's few numbers, got {path.stat().st_size} bytes")
-        return Found.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Found.model_validate(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "file"
         raise ValueError(f"{path}: {where}: {first['msg']}; make it anew, or write the calibration out") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def text_of(camera: Camera, plane: GroundPlane, covariance: np.ndarray, made_from: str) -> str:

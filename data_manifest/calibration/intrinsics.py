@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -13,7 +12,7 @@ from calibration.forms import files
 from calibration.forms.poses import camera_of_focal
 from calibration.plausibility import Finding, of_matrix, of_terms
 from data_manifest.calibration.form import Form, Resolve, SizeHw
-from data_manifest.strict import Matrix3, Number, Point, Positive, Row4, Size
+from data_manifest.strict import FilePath, Matrix3, Number, Point, Positive, Row4, Size
 
 Lens = Annotated[tuple[Number, ...], Field(max_length=LENS_TERMS[-1])]
 
@@ -25,8 +24,8 @@ class Intrinsics(Form):
     K: Matrix3 | None = None
     focal_px: Positive | None = None
     principal_point: Point | None = None
-    opencv_file: Path | None = None
-    kitti_file: Path | None = None
+    opencv_file: FilePath | None = None
+    kitti_file: FilePath | None = None
     kitti_camera: str = "P2"
     projection: tuple[Row4, Row4, Row4] | None = None
     image_size_wh: Size | None = None

@@ -3,53 +3,31 @@
 from __future__ import annotations
 
 import io
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from pipeline.core.skeletons import SMPL_24, SMPL_PARENTS
+from readers.arrays import read_npz
+from readers.limits import read_bytes
+from readers.pickles import Made, Unpickler, array_of, sparse_of
 
 KEYS = ("v_template", "f", "weights", "J_regressor", "shapedirs", "posedirs", "kintree_table")
 SHAPES = 10
 # COCO's nose, eyes and ears among the vertices of SMPL's mesh, as smplx's table of vertex ids has them.
 _SMPL_VERTICES, _SMPL_FACE = 6890, (332, 2800, 6260, 583, 4071)
-# All that a pickled SMPL file is made of; chumpy's arrays become _Plain, which runs nothing.
-_ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"),
-    ("numpy", "ndarray"), ("numpy", "dtype"),
-    ("scipy.sparse.csc", "csc_matrix"), ("scipy.sparse._csc", "csc_matrix"),
-    ("scipy.sparse.csr", "csr_matrix"), ("scipy.sparse._csr", "csr_matrix"),
-    ("numpy.core.numeric", "_frombuffer"), ("numpy._core.numeric", "_frombuffer"),
-    ("_codecs", "encode"),
-    # chumpy's objects hold a set; the oldest protocols make an object with the other two. Python 2 named them so.
-    ("builtins", "set"), ("__builtin__", "set"), ("builtins", "object"), ("__builtin__", "object"),
-    ("copyreg", "_reconstructor"), ("copy_reg", "_reconstructor"),
-}  # fmt: skip
-_MOVED = {"scipy.sparse.csc": "scipy.sparse", "scipy.sparse.csr": "scipy.sparse"}
-
-
-class _Plain:
-    """Stands for a chumpy object: keeps its state, of which `x` is the array."""
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class _Unpickler(pickle.Unpickler):
-    """Refuses every class that an SMPL file has no need of, before it is imported."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "chumpy" or module.startswith("chumpy."):
-            return _Plain
-        if (module, name) not in _ALLOWED:
-            raise ValueError(f"it asks for {module}.{name}, which no SMPL file needs")
-        return super().find_class(_MOVED.get(module, module), name)
+# All that a pickled SMPL file names, beside chumpy's classes: arrays, sparse matrices, and what chumpy's objects and
+# the oldest protocols need. Python 2 named some of them otherwise.
+_NAMED = frozenset({
+    *(f"numpy.{core}.{name}" for core in ("core", "_core")
+      for name in ("multiarray._reconstruct", "multiarray.scalar", "numeric._frombuffer")),
+    "numpy.ndarray", "numpy.dtype", "_codecs.encode",
+    *(f"scipy.sparse.{module}_matrix" for module in ("csc.csc", "_csc.csc", "csr.csr", "_csr.csr")),
+    *(f"{module}.{name}" for module in ("builtins", "__builtin__") for name in ("set", "object", "bytes")),
+    "copyreg._reconstructor", "copy_reg._reconstructor",
+})  # fmt: skip
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -62,6 +40,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     if missing:
         raise ValueError(f"{path}: not an SMPL model: {', '.join(missing)} missing")
     arrays = {key: _numbers(raw[key], key, path) for key in KEYS}
+    if any(not array.ndim or not array.size for array in arrays.values()):
+        raise ValueError(f"{path}: not an SMPL model: {next(k for k, a in arrays.items() if not a.size)} holds nothing")
     arrays["shapedirs"] = arrays["shapedirs"][..., :SHAPES]
     arrays["face_regressor"] = _face(raw, len(arrays["v_template"]), path)
     _check_members(arrays, path)
@@ -69,46 +49,33 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: cannot be read as a .npz of plain arrays ({error})") from None
+    wanted = {*KEYS, "face_regressor"}
+    return dict(read_npz(path, wanted.__contains__))
 
 
 def _read_pickle(path: Path) -> Mapping[str, Any]:
+    data = read_bytes(path, "pickle_mb")
     try:
-        content = _Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    except FileNotFoundError:
-        raise
+        content = Unpickler(io.BytesIO(data), lambda name: name in _NAMED or name.startswith("chumpy.")).load()
     except Exception as error:  # a damaged or hostile pickle may raise anything
-        raise ValueError(f"{path}: not read: {' '.join(str(error).split())[:150]}") from None
+        reason = " ".join(str(error).split())[:150] or type(error).__name__
+        raise ValueError(f"{path}: not read: {reason}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a dictionary of SMPL's arrays, got {type(content).__name__}")
     return content
 
 
 def _numbers(value: Any, key: str, path: Path) -> np.ndarray:
-    """A dense numeric array of an array, a sparse matrix or chumpy's stand-in."""
-    if isinstance(value, _Plain):
-        value = value.state.get("x") if isinstance(value.state, dict) else None
-    if sparse.issparse(value):
-        value = _dense(value, key, path)
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"{path}: {key}: expected an array of numbers, got {array.dtype}")
-    return array
-
-
-def _dense(value: Any, key: str, path: Path) -> np.ndarray:
-    """A sparse matrix whose indices were checked: a pickle's may point outside it, and toarray would write there."""
-    try:
-        value.check_format(full_check=True)
-        return value.toarray()
-    except Exception as error:  # a hostile file may leave out or mistype any part of the matrix
-        raise ValueError(f"{path}: {key}: not a sparse matrix: {' '.join(str(error).split())[:150]}") from None
+    """A dense numeric array of an array, or of what a pickle has in its place: a sparse matrix, chumpy's object."""
+    where = f"{path}: {key}"
+    if isinstance(value, Made) and value.name.startswith("chumpy.") and isinstance(value.state, dict):
+        value = value.state.get("x")
+    if isinstance(value, Made):
+        value = sparse_of(value, where) if value.name.startswith("scipy.") else array_of(value, where)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
+        found = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
+        raise ValueError(f"{where}: expected an array of numbers, got {found}")
+    return value
 
 
 def _face(raw: Mapping[str, Any], vertices: int, path: Path) -> np.ndarray:
@@ -130,7 +97,7 @@ def _check_members(arrays: Mapping[str, np.ndarray], path: Path) -> None:
     for key, shape in expected.items():
         if arrays[key].shape != shape:
             raise ValueError(f"{path}: not SMPL's body: {key}: expected {shape}, got {arrays[key].shape}")
-    if arrays["f"].ndim != 2 or arrays["f"].shape[1] != 3 or arrays["f"].max() >= count:
+    if arrays["f"].ndim != 2 or arrays["f"].shape[1] != 3 or not 0 <= arrays["f"].min() <= arrays["f"].max() < count:
         raise ValueError(f"{path}: f: expected triangles (F, 3) of {count} vertices, got {arrays['f'].shape}")
     if tuple(arrays["kintree_table"][0, 1:].astype(int)) != SMPL_PARENTS[1:]:
         raise ValueError(f"{path}: kintree_table: expected SMPL's 24 joints in their order")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from pipeline.core.storage import data_set_of
+from pipeline.core.storage import data_set_of, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,11 +42,10 @@ class OwnCamera:
 
     def calibrated(self) -> Camera:
         """Its camera, for frames as large as its job's. Raises ValueError as the manifest's loader does."""
-        import pyarrow.parquet as pq
 
         from data_manifest import load_camera
 
-        index = pq.read_table(self.folder / "frames" / "index.parquet", columns=["height", "width"])
+        index = read_table(self.folder / "frames" / "index.parquet", columns=["height", "width"])
         size_hw = index["height"][0].as_py(), index["width"][0].as_py()
         return load_camera(self.camera_id, self.manifests).calibrated(size_hw)[0]
 

@@ -96,7 +96,7 @@ class Spec:
             raise ValueError(f"{path}: expected weights of {self.name}, got those of {config.get('model')!r}")
         try:
             return from_plain(self.settings, config["network"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"{path}: weights of another version of {self.name} ({error})") from None
 
 

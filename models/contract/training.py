@@ -60,6 +60,7 @@ class TrainOptions:
     images: str = field(default="", metadata={"help": "folder of the labelled pictures, else the labels'"})
     backdrops: str = field(default="", metadata={"help": "folder of your own pictures to render objects before"})
     cameras: str = field(default="", metadata={"help": "cameras whose own objects it learns from, commas between"})
+    verify: bool = field(default=True, metadata={"help": "compare what is learnt from with its hashes first"})
     masks: str = field(default="", metadata={"help": "visible or amodal: which masks of clip-art are learnt"})
 
 

@@ -7,7 +7,6 @@ the file's order validates, unless the file says of each picture of which split 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from models.scenes.shards import ignored_of, picture_of, scenes_of
 from pipeline.core import masks
 from pipeline.core.storage import data_set_of, read_parts
 from pipeline.core.tables import CATEGORY_IDS
+from readers.json_file import read_json
 
 CLASSES = tuple(CATEGORY_IDS)
 _VAL_FRACTION = 0.1  # of labelled frames
@@ -164,10 +164,7 @@ class CocoFrames:
 def _read_dataset(labels: Path) -> dict:
     if not labels.is_file():
         raise ValueError(f"{labels}: no such file; expected a COCO dataset")
-    try:
-        content = json.loads(labels.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{labels}: not JSON: {error}") from None
+    content = read_json(labels)
     images = content.get("images") if isinstance(content, dict) else None
     if not isinstance(images, list) or not all(isinstance(image, dict) for image in images):
         raise ValueError(f"{labels}: expected a COCO dataset with `images`, `annotations` and `categories`")

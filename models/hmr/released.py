@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from models import predictor
-from models.checkpoints import load_into, read_checkpoint
+from models.checkpoints import load_into
 from models.contract import Spec
 from models.hmr import RELEASED_SUFFIXES, HeadSettings, LossWeights, MeshSettings
 from models.hmr.network import MeshNetwork
 from models.layers.settings import CELL_PX, BackboneSettings
-from models.placeholders import placeholders
 from models.predictor import Predictor
+from models.torch_files import read_torch
 
 _PARTS = ("backbone.", "smpl_head.")
 _VIT_HEAD_DIM = 80  # ViT-H: 1280 channels in 16 heads
 _DECODER_HEAD_DIM = 64
+_LAYERS = "smpl_head.transformer.transformer.layers"
+_NDIM = {
+    "backbone.pos_embed": 3, f"{_LAYERS}.0.1.fn.to_q.weight": 2, f"{_LAYERS}.0.2.fn.net.0.weight": 2,
+    "smpl_head.decpose.weight": 2,
+}  # fmt: skip
 
 
 def load(spec: Spec, weights: Path | None = None, device: str | None = None) -> Predictor:
@@ -39,14 +43,18 @@ def read_released(path: Path) -> MeshNetwork:
 
     Raises ValueError, one line, for a file that holds more than tensors and plain values or another network.
     """
-    with torch.serialization.safe_globals(placeholders()):
-        content = read_checkpoint(path)
-    every: dict[str, Any] = content.get("state_dict", content)
-    state = {name: value.float() for name, value in every.items() if name.startswith(_PARTS)}
+    content = read_torch(path)
+    every = content.get("state_dict", content) if isinstance(content, dict) else {}
+    tensors = every.items() if isinstance(every, dict) else ()
+    state = {n: t.float() for n, t in tensors if isinstance(n, str) and n.startswith(_PARTS) and isinstance(t, Tensor)}
     if "backbone.pos_embed" not in state or "smpl_head.decpose.weight" not in state:
-        raise ValueError(f"{path}: expected HMR 2.0's weights (backbone.*, smpl_head.*), got {sorted(every)[:3]}")
+        raise ValueError(
+            f"{path}: expected HMR 2.0's weights (backbone.*, smpl_head.*), got {sorted(map(str, every))[:3]}"
+        )
     try:
         settings = _settings(state, path)
+    except ValueError as error:
+        raise ValueError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
     except KeyError as error:
         raise ValueError(f"{path}: expected HMR 2.0's weights, it lacks {error.args[0]}") from None
     network = MeshNetwork(settings)
@@ -56,11 +64,14 @@ def read_released(path: Path) -> MeshNetwork:
 
 def _settings(state: dict[str, Tensor], path: Path) -> MeshSettings:
     """The sizes that the tensors' shapes say; heads are as wide as the release's."""
+    for name, ndim in _NDIM.items():
+        if state[name].ndim != ndim or 0 in state[name].shape:
+            raise ValueError(f"{path}: {name}: expected {ndim} dimensions, got {tuple(state[name].shape)}")
     _, places, dim = state["backbone.pos_embed"].shape
     rows = round(((places - 1) * 4 / 3) ** 0.5)
     if rows * (rows * 3 // 4) != places - 1:
         raise ValueError(f"{path}: expected tokens of a picture 4 high and 3 wide, got {places - 1} tokens")
-    layers = "smpl_head.transformer.transformer.layers"
+    layers = _LAYERS
     inside = state[f"{layers}.0.1.fn.to_q.weight"].shape[0]
     return MeshSettings(
         BackboneSettings(
@@ -78,6 +89,8 @@ def _settings(state: dict[str, Tensor], path: Path) -> MeshSettings:
 
 
 def _count(state: dict[str, Tensor], pattern: str) -> int:
-    """One more than the largest layer number."""
-    found = [re.match(pattern, name) for name in state]
-    return 1 + max((int(match[1]) for match in found if match), default=-1)
+    """How many layers there are, which are numbered from 0; those whose numbers leave a gap are no network's."""
+    found = {int(match[1]) for name in state if (match := re.match(pattern, name))}
+    if found and max(found) >= len(found):
+        raise ValueError(f"{pattern}: expected layers numbered from 0 on, got {len(found)} up to {max(found)}")
+    return len(found)

@@ -8,13 +8,13 @@ object keeps its number in all videos of a sequence. Points 9 (exhaust) and 14 (
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from models.labels.coco import records
 from models.labels.definitions import to_ours
 from models.labels.views import (
     OCCLUDED,
@@ -24,6 +24,8 @@ from models.labels.views import (
     LabelledVehicle,
     checked_pictures,
 )
+from readers.csv_file import read_lines
+from readers.json_file import read_json
 
 SPLITS: dict[str, tuple[str, ...]] = {"train": ("butler", "craig", "fifth", "morewood"), "test": ("penn",)}
 POINTS = 14
@@ -102,7 +104,7 @@ def _name_key(path: Path) -> tuple[int, int]:
 
 def _frame_vehicles(folder: Path, path: Path) -> list[LabelledVehicle]:
     points: dict[int, np.ndarray] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if line.strip():
             x, y, point, of, flag = _fields(f"{path}:{number}", line)
             points.setdefault(of, np.full((POINTS, 3), (np.nan, np.nan, 0)))[point - 1] = x, y, flag
@@ -126,7 +128,7 @@ def _fields(where: str, line: str) -> tuple[float, float, int, int, int]:
     except (ValueError, IndexError, OverflowError):
         right = False
     if not right:
-        raise ValueError(f"{where}: expected x,y,keypoint 1..{POINTS},object,flag 1..3, got {line.strip()!r}")
+        raise ValueError(f"{where}: expected x,y,keypoint 1..{POINTS},object,flag 1..3, got {line.strip()[:60]!r}")
     return x, y, point, of, flag
 
 
@@ -142,16 +144,26 @@ def _points_box(values: np.ndarray) -> np.ndarray | None:
 
 
 def _of_annotation(where: str, annotation: dict, name: str, root: Path) -> LabelledVehicle:
-    values = np.array(annotation.get("keypoints", []), float)
+    values, box = (_finite(annotation.get(key, []), f"{where}: {key}") for key in ("keypoints", "bbox"))
     if values.size != 3 * POINTS or not np.isin(values[2::3], list(_OF_V)).all():
         raise ValueError(f"{where}: expected {POINTS} keypoints x y v with v of 0, 1 or 2, got {values.tolist()}")
-    box = np.array(annotation.get("bbox", []), float)
     if box.shape != (4,) or not (box[2:] > 0).all():
         raise ValueError(f"{where}: expected a box x y w h with an inside, got {box.tolist()}")
     camera, _, frame = Path(name).stem.partition("_")
     sequence = Path(name).parts[0]
     source = {"sequence": sequence, "camera": camera, "frame": frame, "intersection": _intersection(sequence, root)}
     return _carfusion_vehicle(values.reshape(-1, 3), box, _OF_V, image=root / name, **source)
+
+
+def _finite(values: Any, where: str) -> np.ndarray:
+    """A list of numbers (N,)."""
+    try:
+        found = np.array(values, float)
+    except (TypeError, ValueError, OverflowError):
+        found = np.full(1, np.nan)
+    if found.ndim != 1 or not np.isfinite(found).all():
+        raise ValueError(f"{where}: expected a list of numbers, got {str(values)[:60]!r}")
+    return found
 
 
 def _carfusion_vehicle(values: np.ndarray, box: np.ndarray, states: dict[int, int], **source: Any) -> LabelledVehicle:
@@ -163,10 +175,10 @@ def _carfusion_vehicle(values: np.ndarray, box: np.ndarray, states: dict[int, in
 
 def _coco_entries(path: Path) -> dict[str, list[dict]]:
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: not a readable JSON file ({error})") from None
+        content = read_json(path)
+    except OSError as error:
+        raise ValueError(f"{path}: not a readable JSON file ({error.strerror})") from None
     missing = [k for k in ("images", "annotations") if not isinstance(content, dict) or k not in content]
     if missing:
         raise ValueError(f"{path}: expected CarFusion's converted COCO file, {', '.join(missing)} missing")
-    return content
+    return {name: records(content[name], f"{path}: {name}") for name in ("images", "annotations")}

@@ -6,7 +6,6 @@ frame_id where the file names no pictures; what is left out is counted.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from models.labels.segmentations import postgres_array, segmentation_mask
 from pipeline.core.account import Account
 from pipeline.core.instances import Instance, subcategory_of, tight
 from pipeline.core.tables import CATEGORY_IDS
+from readers.json_file import read_json
 
 _VEHICLES = "car,truck,bus,motorcycle,bicycle,van,lorry,vehicle,minibus,taxi,train,motorbike,suv"
 # COCO's own numbers, where a file of results names no categories.
@@ -76,14 +76,6 @@ class Objects(dict[int, list[CocoObject]]):
     def __init__(self, account: Account) -> None:
         super().__init__()
         self.account = account
-
-
-def read_json(path: Path) -> Any:
-    """What a JSON file holds. Raises ValueError that names it."""
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON: {error}") from None
 
 
 def read_objects(
@@ -288,5 +280,5 @@ def score_of(value: Any, where: str) -> float:
     """A score within 0 to 1, or ValueError."""
     try:
         return float(np.clip(float(value), 0.0, 1.0))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{where}: score: expected a number, got {str(value)[:80]!r}") from None

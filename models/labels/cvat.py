@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from defusedxml import DefusedXmlException, ElementTree
 from pycocotools import mask as coco
 
 from models.labels.occlusion import filled
+from readers.xml_file import read_xml
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -125,10 +125,7 @@ def read_cvat(path: Path) -> list[Picture]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such label file")
-    try:
-        root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, DefusedXmlException) as error:
-        raise ValueError(f"{path}: not XML: {' '.join(str(error).split())}") from None
+    root = read_xml(path)
     pictures = []
     for element in root.iter("image"):
         name = element.get("name", "")

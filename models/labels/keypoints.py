@@ -6,8 +6,6 @@ mapping gives; COCO's category lists them in its `keypoints`.
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,9 @@ from calibration.camera import pixel_to_edge
 from models.labels.coco import records
 from pipeline.core.account import Account
 from pipeline.core.skeletons import VEHICLE_12
+from readers.csv_file import read_rows
+from readers.json_file import read_json
+from readers.texts import check_text
 
 NAMES = tuple(name.replace(" ", "_").removesuffix("_corner") for name in VEHICLE_12.names)
 UNKNOWN = -1
@@ -56,6 +57,8 @@ def read_deeplabcut(path: Path, images: Path | None = None) -> list[LabelledCrop
     for number, row in enumerate(rows, start=1):
         if not row or row[0] in header:
             continue
+        if len(row) < len(header["coords"]):
+            raise ValueError(f"{path}:{number}: expected {len(header['coords'])} cells, got {len(row)}")
         picture = _picture(path, row, columns, images)
         for fields in columns.values():
             crop = _from_cells(f"{path}:{number}", picture, row, fields)
@@ -71,9 +74,7 @@ def read_deeplabcut(path: Path, images: Path | None = None) -> list[LabelledCrop
 def _csv_rows(path: Path) -> list[list[str]]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such label file")
-    # Excel writes a byte-order mark.
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.reader(file))
+    return read_rows(path)
 
 
 Fields = dict[tuple[str, str], int]  # column of (body part, x | y | state)
@@ -83,12 +84,16 @@ def _columns(path: Path, header: Mapping[str, list[str]]) -> dict[str, Fields]:
     """Columns of every individual; "" where the file has one vehicle a picture."""
     parts, coords = header["bodyparts"], header["coords"]
     who = header.get("individuals", [""] * len(parts))
+    if not len(parts) == len(coords) == len(who):
+        raise ValueError(f"{path}: expected header rows of one length, got {len(parts)}, {len(coords)} and {len(who)}")
     columns: dict[str, Fields] = {}
     for index, (part, coord) in enumerate(zip(parts, coords, strict=True)):
         if coord in ("x", "y", "state"):
             if part not in NAMES:
                 raise ValueError(f"{path}: unknown body part {part!r}; expected {', '.join(NAMES)}")
             columns.setdefault(who[index], {})[part, coord] = index
+    if not columns:
+        raise ValueError(f"{path}: expected columns x and y of body parts, got none")
     for fields in columns.values():
         missing = [part for part in NAMES if (part, "x") not in fields or (part, "y") not in fields]
         if missing:
@@ -99,7 +104,15 @@ def _columns(path: Path, header: Mapping[str, list[str]]) -> dict[str, Fields]:
 def _picture(path: Path, row: list[str], columns: Mapping[str, Fields], images: Path | None) -> Path:
     """The row's picture; newer files split its path over three columns."""
     first = min(index for fields in columns.values() for index in fields.values())
-    return (images or path.parent) / Path(*[part for part in row[:first] if part])
+    return _below(images or path.parent, str(Path(*[part for part in row[:first] if part])), str(path))
+
+
+def _below(folder: Path, name: str, where: str) -> Path:
+    """A picture by its name in a label file. Raises ValueError for one that leaves its folder."""
+    check_text(name, where)
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{where}: picture {name!r}: leaves its folder {folder}")
+    return folder / name
 
 
 def _from_cells(where: str, picture: Path, row: list[str], fields: Fields) -> LabelledCrop | None:
@@ -110,6 +123,8 @@ def _from_cells(where: str, picture: Path, row: list[str], fields: Fields) -> La
             continue
         try:
             xy[index] = [float(cell) for cell in cells]
+            if not np.isfinite(xy[index]).all():
+                raise ValueError
         except ValueError:
             raise ValueError(f"{where}: {part}: expected two numbers, got {cells}") from None
         if (part, "state") in fields:
@@ -167,7 +182,7 @@ def read_coco(path: Path, images: Path, *, v1_self_occluded: bool = False) -> li
         box = _numbers(where, "bbox", _field(annotation, "bbox", where))
         if box.shape != (4,):
             raise ValueError(f"{where}: bbox: expected x, y, w, h, got {box.tolist()}")
-        crops.append(LabelledCrop(images / picture, box, xy, state))
+        crops.append(LabelledCrop(_below(images, picture, where), box, xy, state))
     account.tell()
     return crops
 
@@ -187,21 +202,22 @@ def _keypoints(where: str, values: Any, order: list[str], states: Mapping[int, i
 
 def _numbers(where: str, name: str, values: Any) -> np.ndarray:
     try:
-        return np.array(values, float)
-    except (TypeError, ValueError):
+        found = np.array(values, float)
+        if not np.isfinite(found).all():
+            raise ValueError
+        return found
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{where}: {name}: expected numbers, got {str(values)[:60]!r}") from None
 
 
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such label file")
-    try:
-        content = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON: {error}") from None
-    missing = [name for name in ("images", "annotations", "categories") if name not in content]
-    if not isinstance(content, dict) or missing:
-        raise ValueError(f"{path}: not a COCO file: no {', '.join(missing) or 'object'}")
+    content = read_json(path)
+    parts = ("images", "annotations", "categories")
+    missing = [name for name in parts if name not in content] if isinstance(content, dict) else ["object"]
+    if missing:
+        raise ValueError(f"{path}: not a COCO file: no {', '.join(missing)}")
     return {name: records(content[name], f"{path}: {name}") for name in ("images", "annotations", "categories")}
 
 
@@ -219,7 +235,9 @@ def _field(row: Mapping[str, Any], name: str, where: str) -> Any:
 
 
 def _order(path: Path, category: Mapping[str, Any]) -> list[str]:
-    names = list(category["keypoints"])
+    names = category["keypoints"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path}: category {str(category.get('name'))[:60]!r}: keypoints: expected a list of names")
     missing = [name for name in NAMES if name not in names]
     if missing:
         raise ValueError(

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from models.labels.views import NAMES, UNKNOWN, VISIBLE, LabelledVehicle, checked_box, checked_pictures
+from readers.csv_file import read_lines
 
 _FIRST = ("image", "left", "top", "right", "bottom")
 
@@ -26,7 +27,7 @@ def read_kitti3d(path: Path, images: Path) -> list[LabelledVehicle]:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such label file")
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = read_lines(path)
     names = _names(path, lines[0] if lines else "")
     vehicles = [
         _kitti_vehicle(f"{path}:{number}", line, names, images)

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.labels.occlusion import CROPS, LABELS, crop_of, cropped, filled, row
 from pipeline.core import masks
+from pipeline.core.account import Account
 from pipeline.core.boxes import box_iou
 from pipeline.core.frames import FrameReader
+from pipeline.core.storage import read_table
+from readers.csv_file import read_rows
 
 Place = tuple[int, float, float, float, float]  # frame_id and box xywh
 HEADER = ["frame_id", "x", "y", "w", "h", "label"]
@@ -32,17 +34,17 @@ def place_of(frame_id: int, box_xywh: Sequence[float]) -> Place:
 
 
 def read_csv(path: Path) -> dict[Place, str]:
-    """Label by place, in the file's order.
+    """Label by place, in the file's order; of a box that is labelled again the last label, which is told.
 
     Raises ValueError that names file and row for an unknown label and for anything that is not five numbers and one.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such label file")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.reader(file))
+    rows = read_rows(path)
     if not rows or rows[0] != HEADER:
         raise ValueError(f"{path}:1: expected the header {','.join(HEADER)}, got {','.join(rows[0]) if rows else ''!r}")
     found: dict[Place, str] = {}
+    account = Account(str(path), "labels")
     for number, cells in enumerate(rows[1:], start=2):
         where, said = f"{path}:{number}", ",".join(cells)
         try:
@@ -54,9 +56,12 @@ def read_csv(path: Path) -> dict[Place, str]:
             raise ValueError(f"{where}: expected {','.join(HEADER)} with a box that has a size, got {said!r}")
         if cells[5] not in LABELS:
             raise ValueError(f"{where}: unknown label {cells[5]!r}; expected {', '.join(LABELS)}")
-        if place in found:
-            raise ValueError(f"{where}: this box is labelled twice")
+        if place in found and found.pop(place) != cells[5]:
+            account.notes.append(f"row {number} labels a box again, as {cells[5]}: the last word stands")
         found[place] = cells[5]
+    if account.notes:
+        account.read = len(rows) - 1
+        account.tell()
     return found
 
 
@@ -78,13 +83,13 @@ def crops_of_csv(path: Path, camera_dir: Path | None = None) -> pa.Table:
     tracks_path = folder / "tracks.parquet"
     if not tracks_path.is_file():
         raise FileNotFoundError(f"{tracks_path}: no such file; name the labelled camera's folder with --images")
-    tracks = pq.read_table(tracks_path, columns=["frame_id", "track_id", "bbox_xywh", "mask_rle"]).to_pandas()
+    tracks = read_table(tracks_path, columns=["frame_id", "track_id", "bbox_xywh", "mask_rle"]).to_pandas()
     there = {frame: rows.to_dict("records") for frame, rows in tracks.groupby("frame_id")}
     by_frame: dict[int, list[Place]] = {}
     for place in labels:
         by_frame.setdefault(place[0], []).append(place)
     rows = []
-    index = pq.read_table(folder / "frames" / "index.parquet")
+    index = read_table(folder / "frames" / "index.parquet")
     for frame_id, image in FrameReader(index, folder).read(_known(path, by_frame, index)):
         for place in by_frame[frame_id]:
             mask, xy, group = _at(f"{path}: frame {frame_id}", place, there.get(frame_id, []), image.shape[:2])

@@ -1,23 +1,29 @@
-"""The page of `make label`: one crop at a time, a key for each label; every key rewrites the label file at once.
+"""The page of `make label`: one crop at a time, a key for each label; every key is in the label file at once.
 
-Whom it answers, pipeline/core/local_page says; it writes one file, which was named before it started.
+Whom it answers, pipeline/core/local_page says; it writes one file, named before it started, which
+other pages may share.
 """
 
 from __future__ import annotations
 
+import errno
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from models.labels.occlusion import LABELS
 from models.labels.occlusion_csv import Place, csv_of, read_csv
 from pipeline.core.storage import write_bytes
 
 PAGE = Path(__file__).with_name("page.html")
+_LOCK_S = 10  # in which another page or reader has done with the file
 
 
 @dataclass
@@ -25,7 +31,9 @@ class Session:
     """What is to be labelled and what has been: `queue` holds the place of each detection that is asked for, by its
     detection_id, `picture` gives a JPEG of one, `out` is the label file.
 
-    Labels that the file holds already are kept, and their places are not asked for again.
+    The file is shared: other pages write to it, and people edit it. Every answer reads it, under a lock, and adds
+    itself; where it held another label of that place the last word stands, and `note` says so. Places that it holds are
+    not asked for.
     """
 
     title: str
@@ -34,12 +42,27 @@ class Session:
     out: Path
     labels: dict[Place, str] = field(default_factory=dict)
     skipped: set[Place] = field(default_factory=set)
+    note: str = ""
     lock: Lock = field(default_factory=Lock)
+    _given: list[tuple[Place, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        asked = set(self.queue.values())
+        with self._file() as found:
+            self._given = [(place, label) for place, label in found.items() if place in asked]
         if self.out.exists():
-            self.labels = read_csv(self.out)
             write_bytes(self.out, csv_of(self.labels))  # a file that cannot be written is told before any work is lost
+
+    @contextmanager
+    def _file(self) -> Iterator[dict[Place, str]]:
+        """The labels of the file as it is now, to be changed, and written where they were."""
+        with self.lock, FileLock(self.out.with_name(f".{self.out.name}.lock"), timeout=_LOCK_S):
+            found = read_csv(self.out) if self.out.exists() else {}
+            before = list(found.items())
+            yield found
+            if list(found.items()) != before:
+                write_bytes(self.out, csv_of(found))
+            self.labels = found
 
     def content(self, path: str) -> tuple[bytes, str] | None:
         """The page, and the picture of a detection that is asked for."""
@@ -61,36 +84,57 @@ class Session:
             raise ValueError("no such action")
 
     def state(self) -> dict[str, Any]:
-        """What the page shows: the next detection, or null at the end, and how many are done."""
+        """What the page shows: the next detection, or null at the end, how many are done, and what is to be told."""
         open_ = (i for i, place in self.queue.items() if place not in self.labels and place not in self.skipped)
         total = len({*self.queue.values(), *self.labels})
-        return {"detection_id": next(open_, None), "done": len(self.labels), "of": total}
+        return {"detection_id": next(open_, None), "done": len(self.labels), "of": total} | (
+            {"note": self.note} if self.note else {}
+        )
 
     def answer(self, detection_id: Any, label: Any) -> None:
         """Record a label, or null to skip.
 
-        Raises ValueError for an unknown detection or label.
+        Raises ValueError for an unknown detection or label, OSError where it could not be recorded.
         """
         if type(detection_id) is not int or detection_id not in self.queue:
             raise ValueError(f"detection {detection_id!r} is not asked for")
         if label is not None and (not isinstance(label, str) or label not in LABELS):
             raise ValueError(f"unknown label {label!r}; expected {', '.join(LABELS)}")
-        with self.lock:
-            if label is None:
-                self.skipped.add(self.queue[detection_id])
-                return
-            self.labels.pop(self.queue[detection_id], None)  # the last answer stands last
-            self.labels[self.queue[detection_id]] = label
-            write_bytes(self.out, csv_of(self.labels))
+        place, self.note = self.queue[detection_id], ""
+        if label is None:
+            self.skipped.add(place)
+            return
+        with _recorded(), self._file() as found:
+            before = found.pop(place, label)  # the last answer stands last
+            found[place] = label
+        if before != label:
+            self.note = f"detection {detection_id} was {before} in the file and is {label} now"
+        self._given.append((place, label))
 
     def undo(self) -> None:
-        """Take the last label back, which is then asked for again."""
-        with self.lock:
-            asked = set(self.queue.values())
-            mine = [place for place in self.labels if place in asked]
-            if mine:
-                del self.labels[mine[-1]]
-                write_bytes(self.out, csv_of(self.labels))
+        """Take the last label of this page back, which is then asked for again; what another one said since stays."""
+        self.note = ""
+        if not self._given:
+            return
+        place, label = self._given[-1]
+        with _recorded(), self._file() as found:
+            if found.get(place, label) == label:
+                found.pop(place, None)
+            else:
+                self.note = f"it is {found[place]} in the file since, which stays"
+        self._given.pop()
+
+
+@contextmanager
+def _recorded() -> Iterator[None]:
+    """Whatever keeps a label from being recorded is an OSError that says so: a full disk, a file that an edit spoilt or
+    another program holds."""
+    try:
+        yield
+    except Timeout:
+        raise OSError(errno.EBUSY, "another program holds the label file") from None
+    except ValueError as error:
+        raise OSError(errno.EINVAL, str(error)) from None
 
 
 def page(title: str) -> bytes:

@@ -26,6 +26,7 @@ from models.labels.views import (
     checked_box,
     checked_pictures,
 )
+from readers.mat_file import check_mat
 
 ANCHORS = (
     "right_front_wheel", "left_front_wheel", "right_back_wheel", "left_back_wheel",
@@ -67,6 +68,8 @@ def _record(path: Path) -> Any:
     from scipy.io.matlab import MatReadError
 
     broken = (OSError, ValueError, TypeError, LookupError, NotImplementedError, EOFError, MatReadError, zlib.error)
+    check_mat(path)
+    check_mat(path)
     try:
         record = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=["record"])["record"]
     except broken as error:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow.parquet as pq
 
 from models.labels.occlusion import OBJECT, STREET, crop_of
 from models.labels.occlusion_csv import place_of
 from pipeline.core import masks
 from pipeline.core.frames import FrameReader
+from pipeline.core.storage import read_table
 
 _SHOWN_PX = 480
 
@@ -22,13 +22,13 @@ class Detections:
 
     def __init__(self, camera_dir: Path, seed: int, count: int) -> None:
         columns = ["detection_id", "frame_id", "track_id", "bbox_xywh", "mask_rle"]
-        tracks = pq.read_table(camera_dir / "tracks.parquet", columns=columns).to_pandas()
+        tracks = read_table(camera_dir / "tracks.parquet", columns=columns).to_pandas()
         mixed = tracks.iloc[np.random.default_rng(seed).permutation(len(tracks))]
         turn = mixed.groupby("track_id").cumcount().sort_values(kind="stable")
         asked = tracks.loc[turn.index[:count]].to_dict("records")
         self.queue = {int(one["detection_id"]): place_of(one["frame_id"], one["bbox_xywh"]) for one in asked}
         self._rows = tracks.set_index("detection_id")
-        self._index, self._root = pq.read_table(camera_dir / "frames" / "index.parquet"), camera_dir
+        self._index, self._root = read_table(camera_dir / "frames" / "index.parquet"), camera_dir
 
     def picture(self, detection_id: int) -> bytes:
         """A JPEG of the crop, plain on the left, the mask's outline on the right."""

@@ -16,7 +16,7 @@ def postgres_array(text: Any, where: str) -> list[float]:
     parts = text if isinstance(text, list) else str(text).strip().removeprefix("{").removesuffix("}").split(",")
     try:
         numbers = [float(part) for part in parts]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{where}: expected numbers as {{x,y,...}}, got {str(text)[:80]!r}") from None
     if not np.isfinite(numbers).all():
         raise ValueError(f"{where}: expected finite numbers, got {str(text)[:80]!r}")
@@ -56,9 +56,11 @@ def _run_length_mask(shape: dict, size_hw: tuple[int, int], scale_hw: tuple[floa
         raise ValueError(f"{where}: segmentation size: expected {expected}, the picture's own, got {size}")
     counts = shape.get("counts")
     if not isinstance(counts, str):
-        runs = np.array(postgres_array(counts, f"{where}: counts") or [0], np.int64)
-        if (runs < 0).any() or runs.sum() > np.prod(expected):
+        lengths = np.array(postgres_array(counts, f"{where}: counts") or [0.0])
+        # Before they are whole numbers, whose sums wrap.
+        if (lengths < 0).any() or lengths.sum() > np.prod(expected) or (lengths % 1).any():
             raise ValueError(f"{where}: run lengths that leave the picture {size[0]}x{size[1]}")
+        runs = lengths.astype(np.int64)
         counts = pycoco.frPyObjects({"size": expected, "counts": runs.tolist()}, *expected)["counts"].decode("ascii")
     try:
         mask = masks.full(counts, (expected[0], expected[1]))

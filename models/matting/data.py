@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
@@ -23,6 +22,7 @@ from models.matting.cast_light import with_cast_light
 from models.matting.predict import inputs
 from pipeline.core import masks
 from pipeline.core.illumination import Relit, padded, relit_frames
+from pipeline.core.storage import read_table
 from pipeline.core.tables import column
 from pipeline.simulate import read_truth
 
@@ -50,7 +50,7 @@ def matting_samples(camera_dir: Path, per_actor: int = 6) -> pa.Table:
     """SAMPLES of a simulated camera that ran up to EmptyStreet: of an actor at most so many, along its trajectory."""
     truth = read_truth(camera_dir / "truth").to_pandas()
     index = camera_dir / "frames" / "index.parquet"
-    ids = pq.read_table(index, columns=["frame_id"])["frame_id"].to_pylist()
+    ids = read_table(index, columns=["frame_id"])["frame_id"].to_pylist()
     rows = []
     by_frame = truth.groupby("frame_id").indices
     for relit, found in relit_frames(index, camera_dir, camera_dir / "background", camera_dir / "tracks.parquet", ids):
@@ -91,7 +91,7 @@ def splits(settings: MattingSettings, given: Given, seed: int) -> Splits:
 
     Raises ValueError where there are too few of them to be divided.
     """
-    tables = [pq.read_table(path) for path in sorted(given.data.glob("*.parquet"))] if given.data else []
+    tables = [read_table(path) for path in sorted(given.data.glob("*.parquet"))] if given.data else []
     train, val = (
         MattingCrops(
             [t.filter((t["actor_id"].to_numpy() % _KEPT == 0) == kept) for t in tables], seed + kept, vary=not kept

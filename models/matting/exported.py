@@ -6,14 +6,14 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.checkpoints import load_into, read_weights
+from models.checkpoints import network_of
 from models.contract import Given, Preset, Progress, Spec
 from models.evaluate import measured
 from models.frames import Frame
@@ -104,10 +104,7 @@ def _by_torch(network: MattingNetwork, device: torch.device, stack: np.ndarray) 
 
 
 def _network_of(spec: Spec, weights: Path) -> MattingNetwork:
-    state, config = read_weights(weights)
-    network = MattingNetwork(spec.rebuilt(config, weights))
-    load_into(network, state, weights)
-    return network.eval()
+    return cast(MattingNetwork, network_of(spec, weights).eval())
 
 
 class _FromTensor(nn.Module):

@@ -6,25 +6,15 @@ they name, a placeholder that does nothing takes its place. A checkpoint that as
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from models.mm.digests import check_record
-from models.placeholders import Placeholder, placeholders
+from models.torch_files import read_torch
 
-_NUMPY = ("numpy.core.multiarray", "numpy._core.multiarray")
-# Names as a pickle has them. The history's methods are pickled as getattr(HistoryBuffer, "min"), once of Python 2.
-_PLACEHELD = (
-    "mmengine.logging.history_buffer.HistoryBuffer", "mmengine.logging.message_hub.MessageHub",
-    "builtins.getattr", "__builtin__.getattr",
-    *(f"{module}.{name}" for module in _NUMPY for name in ("_reconstruct", "scalar")),
-    "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer", "numpy.ndarray", "numpy.dtype",
-)  # fmt: skip
 _STATISTICS = (".running_mean", ".running_var")
 
 
@@ -56,21 +46,7 @@ def read_zoo_checkpoint(path: Path) -> ZooCheckpoint:
     if not path.is_file():
         raise ValueError(f"checkpoint {path}: no such file; `make weights` downloads those of the model zoo")
     check_record(path)
-    allowed = [(Placeholder, name) for name in _PLACEHELD] + placeholders()
-    try:
-        with torch.serialization.safe_globals(allowed):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path}: {_reason(error)}") from None
-    return _zoo_content(content, path)
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    asked = re.search(r"GLOBAL (\S+)", text)
-    if asked:
-        return f"refused: it asks for {asked[1]}, which could run code; no checkpoint of the model zoo needs it"
-    return f"not a checkpoint of tensors and plain values ({text[:160]})"
+    return _zoo_content(read_torch(path), path)
 
 
 def _zoo_content(content: Any, path: Path) -> ZooCheckpoint:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from models.mm import package_folder, quiet, require
+from readers.texts import expanded
 
 
 def is_zoo_name(config: str) -> bool:
@@ -23,7 +24,7 @@ def resolve_config(name_or_path: str, which: str = "mmdet") -> Path:
     Raises ValueError for a config that is not there, with the names that are alike.
     """
     if not is_zoo_name(name_or_path):
-        path = Path(name_or_path).expanduser()
+        path = expanded(name_or_path, "config")
         if not name_or_path or not path.is_file():
             raise ValueError(f"{which} config {name_or_path!r}: no such file; give a .py or a name of the model zoo")
         return path

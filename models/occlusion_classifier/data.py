@@ -15,7 +15,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from models.labels.occlusion import BEYOND, CLASSES, INPUT_PX, OBJECT, STORED_PX
 from models.labels.occlusion_csv import crops_of_csv
 from models.labels.occlusion_cvat import crops_of_cvat
 from models.occlusion_classifier import ClassifierSettings
+from pipeline.core.storage import read_table
 
 _SHIFT_PX, _SCALES = 6.0, (0.8, 1.15)  # remains inside what is stored
 _INSIDE = (STREET + OBJECT) // 2
@@ -45,7 +45,7 @@ def read_simulated(folder: Path | None) -> list[pa.Table]:
     paths = sorted(folder.glob("*.parquet")) if folder else []
     if not paths:
         raise ValueError(f"{folder}: no crops there; run `luigi --module tasks OcclusionCrops`")
-    return [pq.read_table(path) for path in paths]
+    return [read_table(path) for path in paths]
 
 
 def labelled_crops(path: Path, images: Path | None = None) -> pa.Table:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.labels.occlusion import CROPS, crop_of, row
 from pipeline.core import masks
 from pipeline.core.frames import FrameReader
+from pipeline.core.storage import read_table
 from pipeline.simulate import read_truth
 
 # As the benchmarks have it: what matches no actor is none, what loses less than this is whole.
@@ -37,9 +37,9 @@ def classes_of(actor: Mapping, categories: Mapping[int, str]) -> tuple[str, ...]
 
 def crops_of_camera(camera_dir: Path, per_actor: int) -> pa.Table:
     """CROPS of a simulated camera that ran up to TrackObjects: of each actor at most so many of a kind, spread."""
-    index = pq.read_table(camera_dir / "frames" / "index.parquet")
+    index = read_table(camera_dir / "frames" / "index.parquet")
     size_hw = (index["height"][0].as_py(), index["width"][0].as_py())
-    tracks = pq.read_table(camera_dir / "tracks.parquet", columns=["frame_id", "mask_rle"]).to_pandas()
+    tracks = read_table(camera_dir / "tracks.parquet", columns=["frame_id", "mask_rle"]).to_pandas()
     labelled = labelled_detections(tracks, read_truth(camera_dir / "truth").to_pandas(), size_hw)
     kept = thinned(labelled, per_actor)
     by_frame = kept.groupby("frame_id").indices

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -26,7 +27,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from calibration.camera import pixel_to_edge
-from models.checkpoints import load_into, read_weights
+from models.checkpoints import network_of
 from models.contract import Progress
 from models.frames import read_picture
 from models.labels.carfusion import read_converted, read_raw
@@ -52,10 +53,7 @@ SIGMAS = (0.0, 0.025, 0.05, 0.1, 0.15, 0.2)  # half boxes
 
 def load_network(path: Path) -> OcclusionNet:
     """The network of a weights file; raises FileNotFoundError, and ValueError for weights of another model."""
-    state, config = read_weights(path)
-    network = OcclusionNet(SPEC.rebuilt(config, path))
-    load_into(network, state, path)
-    return network.eval()
+    return cast(OcclusionNet, network_of(SPEC, path).eval())
 
 
 def read_scenes(network: OcclusionNet, crops: Path, count: int, seed: int, *, workers: int = 1) -> dict[str, Cached]:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
@@ -32,7 +31,7 @@ from models.synthetic.photograph import photographed
 from models.synthetic.vehicle_crops import SELF_OCCLUDED
 from models.topdown.keypoints import VehicleKeypoints, load_keypoints, predict_keypoints
 from pipeline.core.frames import FrameReader
-from pipeline.core.storage import read_parts
+from pipeline.core.storage import read_parts, read_table
 from pipeline.core.tables import KEYPOINT_STATES
 
 MIN_SCORE = 0.3
@@ -104,7 +103,7 @@ def views_of_camera(
     is visible.
     """
     fitted, cutouts = _fitted(camera_dir)
-    frames = pq.read_table(camera_dir / "frames" / "index.parquet")
+    frames = read_table(camera_dir / "frames" / "index.parquet")
     found = predict_keypoints(cutouts, frames, camera_dir, network or load_keypoints())
     boxes = np.array(cutouts["bbox_xywh"].to_pylist(), float)
     known = np.isfinite(found.xy).all(axis=-1)
@@ -142,7 +141,7 @@ def camera_patches(camera_dir: Path, views: Views) -> list[Patch]:
     frame_of = dict(zip(table["cutout_id"].to_pylist(), table["frame_id"].to_pylist(), strict=True))
     frames = np.array([frame_of[row] for row in views.row.tolist()])
     found: dict[int, Patch] = {}
-    reader = FrameReader(pq.read_table(camera_dir / "frames" / "index.parquet"), camera_dir)
+    reader = FrameReader(read_table(camera_dir / "frames" / "index.parquet"), camera_dir)
     for frame_id, image in reader.read(np.unique(frames).tolist()):
         for i in np.flatnonzero(frames == frame_id).tolist():
             found[i] = patch_of(image[..., ::-1], views.box_xywh[i])

@@ -6,13 +6,13 @@ pelvis and the 21 joints of the body, whichever of its body models the file is f
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from pipeline.core.skeletons import SMPL_24
+from readers.arrays import read_npz
 
 # SMPL, SMPL-H and SMPL-X.
 _WIDTHS = (72, 156, 165)
@@ -39,19 +39,12 @@ def without_heading(orientation: Rotation) -> Rotation:
 
 def _poses(path: Path) -> np.ndarray:
     """(T, D) float64, checked."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if "poses" not in archive.files:
-                raise ValueError(f"no poses, only {', '.join(archive.files) or 'nothing'}")
-            poses = archive["poses"]
-    except (ValueError, AttributeError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: expected an AMASS .npz with poses: {_first_line(error)}") from None
+    found = read_npz(path, lambda name: name == "poses")
+    if "poses" not in found:
+        raise ValueError(f"{path}: expected an AMASS .npz with poses, it has none")
+    poses = found["poses"]
     if poses.ndim != 2 or poses.shape[1] not in _WIDTHS or not len(poses) or poses.dtype.kind not in "fiu":
         raise ValueError(f"{path}: expected poses (T, 72, 156 or 165) of numbers, got {poses.shape} {poses.dtype}")
     if not np.isfinite(poses).all():
         raise ValueError(f"{path}: expected finite poses, got NaN or infinity")
     return poses.astype(float)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from models.scenes.objects import (
@@ -22,6 +21,7 @@ from models.scenes.objects import (
 )
 from pipeline.core.frames import FrameReader
 from pipeline.core.skeletons import VEHICLE_12
+from pipeline.core.storage import read_table
 from pipeline.simulate import read_truth
 
 
@@ -35,7 +35,7 @@ class TrueFrames:
         if not (folder / "truth").is_dir():
             raise ValueError(f"{folder}: no exact truth; expected a camera whose source is of kind simulated")
         self.camera, self.plane = camera, plane
-        index = pq.read_table(folder / "frames" / "index.parquet")
+        index = read_table(folder / "frames" / "index.parquet")
         self._reader = FrameReader(index, folder)
         self._rows: dict[int, list[dict]] = {}
         for row in read_truth(folder / "truth").to_pylist():

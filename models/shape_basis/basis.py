@@ -7,7 +7,6 @@ bit: keypoint or vertex 2i is the right one, 2i + 1 the left one with y negated;
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.core.skeletons import VEHICLE_12
+from readers.arrays import read_npz
 
 SHIPPED = Path(__file__).with_name("fleet.npz")
 KEYPOINT_NAMES = VEHICLE_12.names
@@ -154,10 +154,9 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file of shape bases; {_REBUILD}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not an archive of plain arrays ({error}); {_REBUILD}") from None
+        return read_npz(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; {_REBUILD}") from None
 
 
 def _compact(array: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ is put on the ground under the centre. Every mistake ends in one ValueError that
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from models.shape_basis.build import Example
 from models.shape_basis.envelope import both_halves, envelope_triangles, halves
 from models.shape_basis.topology import shared_topology
 from pipeline.core.skeletons import VEHICLE_12
+from readers.json_file import read_json
+from readers.limits import TooLarge, check_file
 
 INDEX = "keypoints.json"
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048}
@@ -99,11 +100,9 @@ def _read_index(folder: Path) -> dict[str, Mapping[str, Any]]:
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; --cad-dir names a folder of meshes with {INDEX} in it")
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = read_json(path)
     except FileNotFoundError:
         raise ValueError(f"{path}: not there; docs/cad_folder.md describes it") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from None
     if not isinstance(entries, dict) or not entries or not all(isinstance(e, dict) for e in entries.values()):
         raise ValueError(f"{path}: expected an object with an entry for each mesh file; see docs/cad_folder.md")
     return entries
@@ -156,9 +155,12 @@ def _read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if path.suffix.lower() not in MESHES:
         raise ValueError(f"{path}: expected a mesh file ({', '.join(MESHES)})")
     try:
+        check_file(path, "mesh_mb")
         with path.open("rb") as file:
             kind = path.suffix.lower()[1:]
             mesh = trimesh.load_mesh(file, file_type=kind, process=False, maintain_order=True, skip_materials=True)
+    except TooLarge:
+        raise
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception as error:  # trimesh's readers raise whatever the file provokes

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from readers.pictures import decode_image
+
 
 def photographed(image: np.ndarray, softness: float, rng: np.random.Generator) -> np.ndarray:
     """An RGB image (H, W, 3) with blur, noise, tint, tone and JPEG's traces; softness 0 to 1 scales blur and noise."""
@@ -56,4 +58,4 @@ def encoded_png(image: np.ndarray) -> bytes:
 
 def decoded(data: bytes, flag: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
     """The picture of either."""
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), flag))
+    return decode_image(data, "a picture of a shard", flag)

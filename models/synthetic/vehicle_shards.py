@@ -13,15 +13,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from models.synthetic.photograph import decoded, encoded_jpeg, encoded_png
 from models.synthetic.plans import RenderJob, VehicleJob
 from models.synthetic.scenery import SIZE_PX, sample_backdrop
 from models.synthetic.sprites import Sprite, render_sprite, sample_illumination, sample_place, sampled_vehicle
-from pipeline.core.storage import write_table
+from pipeline.core.storage import read_table, write_table
 from pipeline.simulate.people.person import MOTIONS, make_person, person_mesh
 from pipeline.simulate.vehicles.fleets import fleet_named
+from readers.pictures import read_image
 
 # How often a body is rendered, in the order of its fleet's; what is rare on roads is learnt from, too.
 _WEIGHTS = {
@@ -161,7 +161,7 @@ def read_rows(folder: Path, task: str) -> list[dict]:
     parts = sorted(folder.glob("part-*.parquet"))
     if not parts:
         raise FileNotFoundError(f"{folder}: no part-*.parquet there; run `luigi --module tasks {task}`")
-    return [row for part in parts for row in pq.read_table(part).to_pylist()]
+    return [row for part in parts for row in read_table(part).to_pylist()]
 
 
 def backdrops_of(rows: Sequence[dict]) -> list[np.ndarray]:
@@ -194,8 +194,9 @@ def read_backdrops(folder: Path) -> list[np.ndarray]:
     """
     crops = []
     for path in sorted(folder.glob("*")):
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-        if image is None:
+        try:
+            image = read_image(path)
+        except (OSError, ValueError):
             continue
         rows, columns = (range(0, n - SIZE_PX + 1, SIZE_PX) for n in image.shape[:2])
         crops += [np.asarray(image)[y : y + SIZE_PX, x : x + SIZE_PX, ::-1] for y in rows for x in columns]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from models.mm.configs import resolve_config
 from models.topdown.onnx import OnnxPose
+from readers.texts import expanded
 
 __all__ = ["OnnxPose", "PersonPose", "load_pose"]
 
@@ -29,8 +29,8 @@ def load_pose(model: str, checkpoint: str = "") -> PersonPose | None:
     if not model:
         return None
     if model.endswith(".onnx"):
-        return OnnxPose(Path(model).expanduser())
+        return OnnxPose(expanded(model, "pose_model"))
     # mmpose loads for seconds.
     from models.topdown.people import MmposePose
 
-    return MmposePose(resolve_config(model, "mmpose"), Path(checkpoint).expanduser())
+    return MmposePose(resolve_config(model, "mmpose"), expanded(checkpoint, "pose_checkpoint"))

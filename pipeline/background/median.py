@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.background.unlike_frames import left_out, with_statuses
 from pipeline.core.frames import FrameReader, as_png, spread_evenly
-from pipeline.core.storage import write_bytes, write_json
+from pipeline.core.storage import read_table, write_bytes, write_json
 
 # Reading everything once per strip beats once per bit (8 bits, one pass for even counts) up to so many strips.
 _PASSES = 9
@@ -158,7 +157,7 @@ def compared_background(
 
 def background_shard(job: BackgroundJob) -> None:
     """Write a bucket's background as a PNG, unless no frame is like it, and the frames that are left out."""
-    index = pq.read_table(job.index)
+    index = read_table(job.index)
     image, unlike = compared_background(index, job.root, job.name, job.settings)
     if len(unlike) < _readable(index, job.name).num_rows:
         write_bytes(job.picture, as_png(image))

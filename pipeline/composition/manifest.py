@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.composition.hidden_fraction import (
     OPEN_TO,
@@ -27,7 +26,7 @@ from pipeline.composition.pairs import PairTables
 from pipeline.composition.pool import NEITHER, SPLITS, TRAIN, Pool
 from pipeline.composition.sample import ComposeSettings
 from pipeline.composition.shards import COLUMNS_VERSION, ShardJob, pair_tables
-from pipeline.core.storage import mark_of, sha256_of
+from pipeline.core.storage import mark_of, read_table, sha256_of
 from pipeline.core.tables import CATEGORY_IDS
 
 # A bucket with fewer cutouts of a category, to train with, can hide few of it.
@@ -63,9 +62,17 @@ def build_manifest(jobs: Sequence[ShardJob]) -> dict:
         if mark_of(path) != job.data_set:
             raise ValueError(f"{path}: was composed of other cutouts or with other settings than asked for now")
     columns = ["scene_id", "category", "visible_fraction", "cutout_id", "track_id"]
-    objects = pa.concat_tables([pq.read_table(j.paths[1], columns=columns) for j in jobs])
-    images = pa.concat_tables([pq.read_table(j.paths[0], columns=["scene_id", "split", "background"]) for j in jobs])
-    parts = [{"name": j.name, "scenes": j.scenes, "sha256": [sha256_of(path) for path in j.paths]} for j in jobs]
+    objects = pa.concat_tables([read_table(j.paths[1], columns=columns) for j in jobs])
+    images = pa.concat_tables([read_table(j.paths[0], columns=["scene_id", "split", "background"]) for j in jobs])
+    parts = [
+        {
+            "name": j.name,
+            "scenes": j.scenes,
+            "bytes": [p.stat().st_size for p in j.paths],
+            "sha256": [sha256_of(p) for p in j.paths],
+        }
+        for j in jobs
+    ]
     tables = pair_tables(job)
     found = statistics(objects, scenes) | {"splits": _splits(images, tables.pool)}
     aim = _aim(objects, job.settings, tables)

@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline.core import masks
 from pipeline.core.tables import KEYPOINT_STATES
+from readers.pictures import decode_image
 
 MAX_OBJECTS = 255
 _OCCLUDED, _TRUNCATED = KEYPOINT_STATES.index("occluded"), KEYPOINT_STATES.index("truncated")
@@ -110,10 +111,10 @@ def noisier(sprite: PaintedCutout, noise: np.ndarray) -> PaintedCutout:
 
 
 def _cutout_png(png: bytes, cutout_id: int) -> np.ndarray:
-    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None:
-        raise ValueError(f"cutout {cutout_id}: its sprite or shadow is not a readable PNG; run MineUnoccluded again")
-    return picture
+    try:
+        return decode_image(png, f"cutout {cutout_id}: its sprite or shadow", cv2.IMREAD_UNCHANGED)
+    except ValueError as error:
+        raise ValueError(f"{error}; `luigi --module tasks Verify --mend` finds the damaged file of cutouts") from None
 
 
 def _in_frame(picture: np.ndarray, xy: Sequence[int], size_hw: tuple[int, int]) -> Layer:

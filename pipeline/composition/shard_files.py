@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.composition.paint import Visible
 from pipeline.composition.pool import Pool
-from pipeline.core.storage import atomic_path, marked
+from pipeline.core.storage import atomic_path, count_rows, marked
 from pipeline.core.tables import CATEGORY_IDS, KEYPOINT_STATES, OBJECTS
 
 # The Hub's convention for rows with pictures, so that a viewer fetches little; labels are small.
@@ -26,7 +26,7 @@ def write_images(path: Path, table: pa.Table, data_set: str = "") -> None:
     codecs = {name: "NONE" if name.startswith(_PICTURES) else "ZSTD" for name in _leaves(table.schema)}
     with atomic_path(path) as part:
         pq.write_table(
-            marked(table, data_set), part, write_page_index=True, row_group_size=IMAGE_ROWS,
+            marked(table, data_set), part, write_page_index=True, write_page_checksum=True, row_group_size=IMAGE_ROWS,
             compression=codecs, use_dictionary=_repeating(table.schema),
         )  # fmt: skip
 
@@ -35,9 +35,18 @@ def write_objects(path: Path, table: pa.Table, data_set: str = "") -> None:
     """Labels, compressed."""
     with atomic_path(path) as part:
         pq.write_table(
-            marked(table, data_set), part, write_page_index=True, row_group_size=OBJECT_ROWS,
+            marked(table, data_set), part, write_page_index=True, write_page_checksum=True, row_group_size=OBJECT_ROWS,
             compression="ZSTD", use_dictionary=_repeating(table.schema),
         )  # fmt: skip
+
+
+def holds_scenes(path: Path, scenes: int) -> bool:
+    """Whether a shard's file is a whole one: of images with as many scenes, of objects with any."""
+    try:
+        rows = count_rows(path)
+    except ValueError:
+        return False
+    return rows == scenes if path.parent.name == "images" else rows > 0
 
 
 def _leaves(schema: pa.Schema) -> list[str]:

@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from zlib import crc32
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,7 +35,9 @@ from pipeline.composition.pool import TRAIN, VAL, validates
 from pipeline.composition.sample import ComposeSettings, Sampler, TooFewCutouts
 from pipeline.composition.shadows import Upright, shades
 from pipeline.composition.shard_files import SceneLabels, objects_table, write_images, write_objects
+from pipeline.core.frames import own_picture
 from pipeline.core.illumination import cells, gain_between, relative_noise
+from pipeline.core.storage import checked, damaged
 from pipeline.core.tables import IMAGES, KEYPOINT_STATES, PIXELS, matrix
 from pipeline.empty_frames import read_empty_frames
 from pipeline.empty_street.regions import ignore_columns, read_ignored
@@ -139,7 +140,7 @@ class _Source:
         """Read the pixels of the given rows of the pool, from the row groups that hold them."""
         wanted = pa.array(self.pool.cutout_id[rows])
         for part in sorted((self.folder / "cutouts").glob("part-*.parquet")):
-            with pq.ParquetFile(part) as file:
+            with checked(part), pq.ParquetFile(part, page_checksum_verification=True) as file:
                 for group in range(file.num_row_groups):
                     found = pc.is_in(file.read_row_group(group, ["cutout_id"])["cutout_id"], wanted)
                     if pc.any(found).as_py():
@@ -215,11 +216,10 @@ class _Source:
 
     def _read_median(self, bucket: str) -> np.ndarray:
         path = self.folder / "background" / f"{bucket}.png"
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None or picture.shape[:2] != self.size_hw:
-            got = "none" if picture is None else f"{picture.shape[1]}x{picture.shape[0]}"
-            expected = f"{self.size_hw[1]}x{self.size_hw[0]}"
-            raise ValueError(f"{path}: expected a picture of {expected}, got {got}; run EmptyStreet")
+        picture = own_picture(path)
+        if picture.shape[:2] != self.size_hw:
+            found, expected = (f"{w}x{h}" for h, w in (picture.shape[:2], self.size_hw))
+            raise damaged(path, f"expected a picture of {expected}, found {found}")
         return picture
 
     def geometry(self, rows: np.ndarray, stem: str) -> dict[str, dict | None]:

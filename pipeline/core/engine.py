@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
 Progress = Callable[[int, int], None]
+_PLACE_BYTES = 512  # of what a worker says that it is at
 
 # Read by the libraries when they load, hence set before a worker starts.
 _ONE_THREAD = (
@@ -127,6 +128,15 @@ def map_shards(
     return [results[i] for i in range(len(shards))]
 
 
+_place: Any = None  # of a worker: where its parent reads what it was at, should it die
+
+
+def at(what: str) -> None:
+    """Say what is being worked on, a frame or a file: should the process die of it, its shard's failure names it."""
+    if _place is not None:
+        _place.value = what.encode(errors="replace")[-_PLACE_BYTES + 1 :]
+
+
 def _attempt(fn: Callable[[Any], Any], index: int, shard: Any) -> Outcome:
     try:
         return Outcome(index, fn(shard))
@@ -177,7 +187,9 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-def _work(pipe: Connection) -> None:
+def _work(pipe: Connection, place: Any) -> None:
+    global _place
+    _place = place
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import cv2
 
@@ -187,6 +199,7 @@ def _work(pipe: Connection) -> None:
             fn, index, shard = pipe.recv()
         except EOFError:
             return
+        at("")
         outcome = _attempt(fn, index, shard)
         try:
             pipe.send(outcome)
@@ -200,7 +213,8 @@ class _Worker:
     def __init__(self) -> None:
         context = mp.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs,), daemon=True)
+        self.place = context.Array("c", _PLACE_BYTES, lock=False)
+        self.process = context.Process(target=_work, args=(theirs, self.place), daemon=True)
         with _one_thread_environment(), _deaf_to_interrupts():
             self.process.start()
         theirs.close()
@@ -219,7 +233,9 @@ class _Worker:
             self.process.join()
             code = self.process.exitcode
             hint = ", as when memory runs out" if code == -9 else ""
-            return Outcome(self.index, None, f"its worker process died with exit code {code}{hint}")
+            place = self.place.value.decode(errors="replace")
+            where = f", at {place}" if place else ""
+            return Outcome(self.index, None, f"its worker process died with exit code {code}{hint}{where}")
 
     def stop(self) -> None:
         self.pipe.close()

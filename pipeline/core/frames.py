@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import simplejpeg
 
-from pipeline.core.orientation import orientation, upright
+from pipeline.core.engine import at
+from pipeline.core.storage import damaged, read_table
 from pipeline.core.video import Video
+from readers.pictures import read_image
 
 ANCHORS = b"anchors"  # key of the index's schema metadata: JSON, by video the frames to which seeks go
 
@@ -42,33 +42,6 @@ class StreetJob(BlockJob):
     """A block of frames to be compared with the empty street of their time bucket, whose pictures are in a folder."""
 
     backgrounds: Path
-
-
-def decode_image(data: bytes, where: str) -> np.ndarray:
-    """BGR uint8 (H, W, 3) of a whole image file's bytes, upright where it says how the camera was turned.
-
-    Raises ValueError on what cv2 lets pass with grey in place of pixels: truncated and corrupt files.
-    """
-    if not data:
-        raise ValueError(f"{where}: empty file")
-    if data[:2] == b"\xff\xd8":
-        return upright(_decode_jpeg(data, where), orientation(data))
-    if data[:8] == b"\x89PNG\r\n\x1a\n" and b"IEND" not in data[-64:]:
-        raise ValueError(f"{where}: truncated PNG")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"{where}: not an image that OpenCV reads")
-    return image
-
-
-def _decode_jpeg(data: bytes, where: str) -> np.ndarray:
-    try:
-        return simplejpeg.decode_jpeg(data, colorspace="BGR", strict=True)
-    except ValueError as error:
-        # Some cameras pad their streams: every pixel is there, libjpeg only grumbles.
-        if "extraneous bytes before marker 0xd9" in str(error):
-            return simplejpeg.decode_jpeg(data, colorspace="BGR", strict=False)
-        raise ValueError(f"{where}: corrupt JPEG ({str(error).strip()})") from None
 
 
 class FrameReader:
@@ -94,8 +67,9 @@ class FrameReader:
 
     def _frame(self, row: dict) -> np.ndarray:
         path = self._root / row["source"]
+        at(f"frame {row['frame_id']} ({path})")
         if row["position"] < 0:
-            return decode_image(path.read_bytes(), str(path))
+            return read_image(path)
         if self._video is None or self._video.path != path:
             if self._video:
                 self._video.close()
@@ -104,11 +78,22 @@ class FrameReader:
 
 
 def read_backgrounds(folder: Path) -> dict[str, np.ndarray]:
-    """BGR uint8 (H, W, 3) of every bucket. Raises FileNotFoundError where there is none."""
-    images = {path.stem: cv2.imread(str(path)) for path in sorted(folder.glob("*.png")) if path.name[0] != "."}
+    """BGR uint8 (H, W, 3) of every bucket.
+
+    Raises FileNotFoundError where there is none, ValueError, which names the command that mends, for a broken one.
+    """
+    images = {path.stem: own_picture(path) for path in sorted(folder.glob("*.png")) if path.name[0] != "."}
     if not images:
         raise FileNotFoundError(f"{folder}: no background there")
-    return {name: image for name, image in images.items() if image is not None}
+    return images
+
+
+def own_picture(path: Path, flag: int = cv2.IMREAD_COLOR) -> np.ndarray:
+    """A picture that a stage has written. Raises ValueError, which names the command that mends, where it is broken."""
+    try:
+        return read_image(path, flag)
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from None
 
 
 def as_png(image: np.ndarray) -> bytes:
@@ -118,7 +103,7 @@ def as_png(image: np.ndarray) -> bytes:
 
 def frames_of_bucket(index: Path, bucket: str) -> tuple[pa.Table, np.ndarray]:
     """Rows of the FRAMES index that can be read and are of a time bucket, and their ids in order."""
-    rows = pq.read_table(index, filters=(pc.field("bucket") == bucket) & (pc.field("status") == "ok"))
+    rows = read_table(index, filters=(pc.field("bucket") == bucket) & (pc.field("status") == "ok"))
     return rows, np.sort(rows["frame_id"].to_numpy())
 
 
@@ -132,7 +117,7 @@ def spread_evenly(ids: np.ndarray, most: int) -> np.ndarray:
 def masks_by_frame(tracks: Path, frame_ids: np.ndarray) -> dict[int, list[str]]:
     """Run lengths of the TRACKS table's detections by frame_id, of those frames that have any."""
     wanted = pc.field("frame_id").isin(frame_ids)
-    found = pq.read_table(tracks, columns=["frame_id", "mask_rle"], filters=wanted)
+    found = read_table(tracks, columns=["frame_id", "mask_rle"], filters=wanted)
     masks_of: dict[int, list[str]] = {}
     for frame_id, rle in zip(found["frame_id"].to_pylist(), found["mask_rle"].to_pylist(), strict=True):
         masks_of.setdefault(frame_id, []).append(rle)

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.core import masks
 from pipeline.core.frames import FrameReader, read_backgrounds
+from pipeline.core.storage import damaged, read_table
 
 Box = tuple[int, int, int, int]
 # Grey levels added before a logarithm: below them a ratio is noise.
@@ -207,8 +207,8 @@ def relit_frames(
 ) -> Iterator[tuple[Relit, pa.Table]]:
     """Every readable frame of frame_ids that has detections, with its rows of the TRACKS table in `placed`'s order."""
     wanted = pa.array(sorted(int(i) for i in frame_ids), pa.int64())
-    rows = pq.read_table(tracks, filters=pc.field("frame_id").isin(wanted))
-    frames = pq.read_table(index, filters=pc.field("frame_id").isin(wanted))
+    rows = read_table(tracks, filters=pc.field("frame_id").isin(wanted))
+    frames = read_table(index, filters=pc.field("frame_id").isin(wanted))
     images = read_backgrounds(backgrounds)
     order = np.argsort(rows["frame_id"].to_numpy(), kind="stable")
     rows = rows.take(order)
@@ -218,5 +218,5 @@ def relit_frames(
         mine = rows.slice(start, end - start)
         bucket = mine["bucket"][0].as_py()
         if bucket not in images:
-            raise ValueError(f"{backgrounds}: no background of bucket {bucket}; run EmptyStreet first")
+            raise damaged(backgrounds / f"{bucket}.png", "there is none of this bucket")
         yield Relit(image, images[bucket], mine["mask_rle"].to_pylist()), mine

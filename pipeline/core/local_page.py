@@ -7,6 +7,7 @@ and names that resolve here are refused), and takes nothing but small JSON.
 from __future__ import annotations
 
 import json
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -44,7 +45,7 @@ def start(answers: Answers, port: int) -> ThreadingHTTPServer:
 
     Handler.answers = answers
     try:
-        server = ThreadingHTTPServer((HOST, port), Handler)
+        server = _Server((HOST, port), Handler)
     except OSError as error:
         raise ValueError(f"port {port}: {error.strerror}; choose another with --port") from None
     Handler.hosts = tuple(f"{name}:{server.server_port}" for name in (HOST, "localhost"))
@@ -52,7 +53,18 @@ def start(answers: Answers, port: int) -> ThreadingHTTPServer:
     return server
 
 
+class _Server(ThreadingHTTPServer):
+    """Clients that hang up are no errors."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing of a client that went away; one line of what is wrong with the server."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError | TimeoutError):
+            print(f"page: {type(error).__name__}: {error}", file=sys.stderr)
+
+
 class _Handler(BaseHTTPRequestHandler):
+    timeout = 30  # seconds in which a client says what it wants
     answers: Answers
     hosts: tuple[str, ...]
 
@@ -82,10 +94,11 @@ class _Handler(BaseHTTPRequestHandler):
             if not isinstance(said, dict):
                 raise TypeError("expected an object")
             self.answers.act(self.path, said)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, RecursionError):
             return self.send_error(HTTPStatus.BAD_REQUEST)
-        except OSError as error:  # a full disk: the page says that nothing is recorded
-            return self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, error.strerror)
+        except OSError as error:  # a full disk: the page says that nothing is recorded, and why
+            text = " ".join((error.strerror or str(error)).split()).encode("ascii", "replace").decode()
+            return self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR, text[:200])
         self._send_state()
 
     def _allowed(self) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from pycocotools import mask as coco
 
 Box = tuple[int, int, int, int]
+_MOST_DIGITS = 7  # five bits each: more than any frame's pixels, and no sum of as many can overflow
 
 
 def encode(crop: np.ndarray, xy: tuple[int, int], size_hw: tuple[int, int]) -> str:
@@ -73,18 +74,25 @@ def run_edges(rle: str, size_hw: tuple[int, int]) -> np.ndarray:
     """(R, 2) int64 start and end of each run of ones, in column-major pixel order."""
     if not rle:
         raise ValueError("mask: expected a COCO run-length string, got an empty one")
-    codes = np.frombuffer(rle.encode("ascii"), np.uint8).astype(np.int64) - 48
+    codes = np.frombuffer(rle.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int64) - 48
     last = (codes & 0x20) == 0
+    if codes.min() < 0 or codes.max() > 0x3F or not last[-1]:
+        raise ValueError(f"mask: expected a COCO run-length string, got {rle[:20]!a}")
     first = np.r_[0, np.flatnonzero(last)[:-1] + 1]
     place = np.arange(len(codes)) - np.repeat(first, np.diff(np.r_[first, len(codes)]))
+    if place.max() >= _MOST_DIGITS:
+        raise ValueError(f"mask: expected counts of at most {_MOST_DIGITS} characters, got {place.max() + 1}")
     values = np.add.reduceat((codes & 0x1F) << (5 * place), first)
     negative = (codes[last] & 0x10) != 0
     values -= negative * (np.int64(1) << (5 * (place[last] + 1)))
     # From the fourth on, a count is stored as the difference to the one two before.
     values[1::2] = np.cumsum(values[1::2])
     values[2::2] = np.cumsum(values[2::2])
+    pixels = size_hw[0] * size_hw[1]
+    if values.min() < 0 or values.max() > pixels:
+        raise ValueError(f"mask: expected runs of 0 to {pixels} pixels, got {values.min()} to {values.max()}")
     edges = np.cumsum(values)
-    if values.min() < 0 or edges[-1] > size_hw[0] * size_hw[1]:
+    if edges[-1] > pixels:
         raise ValueError(f"mask: expected runs of {size_hw[0]} x {size_hw[1]} pixels, they end at {edges[-1]}")
     return edges[: len(edges) // 2 * 2].reshape(-1, 2)
 

@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from readers.limits import TooLarge, check, limit
+
 # Decoding on costs less than a seek, which starts again from the key frame before.
 _SEEK_BEYOND = 100
 _COMB = 100  # squared grey levels by which a line of the other field leaves the lines above and below
@@ -88,6 +90,12 @@ class Video:
             self._container = av.open(f"file:{self.path}", options={"protocol_whitelist": "file"})
             self._stream = self._container.streams.video[0]
             self._stream.codec_context.thread_type, self._stream.codec_context.thread_count = "NONE", 1
+            context = self._stream.codec_context
+            most = round(1e6 * limit("picture_megapixels"))
+            context.options = {**context.options, "max_pixels": str(min(most, 2**31 - 1))}  # of frames that grow later
+            check(context.width * context.height / 1e6, "picture_megapixels", str(self.path), "megapixels of a frame")
+        except TooLarge:
+            raise
         except (av.FFmpegError, IndexError, ValueError) as error:
             raise ValueError(f"{self.path}: not a video that can be opened, or cut off ({_reason(error)})") from None
         self._decoded = self._decode(0)

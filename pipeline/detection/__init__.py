@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core import masks
 from pipeline.core.frames import FrameReader, read_backgrounds
 from pipeline.core.instances import BatchDetector, Detector, Instance
-from pipeline.core.storage import write_table
+from pipeline.core.storage import damaged, read_table, write_table
 from pipeline.core.tables import CATEGORY_IDS, DETECTIONS
 from pipeline.detection.registry import Backend, Inputs, backend_of, backends, make_detector
 from pipeline.detection.riders import ONE, TWO, with_riders
@@ -66,7 +65,10 @@ class DetectionSettings:
 
 @dataclass(frozen=True)
 class DetectJob:
-    """A block of frames: `name` of the shard, where the FRAMES table, the camera's folder and the backgrounds are."""
+    """A block of frames: `name` of the shard, where the FRAMES table, the camera's folder and the backgrounds are.
+
+    camera, plane: None for a detector that needs none of them.
+    """
 
     name: str
     frame_ids: Sequence[int]
@@ -75,19 +77,20 @@ class DetectJob:
     backgrounds: Path
     out: Path
     settings: DetectionSettings
-    camera: Camera
-    plane: GroundPlane
+    camera: Camera | None
+    plane: GroundPlane | None
     ignore_rle: str | None = None
 
 
 def detect_shard(job: DetectJob, progress: Callable[[int, int], None] | None = None) -> int:
     """Write the DETECTIONS of a block of frames; the number of rows."""
-    frames = pq.read_table(job.index)
+    frames = read_table(job.index)
     index = frames.filter(pc.is_in(frames["frame_id"], pa.array(list(job.frame_ids), pa.int64())))
     asked = "backgrounds" in backend_of(job.settings.detector).needs
     readable = index.filter(pc.equal(index["status"], "ok"))
     backgrounds = _backgrounds(job, set(readable["bucket"].to_pylist())) if asked else None
-    ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, job.camera.size_hw)
+    size_hw = (index["height"][0].as_py(), index["width"][0].as_py())
+    ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, size_hw)
     inputs = Inputs(job.camera, job.plane, backgrounds, frames, ignore)
     detector = make_detector(job.settings.detector, job.settings.options, inputs)
     buckets = dict(zip(index["frame_id"].to_pylist(), index["bucket"].to_pylist(), strict=True))
@@ -118,7 +121,7 @@ def _backgrounds(job: DetectJob, buckets: set[str]) -> dict[str, np.ndarray]:
     found = read_backgrounds(job.backgrounds)
     missing = sorted(buckets - set(found))
     if missing:
-        raise ValueError(f"{job.backgrounds}: no background of bucket {missing[0]}; run MedianBackground first")
+        raise damaged(job.backgrounds / f"{missing[0]}.png", "there is none of this bucket")
     return {bucket: found[bucket] for bucket in sorted(buckets)}
 
 

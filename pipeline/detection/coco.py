@@ -21,7 +21,6 @@ from models.labels.coco import (
     integer,
     number_pairs,
     postgres_array,
-    read_json,
     read_objects,
     records,
     score_of,
@@ -29,6 +28,7 @@ from models.labels.coco import (
 from pipeline.core.account import Account
 from pipeline.core.instances import Instance
 from pipeline.detection.registry import Backend, Inputs
+from readers.json_file import read_json
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.core import illumination, masks
 from pipeline.core.frames import FrameReader, spread_evenly
+from pipeline.core.storage import read_table
 from pipeline.empty_street.coverage import REACHES
 
 # A vehicle of so many pixels, not itself white, with its lamps on shows pixels saturated in all channels, more than
@@ -32,7 +32,7 @@ def lamps_lit(reader: FrameReader, tracks: Path, ids: np.ndarray) -> bool:
     """Whether vehicles drive with their lamps on: most of them that are not white show saturated spots."""
     few = spread_evenly(ids, _LOOKED_AT)
     wanted = pc.field("frame_id").isin(few) & (pc.field("category") == "vehicle")
-    found = pq.read_table(tracks, columns=["frame_id", "mask_rle"], filters=wanted).to_pydict()
+    found = read_table(tracks, columns=["frame_id", "mask_rle"], filters=wanted).to_pydict()
     spots = []
     for frame_id, image in reader.read(few.tolist()):
         darkest = image.min(axis=2)

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core import masks
 from pipeline.core.frames import frames_of_bucket, read_backgrounds
 from pipeline.core.instances import Instance
-from pipeline.core.storage import write_table
+from pipeline.core.storage import read_table, write_table
 from pipeline.core.tables import IGNORED, to_table
 from pipeline.detection import DetectionSettings, Inputs, make_detector
 from pipeline.detection.registry import backend_of
@@ -58,9 +57,7 @@ def regions_shard(job: RegionsJob) -> int:
     ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, job.camera.size_hw)
     detector = None
     if not backend_of(job.settings.detector).needs:
-        detector = make_detector(
-            job.settings.detector, job.settings.options, Inputs(job.camera, job.plane, None, None, ignore)
-        )
+        detector = make_detector(job.settings.detector, job.settings.options, Inputs(ignore=ignore))
     rows: list[dict] = []
     for bucket, picture in pictures.items():
         if job.ignore_rle is not None:
@@ -114,7 +111,7 @@ def read_ignored(camera_dir: Path) -> dict[str, list[dict]]:
     """Rows of IGNORED by time bucket; none where a folder was made without the stage that finds them."""
     path = camera_dir / FILE
     found: dict[str, list[dict]] = {}
-    for row in pq.read_table(path).to_pylist() if path.is_file() else []:
+    for row in read_table(path).to_pylist() if path.is_file() else []:
         found.setdefault(row["bucket"], []).append(row)
     return found
 

@@ -15,6 +15,7 @@ from pipeline.core.frames import (
     as_png,
     frames_of_bucket,
     masks_by_frame,
+    own_picture,
     read_backgrounds,
     spread_evenly,
 )
@@ -166,11 +167,8 @@ def _to_pixels(cells: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
 
 
 def read_sources(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
-    """(H, W) uint8 of each bucket. Raises FileNotFoundError where one lacks."""
+    """(H, W) uint8 of each bucket. Raises ValueError where one lacks or is broken."""
     found = {}
     for name in names:
-        image = cv2.imread(str(folder / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise FileNotFoundError(f"{folder / name}.png: expected the sources of a background; run EmptyStreet")
-        found[name] = image
+        found[name] = own_picture(folder / f"{name}.png", cv2.IMREAD_GRAYSCALE)
     return found

@@ -23,6 +23,7 @@ from pipeline.core.storage import write_bytes
 from pipeline.export.registry import ExportJob, Format, Written
 from pipeline.export.shared.cuboids import cuboid_of, heading_rad, levelled, observed_rad
 from pipeline.export.shared.scenes import FLAT, PLACED, Scene, scenes
+from readers.pictures import decode_image
 
 _TYPES = {
     "van": "Van", "lorry": "Truck", "bus": "Truck", "bicycle": "Cyclist", "motorbike": "Cyclist", "rider": "Cyclist",
@@ -77,9 +78,7 @@ def write(job: ExportJob) -> Written:
 
 def png_of(jpeg: bytes) -> bytes:
     """A picture as KITTI has them, with the very pixels of the JPEG."""
-    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise ValueError("a scene's picture cannot be decoded; run GenerateClipArt again")
+    picture = decode_image(jpeg, "a scene's picture")
     return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()
 
 

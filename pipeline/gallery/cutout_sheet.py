@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.composition.pool import SPLITS, split_cutouts
-from pipeline.core.storage import read_parts, write_bytes
+from pipeline.core.storage import read_parts, read_table, write_bytes
 from pipeline.gallery.pictures import spread_over
 from pipeline.gallery.refusals import SheetPicture, cutout_examples, refused_examples
 from pipeline.gallery.template import fill, text
@@ -91,7 +90,7 @@ def _cutouts(camera_dir: Path) -> tuple[list[dict], dict[int, str | None]]:
 
 def _of_mining(camera_dir: Path, report: Mapping, each: int) -> list[Reason]:
     """Mining's refusals, the commonest first."""
-    refused = pq.read_table(camera_dir / "mining" / "refused.parquet").sort_by("detection_id")
+    refused = read_table(camera_dir / "mining" / "refused.parquet").sort_by("detection_id")
     ids, words = refused["detection_id"].to_numpy(), np.array(refused["reason"].to_pylist(), object)
     by_reason = {word: ids[words == word].tolist() for word, count in report["refused"].items() if count}
     examples = refused_examples(camera_dir, by_reason, each)

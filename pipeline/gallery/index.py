@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.composition.hidden_fraction import OPEN_TO, hidden_fraction
+from pipeline.core.storage import read_table
 from pipeline.gallery.pictures import spread_over
 
 _IMAGES = ["scene_id", "camera_id", "mode", "background", "seed", "n_objects", "split"]
@@ -30,8 +30,8 @@ def read_shards(clipart_dir: Path) -> tuple[pa.Table, pa.Table, list[str]]:
     parts = sorted(p for p in (clipart_dir / "images").glob("*.parquet") if not p.name.startswith("."))
     if not parts:
         raise FileNotFoundError(f"{clipart_dir / 'images'}: no *.parquet there")
-    images = [pq.read_table(part, columns=_IMAGES) for part in parts]
-    objects = [pq.read_table(clipart_dir / "objects" / part.name, columns=_OBJECTS) for part in parts]
+    images = [read_table(part, columns=_IMAGES) for part in parts]
+    objects = [read_table(clipart_dir / "objects" / part.name, columns=_OBJECTS) for part in parts]
     numbers = np.repeat(np.arange(len(parts)), [len(table) for table in images])
     return (
         pa.concat_tables(images).append_column("part", pa.array(numbers)),

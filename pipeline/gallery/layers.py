@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.composition.paint import PaintedCutout, decode_sprite, paint
+from pipeline.core.frames import own_picture
+from pipeline.core.storage import read_batches
 from pipeline.gallery.pictures import shrunk
 
 Rect = tuple[int, int, int, int]
@@ -54,7 +54,9 @@ def load_layers(camera_dir: Path, buckets: Iterable[str], cutout_ids: Iterable[i
     wanted = sorted(set(cutout_ids))
     parts = sorted((camera_dir / "cutouts").glob("part-*.parquet"))
     if not parts:
-        raise FileNotFoundError(f"{camera_dir / 'cutouts'}: no part-*.parquet there; run MineUnoccluded")
+        raise FileNotFoundError(
+            f"{camera_dir / 'cutouts'}: no part-*.parquet there; run `luigi --module tasks MineUnoccluded`"
+        )
     cutouts = {row["cutout_id"]: row for row in selected_rows(parts, "cutout_id", wanted, _SPRITE_COLUMNS)}
     missing = [i for i in wanted if i not in cutouts]
     if missing:
@@ -68,19 +70,14 @@ def selected_rows(
     """The rows of Parquet files whose key is wanted, read a few at a time: a file may be larger than the memory."""
     keys = list(wanted)
     for part in parts:
-        with pq.ParquetFile(part, buffer_size=1 << 20) as file:
-            for batch in file.iter_batches(batch_size=64, columns=columns):
-                found = pc.is_in(batch[key], pa.array(keys, batch[key].type))
-                yield from batch.filter(found).to_pylist()
+        for batch in read_batches(part, 64, columns):
+            found = pc.is_in(batch[key], pa.array(keys, batch[key].type))
+            yield from batch.filter(found).to_pylist()
 
 
 def read_background(camera_dir: Path, bucket: str) -> np.ndarray:
-    """A time bucket's median picture. Raises FileNotFoundError where it is not there."""
-    path = camera_dir / "background" / f"{bucket}.png"
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise FileNotFoundError(f"{path}: expected the bucket's background picture; run EmptyStreet")
-    return picture
+    """A time bucket's background. Raises ValueError where it lacks or is broken."""
+    return own_picture(camera_dir / "background" / f"{bucket}.png")
 
 
 def _scaled_patch(picture: np.ndarray, rect: Rect, scale: float) -> tuple[Rect, np.ndarray]:

@@ -81,6 +81,13 @@ def gallery_jobs(
     ]
 
 
+def gallery_files(out: Path, *, hidden: bool) -> list[Path]:
+    """Files beside the page: whole ones, or those that a killed run left under hidden names or in folders of such."""
+    folder = out.with_suffix("")
+    half = {path: any(name.startswith(".") for name in path.relative_to(folder).parts) for path in folder.rglob("*")}
+    return sorted(path for path, is_half in half.items() if is_half == hidden and path.is_file())
+
+
 def write_page(
     clipart_dir: Path,
     out: Path,

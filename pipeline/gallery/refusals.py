@@ -12,10 +12,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.composition.paint import blend, decode_sprite
 from pipeline.core.frames import FrameReader
+from pipeline.core.storage import read_table
 from pipeline.gallery.layers import load_layers, selected_rows
 from pipeline.gallery.pictures import jpeg, outlines, shrunk, spread_over
 
@@ -48,7 +48,7 @@ def refused_examples(
         for row in selected_rows([camera_dir / "tracks.parquet"], "detection_id", every, columns)
     }
     pictures: dict[int, SheetPicture] = {}
-    reader = FrameReader(pq.read_table(camera_dir / "frames" / "index.parquet"), camera_dir)
+    reader = FrameReader(read_table(camera_dir / "frames" / "index.parquet"), camera_dir)
     in_frame = defaultdict(list)
     for row in rows.values():
         in_frame[row["frame_id"]].append(row)

@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import simplejpeg
 
-from pipeline.core.storage import atomic_folder
+from pipeline.core.storage import atomic_folder, read_batches, read_table
 from pipeline.gallery.layers import Layers, load_layers
 from pipeline.gallery.pictures import jpeg, jpeg_base64, outlines, shrunk
 from pipeline.gallery.viewer_3d import ground_camera, scene_glb, seen_by
@@ -91,12 +90,12 @@ class GalleryJob:
 
 def write_scenes(job: GalleryJob) -> int:
     """Fill the job's folder; the number of its scenes."""
-    objects = pq.read_table(job.objects)
+    objects = read_table(job.objects)
     rows_of = _rows_by_scene(objects)
     layers = _layers(job, objects)
     number = 0
-    with atomic_folder(job.out) as folder, pq.ParquetFile(job.images, buffer_size=1 << 20) as images:
-        for batch in images.iter_batches(batch_size=_AT_ONCE):
+    with atomic_folder(job.out) as folder:
+        for batch in read_batches(job.images, _AT_ONCE):
             for image in batch.to_pylist():
                 mine = objects.take(rows_of.get(image["scene_id"], np.zeros(0, int))).to_pylist()
                 things = sorted(mine, key=lambda thing: thing["depth_order"])
@@ -123,7 +122,7 @@ def _layers(job: GalleryJob, objects: pa.Table) -> Layers | None:
     """What the large scenes were painted from."""
     if job.camera_dir is None or not job.large:
         return None
-    images = pq.read_table(job.images, columns=["scene_id", "background"]).to_pylist()
+    images = read_table(job.images, columns=["scene_id", "background"]).to_pylist()
     buckets = {row["background"] for row in images if row["scene_id"] in job.large}
     large = np.array([scene in job.large for scene in objects["scene_id"].to_pylist()], bool)
     return load_layers(job.camera_dir, buckets, objects["cutout_id"].to_numpy()[large].tolist())

@@ -20,6 +20,7 @@ from pipeline.core import masks
 from pipeline.core.tables import CATEGORY_IDS
 from pipeline.importing.registry import Reader, ReadJob
 from pipeline.importing.scenes import ReadObject, ReadScene
+from readers.pictures import read_image
 
 _MM = 1000.0
 _ENDINGS = (".jpg", ".png", ".tif")
@@ -68,9 +69,7 @@ def _scene(
                     if (one := folder / kind / f"{number:06d}{end}").is_file()), None)  # fmt: skip
     if picture is None:
         raise ValueError(f"{folder}: expected a picture {number:06d} in rgb/ or gray/, got none")
-    image = cv2.imread(str(picture))
-    if image is None:
-        raise ValueError(f"{picture}: no picture that can be read")
+    image = read_image(picture)
     size_hw = image.shape[0], image.shape[1]
     known = {"split": split, "K": [float(value) for value in camera["cam_K"]], "distortion": [0.0] * 5,
              "ground_plane": _ground(camera)}  # fmt: skip
@@ -89,9 +88,9 @@ def _scene(
 
 
 def _mask(path: Path, size_hw: tuple[int, int]) -> str | None:
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
-    if mask is None:
+    if not path.is_file():
         return None
+    mask = read_image(path, cv2.IMREAD_GRAYSCALE)
     if mask.shape != size_hw:
         raise ValueError(f"{path}: expected a mask of {size_hw[1]}x{size_hw[0]}, got {mask.shape[1]}x{mask.shape[0]}")
     return masks.encode(mask > 0, (0, 0), size_hw)

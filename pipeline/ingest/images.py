@@ -10,11 +10,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from data_manifest.times import NameTimes, last_number, natural, utc_of
-from pipeline.core.engine import Progress, map_shards
-from pipeline.core.frames import decode_image
+from pipeline.core.engine import Progress, at, map_shards
 from pipeline.ingest.clock import Tell, moments_of
 from pipeline.ingest.found import FoundFrame
 from pipeline.ingest.look import Look, look_at, statuses
+from readers.limits import read_bytes
+from readers.pictures import decode_image
 
 _IMAGES_PER_SHARD = 200
 
@@ -77,11 +78,15 @@ def _numbered(paths: Sequence[Path], start: datetime, fps: float) -> list[dateti
         twice = next(i for i, number in enumerate(counted) if number in counted[:i])
         other = paths[counted.index(counted[twice])]
         raise ValueError(f"{paths[twice]}: has the number of {other.name}, {counted[twice]}; narrow source.glob")
-    return [start + timedelta(seconds=(number - min(counted)) / fps) for number in counted]
+    try:
+        return [start + timedelta(seconds=(number - min(counted)) / fps) for number in counted]
+    except OverflowError:
+        last = paths[counted.index(max(counted))]
+        raise ValueError(f"{last}: its number, timed by source.fps, lies beyond what a clock shows") from None
 
 
 def _read_all(names: list[str], engine: str, cpus: int, progress: Progress | None) -> list[_Read]:
-    chunks = [names[i : i + _IMAGES_PER_SHARD] for i in range(0, len(names), _IMAGES_PER_SHARD)]
+    chunks = [_Images(names[i : i + _IMAGES_PER_SHARD]) for i in range(0, len(names), _IMAGES_PER_SHARD)]
     done = partial(_scaled, progress, _IMAGES_PER_SHARD, len(names)) if progress else None
     return [one for chunk in map_shards(_read_some, chunks, engine=engine, cpus=cpus, on_done=done) for one in chunk]
 
@@ -90,13 +95,26 @@ def _scaled(progress: Progress, step: int, total: int, done: int, _chunks: int) 
     progress(min(done * step, total), total)
 
 
-def _read_some(paths: list[str]) -> list[_Read]:
-    return [_read(Path(path)) for path in paths]
+@dataclass(frozen=True)
+class _Images:
+    """A shard of the recording's files."""
+
+    paths: list[str]
+
+    @property
+    def name(self) -> str:
+        """The first and the last."""
+        return f"{self.paths[0]} to {Path(self.paths[-1]).name}"
+
+
+def _read_some(images: _Images) -> list[_Read]:
+    return [_read(Path(path)) for path in images.paths]
 
 
 def _read(path: Path) -> _Read:
+    at(str(path))
     try:
-        image = decode_image(path.read_bytes(), path.name)
+        image = decode_image(read_bytes(path, "picture_mb"), path.name)
     except (ValueError, OSError) as error:
         return _Read((0, 0), Look(-1, str(error)))
     look = look_at(image[..., 1])

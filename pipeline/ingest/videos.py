@@ -21,6 +21,7 @@ from pipeline.core.video import Anchor, Decoded, Video
 from pipeline.ingest.clock import Tell, increasing
 from pipeline.ingest.found import FirstOrLast, FoundFrame, number_or_moment, within
 from pipeline.ingest.look import Look, look_at, statuses
+from readers.limits import limit
 
 _TRIED = 24  # frames to which a seek is tried, spread over the video's length
 _APART = 50  # frames between two anchors; nearer ones save nothing
@@ -143,6 +144,8 @@ def _lost_at_end(video: Video, last_s: float, rate: float) -> int:
     """Frames that the file lacks at its end, by its own duration; a frame and a half are rounding."""
     duration = video.duration_s
     missing = 0.0 if duration is None else (duration - last_s) * rate - 1
+    if not missing <= 1e6 * limit("frames_millions"):
+        return 0  # no recording: what the header says of its length is nonsense
     return math.floor(missing + 0.5) if missing > 1.5 else 0
 
 
@@ -205,6 +208,9 @@ def find_in_videos(
         how = {"fps": fps, "every": every, "max_gap_s": max_gap_s}
         try:
             found.append(find_in_video(path, begin, last=stop, **how, tell=tell, progress=each))  # type: ignore[arg-type]
+        except OverflowError:
+            unread.append(f"{path}: its frames' times lie beyond what a clock shows")
+            continue
         except ValueError as error:
             unread.append(str(error))
             continue

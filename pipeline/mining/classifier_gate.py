@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 import models
 from models.frames import Frame
 from pipeline.core import masks
 from pipeline.core.frames import BlockJob, FrameReader
 from pipeline.core.instances import Instances
-from pipeline.core.storage import write_table
+from pipeline.core.storage import read_table, write_table
 
 if TYPE_CHECKING:
     from models.predictor import FramePredictor
@@ -35,10 +34,10 @@ class GateJob(BlockJob):
 
 def gate_shard(job: GateJob) -> int:
     """Write how likely each candidate of a block of frames is whole, as UNOCCLUDED; the number of rows."""
-    ids = pq.read_table(job.candidates)["detection_id"]
+    ids = read_table(job.candidates)["detection_id"]
     wanted = pc.field("frame_id").isin(pa.array(job.frame_ids, pa.int64())) & pc.field("detection_id").isin(ids)
-    tracks = pq.read_table(job.tracks, columns=["detection_id", "frame_id", "bbox_xywh", "mask_rle"], filters=wanted)
-    frames = pq.read_table(job.index, filters=pc.field("frame_id").isin(pa.array(job.frame_ids, pa.int64())))
+    tracks = read_table(job.tracks, columns=["detection_id", "frame_id", "bbox_xywh", "mask_rle"], filters=wanted)
+    frames = read_table(job.index, filters=pc.field("frame_id").isin(pa.array(job.frame_ids, pa.int64())))
     table = chances(load_classifier(), tracks, frames, job.root)
     write_table(job.out, table)
     return len(table)

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from calibration.ground import pixels_per_metre
 from pipeline.core.frames import StreetJob
 from pipeline.core.illumination import Box, PlacedMask, Relit, padded, relit_frames
-from pipeline.core.storage import write_table
+from pipeline.core.storage import read_table, write_table
 from pipeline.core.tables import CUTOUTS, to_table
 from pipeline.mining.cast_shadows import CastShadow, ShadowSettings, cast_shadow
 from pipeline.mining.observations import foot_px
@@ -59,7 +58,7 @@ class CropJob(StreetJob):
 
 def crop_shard(job: CropJob) -> int:
     """Write the cutouts of a block of frames; the number of rows."""
-    table = pq.read_table(job.accepted)
+    table = read_table(job.accepted)
     accepted = dict(zip(table["detection_id"].to_pylist(), table["stationary"].to_pylist(), strict=True))
     wanted = {i // 10000 for i in accepted}
     frame_ids = [i for i in job.frame_ids if i in wanted]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from calibration.rulers import Sightings, sentence, sightings
+from pipeline.core.storage import read_table
 from pipeline.core.tables import matrix
 
 _COLUMNS = ["track_id", "frame_id", "category", "subcategory", "bbox_xywh"]
@@ -21,7 +21,7 @@ _APART = 10  # frames between two that are shown
 
 def read_tracks(path: Path) -> pa.Table:
     """The columns of a TRACKS file that are needed here."""
-    return pq.read_table(path, columns=_COLUMNS)
+    return read_table(path, columns=_COLUMNS)
 
 
 def sightings_of(tracks: pa.Table, size_hw: tuple[int, int]) -> Sightings:

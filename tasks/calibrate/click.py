@@ -10,6 +10,7 @@ import luigi
 import numpy as np
 
 from pipeline.core.frames import read_backgrounds
+from readers.pictures import read_image
 from tasks.frames import MEDIANS, MedianBackground
 
 
@@ -58,10 +59,10 @@ class ClickPoints(luigi.Task):
 
 
 def _read(path: Path) -> np.ndarray:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-    if image is None:
-        raise ValueError(f"--map {path}: expected a picture that exists")
-    return image
+    try:
+        return read_image(path)
+    except OSError:
+        raise ValueError(f"--map {path}: expected a picture that exists") from None
 
 
 def _jpeg(image: np.ndarray) -> bytes:

@@ -8,14 +8,13 @@ from pathlib import Path
 import cv2
 import luigi
 import numpy as np
-import pyarrow.parquet as pq
 
 from calibration.control_points import PointFit, calibrate_from_points, named
 from calibration.draw import draw_calibration, draw_points
 from calibration.points_file import ControlPoints, read_points
 from data_manifest.calibration.found import text_of
 from pipeline.core.frames import read_backgrounds
-from pipeline.core.storage import write_bytes
+from pipeline.core.storage import read_table, write_bytes
 from tasks.common.console import Report
 from tasks.common.stage import Stage
 from tasks.frames import INDEX, MEDIANS, MedianBackground
@@ -59,7 +58,7 @@ class CalibrateFromPoints(Stage, settings=PointSettings):
 
     def work(self, report: Report) -> str:
         """Read, fit, write and draw."""
-        index = pq.read_table(self.folder / INDEX, columns=["height", "width"])
+        index = read_table(self.folder / INDEX, columns=["height", "width"])
         size_hw = (index["height"][0].as_py(), index["width"][0].as_py())
         path = Path(self.points).expanduser()
         if not path.is_file():

@@ -8,14 +8,13 @@ from typing import Any
 import cv2
 import luigi
 import numpy as np
-import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from calibration.draw import draw_calibration
 from calibration.draw_sizes import draw_ratios, draw_sizes
 from calibration.rulers import weigh
 from pipeline.core.frames import FrameReader, read_backgrounds
-from pipeline.core.storage import write_bytes
+from pipeline.core.storage import read_table, write_bytes
 from pipeline.self_calibration.sizes import busiest, in_frame, read_tracks, sentence_of, sightings_of
 from tasks.common.console import Report
 from tasks.common.stage import Stage
@@ -47,7 +46,7 @@ class ShowCalibration(Stage):
 
     def work(self, report: Report) -> str:
         """Draw over the lightest of the backgrounds, and over the busiest frames of whatever tracks there are."""
-        camera, plane = self.calibrated(pq.read_table(self.folder / INDEX, columns=["height", "width"]))
+        camera, plane = self.calibrated(read_table(self.folder / INDEX, columns=["height", "width"]))
         backgrounds = read_backgrounds(self.folder / MEDIANS)
         lightest = max(backgrounds.values(), key=lambda image: float(image.mean()))
         out = self.folder / "calibration.png"
@@ -64,7 +63,7 @@ class ShowCalibration(Stage):
 
     def _busy(self, camera: Camera, plane: GroundPlane) -> Path:
         """Usual people and cars where the busiest frames have some, and how large all come out."""
-        tracks, index = read_tracks(self.folder / TRACKS), pq.read_table(self.folder / INDEX)
+        tracks, index = read_tracks(self.folder / TRACKS), read_table(self.folder / INDEX)
         frames = FrameReader(index, self.folder).read(sorted(busiest(tracks, _FRAMES)))
         shown = [draw_sizes(i, camera, plane, in_frame(tracks, number, camera.size_hw)) for number, i in frames]
         found = weigh(camera, plane, sightings_of(tracks, camera.size_hw))

@@ -7,12 +7,12 @@ The fingerprint is a hash of them, of parts of the manifest, of the code's versi
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import luigi
 
 from data_manifest import CAMERAS, CameraEntry, load_camera
+from readers.texts import expanded
 from tasks.common.camera_settings import settings_for
 from tasks.common.configuration import walt3d
 from tasks.common.records import hash_of, shortened
@@ -134,4 +134,4 @@ class CameraTask(luigi.Task):
 @lru_cache
 def camera_entry(camera: str, manifests: str) -> CameraEntry:
     """The camera's manifest, read once; manifests: the folder, or empty for the project's."""
-    return load_camera(camera, Path(manifests).expanduser().resolve() if manifests else CAMERAS)
+    return load_camera(camera, expanded(manifests, "--manifests").resolve() if manifests else CAMERAS)

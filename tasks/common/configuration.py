@@ -12,6 +12,7 @@ import os
 import sys
 from configparser import ConfigParser
 from configparser import Error as ConfigError
+from dataclasses import fields
 from pathlib import Path
 
 import luigi
@@ -23,7 +24,8 @@ from luigi.configuration import add_config_path, get_config
 from luigi.task_register import Register
 
 from data_manifest import REPOSITORY
-from tasks.common.settings import Setting
+from readers.limits import Limits, limit, variable
+from tasks.common.settings import Setting, declare
 
 CONFIGURATION = Path(__file__).with_name("luigi.cfg").resolve()  # in a repository a link to the file at its top
 HOME = REPOSITORY or Path.cwd()  # what data/ and relative paths of luigi.cfg belong to
@@ -53,6 +55,13 @@ class walt3d(luigi.Config):
     cpus = luigi.IntParameter(default=os.cpu_count() or 1, description="processes that work on shards at a time")
 
 
+class limits(luigi.Config):
+    """[limits] in luigi.cfg: how large what comes from outside may be; readers/limits.py says what each is of."""
+
+
+declare(limits, Limits)
+
+
 def register() -> None:
     """Make luigi read the project's luigi.cfg below the user's own."""
     paths = [CONFIGURATION, Path("luigi.cfg"), Path(os.environ.get("LUIGI_CONFIG_PATH", ""))]
@@ -62,6 +71,17 @@ def register() -> None:
                 add_config_path(str(path))
     except ConfigError as error:
         raise ValueError(" ".join(str(error).split())) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not text: expected UTF-8 ({error})") from None
+
+
+def set_limits() -> None:
+    """Those of luigi.cfg, for this process and all that it starts; the environment's come first."""
+    chosen = limits()
+    for one in fields(Limits):
+        if (value := getattr(chosen, one.name)) != one.default:
+            os.environ.setdefault(variable(one.name), str(value))
+        limit(one.name)  # a mistake is told now
 
 
 def choose_scheduler() -> None:

@@ -11,6 +11,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from configparser import Error as ConfigError
 from typing import Any
 
 import luigi
@@ -40,7 +41,7 @@ def one_line(error: BaseException) -> str:
     return text
 
 
-_EXPECTED: tuple[type[BaseException], ...] = (ValueError, OSError, ImportError, MemoryError, ShardError)
+_EXPECTED: tuple[type[BaseException], ...] = (ValueError, OSError, ImportError, MemoryError, ShardError, ConfigError)
 _EXPECTED += (luigi.parameter.ParameterException, luigi.task_register.TaskClassException)
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.storage import write_json
+from pipeline.core.storage import unlike, write_json
 from tasks.common.settings import typed_key
 
 STARTED, DONE = "started", "done"
@@ -27,25 +28,48 @@ _Content = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Record:
-    """fingerprint of what was asked for; state: started or done; files: how many were written; made_of: by stage."""
+    """fingerprint of what was asked for; state: started or done; files: size and hash of each that was written, by its
+    name below the camera's folder, or how many there were, which is all that earlier versions wrote down; made_of: by
+    stage."""
 
     fingerprint: str
     state: str = STARTED
-    files: int = 0
+    files: dict[str, list[Any]] | int = field(default_factory=dict)
     made_of: dict[str, _Content] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """The same record gives the same bytes."""
         write_json(path, asdict(self))
 
+    def damage(self, folder: Path, there: Sequence[Path], *, hashes: bool = False) -> dict[Path, str]:
+        """Which of the files are not what was written, and why; `there`: those that the stage has now."""
+        if isinstance(self.files, int):
+            return {} if self.files == len(there) else {folder: f"{len(there)} files in place of {self.files}"}
+        return unlike(folder, self.files, hashes=hashes)
+
+    def foreign(self, folder: Path, there: Sequence[Path]) -> list[Path]:
+        """What is there, but was not written by the stage."""
+        if isinstance(self.files, int):
+            return []
+        return [path for path in there if str(path.relative_to(folder)) not in self.files]
+
 
 def read_record(path: Path) -> Record | None:
     """None where there is none that can be read."""
     try:
-        found = json.loads(path.read_text())
-        return Record(found["fingerprint"], found["state"], found["files"], found.get("made_of", {}))
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, *_stamp: int) -> Record:
+    found = json.loads(path.read_text())
+    files = found["files"]
+    if not isinstance(files, int | dict):
+        raise ValueError("neither a number nor names of files")
+    return Record(found["fingerprint"], found["state"], files, found.get("made_of", {}))
 
 
 def hash_of(content: Any) -> str:

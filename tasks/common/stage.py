@@ -1,10 +1,11 @@
 """What all stages share: where a camera's files lie, when a stage is complete, how it resumes, what it never undoes.
 
 A stage is complete when `.stages/<name>.json` in the camera's folder holds its fingerprint, a hash of its settings,
-the part of the manifest it depends on, its version and its upstream's fingerprints, with the state "done". Under the
-same fingerprint a stage keeps the parts it finds and makes those that lack. What is done under another one stays: the
-run stops and says which settings differ, unless `redo` asks for it to be made again. A run that makes a stage lets no
-other run change what it reads.
+the part of the manifest it depends on, its version and its upstream's fingerprints, with the state "done", and every
+file that it lists has the size that was written; the same must hold of all that it was made from. Under the same
+fingerprint a stage keeps the parts it finds and makes those that lack or are damaged. What is done under another
+one stays: the run stops and says which settings differ, unless `redo` asks for it to be made again. A run that makes a
+stage lets no other run change what it reads.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import luigi
 
 from calibration.camera import Camera, GroundPlane
 from pipeline.core.engine import Progress, map_shards
+from pipeline.core.storage import damaged, listed
+from readers.texts import expanded
 from tasks.common.camera_task import CameraTask
 from tasks.common.configuration import HOME, walt3d
 from tasks.common.console import Report, say
-from tasks.common.locks import lock, shared_lock
+from tasks.common.locks import holders, lock, shared_lock
 from tasks.common.overall import Watch
 from tasks.common.records import DONE, Record, differences, in_words, read_record, ways_out
 
@@ -71,12 +74,20 @@ class Stage(CameraTask):
         """Whether it is done. Raises ValueError where it is done with other settings and nobody asked to redo it."""
         if self._in_the_way() and not any(task._in_the_way() for task in self.upstream):
             raise ValueError(self._refusal())
-        return self.done()
+        return self.done() and all(task.done() for task in self.upstream)
 
     def done(self) -> bool:
-        """Done under the present fingerprint, with every file still there."""
+        """Done under the present fingerprint, with every file as large as it was written.
+
+        Raises ValueError where a file lies among them that it did not write.
+        """
         found = read_record(self.record)
-        return found is not None and self._is_mine(found) and found.state == DONE and found.files == len(self.files())
+        if found is None or not self._is_mine(found) or found.state != DONE:
+            return False
+        there = self.files()
+        if foreign := found.foreign(self.folder, there):
+            raise ValueError(f"{foreign[0]}: is none of the files that {self.name} wrote; move it elsewhere")
+        return not found.damage(self.folder, there)
 
     def _is_mine(self, record: Record | None) -> bool:
         return record is not None and record.fingerprint == self.fingerprint
@@ -101,8 +112,9 @@ class Stage(CameraTask):
         if not self._is_mine(found):
             differing = in_words(differences(found.made_of, self.made_of))
             return f"would {'stop' if self._in_the_way() else 'run again'}: it is of other settings: {differing}"
-        lost = found.files - len(self.files()) if found.state == DONE else 0
-        return f"would go on: {f'{lost} of its files are gone' if lost else 'it was interrupted'}"
+        harm = found.damage(self.folder, self.files()) if found.state == DONE else {}
+        told = "; ".join(f"{path.name}: {reason}" for path, reason in list(harm.items())[:3])
+        return f"would go on: {f'{len(harm)} of its files are damaged ({told})' if harm else 'it was interrupted'}"
 
     def _refusal(self) -> str:
         record = read_record(self.record)
@@ -170,7 +182,10 @@ class Stage(CameraTask):
         """Remove half-written files, and whatever was made under another fingerprint."""
         for part in self.half_written():
             part.unlink()
-        if self._is_mine(read_record(self.record)):
+        found = read_record(self.record)
+        if found is not None and self._is_mine(found):
+            harm = found.damage(self.folder, self.files())
+            self.discard([path for path in dict.fromkeys([*harm, *self._empty()]) if not path.is_dir()])
             return
         # In this order: killed at any point, the next run starts over rather than trusts foreign parts.
         self.record.unlink(missing_ok=True)
@@ -180,12 +195,26 @@ class Stage(CameraTask):
             path.unlink()
         Record(self.fingerprint, made_of=self.made_of).write(self.record)
 
+    def discard(self, damaged: Sequence[Path]) -> None:
+        """Remove files that are not what was written, so that they are made again."""
+        for path in damaged:
+            say(self._label, f"{path.name} is damaged and made again")
+            path.unlink(missing_ok=True)
+
+    def _empty(self) -> list[Path]:
+        """What a machine that lost its power left of files whose names were written before their bytes."""
+        return [path for path in self.files() if not path.stat().st_size]
+
     def _end(self) -> None:
-        Record(self.fingerprint, DONE, len(self.files()), self.made_of).write(self.record)
+        Record(self.fingerprint, DONE, listed(self.folder, self.files()), self.made_of).write(self.record)
 
     def _check_upstream(self) -> None:
         """Raises ValueError where another run changed, while this one waited, what is to be read."""
         for task in self.upstream:
+            found = read_record(task.record)
+            harm = found.damage(task.folder, task.files()) if found and task._is_mine(found) else {}
+            for path, reason in harm.items():
+                raise damaged(path, reason)
             if not task.done():
                 raise ValueError(f"{self.camera}: another run began to make {task.kind} again; run again after it")
 
@@ -207,8 +236,18 @@ class Stage(CameraTask):
             held.enter_context(lock(self.lock, lambda: self._waits(self)))
             yield
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While it lasts, no run makes the stage again, nor what it was made from; for readers that are no stages."""
+        with ExitStack() as held:
+            for task in [*self.upstream, self]:
+                held.enter_context(shared_lock(task.lock, lambda task=task: self._waits(task)))  # type: ignore[misc]
+            yield
+
     def _waits(self, other: Stage) -> None:
-        say(self._label, f"waits for another run, which makes or reads {other.name} of {self.camera}")
+        who = holders(other.lock)
+        say(self._label, f"waits for another run, which makes or reads {other.name} of {self.camera}"
+            f"{f': {who}' if who else ''}")  # fmt: skip
 
 
 @cache
@@ -222,4 +261,4 @@ def data_root_of(given: str) -> Path:
     What was installed from a wheel has no repository: then data/ of the working folder.
     """
     root = given or os.environ.get("WALT3D_DATA") or walt3d().data_root or HOME / "data"
-    return Path(root).expanduser().resolve()
+    return expanded(root, "--data-root").resolve()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.storage import data_set_of, write_json
+from pipeline.core.storage import data_set_of, parts_of, unlike, write_json
 from pipeline.core.tables import MODES
-from tasks.common.locks import Held, lock, shared_lock
+from tasks.common.locks import Held, holders, lock, shared_lock
 from tasks.common.records import differences, in_words, ways_out
 
 DEFAULT, FOLDER = "default", "clipart"
@@ -83,10 +84,29 @@ class DataSet:
 
     @property
     def whole(self) -> bool:
-        """Described, and no part of it is missing."""
-        names = {f"{part['name']}.parquet" for part in self.manifest.get("parts", [])}
-        kinds = [{p.name for p in self.parts if p.parent.name == kind} for kind in ("images", "objects")]
-        return bool(names) and all(names <= kind for kind in kinds)
+        """Described, and every part of it is there and as large as it was written."""
+        return bool(self.manifest.get("parts")) and not self.damage()
+
+    def damage(self, *, hashes: bool = False) -> dict[Path, str]:
+        """Which of its parts are not what was written, and why, as far as its manifest is there to say."""
+        try:
+            return unlike(self.folder, parts_of(self.folder), hashes=hashes)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            there = (self.folder / MANIFEST).exists()
+            return {self.folder / MANIFEST: f"cannot be read ({type(error).__name__})"} if there else {}
+
+    @property
+    def command(self) -> str:
+        """The line that makes it, or goes on with it, as far as its settings are written down."""
+        said = [f"--variant {self.name}"] if self.name != DEFAULT else []
+        about = self.settings or self.manifest
+        own = {"mode": MODES[0], "seed": 0, "scenes": 240, "scenes_per_shard": 60}
+        said += [f"--{k.replace('_', '-')} {about[k]}" for k, usual in own.items() if about.get(k, usual) != usual]
+        for task, options in (about.get("options") or {}).items():
+            said += [f"--{task}-{key.replace('_', '-')} {shlex.quote(str(v))}" for key, v in options.items()]
+        camera, root = self.camera_dir.name, self.camera_dir.parent
+        line = ["luigi --module tasks GenerateClipArt", f"--camera {camera}", *said, f"--data-root {root}"]
+        return " ".join(line)
 
     @property
     def begun(self) -> bool:
@@ -141,7 +161,10 @@ class DataSet:
             with lock(self._lock_of("use")):
                 yield
         except Held:
-            raise ValueError(f"{self.folder}: {otherwise}; run again when it has ended") from None
+            who = holders(self._lock_of("use"))
+            raise ValueError(
+                f"{self.folder}: {otherwise}{f': {who}' if who else ''}; run again when it has ended"
+            ) from None
 
     def remove(self) -> None:
         """All of its folder. Raises ValueError where a run makes or reads it, and for a folder that is a link."""
@@ -150,8 +173,15 @@ class DataSet:
         gone = self.folder.with_name(f".{self.folder.name}.removed")
         with lock(self._lock_of("claim"), _patiently), self._alone("another run makes or reads it"):
             shutil.rmtree(gone, ignore_errors=True)  # of a killed process
+            for record in self._records():
+                record.unlink()
             self.folder.rename(gone)
             shutil.rmtree(gone)
+
+    def _records(self) -> list[Path]:
+        """Those of the stages that made it."""
+        mine = re.compile(rf"GenerateClipArt-{re.escape(self.name)}|ComposeShards-{re.escape(self.name)}-\d{{3,}}")
+        return [path for path in (self.camera_dir / ".stages").glob("*.json") if mine.fullmatch(path.stem)]
 
     def _lock_of(self, what: str) -> Path:
         return self.camera_dir / ".stages" / f"{self.folder.name}.{what}.lock"
@@ -179,9 +209,10 @@ def taken(camera_dir: Path, variant: str = "") -> DataSet | None:
     if len(found) > 1:
         raise ValueError(f"{camera}: has several data sets: {names}; say which with --variant NAME")
     if variant and not found:
+        one = DataSet(camera_dir, variant)
+        broken = next((f"{path.name}: {reason}; " for path, reason in one.damage().items()), "")
         raise ValueError(
-            f"{camera}: has no whole data set {variant}; there are: {names}. "
-            f"Make it: luigi --module tasks GenerateClipArt --camera {camera} --variant {variant}"
+            f"{camera}: has no whole data set {variant}; {broken}there are: {names}. Make it: {one.command}"
         )
     for one in found:
         data_set_of(one.folder)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from data_manifest import CAMERAS
 from models.contract import OwnCamera
+from tasks.common.locks import reading
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,8 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"{folder}: holds no reconstructed vehicles; run `luigi --module tasks "
                              f"ReconstructVehicles --camera {options.camera}`, or say --data-root")  # fmt: skip
         camera = OwnCamera(folder, options.camera, options.manifests).calibrated()
-        for line in coverage(views_of_camera(folder, camera, min_score=options.score), options.angle):
-            print(line)
+        with reading(folder, ("IngestFrames", "MineUnoccluded", "ReconstructVehicles")):
+            for line in coverage(views_of_camera(folder, camera, min_score=options.score), options.angle):
+                print(line)
     except (ValueError, OSError) as error:
         print(f"coverage: {error}", file=sys.stderr)
         return 1

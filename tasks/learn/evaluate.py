@@ -9,6 +9,7 @@ import luigi
 
 from models.contract import TrainOptions, load_object
 from pipeline.core.storage import write_json
+from readers.texts import expanded
 from tasks.common.console import Report
 from tasks.common.contents import digest
 from tasks.common.stage import data_root_of
@@ -67,7 +68,7 @@ class Evaluate(Learning, options=TrainOptions):
         return Path(self._run().output().path) if self._of_run else self._file()
 
     def _file(self) -> Path:
-        path = Path(self.weights).expanduser().resolve() if self.weights else self.spec.weights
+        path = expanded(self.weights, "--weights").resolve() if self.weights else self.spec.weights
         if path is None or not path.is_file():
             raise ValueError(f"{self.model}: --weights: {path}: no such file")
         return path

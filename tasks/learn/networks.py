@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from models.mm.configs import resolve_config
+from readers.texts import expanded
 from tasks.common.contents import digest, stamp
 
 
@@ -15,7 +15,7 @@ def mmpose_stamps(section: str, setting: str, config: str, checkpoint_setting: s
         path = resolve_config(config, "mmpose")
     except ValueError as error:
         raise ValueError(f"[{section}] {setting}: {error}") from None
-    weights = Path(checkpoint).expanduser()
+    weights = expanded(checkpoint, "checkpoint")
     if not checkpoint or not weights.is_file():
         raise ValueError(
             f"[{section}] {checkpoint_setting}: expected the weights (.pth) of {path.stem}, "
@@ -30,7 +30,7 @@ def pose_stamps(section: str, model: str, checkpoint: str) -> list[Any]:
         return []
     if not model.endswith(".onnx"):
         return mmpose_stamps(section, "pose_model", model, "pose_checkpoint", checkpoint)
-    path = Path(model).expanduser()
+    path = expanded(model, "model")
     if not path.is_file():
         raise ValueError(f"[{section}] pose_model: {path}: no such file")
     return [digest(path)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from pathlib import Path
 from threading import Event
 
 import luigi
 
 from pipeline.core.local_page import HOST, start
+from readers.texts import expanded
 from tasks.track import TrackObjects
 
 
@@ -31,12 +31,16 @@ class LabelOcclusion(luigi.Task):
         return False
 
     def run(self) -> None:
-        """Serve the page."""
+        """Serve the page; nobody makes the detections again meanwhile."""
+        with self.requires().reading():
+            self._serve()
+
+    def _serve(self) -> None:
         from models.labels.page import Session
         from models.labels.queue import Detections
 
         folder = self.requires().folder
-        out = Path(self.file).expanduser().resolve() if self.file else folder / "occlusion_labels.csv"
+        out = expanded(self.file, "--file").resolve() if self.file else folder / "occlusion_labels.csv"
         asked = Detections(folder, zlib.crc32(self.camera.encode()), self.count)
         session = Session(self.camera, asked.queue, asked.picture, out)
         server = start(session, self.port)

@@ -18,6 +18,7 @@ from pipeline.core.storage import atomic_path
 from pipeline.simulate.vehicles.fleet import make_vehicle
 from pipeline.simulate.vehicles.fleets import FLEETS
 from pipeline.simulate.vehicles.wide.fleet import make_wide_vehicle
+from readers.texts import expanded
 from tasks.common.console import Report
 
 
@@ -41,9 +42,9 @@ class BuildShapeBasis(luigi.Task):
     def output_path(self) -> Path:
         """Where the bases go."""
         if self.output_file:
-            return Path(self.output_file).expanduser().resolve()
+            return expanded(self.output_file, "--output-file").resolve()
         if self.cad_dir:
-            return Path(self.cad_dir).expanduser().resolve() / "shape_basis.npz"
+            return expanded(self.cad_dir, "--cad-dir").resolve() / "shape_basis.npz"
         return SHIPPED if self.fleet == "plain" else SHIPPED.with_name(f"{self.fleet}.npz")
 
     def complete(self) -> bool:
@@ -68,7 +69,7 @@ class BuildShapeBasis(luigi.Task):
         report.close(", ".join(f"{name} of {basis.size} components" for name, basis in bases.items()))
 
     def _from_cad(self) -> Iterator[tuple[str, ShapeBasis]]:
-        for group, cads in read_cad_folder(Path(self.cad_dir).expanduser()).items():
+        for group, cads in read_cad_folder(expanded(self.cad_dir, "--cad-dir")).items():
             models, triangles = cad_models(group, cads)
             yield group, build_basis(group, models, triangles, self.components)
 

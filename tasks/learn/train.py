@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ import luigi
 from data_manifest import CAMERAS
 from models.contract import Given, OwnCamera, Shards, Spec, TrainOptions, find
 from models.launch import given_of, run_training
+from readers.texts import expanded
 from tasks.common.configuration import walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare
@@ -72,7 +74,7 @@ class Learning(luigi.Task):
 
     def given(self) -> Given:
         """What the network's data are read from. Raises ValueError for options that do not go together."""
-        folder = Path(self.manifests).expanduser().resolve() if self.manifests else _manifests()
+        folder = expanded(self.manifests, "--manifests").resolve() if self.manifests else _manifests()
         data: Path | None = self._data_set.folder if self._data_set else self._data.folder if self._data else None
         root = data_root_of(self.data_root)
         cameras = [
@@ -97,9 +99,19 @@ class Learning(luigi.Task):
         made = self._data
         return made.data_set if isinstance(made, GenerateClipArt) else made if isinstance(made, DataSet) else None
 
-    def reading(self) -> AbstractContextManager[None]:
-        """While it lasts, nobody removes the data set that is learnt from, if any is."""
-        return self._data_set.read() if self._data_set else nullcontext()
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While it lasts, nobody removes a data set that is learnt from, nor makes again what a camera's objects are
+        read from."""
+        root = data_root_of(self.data_root)
+        with ExitStack() as held:
+            if self._data_set:
+                held.enter_context(self._data_set.read())
+                for name in self._cameras():
+                    held.enter_context(DataSet(root / name, self._data_set.name).read())
+            for task in (task for tasks in self._cameras().values() for task in tasks if isinstance(task, Stage)):
+                held.enter_context(task.reading())
+            yield
 
     @property
     def _clip_art(self) -> str:
@@ -121,7 +133,7 @@ class Learning(luigi.Task):
 
 def _manifests() -> Path:
     named = walt3d().manifests
-    return Path(named).expanduser().resolve() if named else CAMERAS
+    return expanded(named, "[walt3d] manifests").resolve() if named else CAMERAS
 
 
 class Train(Learning, options=TrainOptions):

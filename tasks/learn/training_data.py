@@ -16,7 +16,7 @@ import luigi
 
 from models.contract import Collected, Rendered, Spec, specs
 from pipeline.core.engine import map_shards
-from pipeline.core.storage import write_json, write_table
+from pipeline.core.storage import LISTING, listed, unlike_listing, write_json, write_table
 from tasks.common.configuration import walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare, identity
@@ -54,6 +54,10 @@ class TrainingData(luigi.Task):
         mark = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
         return data_root_of(self.data_root) / "training" / f"{self.source.prefix}-{mark}"
 
+    def complete(self) -> bool:
+        """All is there, and every file as large as it was written."""
+        return super().complete() and not unlike_listing(self.folder)
+
 
 class RenderedData(TrainingData):
     """Pictures rendered one by one, in shards."""
@@ -62,14 +66,16 @@ class RenderedData(TrainingData):
     cpus = luigi.IntParameter(default=0, significant=False, description="processes for shards, else [walt3d] cpus")
 
     def output(self) -> luigi.LocalTarget:
-        """Written last: the settings and the number of shards."""
-        return luigi.LocalTarget(str(self.folder / "manifest.json"))
+        """Written last: the settings, the number of shards, and what was written."""
+        return luigi.LocalTarget(str(self.folder / LISTING))
 
     def run(self) -> None:
         """Render the shards that are not there yet."""
         batches = self.source.jobs(self.settings, self.folder)
         everything = [job for _, jobs in batches for job in jobs]
         report, total = Report(self, self.task_family, "shards"), len(everything)
+        for path in unlike_listing(self.folder):
+            path.unlink(missing_ok=True)
         for render, jobs in batches:
             before = sum(job.out.exists() for job in everything)
             map_shards(
@@ -77,7 +83,8 @@ class RenderedData(TrainingData):
                 engine=walt3d().engine, cpus=self.cpus or walt3d().cpus,
                 on_done=lambda done, _, before=before: report(before + done, total),  # type: ignore[misc]
             )  # fmt: skip
-        write_json(self.folder / "manifest.json", {"settings": identity(self.settings), "shards": total})
+        files = listed(self.folder, [job.out for job in everything])
+        write_json(self.folder / LISTING, {"settings": identity(self.settings), "shards": total, "files": files})
         report.close(f"{total} shards in {self.folder}")
 
 
@@ -98,10 +105,15 @@ class CollectedData(TrainingData):
         """Collect from the cameras that have no file yet."""
         report, options = Report(self, self.task_family, "cameras"), (self.settings,) if self.settings_type else ()
         count = len(self.source.cameras)
+        for path in unlike_listing(self.folder):
+            path.unlink(missing_ok=True)
         for done, (camera, target) in enumerate(zip(self.requires(), self.output(), strict=True), start=1):
             if not target.exists():
-                write_table(Path(target.path), self.source.collect(camera.folder, *options))
+                with camera.reading():
+                    write_table(Path(target.path), self.source.collect(camera.folder, *options))
             report(done, count)
+        files = listed(self.folder, [Path(target.path) for target in self.output()])
+        write_json(self.folder / LISTING, {"files": files})
         report.close(f"{count} cameras in {self.folder}")
 
 

@@ -33,6 +33,7 @@ from models.mm import pick_device
 from pipeline.core.instances import Instances
 from pipeline.core.video import Video
 from pipeline.detection.registry import Inputs, backend_of, backends, make_detector
+from readers.texts import expanded
 from tasks.common.renamed import StoreRenamed
 from tasks.common.settings import Setting, former_keys, leaves
 from tasks.learn.weights import weights_folder
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         _check_asked(asked, spec)
         files, device = files_of(asked.inputs), str(pick_device(asked.device))
         detect, items = _detect(asked, files), _items(asked, files)
-        weights = asked.weights.expanduser().resolve() if asked.weights else None
+        weights = expanded(asked.weights, "--weights").resolve() if asked.weights else None
         predictor = load_object(spec.predictor or "models.predictor:load")(spec, weights, device)
         print(write_predictions(asked.out, spec, weights or spec.weights, predicted(items, spec, predictor, detect)))
     except (ValueError, OSError) as error:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
 from data_manifest import load_camera
@@ -19,8 +18,9 @@ from data_manifest.loader import VIDEOS, ManifestError
 from models.frames import Frame, read_picture
 from pipeline.core.frames import FrameReader, read_backgrounds
 from pipeline.core.instances import Instances
-from pipeline.core.storage import read_parts
+from pipeline.core.storage import read_parts, read_table
 from pipeline.core.video import Video
+from tasks.common.locks import reading
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,11 @@ class Job:
 
         Raises ValueError for a frame that the job does not have.
         """
-        found = (self.folder / name / "index.parquet" for name in ("median", "frames"))
-        index = pq.read_table(next(path for path in found if path.is_file()))
+        with reading(self.folder, ("IngestFrames", "MedianBackground", "DetectObjects", "EmptyStreet")):
+            yield from self._frames(frame_ids)
+
+    def _frames(self, frame_ids: Sequence[int]) -> Iterator[Read | LeftOut]:
+        index = read_table(self.folder / "frames" / "index.parquet")
         rows = {row["frame_id"]: row for row in index.to_pylist()}
         if missing := [number for number in frame_ids if number not in rows]:
             raise ValueError(f"{self.folder}: no frame {missing[0]}; frames are {min(rows)} to {max(rows)}")

@@ -81,6 +81,15 @@ def changed(base, path, value):
         ("buckets", [{"name": "a", "start": 420, "end": "08:00"}], "buckets.0.start: write times in quotes"),
         ("buckets", [{"name": "a", "start": "07:00", "end": "08:00"}] * 2, "buckets: expected distinct bucket names"),
         ("roi", [[[0, 0], [1, 1]]], "roi.0: .*at least 3"),
+        ("roi", [[[0, 0], [9, 9], [18, 18]]], r"roi.0: expected a region with an area"),
+        ("ignore", [[[0, 0], [3e9, 0], [3e9, 9]]], r"ignore\.0\.1\.0: .*less than or equal to 32000"),
+        ("source.path", "~nosuchuser/a.mp4", "source.path: the path: no such user: ~nosuchuser"),
+        ("source.start", "0001-01-01T00:00:00", "source.start: expected a year from 1900 to 2200, got 1"),
+        ("source.start", "9999-12-31T23:59:59", "source.start: expected a year from 1900 to 2200, got 9999"),
+        ("source.fps", 1e12, "source.fps: .*less than or equal to 100000"),
+        ("source.every", 10**30, "source.every: .*less than or equal to"),
+        ("calibration.image_size_wh", [16384, 16384], "calibration.image_size_wh: .*128 megapixels"),
+        ("buckets", [{"name": "a", "start": "07:00+02:00", "end": "08:00"}], "buckets.0.start: .*without an offset"),
         ("detector", {"backend": "../magic"}, r"detector.backend: .*got '\.\./magic'"),
     ],
 )
@@ -110,6 +119,30 @@ def test_what_is_no_manifest_is_one_line(load, text, message):
 def test_an_id_that_could_reach_a_path_is_refused(camera_id):
     with pytest.raises(ManifestError, match="camera id: expected a-z, 0-9, _ and - only"):
         load_camera(camera_id)
+
+
+@pytest.mark.parametrize("glob", [".", "", "../*", "/etc/*", "***", "a\0b"])
+def test_a_glob_that_is_none_is_one_line(tmp_path, base, load, glob):
+    source = {"kind": "images", "folder": ".", "glob": glob, "time_pattern": "%Y%m%d-%H%M%S", "time_zone": "UTC"}
+    with pytest.raises(ManifestError, match=r"gate\.yaml: .*(source\.glob|expected text)") as error:
+        load(base | {"source": source})
+    assert "\n" not in str(error.value)
+
+
+def test_a_region_off_the_frames_is_told_when_their_size_is_known(base, load):
+    entry = load(changed(base, "ignore", [[[0, 0], [9, 0], [9, 9]], [[700, 0], [900, 0], [900, 90]]]))
+    with pytest.raises(ManifestError, match=r"ignore\.1: expected a region on the frames, it lies off their 640x360"):
+        entry.ignored((360, 640))
+    assert entry.ignored((360, 1000)).sum() > 100
+
+
+def test_files_whose_names_are_not_utf_8_are_told(tmp_path, base, load):
+    source = {"kind": "images", "folder": ".", "time_pattern": "%Y%m%d-%H%M%S", "time_zone": "UTC"}
+    entry = load(base | {"source": source})
+    (entry.path.parent / "20250203-040506\udce9.jpg").touch()
+    with pytest.raises(ValueError, match=r"source: a file whose name is not UTF-8; rename it") as error:
+        entry.recorded_files()
+    str(error.value).encode()
 
 
 def test_an_unknown_camera_lists_the_known_ones():

@@ -1,9 +1,13 @@
+import re
+import time
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from data_manifest.times import NameTimes, last_number, natural
+from data_manifest.times import _DIRECTIVES, NameTimes, last_number, natural
 
 
 def test_times_in_names():
@@ -30,6 +34,40 @@ def test_the_number_within_the_second_and_other_numbers_are_told_apart():
     assert said.moment == datetime(2025, 2, 3, 4, 5, 6) and said.number == 7 and said.counter == (12, 31)
 
 
+def as_an_expression(pattern):
+    """The pattern as a regular expression with lazy stars, which may take for ever."""
+    parts = [part for part in re.split(r"(%.|\*)", pattern) if part]
+    return "".join(
+        "([^/]*?)" if p == "*" else f"({_DIRECTIVES[p]})" if p in _DIRECTIVES else re.escape(p) for p in parts
+    )
+
+
+@given(
+    st.lists(st.sampled_from(["%Y", "%m", "%d", "%S", "*", "a", "1", "_", "-"]), min_size=1, max_size=8),
+    st.text("a1_-209", max_size=14),
+)
+def test_names_match_as_a_lazy_expression_would(parts, name):
+    pattern = "%H" + "".join(dict.fromkeys(p for p in parts if p[0] == "%")) + "".join(p for p in parts if p[0] != "%")
+    expected = re.fullmatch(as_an_expression(pattern), name)
+    assert NameTimes(pattern)._matched(name) == (list(expected.groups()) if expected else None)
+
+
+def test_many_stars_take_no_longer_than_one():
+    stamp = NameTimes("*a" * 20 + "*_%Y%m%d-%H%M%S")
+    begun = time.process_time()
+    with pytest.raises(ValueError, match="does not tell its time"):
+        stamp.read(Path("a" * 240 + "_20250203-0405x.jpg"))
+    assert time.process_time() - begun < 0.5
+    with pytest.raises(ValueError, match="at most 32 directives and stars"):
+        NameTimes("*a" * 40 + "%H")
+
+
+@pytest.mark.parametrize("name", ["00010203", "99990203", "18990203", "22010203"])
+def test_years_that_no_camera_saw_are_no_times(name):
+    with pytest.raises(ValueError, match="does not tell its time"):
+        NameTimes("%Y%m%d").read(Path(f"{name}.jpg"))
+
+
 def test_names_are_sorted_as_people_number_them():
     names = ["in10.jpg", "in9.jpg", "b/1.jpg", "a/10.jpg", "a/9.jpg"]
     assert [str(p) for p in sorted(map(Path, names), key=natural)] == [
@@ -39,4 +77,5 @@ def test_names_are_sorted_as_people_number_them():
         "in9.jpg",
         "in10.jpg",
     ]
+    assert natural(Path("²")) == [(1, 0, "²")]
     assert last_number(Path("cam2_in000123.jpg")) == 123 and last_number(Path("in.jpg")) is None

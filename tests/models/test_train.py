@@ -191,7 +191,7 @@ def test_weights_come_back_and_those_of_another_architecture_do_not(tmp_path):
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):
     write_checkpoint(tmp_path / "checkpoint.pt", {"network": Line()})
-    with pytest.raises(ValueError, match="not a checkpoint of tensors and plain values"):
+    with pytest.raises(ValueError, match=r"checkpoint\.pt: refused: it asks for .*Line, which could run code"):
         read_checkpoint(tmp_path / "checkpoint.pt")
 
 

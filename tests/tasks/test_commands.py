@@ -18,7 +18,7 @@ from house import clean_environment
 from schedulers import luigid
 from waiting import until
 
-from pipeline.core.frames import decode_image
+from readers.pictures import decode_image
 
 
 def files(folder):

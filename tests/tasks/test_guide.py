@@ -60,8 +60,8 @@ def test_a_dry_run_says_what_and_why_and_makes_nothing(house):
     ]
     said = house.luigi(*changed, "--redo")[1].splitlines()
     assert said[1].startswith("MedianBackground: would run again: it is of other settings")
-    next((house.data / "gate/median").glob("*.png")).unlink()
-    assert "would go on: 1 of its files are gone" in house.luigi(*line)[1]
+    (path := next((house.data / "gate/median").glob("*.png"))).unlink()
+    assert f"would go on: 1 of its files are damaged ({path.name}: gone)" in house.luigi(*line)[1]
 
 
 def test_a_run_says_its_plan_and_how_far_it_is(house):

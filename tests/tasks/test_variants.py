@@ -114,13 +114,6 @@ def test_commands_take_the_data_set_that_is_there(beside):
         Train(model="detector", camera="street", manifests=str(beside.manifests), variant="noon", **here)
 
 
-def of_data(house, *arguments):
-    """A luigi line that asks no camera's manifest; (exit code, stdout, lines of stderr)."""
-    line = [arg for arg in house.command(*arguments) if arg not in ("--manifests", str(house.manifests))]
-    done = subprocess.run(line, cwd=house.folder, env=clean_environment(), capture_output=True, text=True, timeout=300)
-    return done.returncode, done.stdout, done.stderr.splitlines()
-
-
 def both(house, *lines):
     """Two luigi lines at once: exit codes and what each said."""
     running = [
@@ -170,7 +163,7 @@ def test_shards_of_two_data_sets_do_not_mix(beside):
 def test_data_sets_are_listed_and_one_is_removed(beside):
     assert beside.luigi(*JOB, *FEW, "--seed", "1")[0] == 0
     (beside.data / "street/clipart_seed1/images/part-00000-of-00002.parquet").unlink()
-    code, out, lines = of_data(beside, "Datasets")
+    code, out, lines = beside.of_data("Datasets")
     assert code == 0, lines
     first, second = [line.split() for line in out.splitlines()[-2:]]
     assert first[:2] == ["street", "default"] and first[-1] == "yes" and "ComposeShards objects_min 2" in out
@@ -178,13 +171,13 @@ def test_data_sets_are_listed_and_one_is_removed(beside):
     other = contents(beside.data / "street/clipart")
     camera = DataSet(beside.data / "street", "seed1")
     with camera.read():
-        refused(of_data(beside, "Remove", "--camera", "street", "--variant", "seed1"), "another run makes or reads it")
-    code, out, lines = of_data(beside, "Remove", "--camera", "street", "--variant", "seed1")
+        refused(beside.of_data("Remove", "--camera", "street", "--variant", "seed1"), "another run makes or reads it")
+    code, out, lines = beside.of_data("Remove", "--camera", "street", "--variant", "seed1")
     assert code == 0 and str(camera.folder) in out and "2 scenes" in out
     assert not camera.folder.exists() and contents(beside.data / "street/clipart") == other
     assert [one.name for one in data_sets(beside.data / "street")] == ["default"]
     refused(
-        of_data(beside, "Remove", "--camera", "street", "--variant", "seed1"), "no data set seed1; there are: default"
+        beside.of_data("Remove", "--camera", "street", "--variant", "seed1"), "no data set seed1; there are: default"
     )
 
 
@@ -201,7 +194,7 @@ def test_nothing_outside_the_data_root_is_removed(beside):
         ("", "default"): "--camera",
     }
     for (camera, variant), said in cases.items():
-        refused(of_data(beside, "Remove", f"--camera={camera}", f"--variant={variant}"), said)
+        refused(beside.of_data("Remove", f"--camera={camera}", f"--variant={variant}"), said)
     assert contents(outside) == before
 
 

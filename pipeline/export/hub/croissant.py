@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from pipeline.core.storage import sha256_of, write_json
+from pipeline.core.storage import read_schema, read_table, sha256_of, write_json
 from pipeline.export.hub.huggingface import manifest_of
 from pipeline.export.hub.parts import Parted, write_parts
 from pipeline.export.registry import ExportJob, Format, Written
@@ -62,7 +61,7 @@ def _metadata(job: ExportJob, parts: list[Parted]) -> dict[str, Any]:
 
 def _date(parts: list[Parted]) -> str:
     """The day of the latest pasted frame, so that the same shards give the same bytes."""
-    column = [pq.read_table(part.path, columns=["timestamp"])["timestamp"].to_pylist() for part in parts
+    column = [read_table(part.path, columns=["timestamp"])["timestamp"].to_pylist() for part in parts
               if part.table == "images"]  # fmt: skip
     latest = max((time for times in column for time in times if time), default=datetime(1970, 1, 1, tzinfo=UTC))
     return latest.date().isoformat()
@@ -88,7 +87,7 @@ def _files(job: ExportJob, table: str, parts: list[Parted]) -> list[dict[str, An
 
 
 def _record_set(table: str, parts: list[Parted]) -> dict[str, Any]:
-    schema = pq.read_schema(next(part.path for part in parts if part.table == table))
+    schema = read_schema(next(part.path for part in parts if part.table == table))
     key = _KEYS[table]
     return {
         "@type": "cr:RecordSet", "@id": table, "name": table, **({"key": {"@id": f"{table}/{key}"}} if key else {}),

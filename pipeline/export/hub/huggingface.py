@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import yaml
 
-from pipeline.core.storage import write_bytes
+from pipeline.core.storage import read_schema, write_bytes
 from pipeline.core.tables import describe
 from pipeline.export.hub.parts import Parted, write_parts
 from pipeline.export.registry import ExportJob, Format, Written
@@ -114,7 +113,7 @@ def _configuration(table: str, splits: list[str]) -> dict[str, Any]:
 
 
 def _schema(parts: list[Parted], table: str) -> Any:
-    return pq.read_schema(next(part.path for part in parts if part.table == table))
+    return read_schema(next(part.path for part in parts if part.table == table))
 
 
 def _made_of(about: dict[str, Any]) -> str:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline.composition.shard_files import write_images, write_objects
 from pipeline.core.skeletons import OF_CATEGORY
+from pipeline.core.storage import count_rows, read_table
 from pipeline.export.registry import ExportJob
 from pipeline.export.shared.scenes import counts, parts_of
 
@@ -41,21 +41,21 @@ def write_parts(job: ExportJob) -> list[Parted]:
     """All files, in order. One part is in memory at a time."""
     pairs = parts_of(job.clipart)
     total, done = counts(job.clipart)[0], 0
-    splits = [set(pq.read_table(images, columns=["split"])["split"].to_pylist()) for images, _ in pairs]
+    splits = [set(read_table(images, columns=["split"])["split"].to_pylist()) for images, _ in pairs]
     of_split = {split: [k for k, found in enumerate(splits) if split in found] for split in SPLITS}
     written: list[Parted] = []
     for number, pair in enumerate(pairs):
         for split in sorted(splits[number]):
             place, count = of_split[split].index(number), len(of_split[split])
             written += _write_pair(job.out, pair, split, f"{SPLITS[split]}-{place:05d}-of-{count:05d}.parquet")
-        done += pq.read_metadata(pair[0]).num_rows
+        done += count_rows(pair[0])
         job.progress(done, total)
     return sorted(written, key=lambda one: (one.table, one.path.name))
 
 
 def _write_pair(out: Path, pair: tuple[Path, Path], split: str, name: str) -> Iterator[Parted]:
     for table, part, write in zip(("images", "objects"), pair, (write_images, write_objects), strict=True):
-        content = pq.read_table(part)
+        content = read_table(part)
         chosen = _described(content.filter(pc.equal(content["split"], split)), table)
         path = out / "data" / table / name
         write(path, chosen)

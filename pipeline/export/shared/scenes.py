@@ -15,10 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from calibration.camera import Camera, GroundPlane
-from pipeline.core.storage import write_bytes
+from pipeline.core.storage import count_rows, read_batches, read_schema, read_table, write_bytes
 from pipeline.core.tables import CATEGORY_IDS, IMAGES
 from pipeline.export.registry import ExportJob
 
@@ -128,7 +127,7 @@ def parts_of(clipart: Path) -> list[tuple[Path, Path]]:
 def counts(clipart: Path) -> tuple[int, int]:
     """How many scenes and objects there are."""
     pairs = parts_of(clipart)
-    pictures, objects = (sum(pq.read_metadata(pair[kind]).num_rows for pair in pairs) for kind in (0, 1))
+    pictures, objects = (sum(count_rows(pair[kind]) for pair in pairs) for kind in (0, 1))
     return pictures, objects
 
 
@@ -138,24 +137,23 @@ def scenes(job: ExportJob, columns: Sequence[str], maps: Sequence[str] = ()) -> 
     total, number, first = counts(job.clipart)[0], 0, 1
     for images, objects in parts_of(job.clipart):
         of_scene = _objects_of(objects, columns)
-        with pq.ParquetFile(images) as file:
-            known = _known(images, file.schema_arrow.names, [*_ABOUT, *maps])
-            for batch in file.iter_batches(_BATCH, columns=known):
-                for row in batch.to_pylist():
-                    number += 1
-                    scene = Scene(number, row, row["image"]["bytes"], of_scene.pop(row["scene_id"], []), first)
-                    first += len(scene.objects)
-                    yield scene
-                    job.progress(number, total)
+        known = _known(images, read_schema(images).names, [*_ABOUT, *maps])
+        for batch in read_batches(images, _BATCH, known):
+            for row in batch.to_pylist():
+                number += 1
+                scene = Scene(number, row, row["image"]["bytes"], of_scene.pop(row["scene_id"], []), first)
+                first += len(scene.objects)
+                yield scene
+                job.progress(number, total)
         if of_scene:
             raise ValueError(f"{objects}: {next(iter(of_scene))} is no scene of {images}; run GenerateClipArt again")
 
 
 def _objects_of(part: Path, columns: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """The rows of a part by their scene."""
-    known = _known(part, pq.read_schema(part).names, ["scene_id", *dict.fromkeys(columns)])
+    known = _known(part, read_schema(part).names, ["scene_id", *dict.fromkeys(columns)])
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in pq.read_table(part, columns=known).to_pylist():
+    for row in read_table(part, columns=known).to_pylist():
         found.setdefault(row["scene_id"], []).append(row)
     return found
 

@@ -54,10 +54,10 @@ def test_tsais_pose_is_the_tilted_cameras(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("no xml", "not a plain XML file"),
-        ("<Camera><Geometry width='x'/></Camera>", 'a number in Geometry width="..."'),
+        ("no xml", "not plain XML"),
+        ("<Camera><Geometry width='x'/></Camera>", 'a positive number in Geometry width="..."'),
         ("<Camera/>", "Geometry width"),
-        ('<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><Camera>&b;</Camera>', "not a plain XML file"),
+        ('<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><Camera>&b;</Camera>', "not plain XML"),
     ],
 )
 def test_a_wrong_xml_is_named(tmp_path, text, message):

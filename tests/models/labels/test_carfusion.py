@@ -111,7 +111,7 @@ def test_bad_converted_files_are_named(root):
     with pytest.raises(ValueError, match=r"first is .*1_0040.jpg"):
         read_converted(path, root)
     path.write_text("[")
-    with pytest.raises(ValueError, match="not a readable JSON file"):
+    with pytest.raises(ValueError, match="not JSON"):
         read_converted(path, root)
     path.write_text("[]")
     with pytest.raises(ValueError, match="images, annotations missing"):

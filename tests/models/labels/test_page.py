@@ -3,6 +3,8 @@
 import http.client
 import json
 import shutil
+import socket
+import struct
 
 import pytest
 from waiting import PATIENCE_S
@@ -57,7 +59,7 @@ def test_every_key_is_on_disk_before_the_next_crop_is_shown(visitor):
     code, state = visitor.say(9, "occluded")
     assert json.loads(state) == {"detection_id": None, "done": 2, "of": 3}
     assert read_csv(visitor.out) == {at(7): "truncated", at(9): "occluded"}
-    assert [path.name for path in visitor.out.parent.iterdir()] == ["labels.csv"]
+    assert [path.name for path in visitor.out.parent.glob("[!.]*")] == ["labels.csv"]
 
 
 def test_the_last_label_is_taken_back(visitor):
@@ -79,6 +81,49 @@ def test_a_new_session_goes_on_and_keeps_labels_of_detections_it_does_not_ask_fo
     finally:
         one.server.shutdown()
         one.server.server_close()
+
+
+def test_two_pages_of_one_camera_lose_no_label_and_the_last_word_is_told(tmp_path):
+    one, other = Visitor(tmp_path), Visitor(tmp_path)
+    try:
+        assert one.say(7, "truncated")[0] == other.say(8, "occluded")[0] == one.say(9, "unoccluded")[0] == 200
+        code, state = other.say(7, "unoccluded")
+        assert (code, json.loads(state)["note"]) == (200, "detection 7 was truncated in the file and is unoccluded now")
+        assert read_csv(one.out) == {at(8): "occluded", at(9): "unoccluded", at(7): "unoccluded"}
+        # An edit by hand between two answers stays.
+        one.out.write_bytes(csv_of(read_csv(one.out) | {at(55): "no_object"}))
+        one.ask("POST", "/undo", "{}", **JSON)
+        state = json.loads(one.ask("POST", "/undo", "{}", **JSON)[1])
+        assert state["note"] == "it is unoccluded in the file since, which stays"
+        assert read_csv(one.out) == {at(8): "occluded", at(7): "unoccluded", at(55): "no_object"}
+    finally:
+        for page_ in (one, other):
+            page_.server.shutdown()
+            page_.server.server_close()
+
+
+def test_an_answer_that_cannot_be_recorded_is_not_acknowledged(visitor):
+    visitor.say(7, "truncated")
+    spoilt = visitor.out.read_text() + "by,hand\n"
+    visitor.out.write_text(spoilt)
+    assert visitor.say(8, "occluded")[0] == 500
+    assert visitor.out.read_text() == spoilt
+
+
+def test_a_client_that_hangs_up_is_no_error(visitor, capfd):
+    for said in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"POST /label HTTP/1.1\r\nContent-Length: 50\r\n\r\n{"):
+        with socket.create_connection(visitor.server.server_address[:2]) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            line.sendall(said)
+    assert visitor.say(7, "truncated")[0] == 200
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_box_that_is_labelled_again_has_its_last_label(tmp_path, capsys):
+    path = tmp_path / "labels.csv"
+    path.write_text("frame_id,x,y,w,h,label\n1,2,3,4,5,truncated\n1,2,3,4,5,occluded\n")
+    assert read_csv(path) == {(1, 2.0, 3.0, 4.0, 5.0): "occluded"}
+    assert "row 3 labels a box again, as occluded: the last word stands" in capsys.readouterr().err
 
 
 def test_a_spoilt_label_file_is_told_before_anything_is_overwritten(tmp_path):

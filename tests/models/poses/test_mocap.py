@@ -42,7 +42,7 @@ def test_the_heading_is_taken_out_and_the_tilt_is_kept(tmp_path_factory, heading
 def test_files_that_hold_no_poses_are_refused_in_one_line(tmp_path):
     good = np.zeros((2, 156))
     cases = {
-        "no poses, only trans": {"trans": good},
+        "expected an AMASS .npz with poses, it has none": {"trans": good},
         r"got \(2, 100\)": {"poses": np.zeros((2, 100))},
         r"got \(156,\)": {"poses": good[0]},
         r"got \(0, 156\)": {"poses": good[:0]},
@@ -60,14 +60,14 @@ def test_files_that_hold_no_poses_are_refused_in_one_line(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no numpy file", b"PK\x03\x04 truncated", b"\x80\x04K\x01."])
 def test_other_files_are_refused_in_one_line(tmp_path, content):
     (tmp_path / "bad.npz").write_bytes(content)
-    with pytest.raises(ValueError, match=r"bad\.npz: expected an AMASS \.npz") as caught:
+    with pytest.raises(ValueError, match=r"bad\.npz: not an \.npz of plain arrays") as caught:
         read_mocap(tmp_path / "bad.npz")
     assert "\n" not in str(caught.value)
 
 
 def test_an_array_alone_is_refused(tmp_path):
     np.save(tmp_path / "bad.npy", np.zeros((2, 156)))
-    with pytest.raises(ValueError, match="expected an AMASS"):
+    with pytest.raises(ValueError, match=r"bad\.npy: not an \.npz of plain arrays: a single array"):
         read_mocap(tmp_path / "bad.npy")
 
 

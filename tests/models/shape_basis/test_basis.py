@@ -138,13 +138,13 @@ class Trap:
 def test_a_pickle_is_refused_unread(tmp_path):
     path = tmp_path / "trap.npz"
     np.savez(path, **{"car.mean": np.array([Trap()], dtype=object)})
-    with pytest.raises(ValueError, match=r"trap\.npz: not an archive of plain arrays .*BuildShapeBasis"):
+    with pytest.raises(ValueError, match=r"trap\.npz: not an \.npz of plain arrays: .*BuildShapeBasis"):
         load_bases(path)
     path.write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(ValueError, match="not an archive of plain arrays"):
+    with pytest.raises(ValueError, match=r"not an \.npz of plain arrays"):
         load_bases(path)
     np.save(tmp_path / "one.npy", np.zeros(3))
-    with pytest.raises(ValueError, match="not an archive of plain arrays"):
+    with pytest.raises(ValueError, match=r"not an \.npz of plain arrays"):
         load_bases(tmp_path / "one.npy")
     assert not Trap.sprung
 
@@ -184,12 +184,12 @@ def test_a_missing_array_an_empty_archive_and_a_torn_file_are_refused(tmp_path):
     with pytest.raises(ValueError, match="holds no shape basis"):
         load_bases(path)
     path.write_bytes(SHIPPED.read_bytes()[:5000])
-    with pytest.raises(ValueError, match="not an archive of plain arrays"):
+    with pytest.raises(ValueError, match=r"not an \.npz of plain arrays"):
         load_bases(path)
     with zipfile.ZipFile(path, "w") as archive:
         for name in arrays_of(BASES["car"]):
             archive.writestr(f"{name}.npy", b"not an array")
-    with pytest.raises(ValueError, match="expected arrays of numbers"):
+    with pytest.raises(ValueError, match="magic string is not correct"):
         load_bases(path)
     with pytest.raises(FileNotFoundError, match="no such file of shape bases"):
         load_bases(tmp_path / "nowhere.npz")

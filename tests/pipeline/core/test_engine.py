@@ -90,6 +90,12 @@ def test_a_worker_that_dies_fails_its_own_shard_only():
     assert "worker process died with exit code -9" in str(error.value)
 
 
+def test_a_worker_that_dies_names_what_it_was_at():
+    shard = f"__import__('pipeline.core.engine').core.engine.at('frame 7 (/street/b.jpg)') or {KILLED}"
+    with pytest.raises(ShardError, match=r"exit code -9, as when memory runs out, at frame 7 \(/street/b\.jpg\)"):
+        map_shards(eval, [shard, "1"], cpus=1)
+
+
 def test_a_result_that_cannot_be_pickled_is_a_failure_with_a_reason():
     with pytest.raises(ShardError, match="cannot be sent back"):
         map_shards(eval, ["lambda: 0"])

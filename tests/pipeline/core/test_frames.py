@@ -13,13 +13,13 @@ from footage import grey, write_jpeg, write_video
 from pipeline.core.frames import (
     ANCHORS,
     FrameReader,
-    decode_image,
     frames_of_bucket,
     masks_by_frame,
     spread_evenly,
 )
 from pipeline.core.tables import FRAMES
 from pipeline.core.video import Video
+from readers.pictures import decode_image
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
 JPEG = simplejpeg.encode_jpeg(NOISE, 90, "BGR", "420")

@@ -76,3 +76,20 @@ def test_iou_of_two_halves():
     left[:, :6], right[:, 5:] = True, True
     rles = [masks.encode(m, (0, 0), FRAME_HW) for m in (left, right)]
     assert masks.iou(rles, rles, FRAME_HW)[0, 1] == pytest.approx(1 / 11)
+
+
+@pytest.mark.parametrize(
+    "rle",
+    ["o" * 13 + "0", "o" * 70 + "0", "oooooooo", "é", "\udce9", "\x00", "~", "P<:0_T2oooooo", "", "0" * 99 + "nn0"],
+)
+def test_run_lengths_that_are_none_are_refused_and_never_wrap(rle):
+    with pytest.raises(ValueError, match=r"^mask: expected"):
+        masks.full(rle, FRAME_HW)
+
+
+@given(st.text(st.characters(max_codepoint=200), max_size=40))
+def test_any_text_is_a_mask_or_one_line(rle):
+    try:
+        assert masks.full(rle, FRAME_HW).shape == FRAME_HW
+    except ValueError as error:
+        assert str(error).startswith("mask: expected") and "\n" not in str(error)

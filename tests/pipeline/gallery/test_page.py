@@ -159,7 +159,7 @@ def test_what_is_missing_is_named(camera, tmp_path):
         build_gallery(tmp_path, tmp_path / "page.html")
     with pytest.raises(ValueError, match="1 cutouts missing, first 99"):
         load_layers(camera, ["08h"], [1, 99])
-    with pytest.raises(FileNotFoundError, match=r"18h\.png"):
+    with pytest.raises(ValueError, match=r"18h\.png: damaged .*Verify --mend"):
         load_layers(camera, ["18h"], [1])
-    with pytest.raises(FileNotFoundError, match="run MineUnoccluded"):
+    with pytest.raises(FileNotFoundError, match="tasks MineUnoccluded"):
         load_layers(tmp_path, ["08h"], [1])

@@ -27,6 +27,10 @@ def test_only_the_shard_that_is_gone_is_rendered_again(tmp_path):
     task.run()
     assert gone.read_bytes() == data
     assert {p: p.stat().st_mtime_ns for p in parts if p != gone} == {p: t for p, t in parts.items() if p != gone}
+    gone.write_bytes(data[:-100])
+    assert not task.complete()
+    task.run()
+    assert gone.read_bytes() == data and task.complete()
 
 
 def test_other_settings_are_other_pictures_in_another_folder(tmp_path):
