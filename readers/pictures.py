@@ -56,7 +56,7 @@ def _megapixels(data: bytes, where: str) -> float:
             raise ValueError(f"{where}: corrupt JPEG (more than {_MOST_SCANS} scans)")
         try:
             height, width, *_ = simplejpeg.decode_jpeg_header(data, strict=False)
-        except ValueError as error:
+        except (ValueError, KeyError) as error:  # KeyError: a sampling of colours that no JPEG has
             raise ValueError(f"{where}: corrupt JPEG ({str(error).strip()})") from None
     elif data[:8] == _PNG and len(data) >= 24:
         width, height = struct.unpack(">II", data[16:24])
@@ -80,7 +80,7 @@ def _size_of_others(data: bytes, where: str) -> tuple[int, int]:
 def _decode_jpeg(data: bytes, where: str) -> np.ndarray:
     try:
         return simplejpeg.decode_jpeg(data, colorspace="BGR", strict=True)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         # Some cameras pad their streams: every pixel is there, libjpeg only grumbles.
         if "extraneous bytes before marker 0xd9" in str(error):
             return simplejpeg.decode_jpeg(data, colorspace="BGR", strict=False)

@@ -59,20 +59,22 @@ class DetectObjects(Stage, settings=DetectionSettings):
         return own | {chosen.name: with_names(chosen, self.settings.options, plain.pop("options", None))} | plain
 
     def depends_on(self) -> Any:
-        """Where to detect, the calibration, and the files that the detector reads."""
-        manifest = self.entry.manifest.model_dump(mode="json")
-        files = backend_of(self.settings.detector).files(self.settings.options).values()
-        parts = {"calibration": self.entry.calibration_identity(), "roi": manifest["roi"], "ignore": manifest["ignore"]}
+        """Where to detect, the files that the detector reads, and the calibration if it measures in metres."""
+        manifest, backend = self.entry.manifest.model_dump(mode="json"), backend_of(self.settings.detector)
+        files = backend.files(self.settings.options).values()
+        parts = {"calibration": self.entry.calibration_identity()} if backend.metric else {}
+        parts |= {"roi": manifest["roi"], "ignore": manifest["ignore"]}
         return parts | {"files": [stamp(Path(file)) for file in files if Path(file).is_file()]}
 
     def work(self, report: Report) -> str:
         """One shard for each block of frames."""
         index = self.folder / COMPARED
         frames = read_table(index)
-        camera, plane = self.calibrated(frames)
-        ignored = self.entry.ignored(camera.size_hw)
-        rle = None if ignored is None else masks.encode(ignored, (0, 0), camera.size_hw)
         backend = backend_of(self.settings.detector)
+        camera, plane = self.calibrated(frames) if backend.metric else (None, None)
+        size_hw = (frames["height"][0].as_py(), frames["width"][0].as_py())
+        ignored = self.entry.ignored(size_hw)
+        rle = None if ignored is None else masks.encode(ignored, (0, 0), size_hw)
         for line in backend.told(self.settings.options, Inputs(camera, plane, None, frames, ignored)):
             report.say(line)
         ids, used = frames["frame_id"].to_pylist(), frames["status"].to_pylist().count("ok")

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,8 @@ def main() -> None:
     for number, example in enumerate(examples):
         # What a first reading loads stays loaded; sys.stderr is of the readers' accounts.
         (inside / f"example{number}{kind.ending}").write_bytes(example)
-        judge(kind, inside / f"example{number}{kind.ending}", watch)
+        with suppress(Exception):
+            kind.read(inside / f"example{number}{kind.ending}")
     signal.signal(signal.SIGALRM, _rings)
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     path, bad, slowest = inside / f"input{kind.ending}", list[tuple[int, str]](), 0.0

@@ -65,7 +65,10 @@ class DetectionSettings:
 
 @dataclass(frozen=True)
 class DetectJob:
-    """A block of frames: `name` of the shard, where the FRAMES table, the camera's folder and the backgrounds are."""
+    """A block of frames: `name` of the shard, where the FRAMES table, the camera's folder and the backgrounds are.
+
+    camera, plane: None for a detector that needs none of them.
+    """
 
     name: str
     frame_ids: Sequence[int]
@@ -74,8 +77,8 @@ class DetectJob:
     backgrounds: Path
     out: Path
     settings: DetectionSettings
-    camera: Camera
-    plane: GroundPlane
+    camera: Camera | None
+    plane: GroundPlane | None
     ignore_rle: str | None = None
 
 
@@ -86,7 +89,8 @@ def detect_shard(job: DetectJob, progress: Callable[[int, int], None] | None = N
     asked = "backgrounds" in backend_of(job.settings.detector).needs
     readable = index.filter(pc.equal(index["status"], "ok"))
     backgrounds = _backgrounds(job, set(readable["bucket"].to_pylist())) if asked else None
-    ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, job.camera.size_hw)
+    size_hw = (index["height"][0].as_py(), index["width"][0].as_py())
+    ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, size_hw)
     inputs = Inputs(job.camera, job.plane, backgrounds, frames, ignore)
     detector = make_detector(job.settings.detector, job.settings.options, inputs)
     buckets = dict(zip(index["frame_id"].to_pylist(), index["bucket"].to_pylist(), strict=True))

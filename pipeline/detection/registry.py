@@ -47,8 +47,9 @@ class Backend:
     settings: a frozen dataclass of bool, int, float and str fields with defaults. Their metadata say what they mean
     ("help"), that one does not change what is found ("speed"), and that one is a file's path ("file": True, or a
     function that says whether a value is one). make: of settings and Inputs; libraries and weights are loaded there,
-    not on import. needs: the fields of Inputs that it cannot do without; others may be None. complete: fills settings
-    in before anything runs, of them and the folder of downloaded weights; it raises ValueError for what is missing.
+    not on import. needs: the fields of Inputs that it cannot do without; others may be None, camera and plane are:
+    what does not hang on the calibration stays when that is corrected. complete: fills settings in before anything
+    runs, of them and the folder of downloaded weights; it raises ValueError for what is missing.
     told: lines for people, said once before it runs: what of a file is left out, how a network's outputs are read.
     """
 
@@ -62,6 +63,11 @@ class Backend:
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", self.name):
             raise ValueError(f"detector: name: expected a-z, 0-9 and _ only, got {self.name!r}")
+
+    @property
+    def metric(self) -> bool:
+        """Whether what it finds hangs on the camera's calibration."""
+        return bool({"camera", "plane"} & set(self.needs))
 
     def files(self, settings: Any) -> dict[str, str]:
         """The settings, by name, that name a file."""

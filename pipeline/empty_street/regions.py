@@ -57,9 +57,7 @@ def regions_shard(job: RegionsJob) -> int:
     ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, job.camera.size_hw)
     detector = None
     if not backend_of(job.settings.detector).needs:
-        detector = make_detector(
-            job.settings.detector, job.settings.options, Inputs(job.camera, job.plane, None, None, ignore)
-        )
+        detector = make_detector(job.settings.detector, job.settings.options, Inputs(ignore=ignore))
     rows: list[dict] = []
     for bucket, picture in pictures.items():
         if job.ignore_rle is not None:

@@ -61,6 +61,14 @@ def test_the_limit_is_a_setting(monkeypatch):
         decode_image(data, "gate")
 
 
+def test_a_sampling_that_no_jpeg_has_is_refused():
+    data = bytearray(simplejpeg.encode_jpeg(NOISE, 90, "BGR"))
+    place = data.index(b"\xff\xc0") + 11  # of the first component
+    data[place] = 0x43
+    with pytest.raises(ValueError, match=r"^gate: corrupt JPEG"):
+        decode_image(bytes(data), "gate")
+
+
 def test_a_jpeg_of_endless_scans_is_refused():
     data = simplejpeg.encode_jpeg(NOISE, 90, "BGR")
     with pytest.raises(ValueError, match="more than 100 scans"):

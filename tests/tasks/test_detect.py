@@ -46,6 +46,20 @@ def test_the_manifest_names_its_detector_and_its_settings(settings, house):
     assert found == DetectionSettings("onnx", "person", 0.0, expected)
 
 
+@pytest.mark.parametrize(("detector", "metric"), [({"backend": "motion"}, True), ({"backend": "onnx"}, False)])
+def test_detections_hang_on_the_calibration_only_where_the_detector_measures_in_metres(house, detector, metric):
+    (house.folder / "seg.onnx").touch()
+    detector = detector if metric else detector | {"model": str(house.folder / "seg.onnx")}
+    seen = []
+    for height in (6.0, 7.0):
+        house.video(detector=detector, calibration={"focal_px": 130, "tilt_deg": 25, "height_m": height})
+        camera_entry.cache_clear()
+        Register.clear_instance_cache()
+        task = DetectObjects(camera="gate", manifests=str(house.manifests), data_root=str(house.data))
+        seen.append(task.depends_on())
+    assert (seen[0] != seen[1]) == metric == ("calibration" in seen[0])
+
+
 def test_without_a_detector_in_the_manifest_luigi_cfgs_holds(settings):
     found = settings({"detector": "onnx", "categories": "vehicle", "onnx_model": "weights/b.onnx"})
     assert found == DetectionSettings("onnx", "vehicle", 0.0, OnnxSettings(str(HOME / "weights/b.onnx")))
