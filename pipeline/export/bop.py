@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 import trimesh
 
-from pipeline.composition.meshes import COLUMNS, solid_of
 from pipeline.core import masks
 from pipeline.core.storage import write_bytes
 from pipeline.export.kitti import bend_of
@@ -47,6 +46,8 @@ class _Models:
         object's place is not known."""
         key = json.dumps([row[name] for name in _SHAPE] + [row["cutout_id"] if row["smpl_theta"] else None])
         if key not in self.known:
+            from pipeline.composition.meshes import solid_of  # loads open3d: who asks which formats there are need not
+
             solid = solid_of(row)
             if solid is None:
                 return None
@@ -93,6 +94,8 @@ class _Folder:
 def write(job: ExportJob) -> Written:
     """The folders train/, val/ and models/."""
     models, folders, tally, bend_px = _Models(job.out / "models"), dict[str, _Folder](), Counter[str](), 0.0
+    from pipeline.composition.meshes import COLUMNS
+
     for scene in scenes(job, (*FLAT, *COLUMNS, "cutout_id"), ("depth",)):
         folder = folders.get(scene.split)
         if folder is None or folder.pictures == _PER_FOLDER:
