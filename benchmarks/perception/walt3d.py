@@ -41,7 +41,7 @@ SCENES, LEAST_PX = 8, 32
 STEPS, QUICK_STEPS = 700, 400
 _BATCH, _WINDOW_PX = 4, 320
 _TIMED = 6
-JUDGED, QUICK_JUDGED = 120, 12  # frames of a camera, spread over its day
+JUDGED, QUICK_JUDGED = 60, 12  # frames of a camera, spread over its day
 BANDS = {
     "hidden below 10 %": (0.0, 0.1), "hidden 10 to 30 %": (0.1, 0.3), "hidden 30 to 70 %": (0.3, 0.7),
     "hidden over 40 %": (0.4, 1.01),
