@@ -29,7 +29,14 @@ _PIXELS = 4096  # sizes of pictures are among the settings, too
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write tensors and plain values that `read_checkpoint` loads without running any code."""
     with atomic_path(path) as part:
-        torch.save(state, part)
+        torch.save(_plain(state), part)
+
+
+def _plain(value: Any) -> Any:
+    """The same of dicts, lists, tuples: a scheduler's Counter of milestones is a dict, and all of it that is used."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return type(value)(_plain(one) for one in value) if isinstance(value, list | tuple) else value
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
