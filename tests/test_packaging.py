@@ -148,7 +148,7 @@ def would_run(folder, *arguments):
 @pytest.mark.parametrize(
     ("asked", "run"),
     [
-        (["train"], "luigi --module tasks Evaluate --weights run --camera cam07 --preset tiny --model detector"),
+        (["train"], "luigi --module tasks Evaluate --weights run --camera cam07 --preset tiny --model walt3d"),
         (["train", "MODEL=nonsense"], "luigi --module tasks Train --preset tiny --model nonsense"),
         (["train", "MODEL=hmr", "PRESET=base", "ARGS=--lr 1e-3"], "Train --preset base --model hmr --lr 1e-3"),
         (["evaluate"], "python -m tasks.evaluate"),

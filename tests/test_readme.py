@@ -83,10 +83,10 @@ def test_modules_targets_and_tasks_that_a_document_names_exist(path):
     text = " ".join((ROOT / path).read_text().split())
     for module in re.findall(r"-m ((?:tasks|models|pipeline|benchmarks)(?:\.[a-z]\w*)+)", text):
         assert exists(module), module
-    for name in re.findall(r"`((?:tasks|models|pipeline|calibration)(?:\.\w+)+)", text):
+    for name in re.findall(r"`((?:tasks|models|pipeline|calibration)(?:\.(?!png|csv|yaml)\w+)+)", text):
         module, _, attribute = name.rpartition(".")
         assert exists(name) or hasattr(importlib.import_module(module), attribute), name
-    for target in re.findall(r"`make ([a-z][a-z-]*)", text):
+    for target in re.findall(r"`make ([a-z][a-z0-9-]*)", text):
         assert f"\n{target}:" in MAKEFILE, target
     for task in re.findall(r"--module tasks ([A-Z]\w+)", text):
         assert task in Register.task_names(), task

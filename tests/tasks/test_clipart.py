@@ -141,4 +141,4 @@ def test_a_packages_export_is_known_by_its_name_and_never_half_there(street):
     assert not [path for path in (street.data / "street/exports").rglob("*") if path.is_file() and "toy" in str(path)]
     code, _, lines = street.luigi(*EXPORT, "toy")
     (error,) = [line for line in lines if line.startswith("error: ")]
-    assert code != 0 and "--format: expected one of coco, got 'toy'" in error
+    assert code != 0 and "--format: expected one of bop, coco, " in error and "got 'toy'" in error

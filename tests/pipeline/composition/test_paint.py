@@ -108,7 +108,7 @@ def test_a_sprite_that_leaves_the_frame_is_cut():
 
 
 def test_an_unreadable_sprite_names_its_cutout():
-    with pytest.raises(ValueError, match=r"cutout 7: .*not a readable PNG"):
+    with pytest.raises(ValueError, match=r"cutout 7: .*not an image that can be read .*Verify --mend"):
         decode_sprite(NEAR[0] | {"cutout_id": 7, "sprite": b"no"}, boxes.SIZE_HW)
 
 

@@ -78,7 +78,9 @@ def test_ignored_places_reach_the_detector(tmp_path):
 def test_a_bucket_without_background_says_what_to_run(tmp_path):
     work = job(tmp_path)
     (tmp_path / "background" / "day.png").rename(tmp_path / "background" / "night.png")
-    with pytest.raises(ValueError, match="no background of bucket day; run MedianBackground"):
+    with pytest.raises(
+        ValueError, match=r"background/day.png: damaged \(there is none of this bucket\); .*Verify --mend"
+    ):
         detect_shard(work)
 
 
