@@ -234,7 +234,7 @@ def test_vehicles_are_sampled_with_all_views_of_their_object(carfusion, tmp_path
         (["--pascal3d", "FOLDER", "--images", "."], "expected PASCAL3D+ annotations"),
         (["--carfusion", "FOLDER"], "expected CarFusion's sequences"),
         (["--carfusion", "FOLDER", "--images", "."], "CarFusion's folder holds its own pictures"),
-        (["--carfusion", "EMPTY", "--images", "."], "not a readable JSON file"),
+        (["--carfusion", "EMPTY", "--images", "."], "not JSON"),
     ],
 )
 def test_what_cannot_be_measured_is_one_line(options, message, tmp_path, capsys):

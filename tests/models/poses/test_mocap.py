@@ -47,7 +47,7 @@ def test_files_that_hold_no_poses_are_refused_in_one_line(tmp_path):
         r"got \(156,\)": {"poses": good[0]},
         r"got \(0, 156\)": {"poses": good[:0]},
         "got NaN or infinity": {"poses": good * np.nan},
-        "allow_pickle=False": {"poses": np.array([None, {}], object)},
+        "expected numbers, got objects": {"poses": np.array([None, {}], object)},
         "<U1": {"poses": np.full((2, 72), "a")},
     }
     for message, arrays in cases.items():
