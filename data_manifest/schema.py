@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import cv2
-import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,7 +26,7 @@ from pydantic import (
 )
 
 from data_manifest.calibration import Calibration
-from data_manifest.strict import FilePath, NonNegative, Number, Pixel, Rate, Size, Strict
+from data_manifest.strict import FilePath, NonNegative, Number, Polygon, Rate, Size, Strict
 from data_manifest.times import DATED, NameTimes, of_our_time, utc_of
 from readers.limits import limit
 
@@ -64,17 +62,9 @@ def _day(date: dt.date) -> dt.date:
     return date
 
 
-def _area(polygon: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-    hull = cv2.convexHull(np.array(polygon, np.float32))
-    if cv2.contourArea(hull) < 1:
-        raise ValueError("expected a region with an area, its corners lie on a line")
-    return polygon
-
-
 Clock = Annotated[dt.time, AfterValidator(_wall_clock)]
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=64)]
-Polygon = Annotated[tuple[tuple[Pixel, Pixel], ...], Field(min_length=3), AfterValidator(_area)]
 
 
 class SimulatedBucket(Strict):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import cv2
+import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 
 from readers.limits import limit
@@ -28,6 +30,13 @@ def _size(size: tuple[int, int]) -> tuple[int, int]:
     return size
 
 
+def _area(polygon: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+    hull = cv2.convexHull(np.array(polygon, np.float32))
+    if cv2.contourArea(hull) < 1:
+        raise ValueError("expected a region with an area, its corners lie on a line")
+    return polygon
+
+
 Number = FiniteFloat
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]
@@ -40,3 +49,4 @@ Matrix3 = tuple[Vector3, Vector3, Vector3]
 Row4 = tuple[Number, Number, Number, Number]
 Side = Annotated[int, Field(ge=16, le=16384)]
 Size = Annotated[tuple[Side, Side], AfterValidator(_size)]
+Polygon = Annotated[tuple[tuple[Pixel, Pixel], ...], Field(min_length=3), AfterValidator(_area)]

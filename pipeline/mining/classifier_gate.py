@@ -16,11 +16,13 @@ from pipeline.core import masks
 from pipeline.core.frames import BlockJob, FrameReader
 from pipeline.core.instances import Instances
 from pipeline.core.storage import read_table, write_table
+from pipeline.mining.observations import Observations
 
 if TYPE_CHECKING:
     from models.predictor import FramePredictor
 
 NETWORK = "occlusion_classifier"
+_KNOWS = 0.5  # median chance from which the classifier knows a category
 _BATCH = 64  # detections of one frame at a time
 UNOCCLUDED = pa.schema([("detection_id", pa.int64()), ("chance", pa.float32())])
 
@@ -69,3 +71,24 @@ def chances(classifier: FramePredictor, tracks: pa.Table, frames: pa.Table, root
         chance.append(found)
     columns = [np.concatenate(ids_found), np.concatenate(chance)]
     return pa.table([pa.array(c) for c in columns], schema=UNOCCLUDED)
+
+
+def chance_of(unoccluded: pa.Table | None, seen: Observations) -> np.ndarray:
+    """(N,) the classifier's chance of a whole object, of rows of UNOCCLUDED; NaN where it was not asked."""
+    if unoccluded is None:
+        return np.full(len(seen), np.nan)
+    columns = (unoccluded[name].to_pylist() for name in ("detection_id", "chance"))
+    known = dict(zip(*columns, strict=True))
+    return np.array([known.get(i, np.nan) for i in seen.detection_id.tolist()], float)
+
+
+def doubted(chance: np.ndarray, is_person: np.ndarray, clean: np.ndarray, least: tuple[float, float]) -> np.ndarray:
+    """(N,) bool: the classifier does not see a whole object, its chance being below the `least` of people and of
+    vehicles. Of a category of which it doubts most that nothing else speaks against, it knows nothing: these are no
+    objects as it was trained on."""
+    found = np.zeros(len(chance), bool)
+    for mine, enough in zip((is_person, ~is_person), least, strict=True):
+        asked = mine & clean & np.isfinite(chance)
+        if asked.any() and np.median(chance[asked]) >= _KNOWS:
+            found |= mine & (chance < enough)
+    return found

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from calibration.camera import Camera, GroundPlane
 from pipeline.core.instances import RIDER
 from pipeline.mining.background_evidence import background_like_fraction, evidence_on
+from pipeline.mining.classifier_gate import chance_of, doubted
 from pipeline.mining.cut_edges import cut_by_edges
 from pipeline.mining.expected_outline import OutlineSettings
 from pipeline.mining.observations import Observations, from_tracks, track_length
@@ -25,7 +26,6 @@ from pipeline.mining.selection import SelectionSettings, select
 from pipeline.mining.short_places import at_short_places
 from pipeline.mining.static_occluders import OccluderMap, OccluderSettings, track_shapes
 
-_KNOWS = 0.5  # median chance from which the classifier knows a category
 REASONS = {
     "low_score": "the detector is not confident",
     "untracked": "seen too briefly to predict its outline",
@@ -185,7 +185,7 @@ def decide(
     truncated = touches_border(seen, camera.size_hw, ignore, settings.border_px)
     decision = _alone(seen, tracks, truncated, camera.size_hw, settings)
     like_background, edges = evidence_on(evidence, seen)
-    chance = _chance(unoccluded, seen)
+    chance = chance_of(unoccluded, seen)
     trusted = chance >= np.where(seen.is_person, settings.trusted_person, settings.trusted)
     confident = seen.score >= settings.min_score
     shape = track_shapes(seen, ~truncated, confident, camera, plane, (settings.outline, settings.occluders), progress)
@@ -204,7 +204,8 @@ def decide(
     decision.refuse("background_outline", (edges > most_edges) & ~trusted)
     most = np.where(seen.is_person, settings.max_missing_person, settings.max_missing)
     decision.refuse("unstable", ~(shape.missing <= most) | (shape.growth < -settings.max_area_change))
-    decision.refuse("looks_occluded", _doubted(chance, seen.is_person, decision.clean, settings))
+    least = settings.min_unoccluded_person, settings.min_unoccluded
+    decision.refuse("looks_occluded", doubted(chance, seen.is_person, decision.clean, least))
     quality = np.nan_to_num(chance, nan=1.0) - (shape.missing + shape.extra + ring + np.abs(shape.growth) + edges)
     stationary, duplicate, similar = select(seen, quality, decision.clean, settings.selection)
     decision.refuse("stationary_duplicate", duplicate)
@@ -262,26 +263,6 @@ def _occluded(seen: Observations, size_hw: tuple[int, int], settings: MiningSett
     if settings.mode == "box":
         return occluded_by_boxes(seen, settings.delta)
     return occluded_by_masks(seen, size_hw, settings.gap_px, settings.contact_fraction)
-
-
-def _chance(unoccluded: pa.Table | None, seen: Observations) -> np.ndarray:
-    """(N,) the classifier's chance of a whole object; NaN where it was not asked."""
-    if unoccluded is None:
-        return np.full(len(seen), np.nan)
-    columns = (unoccluded[name].to_pylist() for name in ("detection_id", "chance"))
-    chance_of = dict(zip(*columns, strict=True))
-    return np.array([chance_of.get(i, np.nan) for i in seen.detection_id.tolist()], float)
-
-
-def _doubted(chance: np.ndarray, is_person: np.ndarray, clean: np.ndarray, settings: MiningSettings) -> np.ndarray:
-    """(N,) bool: the classifier does not see a whole object. Of a category of which it doubts most that nothing else
-    speaks against, it knows nothing: these are no objects as it was trained on."""
-    doubted = np.zeros(len(chance), bool)
-    for mine, least in ((is_person, settings.min_unoccluded_person), (~is_person, settings.min_unoccluded)):
-        asked = mine & clean & np.isfinite(chance)
-        if asked.any() and np.median(chance[asked]) >= _KNOWS:
-            doubted |= mine & (chance < least)
-    return doubted
 
 
 def _counts(seen: Observations, reason: np.ndarray) -> dict:

@@ -1,12 +1,12 @@
 """The labelling page over a real socket: what it records, and whom it refuses."""
 
-import http.client
 import json
 import shutil
 import socket
 import struct
 
 import pytest
+from page_visitor import JSON, Visitor
 from waiting import PATIENCE_S
 
 from models.labels.occlusion_csv import csv_of, read_csv
@@ -15,7 +15,6 @@ from models.labels.queue import Detections
 from pipeline.core.local_page import HOST, start
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-JSON = {"Content-Type": "application/json"}
 
 
 def at(number):
@@ -23,48 +22,39 @@ def at(number):
     return (number, 10.0, 20.5, 30.0, 40.0)
 
 
-class Visitor:
-    """Somebody who talks to a running page."""
+class Labeller(Visitor):
+    """Somebody who labels the detections of a queue."""
 
     def __init__(self, folder, queue=(7, 8, 9)):
-        self.out = folder / "labels.csv"
-        self.session = Session("gate", {i: at(i) for i in queue}, lambda i: b"jpeg %d" % i, self.out)
-        self.server = start(self.session, 0)
+        out = folder / "labels.csv"
+        super().__init__(Session("gate", {i: at(i) for i in queue}, lambda i: b"jpeg %d" % i, out), out)
 
-    def ask(self, method, path, body=None, **headers):
-        line = http.client.HTTPConnection(HOST, self.server.server_port, timeout=PATIENCE_S)
-        line.request(method, path, body, headers={name.replace("_", "-"): value for name, value in headers.items()})
-        answer = line.getresponse()
-        return answer.status, answer.read()
-
-    def say(self, detection_id, label):
-        body = json.dumps({"detection_id": detection_id, "label": label})
-        return self.ask("POST", "/label", body, **JSON)
+    def label(self, detection_id, label):
+        return self.say("/label", {"detection_id": detection_id, "label": label})
 
 
 @pytest.fixture
 def visitor(tmp_path):
-    one = Visitor(tmp_path)
+    one = Labeller(tmp_path)
     yield one
-    one.server.shutdown()
-    one.server.server_close()
+    one.leave()
 
 
 def test_every_key_is_on_disk_before_the_next_crop_is_shown(visitor):
     assert json.loads(visitor.ask("GET", "/state")[1]) == {"detection_id": 7, "done": 0, "of": 3}
-    code, state = visitor.say(7, "truncated")
+    code, state = visitor.label(7, "truncated")
     assert (code, json.loads(state)["detection_id"]) == (200, 8)
     assert visitor.out.read_text() == "frame_id,x,y,w,h,label\n7,10,20.5,30,40,truncated\n"
-    visitor.say(8, None)
-    code, state = visitor.say(9, "occluded")
+    visitor.label(8, None)
+    code, state = visitor.label(9, "occluded")
     assert json.loads(state) == {"detection_id": None, "done": 2, "of": 3}
     assert read_csv(visitor.out) == {at(7): "truncated", at(9): "occluded"}
     assert [path.name for path in visitor.out.parent.glob("[!.]*")] == ["labels.csv"]
 
 
 def test_the_last_label_is_taken_back(visitor):
-    visitor.say(7, "truncated")
-    visitor.say(8, "occluded")
+    visitor.label(7, "truncated")
+    visitor.label(8, "occluded")
     code, state = visitor.ask("POST", "/undo", "{}", **JSON)
     assert (code, json.loads(state)["detection_id"]) == (200, 8)
     assert read_csv(visitor.out) == {at(7): "truncated"}
@@ -72,22 +62,21 @@ def test_the_last_label_is_taken_back(visitor):
 
 def test_a_new_session_goes_on_and_keeps_labels_of_detections_it_does_not_ask_for(tmp_path):
     (tmp_path / "labels.csv").write_bytes(csv_of({at(7): "unoccluded", at(55): "occluded"}))
-    one = Visitor(tmp_path)
+    one = Labeller(tmp_path)
     try:
         assert json.loads(one.ask("GET", "/state")[1]) == {"detection_id": 8, "done": 2, "of": 4}
         one.ask("POST", "/undo", "{}", **JSON)
         one.ask("POST", "/undo", "{}", **JSON)
         assert read_csv(one.out) == {at(55): "occluded"}
     finally:
-        one.server.shutdown()
-        one.server.server_close()
+        one.leave()
 
 
 def test_two_pages_of_one_camera_lose_no_label_and_the_last_word_is_told(tmp_path):
-    one, other = Visitor(tmp_path), Visitor(tmp_path)
+    one, other = Labeller(tmp_path), Labeller(tmp_path)
     try:
-        assert one.say(7, "truncated")[0] == other.say(8, "occluded")[0] == one.say(9, "unoccluded")[0] == 200
-        code, state = other.say(7, "unoccluded")
+        assert one.label(7, "truncated")[0] == other.label(8, "occluded")[0] == one.label(9, "unoccluded")[0] == 200
+        code, state = other.label(7, "unoccluded")
         assert (code, json.loads(state)["note"]) == (200, "detection 7 was truncated in the file and is unoccluded now")
         assert read_csv(one.out) == {at(8): "occluded", at(9): "unoccluded", at(7): "unoccluded"}
         # An edit by hand between two answers stays.
@@ -98,15 +87,14 @@ def test_two_pages_of_one_camera_lose_no_label_and_the_last_word_is_told(tmp_pat
         assert read_csv(one.out) == {at(8): "occluded", at(7): "unoccluded", at(55): "no_object"}
     finally:
         for page_ in (one, other):
-            page_.server.shutdown()
-            page_.server.server_close()
+            page_.leave()
 
 
 def test_an_answer_that_cannot_be_recorded_is_not_acknowledged(visitor):
-    visitor.say(7, "truncated")
+    visitor.label(7, "truncated")
     spoilt = visitor.out.read_text() + "by,hand\n"
     visitor.out.write_text(spoilt)
-    assert visitor.say(8, "occluded")[0] == 500
+    assert visitor.label(8, "occluded")[0] == 500
     assert visitor.out.read_text() == spoilt
 
 
@@ -115,7 +103,7 @@ def test_a_client_that_hangs_up_is_no_error(visitor, capfd):
         with socket.create_connection(visitor.server.server_address[:2]) as line:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             line.sendall(said)
-    assert visitor.say(7, "truncated")[0] == 200
+    assert visitor.label(7, "truncated")[0] == 200
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -129,7 +117,7 @@ def test_a_box_that_is_labelled_again_has_its_last_label(tmp_path, capsys):
 def test_a_spoilt_label_file_is_told_before_anything_is_overwritten(tmp_path):
     (tmp_path / "labels.csv").write_bytes(csv_of({at(7): "hmm"}))
     with pytest.raises(ValueError, match=r"labels\.csv:2: unknown label 'hmm'"):
-        Visitor(tmp_path)
+        Labeller(tmp_path)
     assert (tmp_path / "labels.csv").read_text().endswith(",hmm\n")
 
 

@@ -1,16 +1,13 @@
 """The page of control points over a real socket: what it records, and whom it refuses."""
 
-import http.client
 import json
 
 import pytest
-from waiting import PATIENCE_S
+from page_visitor import Visitor
 
 from calibration.points_file import read_points
-from pipeline.core.local_page import HOST, start
 from pipeline.self_calibration.click_page import ClickSession
 
-JSON = {"Content-Type": "application/json"}
 POINT = {
     "pixel_x": 10.5,
     "pixel_y": 20,
@@ -22,30 +19,12 @@ POINT = {
 }
 
 
-class Visitor:
-    """Somebody who talks to a running page."""
-
-    def __init__(self, folder):
-        self.out = folder / "points.csv"
-        self.session = ClickSession("<gate>", b"camera", self.out, b"map", 0.12)
-        self.server = start(self.session, 0)
-
-    def ask(self, method, path, body=None, **headers):
-        line = http.client.HTTPConnection(HOST, self.server.server_port, timeout=PATIENCE_S)
-        line.request(method, path, body, headers=headers)
-        answer = line.getresponse()
-        return answer.status, answer.read()
-
-    def say(self, path, said, **headers):
-        return self.ask("POST", path, json.dumps(said), **(JSON | headers))
-
-
 @pytest.fixture
 def visitor(tmp_path):
-    one = Visitor(tmp_path)
+    out = tmp_path / "points.csv"
+    one = Visitor(ClickSession("<gate>", b"camera", out, b"map", 0.12), out)
     yield one
-    one.server.shutdown()
-    one.server.server_close()
+    one.leave()
 
 
 def test_a_clicked_point_is_in_the_csv_at_once_as_the_solver_reads_it(visitor):
