@@ -15,6 +15,7 @@ from pathlib import Path
 
 from data_manifest import CAMERAS
 from models.contract import Given, OwnCamera, Progress, Shards, Spec, TrainOptions, find, load_object
+from models.headers import check_header
 from pipeline.core.storage import check_data_set, damaged, unlike_listing
 from readers.texts import expanded
 
@@ -39,11 +40,27 @@ def run_training(
     spec: Spec, options: TrainOptions, given: Given, folder: Path, progress: Progress | None = None
 ) -> dict[str, float]:
     """Train, or go on, in a run folder: by the house's loop or the network's own. The last metrics."""
-    trainer, preset = load_object(spec.train or "models.train:train"), spec.preset(options)
-    start = _path(options.init_from) or (spec.shipped if preset.from_shipped else None)
+    trainer, preset, start = (
+        load_object(spec.train or "models.train:train"),
+        spec.preset(options),
+        start_of(spec, options),
+    )
     if options.verify and int(os.environ.get("RANK", 0)) == 0:
         verify(given)
     return trainer(spec, preset, given, folder, init_from=start, progress=progress)
+
+
+def start_of(spec: Spec, options: TrainOptions) -> Path | None:
+    """The weights that a training starts from: those that are named, or what ships where the preset says so.
+
+    Raises FileNotFoundError or ValueError, one line, where they are not there or are of another model.
+    """
+    path = _path(options.init_from) or (spec.shipped if spec.preset(options).from_shipped else None)
+    if path is not None and not spec.train:
+        check_header(path, spec.name)
+    elif path is not None and not path.is_file():
+        raise ValueError(f"{spec.name}: --init-from: {path}: no such file")
+    return path
 
 
 def verify(given: Given) -> None:
@@ -90,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _launch(asked: argparse.Namespace) -> dict[str, float]:
     spec = find(asked.network, "python -m models.launch matting --help")
     options = TrainOptions(**{option.name: getattr(asked, option.name) for option in dataclasses.fields(TrainOptions)})
-    spec.preset(options)  # a mistake in the options is reported before one in the data
+    start_of(spec, options)  # a mistake in the options is reported before one in the data
     cameras = [
         OwnCamera(asked.data_root.resolve() / name, name, asked.manifests.resolve())
         for name in options.cameras.split(",")

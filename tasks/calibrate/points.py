@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import luigi
@@ -48,6 +49,16 @@ class CalibrateFromPoints(Stage, settings=PointSettings):
     outputs = (FOUND, PICTURE)
     shows_only = True
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._given()  # a mistake is told before anything is ingested
+
+    def _given(self) -> tuple[Path, ControlPoints]:
+        path = Path(self.points).expanduser()
+        if not path.is_file():
+            raise ValueError(f"--points {path}: no such file; expected a CSV of control points")
+        return path, read_points(path)
+
     def requires(self) -> luigi.Task:
         """The backgrounds to draw over: they need no calibration."""
         return self.clone(MedianBackground)
@@ -60,10 +71,7 @@ class CalibrateFromPoints(Stage, settings=PointSettings):
         """Read, fit, write and draw."""
         index = read_table(self.folder / INDEX, columns=["height", "width"])
         size_hw = (index["height"][0].as_py(), index["width"][0].as_py())
-        path = Path(self.points).expanduser()
-        if not path.is_file():
-            raise ValueError(f"--points {path}: no such file; expected a CSV of control points")
-        points = read_points(path)
+        path, points = self._given()
         try:
             fit = calibrate_from_points(
                 points.pixels, points.metres, size_hw, on_ground=points.on_ground,

@@ -13,7 +13,7 @@ import luigi
 
 from data_manifest import CAMERAS
 from models.contract import Given, OwnCamera, Shards, Spec, TrainOptions, find
-from models.launch import given_of, run_training
+from models.launch import given_of, run_training, start_of
 from readers.texts import expanded
 from tasks.common.configuration import walt3d
 from tasks.common.console import Report
@@ -49,7 +49,8 @@ class Learning(luigi.Task):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.spec: Spec = find(self.model, f"make {type(self).__name__.lower()} MODEL=matting")
-        self.chosen = self.spec.preset(self.options)  # a mistake is told before anything is rendered
+        self.chosen = self.spec.preset(self.options)
+        start_of(self.spec, self.options)  # a mistake is told before anything is rendered
         if self.options.cameras and not self._cameras():
             raise ValueError(f"{self.model}: --cameras: expected ids with commas between, got {self.options.cameras!r}")
         self.given()

@@ -57,6 +57,25 @@ def test_an_unknown_model_or_option_is_told_before_anything_is_rendered(tmp_path
             task(data_root=str(tmp_path), **given)
 
 
+def test_weights_to_start_from_are_looked_at_before_anything_is_rendered(tmp_path):
+    picture, other = tmp_path / "a.safetensors", find("matting")
+    picture.write_bytes(b"no weights")
+    hmr = find("hmr").shipped
+    for model, given, said in (
+        ("walt3d", tmp_path / "none.safetensors", "no such weights file; `make train MODEL=walt3d` writes one"),
+        ("walt3d", picture, "a.safetensors: not a safetensors file"),
+        ("walt3d", hmr, "expected weights of walt3d"),
+        (other.name, hmr, f"expected weights of {other.name}"),
+        ("detector", tmp_path / "none.pth", "--init-from: .*none.pth: no such file"),
+    ):
+        here = {"data_root": str(tmp_path), "model": model, "init_from": str(given)}
+        for task, more in ((Train, {}), (Evaluate, {"weights": "run"})):
+            with pytest.raises(ValueError, match=said) as told:
+                task(**here, **more)
+            assert "\n" not in str(told.value)
+    assert not (tmp_path / "cam07").exists()
+
+
 def test_options_are_those_of_the_preset_where_they_are_given(tmp_path):
     asked = {"steps": 7, "lr": 0.5, "batch_size": 3, "seed": 0, "data_workers": 0}
     chosen = Train(data_root=str(tmp_path), **asked).chosen.train
