@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,5 @@ def _bereft(tracks: Tracks, *, sizes: bool) -> Tracks:
 
 def without_sizes(tracks: Tracks) -> Tracks:
     """Only where the feet are, as trackers of points give them."""
-    from dataclasses import replace
-
     box = np.concatenate([tracks.foot_px + 0.5, 0 * tracks.foot_px], axis=2)
     return replace(tracks, box_xywh=box, kind=np.full(len(tracks.kind), POINT))

@@ -69,9 +69,9 @@ def brno(session: str) -> tuple[list[dict[str, Any]], list[Bar]]:
         Distance(np.array(d["p1"][:2]), np.array(d["p2"][:2]), d["distance"]) for d in truth["distanceMeasurement"]
     ]
     tracks, rows, bars = brno_tracks(session), [], []
-    for given in ((), (measured[0],)):
-        fit = calibrate_from_traffic(tracks, Known(distances=given))
-        off = [abs(_metres(fit, one) / one.metres - 1) for one in measured if one not in given]
+    for given in (0, 1):
+        fit = calibrate_from_traffic(tracks, Known(distances=tuple(measured[:given])))
+        off = [abs(_metres(fit, one) / one.metres - 1) for one in measured[given:]]
         name = f"{session}, {'one distance given' if given else 'tracks alone'}"
         rows.append(row_of(name, fit, distance_error=float(np.median(off)), true=f"{len(off)} distances"))
         if given:

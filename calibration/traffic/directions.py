@@ -17,7 +17,8 @@ _PAIRS = 600
 
 def main_directions(tracks: Tracks, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Group of each track (T,), -1 for none, the largest first; vanishing points (G, 3) of unit length."""
-    group, points = np.full(len(tracks.kind), -1), []
+    group = np.full(len(tracks.kind), -1)
+    points: list[np.ndarray] = []
     ends, sd = _ends(tracks)
     left = np.flatnonzero(tracks.straight & (np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1) > 8 * sd))
     least = max(_LEAST, int(_LEAST_FRACTION * len(left)))

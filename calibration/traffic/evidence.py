@@ -58,7 +58,8 @@ class Seen:
 def camera_of(p: np.ndarray, size_hw: tuple[int, int]) -> tuple[Camera, GroundPlane]:
     """What the parameters say."""
     camera = camera_of_focal(float(np.exp(p[FOCAL])), size_hw, np.array([p[K1], 0, 0, 0, 0]))
-    return camera, GroundPlane.from_tilt(*np.degrees(p[[TILT, ROLL]]), float(np.exp(p[HEIGHT])))
+    tilt, roll = np.degrees(p[[TILT, ROLL]])
+    return camera, GroundPlane.from_tilt(float(tilt), float(roll), float(np.exp(p[HEIGHT])))
 
 
 def size_precision(kind: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from calibration.control_points import NAMES
 from calibration.forms.poses import camera_of_focal
 from calibration.traffic.directions import main_directions
 from calibration.traffic.evidence import FOCAL, HEIGHT, ROLL, TILT, YAWS, Seen, camera_of, stands
+from calibration.traffic.lanes import lanes_of
 from calibration.traffic.outlines import PERSON
 from calibration.traffic.solver import USUAL, Known, Problem, State, information, solved, weights
 from calibration.traffic.start import first_guess
@@ -61,7 +62,8 @@ def calibrate_from_traffic(tracks: Tracks, known: Known | None = None, seed: int
     state = first_guess(problem, points, rng)
     for _ in range(2):
         partial = _partial(problem, state)
-        problem = replace(problem, seen=Seen(problem.seen.tracks.without(partial), group))
+        seen = Seen(problem.seen.tracks.without(partial), group)
+        problem = replace(problem, seen=seen, lanes=lanes_of(state.p, seen))
         state = solved(problem, state.p, state.s)
     if known.lens:
         problem = replace(problem, known=known)
@@ -77,7 +79,7 @@ def _partial(problem: Problem, state: State) -> np.ndarray:
         ratio = np.log(tracks.box_xywh[..., 2:] / side)
     ratio = np.where((tracks.kind == PERSON)[:, None], ratio[..., 1], ratio.mean(axis=2))
     ratio = np.where(tracks.there & (tracks.kind != POINT)[:, None] & np.isfinite(ratio), ratio, -np.inf)
-    largest = np.sort(ratio, axis=1)[:, -2]  # the second: one alone may be too large
+    largest = np.sort(ratio, axis=1)[:, -min(2, ratio.shape[1])]  # the second: one alone may be too large
     return np.isfinite(ratio) & (ratio < largest[:, None] - _PARTIAL)
 
 

@@ -27,6 +27,7 @@ from calibration.traffic.evidence import (
     residuals,
     size_precision,
 )  # fmt: skip
+from calibration.traffic.lanes import Lanes, lane_residuals
 from calibration.traffic.outlines import PERSON
 
 _DAMPING = Damping(first=1e-3, fall=4.0, rise=8.0, least=1e-9, most=1e6)
@@ -63,6 +64,7 @@ class Problem:
     seen: Seen
     known: Known
     groups: int
+    lanes: tuple[Lanes, ...] = ()
 
     @property
     def free(self) -> np.ndarray:
@@ -120,8 +122,9 @@ def weights(problem: Problem, state: State) -> np.ndarray:
 
 
 def _of_metres(problem: Problem, p: np.ndarray) -> np.ndarray:
-    """Residuals of the distances that are given."""
-    out = []
+    """Residuals of the distances that are given, and of lanes."""
+    # Lanes of one place are alike: together they are one witness.
+    out = list(lane_residuals(p, problem.seen, problem.lanes) / np.sqrt(max(len(problem.lanes), 1)))
     for one in problem.known.distances:
         apart = float(np.linalg.norm(np.subtract(one.end_px, one.start_px)))
         metres = metres_between(p, problem.seen.tracks.size_hw, one)
@@ -180,7 +183,7 @@ def _normal(problem: Problem, state: State) -> tuple[np.ndarray, np.ndarray, np.
     mean, prior = problem.prior()
     U += np.diag(prior)
     gp = gp + prior * (state.p - mean)
-    if problem.known.distances:
+    if problem.known.distances or problem.lanes:
         J = np.stack([(_of_metres(problem, state.p + step) - _of_metres(problem, state.p - step)) / (2e-6)
                       for step in 1e-6 * np.eye(len(state.p))], axis=1)  # fmt: skip
         U, gp = U + J.T @ J, gp + J.T @ _of_metres(problem, state.p)

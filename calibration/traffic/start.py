@@ -9,11 +9,11 @@ from calibration.traffic.outlines import PERSON
 from calibration.traffic.solver import Problem, State, solved, state_of
 from calibration.traffic.tracks import POINT
 
-_FOCALS = np.geomspace(0.5, 4.5, 8)  # picture widths: views of 90 down to 13 degrees
+_FOCALS = np.geomspace(0.55, 4.2, 7)  # picture widths: views of 90 down to 13 degrees
 _TILTS_DEG = (2.0, 5.0, 9.0, 14.0, 20.0, 28.0, 38.0)
-_SOME = 40  # tracks that the guesses are tried on
+_SOME = 30  # tracks that the guesses are tried on
 _FIRST_M = 7.0
-_KEPT, _REFINED = 6, 2
+_KEPT, _REFINED = 5, 2
 
 
 def first_guess(problem: Problem, points: np.ndarray, rng: np.random.Generator) -> State:
@@ -32,7 +32,7 @@ def first_guess(problem: Problem, points: np.ndarray, rng: np.random.Generator) 
     if not tried:
         raise ValueError("no camera above a road sees the tracks so")
     tried = sorted(tried, key=lambda one: one.cost)[:_KEPT]
-    better = sorted((solved(some, one.p, one.s, 10) for one in tried), key=lambda one: one.cost)[:_REFINED]
+    better = sorted((solved(some, one.p, one.s, 8) for one in tried), key=lambda one: one.cost)[:_REFINED]
     return min((solved(problem, one.p) for one in better), key=lambda one: one.cost)
 
 

@@ -87,9 +87,11 @@ def tracks_of(
     kept = np.sort(np.concatenate([_evenly(np.flatnonzero((kinds == PERSON) == who), most) for who in (True, False)]))
     if not len(kept):
         nothing = np.zeros((0, _BOXES, 2))
-        empty = np.zeros((0, _BOXES, 4)), np.zeros(0, int), nothing, nothing, nothing[..., 0], np.zeros(0, bool)
-        return Tracks(*empty, size_hw)
-    return Tracks(*(np.array(part) for part in zip(*(made[i] for i in kept), strict=True)), size_hw)
+        return Tracks(
+            np.zeros((0, _BOXES, 4)), np.zeros(0, int), nothing, nothing, nothing[..., 0], np.zeros(0, bool), size_hw
+        )
+    box, who, before, after, times, straight = (np.array(part) for part in zip(*(made[i] for i in kept), strict=True))
+    return Tracks(box, who, before, after, times, straight, size_hw)
 
 
 def _whole(box: np.ndarray, kind: np.ndarray, track: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:

@@ -54,10 +54,10 @@ def in_words(fit: TrafficFit) -> list[str]:
 
 def _why(fit: TrafficFit, people: int, others: int) -> str:
     directions = len(fit.vanishing_px)
+    if directions == 1 and people < 5:
+        return f"it sees one straight road, with {others} vehicles, and hardly anyone who walks"
     if people + others < 12:
         return f"only {people + others} tracks could be used"
-    if directions <= 1 and people < 5:
-        return "it sees one straight road, and hardly anyone who walks"
     return "what it sees is alike everywhere"
 
 
