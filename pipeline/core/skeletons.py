@@ -129,7 +129,10 @@ CROWDPOSE_14 = _skeleton(
 # Every point of a person that one of these skeletons has.
 PEOPLE_19 = _skeleton(
     [*COCO_17.names, "head", "neck"],
-    [*[(COCO_17.names[a], COCO_17.names[b]) for a, b in COCO_17.links], ("head", "neck")],
+    [
+        *[(COCO_17.names[a], COCO_17.names[b]) for a, b in COCO_17.links],
+        *[(CROWDPOSE_14.names[a], CROWDPOSE_14.names[b]) for a, b in CROWDPOSE_14.links[-3:]],
+    ],
     [*COCO_17.sigmas, *CROWDPOSE_14.sigmas[-2:]],
 )
 
