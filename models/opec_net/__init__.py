@@ -21,8 +21,8 @@ DECONVOLUTIONS = 3
 class BaseSettings:
     """The top-down network that finds poses first: Simple Baseline's form, a ResNet and deconvolutions."""
 
-    widths: tuple[int, ...] = field(default=(32, 64, 128, 192), metadata={"help": "channels of the ResNet's stages"})
-    blocks: tuple[int, ...] = field(default=(1, 1, 1, 1), metadata={"help": "residual blocks of each stage"})
+    widths: tuple[int, ...] = field(default=(48, 96, 160, 256), metadata={"help": "channels of the ResNet's stages"})
+    blocks: tuple[int, ...] = field(default=(1, 2, 2, 1), metadata={"help": "residual blocks of each stage"})
     deconvolutions: tuple[int, ...] = field(default=(96, 64, 32), metadata={"help": "channels of F1, F2 and F3"})
     fourth: int = field(default=0, metadata={"help": "channels of a fourth deconvolution, a control's; 0 has none"})
     tail: int = field(
@@ -50,7 +50,7 @@ class GraphSettings:
 
     first: int = field(default=48, metadata={"help": "channels of the first two graph layers"})
     width: int = field(default=64, metadata={"help": "channels of the four ResGCN attention blocks"})
-    adapted: tuple[int, ...] = field(default=(48, 32, 24), metadata={"help": "channels of CFA's feature maps"})
+    adapted: tuple[int, ...] = field(default=(32, 24, 16), metadata={"help": "channels of CFA's feature maps"})
     image_guided: bool = field(default=True, metadata={"help": "nodes see the picture; without, ablation (a)"})
     progressive: bool = field(
         default=True, metadata={"help": "three displacements, each seen from the pose before; without, ablation (b)"}
@@ -73,9 +73,8 @@ class OpecNetSettings:
     height_px: int = field(default=160, metadata={"help": "of the crop"})
     width_px: int = field(default=128, metadata={"help": "of the crop"})
     base: BaseSettings = field(default_factory=BaseSettings)
-    graph: GraphSettings | None = field(
-        default_factory=GraphSettings, metadata={"help": "the correction; without, the base alone"}
-    )
+    corrected: bool = field(default=True, metadata={"help": "the correction behind the base; without, the base alone"})
+    graph: GraphSettings = field(default_factory=GraphSettings)
     frozen: bool = field(default=False, metadata={"help": "the base learns no more, as in the released code"})
     initial: str = field(
         default="integral", metadata={"help": "which pose is corrected: the heatmaps' integral, or a given one"}
@@ -123,11 +122,11 @@ ABLATIONS = {
     "e": GraphSettings(couples=False, fusion=False),
 }
 # A fourth deconvolution and as many parameters as the base with its correction (without CoupleGraph) has.
-FOURTH = BaseSettings(fourth=32, tail=64)
+FOURTH = BaseSettings(fourth=32, tail=32)
 CONTROLS = {"i": FOURTH, "ii": replace(FOURTH, labels="all")}
 
 _TINY = OpecNetSettings()
-_ALONE = replace(_TINY, graph=None)
+_ALONE = replace(_TINY, corrected=False)
 _TRAIN = TrainSettings(
     steps=2400, batch=16, lr=1.5e-3, warmup=100, clip=5.0, ema=0.99, evaluate_every=600, val_samples=192, workers=1,
     threads=1,

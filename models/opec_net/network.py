@@ -92,7 +92,7 @@ class OpecNet(Network):
         self.base = base_of(settings)
         self.register_buffer("sigmas", torch.tensor(skeleton.sigmas), persistent=False)
         self.correction = self.couples = self.reading = self.couple_reading = None
-        if graph is not None:
+        if settings.corrected:
             self.correction = Correction(graph, self.base.maps, skeleton)
             self.reading = nn.Linear(graph.width, 2)
             if graph.couples:
@@ -155,7 +155,7 @@ class OpecNet(Network):
         if self.settings.base.labels == "visible":
             xy = torch.where((batch["state"] == VISIBLE)[..., None], xy, torch.nan)
         cells = cells_of_frame(xy, size_hw, self.base.first)
-        weight = 1.0 if self.settings.graph is None else self.settings.heatmap_weight
+        weight = self.settings.heatmap_weight if self.settings.corrected else 1.0
         return weight * heatmaps.cross_entropy(pred.heat, heatmaps.gaussian_targets(cells, size_hw))
 
     def _pose_losses(self, pred: Found, batch: Batch) -> dict[str, Tensor]:

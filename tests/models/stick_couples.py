@@ -1,14 +1,24 @@
-"""Couples drawn as stick figures, left limbs bright and right ones dark: the front one's discs hide joints behind it."""
+"""Couples drawn as stick figures, left limbs bright, right ones dark: the front one's discs hide joints behind them."""
 
 import cv2
 import numpy as np
 
+from models.opec_net import BaseSettings, GraphSettings, OpecNetSettings
 from models.people_groups.picture import GroupPerson, GroupPicture
 from models.people_groups.store import SCHEMA, row_of
 from models.synthetic.photograph import encoded_jpeg
 from pipeline.core.skeletons import PEOPLE_19
 from pipeline.core.storage import write_table
 
+# A network that is quick with them.
+SMALL_OPEC_NET = OpecNetSettings(
+    height_px=96,
+    width_px=96,
+    base=BaseSettings(widths=(8, 12, 16, 24), blocks=(1, 1, 1, 1), deconvolutions=(16, 12, 8)),
+    graph=GraphSettings(first=16, width=16, adapted=(12, 8, 8)),
+    least_visible=0,
+    least_oks=0.0,
+)
 SIZE_HW = (150, 170)
 DISC_PX = 5
 # Standing, facing the camera, in heights from the head down; left is at the right of the picture.
@@ -50,7 +60,9 @@ def couple(number, split, apart=22.0):
     behind = np.linalg.norm(points[0][:, None] - points[1][None], axis=-1).min(1) < DISC_PX
     states = [np.where(behind, 2, 0), np.zeros(len(PEOPLE_19), int)]
     hiders = [np.where(behind, 1, -1), np.full(len(PEOPLE_19), -1)]
-    people = tuple(person(*one, f"{split}{number}-{k}") for k, one in enumerate(zip(points, states, hiders, strict=True)))
+    people = tuple(
+        person(*one, f"{split}{number}-{k}") for k, one in enumerate(zip(points, states, hiders, strict=True))
+    )
     name = f"{split}-{number}"
     return GroupPicture(name, SIZE_HW, people, PEOPLE_19, lambda: image, split, "stands"), image
 
@@ -66,5 +78,7 @@ def write_couples(folder, counts):
 
     for split, count in counts.items():
         pictures = (couple(number, split) for number in range(count))
-        rows = [row_of(picture, encoded_jpeg(image[..., ::-1], 95), n, 0.0) for n, (picture, image) in enumerate(pictures)]
+        rows = [
+            row_of(picture, encoded_jpeg(image[..., ::-1], 95), n, 0.0) for n, (picture, image) in enumerate(pictures)
+        ]
         write_table(folder / split / "part-00000.parquet", pa.Table.from_pylist(rows, SCHEMA))
