@@ -62,7 +62,7 @@ def simulated(cameras: int, bursts: int) -> tuple[list[dict[str, Any]], list[Bar
         told.append(bool(fit.undetermined))
         near.append(ground_error(camera, plane, fit))
     middle = np.median(errors, axis=0)
-    open_ = undetermined(max(cameras // 2, 4))
+    open_ = undetermined(max(cameras // 2, 2))
     row = {
         "traffic": f"{cameras} drawn cameras",
         **{name: float(v) for name, v in zip(NAMES, middle, strict=True)},
