@@ -25,8 +25,8 @@ def first_guess(problem: Problem, points: np.ndarray, rng: np.random.Generator) 
     some = problem.only(np.sort(rng.permutation(count)[:_SOME]))
     s = np.zeros((len(some.seen.group), 3))
     tried = []
-    for p in _cameras(some, points):
-        p = _as_high(some, p, s)
+    for level in _cameras(some, points):
+        p = _as_high(some, level, s)
         if p is not None:
             tried.append(state_of(some, p, s))
     if not tried:

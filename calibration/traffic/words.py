@@ -44,7 +44,7 @@ def in_words(fit: TrafficFit) -> list[str]:
         f"focal {focal:.0f} ± {sd[0]:.0f} px, tilt {tilt:.1f} ± {sd[1]:.1f}, roll {roll:.1f} ± {sd[2]:.1f} degrees, "
         f"height {height:.2f} ± {sd[3]:.2f} m"
         + (f", distortion k1 {fit.camera.distortion[0]:.3f}" if fit.camera.distortion.any() else "")
-        + f", by {people} people and {others} vehicles in {directions} main direction{'' if directions == 1 else 's'}"
+        + f", by {people} people and {others} vehicle{'' if others == 1 else 's'} in {directions} main direction{'' if directions == 1 else 's'}"
     ]
     if fit.undetermined:
         open_ = " and ".join(_CALLED[name] for name in NAMES if name in fit.undetermined)
