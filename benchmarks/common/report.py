@@ -84,7 +84,8 @@ def main(
     bars = [{"name": b.name, "value": float(b.value), "limit": b.limit, "met": b.met} for b in report.bars]
     about_run = {"commit": commit(), "machine": machine(), "wall_s": round(time.monotonic() - begun, 1)}
     run = {"name": name, **about_run, "rows": report.rows, "bars": bars, "notes": report.notes}
-    one = (cameras and options.camera) or (parts and options.only)
+    other = bool(cameras and options.camera) and (options.manifests or [options.camera] != list(cameras))
+    one = options.camera if other else parts and options.only
     one = one or "-".join(f"{key}{given[key]}" for key, (usual, _) in numbers.items() if given[key] != usual)
     kind = ".quick" if options.quick else f".{one}" if one else ""
     write_bytes(OUT / f"{name}{kind}.json", (json.dumps(run, indent=2) + "\n").encode())  # in the table's order

@@ -121,6 +121,14 @@ CATALOGUE = ClassTable(
             ],
             None,
             ("diningtable", "dining table"),
+            {
+                f"{ours} {s}": [f"{theirs}_{s}"]
+                for ours, theirs in (
+                    ("top front", "top_lower"), ("top back", "top_upper"), ("front foot", "leg_lower"),
+                    ("back foot", "leg_upper"),
+                )
+                for s in ("left", "right")
+            },
         ),
         ObjectClass.of_names(
             "sofa",
@@ -178,7 +186,8 @@ CATALOGUE = ClassTable(
             "monitor",
             _sided("top {}", "bottom {}", "neck", "foot {}"),
             [
-                *_across("top {}", "bottom {}", "foot {}"), *_both(("top {}", "bottom {}"), ("neck", "foot {}")),
+                *_across("top {}", "bottom {}", "foot {}"),
+                *_both(("top {}", "bottom {}"), ("bottom {}", "neck"), ("neck", "foot {}")),
             ],
             None,
             ("tvmonitor", "tv"),

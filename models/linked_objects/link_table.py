@@ -26,7 +26,7 @@ _KEYS = ("points", "links", "mirror", "aliases", "point_aliases")
 def read_link_table(path: Path) -> ClassTable:
     """The classes of a file. Raises FileNotFoundError, and ValueError in one line that names the file and the class."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such link table; `python -m models.linked_objects` prints one to begin with")
+        raise FileNotFoundError(f"{path}: no such link table; `python -m models.linked_objects` prints one")
     return table_of(read_yaml(path), str(path))
 
 
@@ -61,7 +61,7 @@ def _class(name: str, fields: Any) -> ObjectClass:
         raise ValueError(f"class {name}: has no `links`; expected a list of pairs of points, [] for none")
     others = fields.get("point_aliases") or {}
     if not isinstance(others, Mapping):
-        raise ValueError(f"class {name}: point_aliases: expected a list of names for a point each, got {_shown(others)}")
+        raise ValueError(f"class {name}: point_aliases: expected names for each point, got {_shown(others)}")
     return ObjectClass.of_names(
         name,
         points,

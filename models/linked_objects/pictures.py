@@ -95,6 +95,4 @@ def mirrored(picture: LinkedPicture, flips: list[tuple[int, ...]]) -> LinkedPict
         return replace(one, box_xywh=box, xy=xy, state=one.state[order], occluder=one.occluder[order])
 
     objects = tuple(map(turned, picture.objects))
-    return LinkedPicture(
-        picture.name, picture.size_hw, objects, lambda: np.ascontiguousarray(picture.image[:, ::-1])
-    )
+    return LinkedPicture(picture.name, picture.size_hw, objects, lambda: np.ascontiguousarray(picture.image[:, ::-1]))

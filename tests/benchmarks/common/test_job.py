@@ -22,15 +22,13 @@ def test_a_camera_is_found_where_its_manifest_lies(tmp_path):
     assert sites(["nowhere"]) == [Site("nowhere", CAMERAS)]
 
 
-def asked(monkeypatch, tmp_path, *options):
-    """The sites that a benchmark of cam07 and cam11 is given, and the file it writes."""
+def asked(monkeypatch, tmp_path, *options, cameras=("cam07", "cam11")):
+    """The sites that a benchmark of these cameras is given, and the file it writes."""
     given = []
     monkeypatch.setattr(report, "OUT", tmp_path)
     monkeypatch.setattr(sys, "argv", ["bench", *options])
-    report.main(
-        "bench", "about", lambda quick, data, sites: given.extend(sites) or Report([]), cameras=("cam07", "cam11")
-    )
-    return [site.camera for site in given], [path.name for path in tmp_path.glob("*.json")]
+    report.main("bench", "about", lambda quick, data, sites: given.extend(sites) or Report([]), cameras=cameras)
+    return [site.camera for site in given], sorted(path.name for path in tmp_path.glob("*.json"))
 
 
 def test_without_being_asked_it_measures_its_own(monkeypatch, tmp_path):
@@ -43,6 +41,12 @@ def test_a_quick_run_measures_the_small_one(monkeypatch, tmp_path):
 
 def test_another_camera_is_measured_in_their_place_and_its_numbers_are_kept_apart(monkeypatch, tmp_path):
     assert asked(monkeypatch, tmp_path, "--camera", "day07") == (["day07"], ["bench.day07.json"])
+
+
+def test_naming_the_only_camera_of_a_benchmark_is_its_full_run(monkeypatch, tmp_path):
+    assert asked(monkeypatch, tmp_path, "--camera", "cam07", cameras=("cam07",)) == (["cam07"], ["bench.json"])
+    own = asked(monkeypatch, tmp_path, "--camera", "cam07", "--manifests", str(tmp_path), cameras=("cam07",))
+    assert own == (["cam07"], ["bench.cam07.json", "bench.json"]), "a manifest of one's own is another camera"
 
 
 def test_what_no_manifest_knows_ends_with_what_the_job_said(tmp_path):
