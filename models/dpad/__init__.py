@@ -41,7 +41,9 @@ class DpadSettings:
     def __post_init__(self) -> None:
         for name, known in (("neck", NECKS), ("depth", DEPTHS)):
             if getattr(self, name) not in known:
-                raise ValueError(f"dpad: {name}: expected one of {', '.join(map(str, known))}, got {getattr(self, name)!r}")
+                raise ValueError(
+                    f"dpad: {name}: expected one of {', '.join(map(str, known))}, got {getattr(self, name)!r}"
+                )
         if self.levels < 3:
             raise ValueError(f"dpad: levels: expected at least the backbone's three, got {self.levels}")
         if self.side_px % 32:
@@ -64,9 +66,7 @@ PRESETS = {
     "fpn": Preset(replace(_NET, neck="FPN"), _TINY),
     "base": Preset(_LARGE, replace(_TINY, steps=30_000, batch=16, workers=12, threads=0, val_samples=240)),
     # Starts from the zoo's ResNeXt-101: --init-from, which takes its checkpoint.
-    "paper": Preset(
-        replace(_LARGE, depth=101), replace(_TINY, steps=180_000, batch=4, lr=1e-4, workers=8, threads=0)
-    ),
+    "paper": Preset(replace(_LARGE, depth=101), replace(_TINY, steps=180_000, batch=4, lr=1e-4, workers=8, threads=0)),
 }
 
 SPEC = Spec(

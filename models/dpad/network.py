@@ -87,7 +87,7 @@ class Dpad(Network):
         )
 
     def metrics(self, pred: Dense, batch: Batch) -> dict[str, Tensor]:
-        """Of objects the fraction found, of likely boxes the fraction that is right: both of the class, from IoU 0.5."""
+        """Of objects the fraction found, of likely boxes the fraction that is right: of its class, IoU 0.5."""
         recall, precision = torch.zeros(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
         found = self.found(pred, [pred.size_hw] * len(batch["labels"]))
         for one, labels, boxes in zip(found, batch["labels"], batch["boxes"], strict=True):

@@ -42,7 +42,9 @@ class CklmSettings:
             raise ValueError(f"klpnet: kernels: expected odd numbers from 3 on, one a stage, got {self.kernels}")
         for name in ("widths", "down_blocks", "up_blocks"):
             if len(getattr(self, name)) != _LEVELS:
-                raise ValueError(f"klpnet: {name}: expected one for each of {_LEVELS} levels, got {getattr(self, name)}")
+                raise ValueError(
+                    f"klpnet: {name}: expected one for each of {_LEVELS} levels, got {getattr(self, name)}"
+                )
 
     @property
     def stages(self) -> int:
@@ -95,7 +97,7 @@ class KlpNetSettings:
 
 
 _TINY = TrainSettings(
-    steps=2400, batch=24, lr=2e-3, warmup=100, evaluate_every=600, val_samples=240, save_every=100, workers=1, threads=1
+    steps=2400, batch=32, lr=2e-3, warmup=100, evaluate_every=600, val_samples=240, save_every=100, workers=1, threads=1
 )
 _NET = KlpNetSettings()
 _GPU = TrainSettings(steps=60_000, batch=96, lr=1e-3, warmup=1000, ema=0.9995, val_samples=2048, workers=12)
@@ -109,8 +111,8 @@ def _kernels(*kernels: int) -> KlpNetSettings:
 # The tables of the paper whose networks are trained anew; `python -m benchmarks.klpnet_study` runs them.
 PRESETS = {
     "tiny": Preset(_NET, _TINY),
-    "agnostic": Preset(replace(_NET, kind="agnostic"), _TINY),
-    "specific": Preset(replace(_NET, kind="specific"), _TINY),
+    "agnostic": Preset(replace(_NET, kind="agnostic", unnamed=0.0), _TINY),
+    "specific": Preset(replace(_NET, kind="specific", unnamed=0.0), _TINY),
     "one_stage": Preset(_kernels(7), _TINY),
     "base": Preset(replace(_NET, cklm=_LARGE, graph=GraphSettings(hidden=256, latent=64)), _GPU),
     # Table 9's counts of blocks and 180 thousand steps with mosaics, on each of four devices; its crops and widths

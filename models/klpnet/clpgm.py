@@ -8,6 +8,7 @@ class's own order; P, the most points of any class, stands for an outlier.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -63,9 +64,7 @@ class LinkGraph(nn.Module):
         hidden, width = settings.hidden, inside + 3 + _CLASS_DIM
         self.label = nn.Embedding(classes, _CLASS_DIM)
         sizes = [width] + [hidden] * settings.layers
-        self.layers = nn.ModuleList(
-            nn.Linear(2 * first + _CLASS_DIM, second) for first, second in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        self.layers = nn.ModuleList(nn.Linear(2 * first + _CLASS_DIM, second) for first, second in pairwise(sizes))
         self.reach = nn.Parameter(torch.full((settings.layers,), _FIRST_REACH).log())
         self.mean, self.log_variance = nn.Linear(hidden, settings.latent), nn.Linear(hidden, settings.latent)
         nn.init.constant_(self.log_variance.bias, -2.0)

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from models.contract import Given, Splits
 from models.crops import crop_square, squares_of
+from models.geometry.boxes import CELL_PX as SEEN_CELL_PX
 from models.geometry.boxes import INPUT_PX as SEEN_PX
 from models.geometry.boxes import MAP_CELLS, to_box
-from models.geometry.boxes import CELL_PX as SEEN_CELL_PX
 from models.klpnet import KlpNetSettings
 from models.linked_objects import ClassTable, LinkedObject, LinkedPicture
 from models.linked_objects.mosaic import mosaic

@@ -2,9 +2,9 @@
 
     make evaluate MODEL=klpnet ARGS="--pictures DIR [--split test|other] [--weights FILE] [--without-lis]"
 
-DIR is what RenderLinkedObjects wrote. `other` is a test on which nothing was chosen: other bodies, backdrops, cameras and
-proportions of classes. PCK@0.1 is of the longer side of the box, of visible points, `all` of hidden ones, too; OracleId
-gives found points the best roles. Links are asked of points found (`recall_all`: of all).
+DIR is what RenderLinkedObjects wrote. `other` is a test on which nothing was chosen: other bodies, backdrops, cameras
+and proportions of classes. PCK@0.1 is of the longer side of the box, of visible points, `all` of hidden ones, too;
+OracleId gives found points the best roles. Links are asked of points found (`recall_all`: of all).
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _judged(network: KlpNet, pictures: Sequence[LinkedPicture]) -> Iterator[Judg
     readings = iter(read_objects(network, network(batch), Objects(batch["label"], batch["aspect"], (boxes, numbers))))
     for picture in pictures:
         overlapping = picture.overlaps().sum(1)
-        for one, count, reading in zip(picture.objects, overlapping, islice(readings, len(picture.objects)), strict=True):
+        for one, count, reading in zip(
+            picture.objects, overlapping, islice(readings, len(picture.objects)), strict=True
+        ):
             if not worth_learning(one):
                 continue
             true = np.where(one.inside[:, None], to_box(one.xy, one.box_xywh), np.nan)
@@ -97,7 +99,7 @@ def _judged(network: KlpNet, pictures: Sequence[LinkedPicture]) -> Iterator[Judg
 
 
 def table_of_scores(judged: Sequence[Judged], names: Sequence[str]) -> list[dict]:
-    """Rows: all objects, those alone and those that overlap one and more of their class, by what is hidden, by class."""
+    """Rows: all objects, those alone and those that overlap one and more of their class, by hidden part, by class."""
     groups: dict[str, Callable[[Judged], bool]] = {"all": lambda j: True, "alone": lambda j: j.overlapping == 0}
     groups |= {"overlaps one": lambda j: j.overlapping == 1, "overlaps more": lambda j: j.overlapping > 1}
     for band, (low, high) in BANDS.items():
@@ -154,8 +156,8 @@ def links_by_neighbours(trial: Trial, count: int) -> np.ndarray:
 
 @torch.inference_mode()
 def link_trials(network: KlpNet, samples: LinkedCrops, count: int, seed: int) -> list[dict]:
-    """Rows: F1 of links between given nodes, by trial, of the network and of what needs no learning, with as many nearest
-    neighbours as do best here. Only objects that overlap one of their class are tried with `overlap`."""
+    """Rows: F1 of links between given nodes, by trial, of the network and of what needs no learning, with as many
+    nearest neighbours as do best here. Only objects that overlap one of their class are tried with `overlap`."""
     rows = []
     for kind in TRIALS:
         found: dict[str, list[Scored]] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -141,9 +142,10 @@ def holds(boxes_xywh: np.ndarray, edge_xy: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Member:
-    """An object of a group beside the group's K points. cost (R, K): of giving a role a point, less than 0 where that is
-    likelier than that it is none of the object's; infinite where the object may not have it. place (K, 2) in diagonals
-    of its box; fixed (K,) bool, in its box alone; mean and deviation (R, R) of distances between roles, diagonals."""
+    """An object of a group beside the group's K points. cost (R, K): of giving a role a point, less than 0 where that
+    is likelier than that it is none of the object's; infinite where the object may not have it. place (K, 2) in
+    diagonals of its box; fixed (K,) bool, in its box alone; mean and deviation (R, R) of distances between
+    roles, diagonals."""
 
     cost: np.ndarray
     place: np.ndarray
@@ -168,8 +170,8 @@ class Member:
 def give_out(members: Sequence[Member], weight: float = 0.5, none: float = _NO_ROLE) -> list[np.ndarray]:
     """For each object of a group the point (R,) that each of its roles is given, -1 for none; no point goes to two.
 
-    The least sum of costs by the Hungarian method, then again with `weight` times the cost of the distances between what
-    was given out before.
+    The least sum of costs by the Hungarian method, then again with `weight` times the cost of the distances between
+    what was given out before.
     """
     ends = np.cumsum([0, *(len(member.cost) for member in members)])
     rows, points = int(ends[-1]), members[0].cost.shape[1]
@@ -182,7 +184,7 @@ def give_out(members: Sequence[Member], weight: float = 0.5, none: float = _NO_R
         chosen = np.full(rows, -1)
         right = (column < points) & (stacked[row, np.minimum(column, points - 1)] < _FORBIDDEN) if points else row < 0
         chosen[row[right]] = column[right]
-        before, given = given, [chosen[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        before, given = given, [chosen[a:b] for a, b in pairwise(ends)]
         if all(np.array_equal(a, b) for a, b in zip(before, given, strict=True)):
             break
     return given

@@ -1,7 +1,7 @@
 """KLPNet: objects of known classes in; their keypoints, whose they are where objects overlap, and the links out.
 
-Images are RGB crops (N, 3, S, S). Places are in the box's frame, see `models.geometry.boxes`; maps have a cell for every
-two pixels of a crop. A batch's rows are objects.
+Images are RGB crops (N, 3, S, S). Places are in the box's frame, see `models.geometry.boxes`; maps have a cell for
+every two pixels of a crop. A batch's rows are objects.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from models.frames import Frame
@@ -28,7 +28,16 @@ from models.klpnet.cklm import (
     sampled,
     soft_points,
 )
-from models.klpnet.clpgm import Graph, LinkGraph, Nodes, link_loss, link_targets, matched_roles, role_loss, stranger_loss
+from models.klpnet.clpgm import (
+    Graph,
+    LinkGraph,
+    Nodes,
+    link_loss,
+    link_targets,
+    matched_roles,
+    role_loss,
+    stranger_loss,
+)
 from models.klpnet.data import crop_of
 from models.klpnet.lis import RoleStatistics
 from models.klpnet.reading import Objects, columns_of, read_objects
@@ -40,7 +49,7 @@ from models.metrics.links import Scored, score
 from models.network import Batch, Network
 from pipeline.core.instances import Instances
 
-_FAINT = 0.02  # peaks of less confidence are no nodes
+_FAINT = 0.01  # peaks of less confidence are no nodes
 _NEAR = 0.75  # of what PCK@0.1 allows, within which a node is a point
 _LACKS, _SHAKEN = 0.15, 1.0  # of the points given while learning: fraction that lacks, and cells by which they are off
 _FALSE = 4  # nodes beside them that are no point

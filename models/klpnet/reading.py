@@ -27,8 +27,8 @@ _LINKED = 0.5  # least probability of a link
 
 
 class Objects(NamedTuple):
-    """label (N,), class from 1 on or 0, and aspect (N,) of boxes; places: the boxes (N, 4) px and the number (N,) of the
-    picture that each is in, None where that is not known."""
+    """label (N,), class from 1 on or 0, and aspect (N,) of boxes; places: the boxes (N, 4) px and the number (N,) of
+    the picture that each is in, None where that is not known."""
 
     label: Tensor
     aspect: Tensor
@@ -36,9 +36,9 @@ class Objects(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """An object's points in its class's own order. xy (R, 2) in the box's frame; score (R,); inferred (R,) bool: no node
-    was given the role, and the others tell the place, NaN where they do not; links (R, R) probabilities, symmetric, 0
-    where an end is inferred."""
+    """An object's points in its class's own order. xy (R, 2) in the box's frame; score (R,); inferred (R,) bool: no
+    node was given the role, and the others tell the place, NaN where they do not; links (R, R) probabilities,
+    symmetric, 0 where an end is inferred."""
 
     xy: np.ndarray
     score: np.ndarray
@@ -46,8 +46,9 @@ class Reading(NamedTuple):
     links: np.ndarray
 
 
+@torch.no_grad()
 def read_objects(network: KlpNet, found: Found, objects: Objects) -> list[Reading]:
-    """What was found, as objects. With `places` and the strategy switched on, overlapping objects share points by it."""
+    """What was found, as objects. With `places` and the strategy on, overlapping objects share points by it."""
     if found.graph is None:
         return [_of_table(network, found, objects, n) for n in range(len(objects.label))]
     nodes, graph = found.nodes, found.graph
@@ -78,8 +79,8 @@ def _reading(
 
 
 def role_costs(graph: Graph, row: int, count: int) -> np.ndarray:
-    """(R, M) of giving each of `count` roles a node: minus the logarithm of how much likelier it is than that the node is
-    none of the object's."""
+    """(R, M) of giving each of `count` roles a node: minus the logarithm of how much likelier it is than that the node
+    is none of the object's."""
     logits = graph.roles[row].double().cpu().numpy()
     return (logits[:, -1:] - logits[:, :count]).T
 
@@ -131,8 +132,8 @@ class _Pool(NamedTuple):
 
 
 def shared_out(network: KlpNet, found: Found, objects: Objects) -> tuple[Nodes, Graph, list[np.ndarray]]:
-    """LIS: nodes, those among them that only another object of a group has a peak at, their graph, and the node (R,) that
-    each role of each object is given."""
+    """LIS: nodes, those among them that only another object of a group has a peak at, their graph, and the node (R,)
+    that each role of each object is given."""
     assert objects.places is not None
     boxes, picture = objects.places
     labels = objects.label.cpu().numpy()
@@ -143,7 +144,9 @@ def shared_out(network: KlpNet, found: Found, objects: Objects) -> tuple[Nodes, 
     pools = []
     for number in np.unique(picture):
         rows = np.flatnonzero(picture == number)
-        pools += [pooled(rows[g], px[rows[g]], mask[rows[g]], reach[rows[g]]) for g in groups_of(boxes[rows], labels[rows])]
+        pools += [
+            pooled(rows[g], px[rows[g]], mask[rows[g]], reach[rows[g]]) for g in groups_of(boxes[rows], labels[rows])
+        ]
     nodes, pools = _with_fellows(network, found, objects, pools)
     graph = found.graph if nodes is found.nodes else network.linked_up(nodes, objects.label)
     assert graph is not None
@@ -180,8 +183,8 @@ def _member(
 
 
 def pooled(rows: np.ndarray, px: np.ndarray, mask: np.ndarray, reach: np.ndarray) -> _Pool:
-    """The points of a group's peaks px (G, M, 2), of which those of different objects are one where they are nearer than
-    the objects' reach (G,)."""
+    """The points of a group's peaks px (G, M, 2), of which those of different objects are one where they are nearer
+    than the objects' reach (G,)."""
     places: list[np.ndarray] = []
     number = np.full(mask.shape, -1)
     for g in range(len(rows)):
@@ -198,9 +201,7 @@ def pooled(rows: np.ndarray, px: np.ndarray, mask: np.ndarray, reach: np.ndarray
     return _Pool(rows, np.array(places).reshape(-1, 2), number)
 
 
-def _with_fellows(
-    network: KlpNet, found: Found, objects: Objects, pools: Sequence[_Pool]
-) -> tuple[Nodes, list[_Pool]]:
+def _with_fellows(network: KlpNet, found: Found, objects: Objects, pools: Sequence[_Pool]) -> tuple[Nodes, list[_Pool]]:
     """Nodes with those added that an object has no peak at but another of its group has, in its own box; and the pools,
     which count them."""
     assert objects.places is not None
@@ -219,7 +220,8 @@ def _with_fellows(
         for g, row in enumerate(pool.rows):
             mine = lacks[int(row)]
             xy = torch.from_numpy(to_box(pool.place[mine], boxes[row])).float()
-            cells[row, : len(mine)] = cells_of_box(xy[None], objects.aspect[row : row + 1].cpu(), network.size)[0].numpy()
+            own = cells_of_box(xy[None], objects.aspect[row : row + 1].cpu(), network.size)
+            cells[row, : len(mine)] = own[0].numpy()
             numbers[g, : len(mine)] = mine
         more[id(pool)] = numbers
     places = torch.from_numpy(np.round(cells)).long().to(found.cells.device)

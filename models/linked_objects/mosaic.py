@@ -31,9 +31,7 @@ def mosaic(pictures: Sequence[LinkedPicture], rng: np.random.Generator) -> Linke
     return replace(first, objects=tuple(objects), read=lambda: canvas)
 
 
-def _placed(
-    one: LinkedObject, scale: float, corner: np.ndarray, size_wh: np.ndarray
-) -> tuple[LinkedObject, bool]:
+def _placed(one: LinkedObject, scale: float, corner: np.ndarray, size_wh: np.ndarray) -> tuple[LinkedObject, bool]:
     """An object of a picture that was shrunk and cut to a size, and whether any of its box is left there; its points
     that were cut off are truncated."""
     low, high = one.box_xywh[:2] * scale, (one.box_xywh[:2] + one.box_xywh[2:]) * scale

@@ -93,9 +93,7 @@ class LinkRates:
         return 2 * self.right / both if both else float("nan")
 
 
-def score(
-    found: Found, true: np.ndarray, state: np.ndarray, aspect: float, adjacency: np.ndarray
-) -> Scored:
+def score(found: Found, true: np.ndarray, state: np.ndarray, aspect: float, adjacency: np.ndarray) -> Scored:
     """An object's score. true (P, 2): places in the box's frame, NaN where none is asked for; state (P,), 0 visible;
     aspect: the box's width / height; adjacency (R, R) bool of its class."""
     count = len(adjacency)
@@ -156,5 +154,3 @@ def pooled_scores(scored: Sequence[Scored]) -> dict[str, float]:
     row = {name: float(s / n) if n else float("nan") for name, (s, n) in sums.items() if name != "link_f1"}
     named = {field: getattr(rates, field) for field in ("precision", "recall", "recall_all", "f1")}
     return row | {f"link_{name}": value for name, value in named.items()} | {"link_ap": link_average_precision(scored)}
-
-

@@ -1,4 +1,4 @@
-"""A kite of four points and a mast of two: matching nodes to them, what links are wanted, and what the graph's losses ask."""
+"""A kite of four points and a mast of two: nodes matched to them, links wanted, and what the graph's losses ask."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Two kites beside each other whose points are shared out, and what training keeps of places, distances and features."""
+"""Two kites beside each other whose points are shared out; running places, distances and features."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,9 @@ def test_lengths_are_fractions_of_the_boxs_diagonal():
 
 def test_distances_and_layout_are_those_seen_and_unseen_roles_have_none():
     statistics, xy = statistics_of()
-    assert np.allclose(statistics.layout(1)[:4], xy[:, :4].mean(0), atol=1e-5) and np.isnan(statistics.layout(1)[4]).all()
+    assert (
+        np.allclose(statistics.layout(1)[:4], xy[:, :4].mean(0), atol=1e-5) and np.isnan(statistics.layout(1)[4]).all()
+    )
     mean, deviation = statistics.distances(1)
     away = np.linalg.norm(xy[:, 0] - xy[:, 3], axis=-1) / 2 / 2**0.5
     assert mean[0, 3] == pytest.approx(away.mean(), rel=1e-4)
@@ -69,7 +71,9 @@ def test_features_are_less_unlike_their_own_role():
     generator = torch.Generator().manual_seed(0)
     for _ in range(20):
         role = torch.tensor([[0, 1, 2]])
-        features = torch.tensor([[[1.0, 0, 0], [0, 1.0, 0], [9, 9, 9]]]) + 0.1 * torch.randn(1, 3, 3, generator=generator)
+        features = torch.tensor([[[1.0, 0, 0], [0, 1.0, 0], [9, 9, 9]]]) + 0.1 * torch.randn(
+            1, 3, 3, generator=generator
+        )
         statistics.update_features(torch.tensor([1]), role, features)
     away = statistics.unlikeness(1, np.array([[1.0, 0, 0], [0, 1.0, 0]]))
     assert away[0, 0] < away[0, 1] and away[1, 1] < away[1, 0]
@@ -121,7 +125,9 @@ def test_no_point_goes_to_two_objects_and_none_that_it_may_not_have():
 
 def test_a_role_stays_empty_where_every_point_is_rather_an_outlier():
     (member, _) = members(3.0)
-    lonely = Member(np.where(np.isfinite(member.cost), 5.0, np.inf), member.place, member.fixed, member.mean, member.deviation)
+    lonely = Member(
+        np.where(np.isfinite(member.cost), 5.0, np.inf), member.place, member.fixed, member.mean, member.deviation
+    )
     assert (give_out([lonely])[0] == -1).all()
     nothing = Member(np.zeros((4, 0)), np.zeros((0, 2)), np.zeros(0, bool), member.mean, member.deviation)
     assert (give_out([nothing])[0] == -1).all()

@@ -5,18 +5,18 @@ A kite is a filled diamond with a bar across, a mast a thin stroke with a ball o
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pyarrow as pa
 
-from models.klpnet import CklmSettings, GraphSettings, KlpNetSettings
+from models.frames import Frame
 from models.linked_objects import ClassTable, LinkedObject, ObjectClass
 from models.linked_objects.pictures import NOBODY, OCCLUDED, VISIBLE
 from models.linked_objects.shards import object_columns, schema_of
 from models.synthetic.photograph import encoded_jpeg
+from pipeline.core.instances import Instances
 from pipeline.core.storage import write_table
 
 SIDE = 128
@@ -27,11 +27,6 @@ KITE = ObjectClass.of_names(
 )
 MAST = ObjectClass.of_names("mast", ["top", "foot", "flag"], [("top", "foot"), ("top", "flag")])
 TABLE = ClassTable((KITE, MAST))
-SETTINGS = KlpNetSettings(
-    classes=json.dumps(TABLE.to_plain()),
-    cklm=CklmSettings(input_px=64, widths=(12, 16, 16, 16), kernels=(5, 3)),
-    graph=GraphSettings(hidden=24, latent=12, layers=2, nodes=12),
-)
 _KITE = np.array([[0, -1], [-0.6, -0.2], [0.6, -0.2], [0, 1], [0, -0.2]])
 _MAST = np.array([[-0.3, -0.9], [-0.3, 0.9], [0.3, -0.6]])
 _BGR = ((40, 60, 230), (220, 160, 30))
@@ -46,7 +41,9 @@ def draw(image: np.ndarray, class_id: int, middle: np.ndarray, size: float) -> L
         cv2.line(image, spots[1], spots[2], (255, 255, 255), 2, cv2.LINE_AA)
     else:
         cv2.line(image, spots[0], spots[1], _BGR[1], 3, cv2.LINE_AA)
-        cv2.fillPoly(image, [np.array([spots[0], spots[2], (spots[0][0], 2 * spots[2][1] - spots[0][1])])], (20, 200, 60))
+        cv2.fillPoly(
+            image, [np.array([spots[0], spots[2], (spots[0][0], 2 * spots[2][1] - spots[0][1])])], (20, 200, 60)
+        )
     low, high = points.min(0), points.max(0)
     count = len(points)
     return LinkedObject(class_id, np.r_[low, high - low], points, np.full(count, VISIBLE), np.full(count, NOBODY), 0.0)
@@ -70,6 +67,21 @@ def picture(rng: np.random.Generator, *, overlap: bool = False) -> tuple[np.ndar
         back, state=np.where(hidden, OCCLUDED, VISIBLE), occluder=np.where(hidden, 0, NOBODY), hidden_fraction=0.3
     )
     return image, [front, back]
+
+
+def frame(seed: int, *, overlap: bool) -> Frame:
+    """A picture with its true boxes and classes."""
+    image, objects = picture(np.random.default_rng([77, seed]), overlap=overlap)
+    columns = {
+        "bbox_xywh": np.array([one.box_xywh for one in objects]),
+        "class": [TABLE.names[one.class_id] for one in objects],
+    }
+    return Frame(np.ascontiguousarray(image[..., ::-1]), Instances(image.shape[:2], columns))
+
+
+def bodies(samples) -> set[int]:
+    """What a split of samples shows."""
+    return {one.body for picture in samples.pictures for one in picture.objects}
 
 
 def write_split(folder, split: str, count: int, seed: int, table: ClassTable = TABLE) -> None:
