@@ -75,6 +75,7 @@ SPEC = Spec(
     settings=DpadSettings,
     network="models.dpad.network:Dpad",
     data="models.dpad.data:splits",
+    adapt="models.dpad.data:with_classes",
     presets=PRESETS,
     source=Rendered(
         task="RenderLinkedObjects",

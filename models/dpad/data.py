@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
@@ -18,6 +21,13 @@ MOST = 24  # objects of a picture
 GREY = 114
 _LEAST_PX = 8.0  # longer side of a box
 _SOFTNESS = 0.4
+
+
+def with_classes(settings: DpadSettings, given: Given) -> DpadSettings:
+    """The settings with the classes that the data have."""
+    if given.data is None:
+        return settings
+    return replace(settings, classes=json.dumps(read_linked(given.data, "val").table.to_plain()))
 
 
 def splits(settings: DpadSettings, given: Given, seed: int) -> Splits:

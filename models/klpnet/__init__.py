@@ -61,7 +61,7 @@ class GraphSettings:
     layers: int = field(default=4, metadata={"help": "of the encoder"})
     nodes: int = field(default=24, metadata={"help": "most peaks of a map that become nodes"})
     tau: float = field(default=1.0, metadata={"help": "of equation 5; all nodes have it, so that it cancels"})
-    kl_weight: float = field(default=1.0, metadata={"help": "of the Kullback-Leibler divergence in equation 7"})
+    kl_weight: float = field(default=0.02, metadata={"help": "of the Kullback-Leibler divergence in equation 7"})
     stranger_weight: float = field(default=0.5, metadata={"help": "of equation 7's other branch, other classes' nodes"})
     role_weight: float = field(default=1.0, metadata={"help": "of the roles' cross-entropy, beside equation 7"})
 
@@ -136,6 +136,7 @@ SPEC = Spec(
     settings=KlpNetSettings,
     network="models.klpnet.network:KlpNet",
     data="models.klpnet.data:splits",
+    adapt="models.klpnet.data:adapted",
     presets=PRESETS,
     source=Rendered(
         task="RenderLinkedObjects",

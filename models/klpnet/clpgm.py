@@ -22,6 +22,9 @@ from models.linked_objects.classes import ClassTable
 _CLASS_DIM = 16
 _LEAST_ACTIVE = 0.2  # of a node's weight, so that faint points are learnt from, too
 _FIRST_REACH = 0.5  # half boxes
+_FIRST_LOG_VARIANCE = -4.0
+_RARE = -2.0  # first logit of a link: few pairs are linked
+_GAIN = 4.0  # of what is learnt of a class's roles: a step of the optimiser is as large for every parameter
 
 
 class Nodes(NamedTuple):
@@ -67,10 +70,11 @@ class LinkGraph(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(2 * first + _CLASS_DIM, second) for first, second in pairwise(sizes))
         self.reach = nn.Parameter(torch.full((settings.layers,), _FIRST_REACH).log())
         self.mean, self.log_variance = nn.Linear(hidden, settings.latent), nn.Linear(hidden, settings.latent)
-        nn.init.constant_(self.log_variance.bias, -2.0)
+        nn.init.constant_(self.log_variance.bias, _FIRST_LOG_VARIANCE)
         self.bias = nn.Embedding(classes, 1)
-        nn.init.zeros_(self.bias.weight)
+        nn.init.constant_(self.bias.weight, _RARE)
         self.prototypes = nn.Parameter(torch.randn(classes, self.points + 1, hidden) / hidden**0.5)
+        self.latents = nn.Parameter(torch.randn(classes, self.points + 1, settings.latent) / settings.latent**0.5 / _GAIN)
         self.describe = nn.Linear(hidden, hidden)
         counts = np.r_[1, table.counts]  # who is of no class has one role: to be a point
         own = np.arange(self.points + 1) < counts[:, None]
@@ -83,11 +87,13 @@ class LinkGraph(nn.Module):
         x = torch.cat([nodes.features, nodes.xy, nodes.score[..., None], about], -1)
         for layer, reach in zip(self.layers, self.reach, strict=True):
             x = torch.tanh(layer(torch.cat([x, adjacency(nodes, reach.exp()) @ x, about], -1)))
-        mean, log_variance = self.mean(x), self.log_variance(x).clamp(-8, 4)
-        noise = torch.randn_like(mean) * (0.5 * log_variance).exp() if self.training else 0
         features = self.describe(x)
         roles = torch.einsum("nmh,nph->nmp", features, self.prototypes[label])
         roles = roles.masked_fill(~self.own[label][:, None], -torch.inf)  # type: ignore[index]
+        # What the class's roles are linked like is learnt far sooner where it has a place of its own.
+        mean = self.mean(x) + _GAIN * (torch.softmax(roles, -1) @ self.latents[label])
+        log_variance = self.log_variance(x).clamp(-8, 4)
+        noise = torch.randn_like(mean) * (0.5 * log_variance).exp() if self.training else 0
         z = mean + noise
         return Graph(mean, log_variance, z, self.decode(z, z, label, label), roles, features)
 
@@ -131,14 +137,12 @@ def link_loss(graph: Graph, nodes: Nodes, target: Tensor, tau: float, kl_weight:
     """Minus the evidence lower bound (equation 7, whose sign as printed would have it fall) of links (N, M, M) bool.
 
     Pairs weigh as much as their nodes are active (equation 5): tau relu(f) of the score f over the mean one. Linked
-    pairs are few and weigh as much as the others together.
+    pairs are few, and weigh no more for it: most others have an outlier for an end, and are easily told.
     """
     activity = nodes.score.detach() * nodes.mask
     mean = activity.sum(-1, keepdim=True) / nodes.mask.sum(-1, keepdim=True).clamp_min(1)
     active = tau * F.relu(activity / mean.clamp_min(1e-6)).clamp(_LEAST_ACTIVE, 1 / _LEAST_ACTIVE)
     weight = torch.sqrt(active[:, :, None] * active[:, None]) * pairs_of(nodes.mask)
-    found, missing = (weight * target).sum(), (weight * ~target).sum()
-    weight = weight * torch.where(target, (missing / found.clamp_min(1e-6)).clamp(0.1, 10), 1.0)
     cross = F.binary_cross_entropy_with_logits(graph.links.float(), target.float(), reduction="none")
     divergence = -0.5 * (1 + graph.log_variance - graph.mean.square() - graph.log_variance.exp()).sum(-1)
     count = nodes.mask.sum(-1, keepdim=True).clamp_min(1)

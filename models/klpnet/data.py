@@ -5,8 +5,9 @@ Sample i is a pure function of (seed, split, i). Places are in the object's box'
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -42,6 +43,13 @@ def regions_of(boxes_xywh: np.ndarray) -> np.ndarray:
 def crop_of(image_rgb: np.ndarray, box_xywh: np.ndarray, input_px: int) -> np.ndarray:
     """(input_px, input_px, 3) uint8 about a box, black beyond the picture."""
     return crop_square(image_rgb, regions_of(np.asarray(box_xywh, float)[None])[0], input_px)
+
+
+def adapted(settings: KlpNetSettings, given: Given) -> KlpNetSettings:
+    """The settings with the classes that the data have."""
+    if given.data is None:
+        return settings
+    return replace(settings, classes=json.dumps(read_linked(given.data, "val").table.to_plain()))
 
 
 def splits(settings: KlpNetSettings, given: Given, seed: int) -> Splits:

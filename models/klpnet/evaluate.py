@@ -196,7 +196,8 @@ def _tried(
     methods = {"table": links_by_table(trial, network.statistics.layout(class_id + 1)[: len(adjacency)], adjacency)}
     methods |= {f"neighbours {k}": links_by_neighbours(trial, k) for k in (1, 2, 3, 4)}
     if graph is not None:
-        methods["graph"] = torch.sigmoid(graph.links[0]).double().numpy()
+        of_object = 1 - torch.softmax(graph.roles[0], -1)[:, -1]  # outliers' links are dropped
+        methods["graph"] = (torch.sigmoid(graph.links[0]) * of_object * of_object[:, None]).double().numpy()
     nobody = np.zeros(len(trial.xy), bool)
     for name, links in methods.items():
         off_diagonal = np.where(np.eye(len(links), dtype=bool), 0, links)

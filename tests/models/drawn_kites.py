@@ -32,18 +32,18 @@ _MAST = np.array([[-0.3, -0.9], [-0.3, 0.9], [0.3, -0.6]])
 _BGR = ((40, 60, 230), (220, 160, 30))
 
 
-def draw(image: np.ndarray, class_id: int, middle: np.ndarray, size: float) -> LinkedObject:
-    """Draw one into an RGB image; all of it is seen so far."""
-    points = middle + size * (_KITE, _MAST)[class_id]
+def draw(image: np.ndarray, class_id: int, middle: np.ndarray, size: float, turn: float = 0.0) -> LinkedObject:
+    """Draw one into an RGB image, turned by an angle; all of it is seen so far."""
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    points = middle + size * (_KITE, _MAST)[class_id] @ rotation.T
     spots = [tuple(int(v) for v in np.round(p - 0.5)) for p in points]
     if class_id == 0:
         cv2.fillPoly(image, [np.array([spots[k] for k in (0, 1, 3, 2)])], _BGR[0], cv2.LINE_AA)
         cv2.line(image, spots[1], spots[2], (255, 255, 255), 2, cv2.LINE_AA)
+        cv2.circle(image, spots[0], 3, (250, 220, 60), -1, cv2.LINE_AA)
     else:
         cv2.line(image, spots[0], spots[1], _BGR[1], 3, cv2.LINE_AA)
-        cv2.fillPoly(
-            image, [np.array([spots[0], spots[2], (spots[0][0], 2 * spots[2][1] - spots[0][1])])], (20, 200, 60)
-        )
+        cv2.line(image, spots[0], spots[2], (20, 200, 60), 5, cv2.LINE_AA)
     low, high = points.min(0), points.max(0)
     count = len(points)
     return LinkedObject(class_id, np.r_[low, high - low], points, np.full(count, VISIBLE), np.full(count, NOBODY), 0.0)
@@ -56,7 +56,9 @@ def picture(rng: np.random.Generator, *, overlap: bool = False) -> tuple[np.ndar
     if not overlap:
         first, second = rng.uniform((28, 40), (36, 88)), rng.uniform((88, 40), (98, 88))
         order = rng.permutation(2)
-        return image, [draw(image, int(k), middle, size) for k, middle in zip(order, (first, second), strict=True)]
+        turns = rng.uniform(-np.pi, np.pi, 2)
+        places = zip(order, (first, second), turns, strict=True)
+        return image, [draw(image, int(k), middle, size, turn) for k, middle, turn in places]
     back = draw(image, 0, rng.uniform((50, 50), (60, 70)), size)
     front = draw(image, 0, back.box_xywh[:2] + back.box_xywh[2:] / 2 + (size * 0.7, rng.uniform(-6, 6)), size)
     low, high = front.box_xywh[:2], front.box_xywh[:2] + front.box_xywh[2:]

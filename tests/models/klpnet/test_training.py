@@ -11,7 +11,7 @@ from torch.utils.data import default_collate
 from models.contract import Given, Preset, TrainSettings
 from models.klpnet import PRESETS, SPEC
 from models.klpnet.data import LinkedCrops, splits
-from models.klpnet.evaluate import judge, link_trials, main, table_of_scores
+from models.klpnet.evaluate import judge, link_trials, load_network, main, table_of_scores
 from models.klpnet.network import KlpNet
 from models.linked_objects.shards import read_linked
 from models.metrics.links import pooled_scores
@@ -118,3 +118,9 @@ def test_presets_are_the_papers_where_they_say_so():
     assert paper.train.steps == 180_000 and (paper.network.alpha, paper.network.beta) == (0.3, 0.7)
     assert paper.network.cklm.kernels == (7, 5, 3) and paper.network.cklm.down_blocks == (3, 5, 2, 5)
     assert {"tiny", "base", "paper", "agnostic", "specific", "one_stage"} <= set(PRESETS)
+
+
+def test_a_network_is_for_the_classes_of_its_data(given, tmp_path):
+    preset = Preset(dataclasses.replace(SMALL, classes=PRESETS["tiny"].network.classes), dataclasses.replace(FEW, steps=1))
+    train(SPEC, preset, given, tmp_path)
+    assert load_network(tmp_path / SPEC.trained).table.names == TABLE.names
