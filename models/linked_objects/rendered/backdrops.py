@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from models.linked_objects.plan import SIZE_PX
+from models.synthetic.canvas import lit_ground
 from models.synthetic.scenery import sample_backdrop
 from pipeline.simulate.world.texture import cell_noise, fractal
 
@@ -14,6 +15,13 @@ def backdrop(kind: str, rng: np.random.Generator) -> np.ndarray:
     """(SIZE_PX, SIZE_PX, 3) uint8 albedo of a kind: street, room, plain or other."""
     made = {"street": _street, "room": _room, "plain": _plain, "other": _other}[kind](rng)
     return np.clip(made, 1, 235).astype(np.uint8)
+
+
+def on_backdrop(albedo: np.ndarray, ground: np.ndarray, sun: np.ndarray, sky: np.ndarray, gain: float) -> np.ndarray:
+    """Display values (S, S, 3) float32 of an albedo (S, S, 3) uint8 on which objects cast shadows, as the fractions
+    (G, G, 2) uint8 of sun and sky say."""
+    light = cv2.resize(ground.astype(np.float32) / 255, albedo.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return lit_ground(albedo, light, sun, sky, gain)
 
 
 def _colour(rng: np.random.Generator, low: float = 12, high: float = 190) -> np.ndarray:
@@ -82,7 +90,9 @@ def _other(rng: np.random.Generator) -> np.ndarray:
     plan = np.stack([(xs - rng.uniform(0, SIZE_PX)) / depth * 2, 200 / depth], -1).reshape(-1, 2)
     cells = cell_noise(plan, (rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.8)), int(rng.integers(1 << 20)))
     stones = np.stack([_colour(rng), _colour(rng), _colour(rng)])
+    far = np.exp(-depth / (0.12 * SIZE_PX))[..., None]  # where stones are smaller than pixels, their mean is seen
     ground = stones[(cells * 2.999).astype(int)].reshape(SIZE_PX, SIZE_PX, 3)
+    ground = ground * (1 - far) + stones.mean(axis=0) * far
     clouds = fractal(np.stack([xs, ys], -1).reshape(-1, 2), rng.uniform(10, 90), int(rng.integers(1 << 20)), 4)
     t = clouds.reshape(SIZE_PX, SIZE_PX, 1)
     above = _colour(rng) * t + _colour(rng) * (1 - t)

@@ -22,10 +22,11 @@ from models.linked_objects.pictures import (
     LinkedObject,
 )
 from models.linked_objects.plan import SIZE_PX, LinkedJob
-from models.linked_objects.rendered.backdrops import backdrop
+from models.linked_objects.rendered.backdrops import backdrop, on_backdrop
 from models.linked_objects.rendered.bodies import Body, make_body
 from models.linked_objects.rendered.scenes import EVEN, OTHER, ROOM, Standing, sample_scene
 from models.linked_objects.shards import object_columns, schema_of
+from models.synthetic.canvas import GROUND_GAIN
 from models.synthetic.photograph import encoded_jpeg, encoded_png, photographed
 from models.synthetic.scenery import sample_occluder
 from models.synthetic.sprites import sample_illumination, shade, tone
@@ -35,7 +36,7 @@ from pipeline.simulate.world.illumination import Illumination
 
 SAMPLES = 2
 GROUND_CELLS = 144
-_BODIES_AT_ONCE = 5  # of each class in one shard: a body is built once and seen several times
+_BODIES_AT_ONCE = 4  # of each class in one shard: a body is built once and seen several times
 _LEAST_SEEN = 0.08  # of an object; what is hidden more is left out of the scene
 _LEAST_POINTS = 0.5  # of an object's, inside the picture
 _QUALITY = 92
@@ -72,7 +73,9 @@ def render_linked(job: LinkedJob) -> int:
 
 def _rows(job: LinkedJob, rng: np.random.Generator) -> Iterator[dict]:
     kept = np.stack([rng.permutation(job.views)[:_BODIES_AT_ONCE] for _ in range(len(CATALOGUE))])
-    body = lru_cache(maxsize=48)(lambda class_id, number: make_body(class_id, job.split, number, job.seed, job.index))
+    body = lru_cache(maxsize=_BODIES_AT_ONCE * len(CATALOGUE))(
+        lambda class_id, number: make_body(class_id, job.split, number, job.seed, job.index)
+    )
 
     def body_of(class_id: int, rng: np.random.Generator) -> Body:
         return body(class_id, int(rng.choice(kept[class_id])))
@@ -104,34 +107,27 @@ def render_scene(scene: Sequence[Standing], split: str, rng: np.random.Generator
         casts = [one for k, one in enumerate(casts) if k not in poor]
     if not casts:
         return None
-    linear = np.zeros((owner.size, 3), np.float32)
+    white = illumination.exposure * illumination.white
+    shown = np.zeros((owner.size, 3), np.uint8)
     for index, one in enumerate(casts):
         seen = owner[one.rows] == index
         others = [(c.standing.body.scene, c.standing.place) for k, c in enumerate(casts) if k != index]
         hits = {name: values[seen] for name, values in one.hits.items()}
         body, place = one.standing.body, one.standing.place
-        linear[one.rows[seen]] = shade(body.mesh, body.scene, place, illumination, one.rays[seen], hits, rng, others)
-    white = illumination.exposure * illumination.white
+        linear = shade(body.mesh, body.scene, place, illumination, one.rays[seen], hits, rng, others)
+        shown[one.rows[seen]] = tone(linear * white)
     ground = _ground([one.standing for one in casts], illumination)
     sun, sky = illumination.sun * max(float(illumination.sun_dir[2]), 0.0) * white, illumination.sky * white
     names = [CATALOGUE[one.standing.body.class_id].name for one in casts]
-    behind = lit_backdrop(_backdrop(split, names, rng), ground, sun, sky, rng.uniform(0.5, 1.6))
-    front = _reduced(tone(linear * white) * (owner >= 0).reshape(-1, 1))
-    alpha = _reduced((owner >= 0).astype(np.float32).reshape(-1, 1))
-    image = front + (1 - alpha) * behind
-    cover = cv2.GaussianBlur(clutter.astype(np.float32), (0, 0), 0.5)[..., None]
-    image = image * (1 - cover) + cover * tone(albedo / np.float32(255) * (rng.uniform(0, 1) * sun + sky))
+    behind = on_backdrop(_backdrop(split, names, rng), ground, sun, sky, rng.uniform(*GROUND_GAIN))
+    alpha = _reduced(255 * (owner >= 0).astype(np.uint8)[:, None]).astype(np.float32) / 255
+    image, cover = _reduced(shown) + (1 - alpha) * behind, np.zeros_like(alpha)
+    if clutter.any():
+        cover = cv2.GaussianBlur(clutter.astype(np.float32), (0, 0), 0.5)[..., None]
+        image = image * (1 - cover) + cover * tone(albedo / np.float32(255) * (rng.uniform(0, 1) * sun + sky))
     image = photographed(np.clip(image, 0, 255).astype(np.uint8), float(rng.uniform(0.2, 1.0)), rng)
     covered = np.round(255 * np.maximum(alpha, cover)[..., 0]).astype(np.uint8)
     return Rendered(image, covered, ground, sun, sky, tuple(o for o in objects if o is not None))
-
-
-def lit_backdrop(albedo: np.ndarray, ground: np.ndarray, sun: np.ndarray, sky: np.ndarray, gain: float) -> np.ndarray:
-    """Display values (S, S, 3) float32 of an albedo (S, S, 3) uint8 on which objects cast shadows, as `ground` says."""
-    size = albedo.shape[1::-1]
-    light = cv2.resize(ground.astype(np.float32) / 255, size, interpolation=cv2.INTER_LINEAR)
-    linear = albedo.astype(np.float32) * np.float32(gain / 255)
-    return tone(linear * (light[..., :1] * sun + light[..., 1:] * sky)).astype(np.float32)
 
 
 def _backdrop(split: str, names: Sequence[str], rng: np.random.Generator) -> np.ndarray:
@@ -250,8 +246,7 @@ def _ground(scene: Sequence[Standing], illumination: Illumination) -> np.ndarray
 
 
 def _reduced(samples: np.ndarray) -> np.ndarray:
-    """(S, S, C) float32 means of the samples (S * S * SAMPLES^2, C) of each pixel."""
+    """(S, S, C) uint8 means of the samples (S * S * SAMPLES^2, C) uint8 of each pixel."""
     side = SAMPLES * SIZE_PX
-    picture = cv2.resize(samples.reshape(side, side, -1).astype(np.float32), (SIZE_PX, SIZE_PX),
-                         interpolation=cv2.INTER_AREA)  # fmt: skip
+    picture = cv2.resize(samples.reshape(side, side, -1), (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_AREA)
     return np.asarray(picture).reshape(SIZE_PX, SIZE_PX, -1)
