@@ -74,7 +74,9 @@ class LinkGraph(nn.Module):
         self.bias = nn.Embedding(classes, 1)
         nn.init.constant_(self.bias.weight, _RARE)
         self.prototypes = nn.Parameter(torch.randn(classes, self.points + 1, hidden) / hidden**0.5)
-        self.latents = nn.Parameter(torch.randn(classes, self.points + 1, settings.latent) / settings.latent**0.5 / _GAIN)
+        self.latents = nn.Parameter(
+            torch.randn(classes, self.points + 1, settings.latent) / settings.latent**0.5 / _GAIN
+        )
         self.describe = nn.Linear(hidden, hidden)
         counts = np.r_[1, table.counts]  # who is of no class has one role: to be a point
         own = np.arange(self.points + 1) < counts[:, None]

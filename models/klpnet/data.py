@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,16 +21,21 @@ from models.geometry.boxes import INPUT_PX as SEEN_PX
 from models.geometry.boxes import MAP_CELLS, to_box
 from models.klpnet import KlpNetSettings
 from models.linked_objects import ClassTable, LinkedObject, LinkedPicture
+from models.linked_objects.labelled import read_linked_coco, read_linked_pascal3d
+from models.linked_objects.link_table import read_link_table
 from models.linked_objects.mosaic import mosaic
 from models.linked_objects.pictures import VISIBLE
 from models.linked_objects.shards import LinkedPictures, read_linked
 from models.synthetic.photograph import photographed
+from models.synthetic.vehicle_shards import read_backdrops
 
+LINK_TABLE = "link_table.yaml"  # beside labels, where their classes are others than those rendered
 LEAST_PX = 16  # longer side of a box
 LEAST_POINTS = 2  # visible ones
 _WIDER = MAP_CELLS * SEEN_CELL_PX / SEEN_PX  # of a crop, whose map ends where it does, to the square about its box
 _JITTER, _MOST_JITTER = 0.03, 0.08  # of a box's edges, its longer sides
 _SOFTNESS = 0.4
+_KEPT = 10  # one labelled picture in so many validates
 _OTHERS = 2  # objects' worth of points of other objects of the class
 
 
@@ -46,24 +52,48 @@ def crop_of(image_rgb: np.ndarray, box_xywh: np.ndarray, input_px: int) -> np.nd
 
 
 def adapted(settings: KlpNetSettings, given: Given) -> KlpNetSettings:
-    """The settings with the classes that the data have."""
-    if given.data is None:
+    """The settings with the classes that the data have: rendered ones, or the link table's beside the labels."""
+    if given.labels is not None:
+        folder = given.labels if given.labels.is_dir() else given.labels.parent
+        if not (folder / LINK_TABLE).exists():
+            return settings
+        table = read_link_table(folder / LINK_TABLE)
+    elif given.data is not None:
+        table = read_linked(given.data, "val").table
+    else:
         return settings
-    return replace(settings, classes=json.dumps(read_linked(given.data, "val").table.to_plain()))
+    return replace(settings, classes=json.dumps(table.to_plain()))
 
 
 def splits(settings: KlpNetSettings, given: Given, seed: int) -> Splits:
-    """Rendered pictures, whose bodies are each of one split.
+    """Rendered pictures, whose bodies are each of one split; or labelled ones, a COCO JSON or records of PASCAL3D+ and
+    ObjectNet3D, of which the last tenth validates. Pictures in the folder `backdrops` stand behind every other one.
 
-    Raises ValueError where nothing was rendered, or it holds other classes than the network is for.
+    Raises ValueError where there are none, or they are of other classes than the network is for.
     """
-    if given.data is None:
-        raise ValueError("klpnet: expected the folder that RenderLinkedObjects wrote, got none")
-    train, val = (checked(read_linked(given.data, split), settings.table) for split in Splits._fields)
+    if given.labels is not None:
+        train, val = _labelled(settings.table, given.labels, given.images)
+    elif given.data is not None:
+        behind = [] if given.backdrops is None else read_backdrops(given.backdrops)
+        train = checked(read_linked(given.data, "train", behind), settings.table)
+        val = checked(read_linked(given.data, "val"), settings.table)
+    else:
+        raise ValueError("klpnet: expected the folder that RenderLinkedObjects wrote, or --labels; got neither")
     learnt, kept = (pictures.without(settings.held_out) for pictures in (train, val))
     return Splits(
         LinkedCrops(learnt, settings, seed, augment=True), LinkedCrops(kept, settings, seed + 1, augment=False)
     )
+
+
+def _labelled(table: ClassTable, labels: Path, images: Path | None) -> tuple[LinkedPictures, LinkedPictures]:
+    """Pictures to learn from and to validate on, of labels whose pictures lie beside them or in another folder."""
+    beside = labels if labels.is_dir() else labels.parent
+    read = read_linked_coco if labels.suffix == ".json" else read_linked_pascal3d
+    pictures = read(labels, images or beside, table)
+    if len(pictures) < 2:
+        raise ValueError(f"{labels}: expected labelled objects in at least two pictures, got {len(pictures)}")
+    kept = max(1, len(pictures) // _KEPT)
+    return replace(pictures, pictures=pictures.pictures[:-kept]), replace(pictures, pictures=pictures.pictures[-kept:])
 
 
 def checked(pictures: LinkedPictures, table: ClassTable) -> LinkedPictures:

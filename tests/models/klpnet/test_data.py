@@ -1,5 +1,6 @@
 """Crops of drawn kites and masts: their frames, mirror images and mosaics, and what is in no sample."""
 
+import json
 from dataclasses import replace
 
 import cv2
@@ -11,8 +12,10 @@ from small_klpnet import SMALL
 
 from models.contract import Given
 from models.geometry.boxes import cells_of_box
-from models.klpnet.data import LinkedCrops, crop_of, mirrored_sample, regions_of, sample_of, splits
+from models.klpnet import KlpNetSettings
+from models.klpnet.data import LinkedCrops, adapted, crop_of, mirrored_sample, regions_of, sample_of, splits
 from models.linked_objects import LinkedPicture
+from models.linked_objects.link_table import link_table_text
 from models.linked_objects.mosaic import mosaic
 from models.linked_objects.pictures import TRUNCATED
 
@@ -71,7 +74,9 @@ def test_each_object_validates_once_and_training_varies(given):
     assert all(int(val[k]["label"]) > 0 for k in range(len(val)))
     labels = [int(train[k]["label"]) for k in range(60)]
     assert 0 in labels and {1, 2} <= set(labels)
-    assert 0 not in [int(LinkedCrops(train.pictures, replace(SMALL, unnamed=0.0), 0, augment=True)[k]["label"]) for k in range(30)]
+    assert 0 not in [
+        int(LinkedCrops(train.pictures, replace(SMALL, unnamed=0.0), 0, augment=True)[k]["label"]) for k in range(30)
+    ]
 
 
 def as_picture(seed, name="p"):
@@ -93,7 +98,11 @@ def test_a_mosaic_holds_four_pictures_whose_points_lie_on_what_they_were_drawn_o
 
 
 def test_what_a_mosaic_cuts_off_is_truncated():
-    cut = [one for seed in range(8) for one in mosaic([as_picture(k) for k in range(4)], np.random.default_rng(seed)).objects]
+    cut = [
+        one
+        for seed in range(8)
+        for one in mosaic([as_picture(k) for k in range(4)], np.random.default_rng(seed)).objects
+    ]
     assert any((one.state == TRUNCATED).any() for one in cut)
     assert all((one.box_xywh[2:] > 0).all() for one in cut)
 
@@ -102,3 +111,65 @@ def test_mosaics_are_learnt_from_where_that_is_asked_for(given):
     train = splits(replace(SMALL, mosaic=1.0), given, 0).train
     sample = train[3]
     assert sample["image"].shape == (3, 64, 64) and torch.isfinite(sample["xy"]).any()
+
+
+def coco_of(folder, pictures=3, **changed):
+    """Drawn pictures as COCO's keypoints, with the link table beside them."""
+    (folder / "link_table.yaml").write_text(link_table_text(TABLE))
+    rows = []
+    for number in range(pictures):
+        image, objects = picture(np.random.default_rng(number))
+        cv2.imwrite(str(folder / f"{number}.png"), image[..., ::-1])
+        for one in objects:
+            points = np.column_stack([one.xy - 0.5, np.full(len(one.xy), 2)])
+            rows.append({"id": len(rows), "image_id": number, "category_id": one.class_id, "iscrowd": 0,
+                         "bbox": one.box_xywh.tolist(), "keypoints": points.ravel().tolist()} | changed)  # fmt: skip
+    content = {
+        "images": [{"id": n, "file_name": f"{n}.png", "height": SIDE, "width": SIDE} for n in range(pictures)],
+        "categories": [
+            {"id": k, "name": one.name, "keypoints": list(one.names)} for k, one in enumerate(TABLE.classes)
+        ],
+        "annotations": rows,
+    }
+    (folder / "keypoints.json").write_text(json.dumps(content))
+    return Given(labels=folder / "keypoints.json")
+
+
+def test_labels_are_learnt_with_the_link_table_beside_them(tmp_path):
+    given = coco_of(tmp_path)
+    settings = adapted(KlpNetSettings(cklm=SMALL.cklm), given)
+    assert settings.table.names == TABLE.names
+    train, val = splits(settings, given, 0)
+    assert (len(train.pictures), len(val.pictures)) == (2, 1)
+    rendered, _ = picture(np.random.default_rng(2))
+    assert torch.equal(val[0]["image"], torch.from_numpy(crop_of(
+        rendered, val.pictures[0].objects[0].box_xywh, 64)).permute(2, 0, 1))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("classes:\n  kite:\n    points: [head]\n    links: [[head, nose]]\n", "names the point 'nose'"),
+        ("classes:\n  kite:\n    points: []\n    links: []\n", "class kite: has no points"),
+        ("classes:\n  kite: {points: [a], links: []}\n  Kite: {points: [b], links: []}\n", "both go by the name"),
+    ],
+)
+def test_a_link_table_that_is_wrong_is_one_line_that_names_it(tmp_path, table, message):
+    given = coco_of(tmp_path)
+    (tmp_path / "link_table.yaml").write_text(table)
+    with pytest.raises(ValueError, match=message) as told:
+        adapted(SMALL, given)
+    assert "link_table.yaml" in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_point_outside_its_box_and_labels_without_objects_are_one_line(tmp_path):
+    given = coco_of(tmp_path, bbox=[1, 1, 4, 4])
+    with pytest.raises(ValueError, match="px outside its box") as told:
+        splits(adapted(SMALL, given), given, 0)
+    assert "keypoints.json" in str(told.value) and "\n" not in str(told.value)
+    none = coco_of(tmp_path, keypoints=[0] * 15, category_id=0)
+    with pytest.raises(ValueError, match="no object of kite, mast with labelled points"):
+        splits(adapted(SMALL, none), none, 0)
+    lone = coco_of(tmp_path, pictures=1)
+    with pytest.raises(ValueError, match="expected labelled objects in at least two pictures, got 1"):
+        splits(adapted(SMALL, lone), lone, 0)

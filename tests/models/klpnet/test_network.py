@@ -206,7 +206,7 @@ def test_pictures_without_objects_are_refused_in_one_line(tmp_path):
         write_split(tmp_path, split, 0, 0)
     with pytest.raises(ValueError, match="klpnet: expected pictures with objects of its classes, found no object"):
         splits(SETTINGS, Given(data=tmp_path), 0)
-    with pytest.raises(ValueError, match="klpnet: expected the folder that RenderLinkedObjects wrote"):
+    with pytest.raises(ValueError, match="klpnet: expected the folder that RenderLinkedObjects wrote, or --labels"):
         splits(SETTINGS, Given(), 0)
 
 

@@ -121,6 +121,8 @@ def test_presets_are_the_papers_where_they_say_so():
 
 
 def test_a_network_is_for_the_classes_of_its_data(given, tmp_path):
-    preset = Preset(dataclasses.replace(SMALL, classes=PRESETS["tiny"].network.classes), dataclasses.replace(FEW, steps=1))
+    preset = Preset(
+        dataclasses.replace(SMALL, classes=PRESETS["tiny"].network.classes), dataclasses.replace(FEW, steps=1)
+    )
     train(SPEC, preset, given, tmp_path)
     assert load_network(tmp_path / SPEC.trained).table.names == TABLE.names

@@ -1,4 +1,4 @@
-"""Keypoints and links of drawn kites by the command: in a box of a class, and where another network finds the objects."""
+"""Keypoints and links of drawn kites by the command: in a box of a class, and where a network finds the objects."""
 
 import json
 
@@ -48,12 +48,8 @@ def test_a_box_of_a_class_gives_its_points_and_links(picture, tmp_path):
 
 
 def test_another_network_finds_the_objects(picture, tmp_path):
-    settings = dpad.DpadSettings(
-        classes=SMALL.classes, base_channels=8, groups=4, levels=4, channels=16, side_px=128
-    )
+    settings = dpad.DpadSettings(classes=SMALL.classes, base_channels=8, groups=4, levels=4, channels=16, side_px=128)
     finder = weights_of(dpad.SPEC, settings, tmp_path / "dpad.safetensors")
     weights = weights_of(klpnet.SPEC, SMALL, tmp_path / "klpnet.safetensors")
-    objects = found(
-        tmp_path, str(picture), "--weights", weights, "--detector", "dpad", "--detector-weights", finder
-    )
+    objects = found(tmp_path, str(picture), "--weights", weights, "--detector", "dpad", "--detector-weights", finder)
     assert all(one["class"] in TABLE.names and "keypoint_links" in one for one in objects)
