@@ -179,11 +179,11 @@ def _object(index: int, casts: Sequence[_Cast], owner: np.ndarray, clutter: np.n
     hidden = 1 - float((free & (owner[one.rows] == index)).mean())
     standing = one.standing
     xy = standing.place.project(standing.body.points)
-    outside: np.ndarray = ((xy < 0) | (xy >= SIZE_PX)).any(axis=1)
+    outside = np.logical_or(xy < 0, xy >= SIZE_PX).any(axis=-1)
     if hidden > 1 - _LEAST_SEEN or outside.mean() > 1 - _LEAST_POINTS or len(one.rows) < 200 * SAMPLES**2 / 4:
         return None
     low, high = np.array([xs.min(), ys.min()]) / SAMPLES, np.array([xs.max() + 1, ys.max() + 1]) / SAMPLES
-    state, occluder = _visibility(index, [c.standing for c in casts], xy, outside, clutter)
+    state, occluder = _visibility(index, [c.standing for c in casts], xy, np.asarray(outside), clutter)
     return LinkedObject(standing.body.class_id, np.r_[low, high - low], xy, state, occluder, hidden, standing.body.name)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ class Thing:
     points: dict[str, np.ndarray]
 
 
-def thing_of(parts: Sequence[Mesh], points: dict[str, Point]) -> Thing:
+def thing_of(parts: Sequence[Mesh], points: Mapping[str, Point]) -> Thing:
     """A thing of parts, moved so that its lowest point touches the ground."""
     mesh = Mesh.concat(list(parts))
     down = np.array([0, 0, -float(mesh.vertices[:, 2].min())])
@@ -37,7 +37,9 @@ def sided(**points: Point) -> dict[str, Point]:
     return both
 
 
-def rod(points: Sequence[Point], radius_m: float | Sequence[float], material: Material, sides: int = 7) -> Mesh:
+def rod(
+    points: Sequence[Point] | np.ndarray, radius_m: float | Sequence[float], material: Material, sides: int = 7
+) -> Mesh:
     """A round rod along a polyline (P, 3), closed at both ends; one radius, or one for each point."""
     path = np.asarray(points, float)
     radii = np.broadcast_to(np.asarray(radius_m, float), (len(path),))
