@@ -1,6 +1,9 @@
-"""The 2D keypoint graph network: which keypoints are hidden, and where (Occlusion-Net, equations 1 to 8).
+"""Graph networks on keypoints: Occlusion-Net's messages on all edges, and semantic convolutions on a skeleton's.
 
-The graph is fully connected without self loops. Edge tensors are (N, 12, 12, C), receiver j before sender i.
+KeypointGraph tells which keypoints are hidden, and where (Occlusion-Net, equations 1 to 8): the graph is fully
+connected without self loops, edge tensors are (N, 12, 12, C), receiver j before sender i. SemanticConv and
+ResidualGraph are what OPEC-Net's graphs are made of: nodes (N, K, C), edges (K, K) numbers of learnt weights, -1 where
+there is none.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pipeline.core.skeletons import VEHICLE_12
+from pipeline.core.skeletons import VEHICLE_12, Skeleton
 
 KEYPOINTS = len(VEHICLE_12)
 NODE = 3 + KEYPOINTS  # x, y, confidence, type
@@ -136,3 +139,99 @@ def edge_loss(logits: Tensor, state: Tensor) -> Tensor:
     counted = known[:, :, None] & known[:, None] & off
     cross = F.cross_entropy(logits.float().flatten(0, 2), target.flatten(), reduction="none")
     return (cross * counted.flatten()).sum() / counted.sum().clamp_min(1)
+
+
+def skeleton_edges(skeleton: Skeleton) -> Tensor:
+    """(K, K) of each node and of each pair that a link joins, either way, the number of its weight; -1 elsewhere.
+
+    Raises ValueError for a skeleton without links.
+    """
+    if not skeleton.links:
+        raise ValueError(
+            f"skeleton: expected links between its {len(skeleton)} keypoints, got none; give Skeleton its `links`"
+        )
+    joined = torch.eye(len(skeleton), dtype=torch.bool)
+    for a, b in skeleton.links:
+        joined[a, b] = joined[b, a] = True
+    return torch.where(joined, joined.flatten().cumsum(0).view_as(joined) - 1, -1)
+
+
+def paired_edges(edges: Tensor) -> Tensor:
+    """(2 K, 2 K) edges of two such graphs whose same nodes are joined, too: CoupleGraph's E_s and E_c.
+
+    Both share their weights, and so do the two ways between them: which of the two comes first makes no difference.
+    """
+    across = torch.diag(edges.max() + 1 + torch.arange(len(edges))) - (~torch.eye(len(edges), dtype=torch.bool)).long()
+    return torch.cat([torch.cat([edges, across], 1), torch.cat([across, edges], 1)])
+
+
+class SemanticConv(nn.Module):
+    """SemGCN's convolution (Zhao et al., 2019): one matrix for a node itself, one for its neighbours, mixed by edge
+    weights that are learnt and normalised over each node's edges."""
+
+    edges: Tensor
+
+    def __init__(self, inside: int, outside: int, edges: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("edges", edges, persistent=False)
+        self.itself, self.neighbours = nn.Linear(inside, outside), nn.Linear(inside, outside, bias=False)
+        self.logits = nn.Parameter(torch.ones(int(edges.max()) + 1))
+
+    def mixing(self) -> Tensor:
+        """(K, K) of each node (row) how much every other one counts; rows sum to 1, and are 0 where no edge is."""
+        return self.logits[self.edges.clamp_min(0)].masked_fill(self.edges < 0, -torch.inf).softmax(-1)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """(N, K, O) of (N, K, I)."""
+        mixing = self.mixing()
+        own = mixing.diagonal()
+        return own[:, None] * self.itself(nodes) + (mixing - torch.diag(own)) @ self.neighbours(nodes)
+
+
+class GraphLayer(nn.Module):
+    """SemanticConv, batch norm over samples and nodes, ReLU."""
+
+    def __init__(self, inside: int, outside: int, edges: Tensor) -> None:
+        super().__init__()
+        self.convolution, self.norm = SemanticConv(inside, outside, edges), nn.BatchNorm1d(outside)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """(N, K, O) of (N, K, I)."""
+        return F.relu(normed(self.norm, self.convolution(nodes)))
+
+
+def normed(norm: nn.BatchNorm1d, nodes: Tensor) -> Tensor:
+    """Batch norm of nodes (N, K, C) over samples and nodes."""
+    return norm(nodes.flatten(0, 1)).view_as(nodes)
+
+
+class NodeAttention(nn.Module):
+    """How much each of a body's joints counts, by the mean of all of its joints: x + x a, a 0 to 1 (notes to
+    OPEC-Net's figure 6). Nodes are those of one or more bodies one behind another, which share the layer."""
+
+    def __init__(self, channels: int, joints: int) -> None:
+        super().__init__()
+        self.joints = joints
+        self.first, self.second = nn.Linear(channels, channels // 4), nn.Linear(channels // 4, joints)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """(N, G K, C) of the same."""
+        bodies = nodes.unflatten(1, (-1, self.joints))
+        gate = torch.sigmoid(self.second(F.relu(self.first(bodies.mean(2)))))
+        return (bodies + bodies * gate[..., None]).flatten(1, 2)
+
+
+class ResidualGraph(nn.Module):
+    """OPEC-Net's ResGCN attention block: two semantic convolutions around a shortcut, which is a third one where the
+    widths differ, and the attention of nodes."""
+
+    def __init__(self, inside: int, outside: int, edges: Tensor, joints: int) -> None:
+        super().__init__()
+        self.first = GraphLayer(inside, outside // 2, edges)
+        self.second, self.norm = SemanticConv(outside // 2, outside, edges), nn.BatchNorm1d(outside)
+        self.shortcut = nn.Identity() if inside == outside else SemanticConv(inside, outside, edges)
+        self.attention = NodeAttention(outside, joints)
+
+    def forward(self, nodes: Tensor) -> Tensor:
+        """(N, K, O) of (N, K, I)."""
+        return self.attention(F.relu(normed(self.norm, self.second(self.first(nodes)) + self.shortcut(nodes))))

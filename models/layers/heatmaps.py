@@ -3,7 +3,7 @@
 Cell coordinates: an integer is a cell's centre, x before y. A point is found as the mode of the distribution (`peaks`),
 as the mean of the square of cells about its peak with gradients everywhere (`means_about_peaks`), or, of cells in any
 arrangement, as the mean of those within a radius of the peak (`means_within`). None falls between two modes, such as
-the two sides of a car, as the mean over all cells would.
+the two sides of a car, as the mean over all cells (`integral`) does.
 """
 
 from __future__ import annotations
@@ -15,12 +15,21 @@ TARGET_SIGMA = 1.0  # cells: the blur of the targets, hence part of every predic
 _KERNEL_SIGMA, _ITERATIONS = 1.5, 8
 
 
-def gaussian_targets(cells: Tensor, size: int, sigma: float = TARGET_SIGMA) -> Tensor:
-    """(N, K, size, size) distributions around points (N, K, 2); all zero where the point lies off the map."""
-    on_map = ((cells > -0.5) & (cells < size - 0.5)).all(-1)
-    axis = torch.arange(size, dtype=torch.float32, device=cells.device)
-    along = torch.softmax(-((cells.nan_to_num(-99.0)[..., None] - axis) ** 2) / (2 * sigma**2), -1)  # (N, K, 2, size)
-    return along[..., 1, :, None] * along[..., 0, None, :] * on_map[..., None, None]
+def gaussian_targets(cells: Tensor, size: int | tuple[int, int], sigma: float = TARGET_SIGMA) -> Tensor:
+    """(N, K, H, W) distributions around points (N, K, 2); all zero where the point lies off the map.
+
+    size: of square maps, else (H, W).
+    """
+    size_wh = (size, size) if isinstance(size, int) else size[::-1]
+    on_map = ((cells > -0.5) & (cells < torch.tensor(size_wh, device=cells.device) - 0.5)).all(-1)
+    x, y = (_along(cells[..., axis], side, sigma) for axis, side in enumerate(size_wh))
+    return y[..., :, None] * x[..., None, :] * on_map[..., None, None]
+
+
+def _along(cells: Tensor, side: int, sigma: float) -> Tensor:
+    """(N, K, side) the targets' profile along one axis."""
+    axis = torch.arange(side, dtype=torch.float32, device=cells.device)
+    return torch.softmax(-((cells.nan_to_num(-99.0)[..., None] - axis) ** 2) / (2 * sigma**2), -1)
 
 
 def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
@@ -54,18 +63,18 @@ def peaks(probability: Tensor) -> Tensor:
 
 
 def means_about_peaks(logits: Tensor, around: int = 3) -> tuple[Tensor, Tensor]:
-    """Points (N, K, 2) and confidences (N, K), 0 to 1, of heatmap logits (N, K, S, S).
+    """Points (N, K, 2) and confidences (N, K), 0 to 1, of heatmap logits (N, K, H, W).
 
     The point is the mean of the distribution over the cells up to `around` from its peak along either axis, by default
     a little less than PCK@0.1 allows, and the confidence their fraction of it; both have gradients everywhere.
     """
-    size = logits.shape[-1]
+    height, width = logits.shape[-2:]
     logits = logits.float()
     best = logits.detach().flatten(2).argmax(-1)
     offsets = torch.arange(-around, around + 1, device=logits.device)
-    rows, columns = (centre[..., None] + offsets for centre in (best // size, best % size))  # (N, K, 2 around + 1)
-    inside = ((rows >= 0) & (rows < size))[..., None] & ((columns >= 0) & (columns < size))[..., None, :]
-    index = (rows.clamp(0, size - 1)[..., None] * size + columns.clamp(0, size - 1)[..., None, :]).flatten(2)
+    rows, columns = (centre[..., None] + offsets for centre in (best // width, best % width))  # (N, K, 2 around + 1)
+    inside = ((rows >= 0) & (rows < height))[..., None] & ((columns >= 0) & (columns < width))[..., None, :]
+    index = (rows.clamp(0, height - 1)[..., None] * width + columns.clamp(0, width - 1)[..., None, :]).flatten(2)
     local = logits.flatten(2).gather(-1, index).masked_fill(~inside.flatten(2), -torch.inf)
     # The fraction of all cells is taken in logarithms: far from the peak single cells are below float32.
     confidence = (local.logsumexp(-1) - logits.flatten(2).logsumexp(-1)).exp()
@@ -73,6 +82,14 @@ def means_about_peaks(logits: Tensor, around: int = 3) -> tuple[Tensor, Tensor]:
     x = (weight.sum(-2) * columns).sum(-1)
     y = (weight.sum(-1) * rows).sum(-1)
     return torch.stack([x, y], -1), confidence
+
+
+def integral(logits: Tensor) -> Tensor:
+    """(N, K, 2) mean over all cells of the softmax of logits (N, K, H, W): OPEC-Net's equation 2."""
+    probability = distributions(logits)
+    x, y = (torch.arange(side, dtype=torch.float32, device=logits.device) for side in logits.shape[:-3:-1])
+    # Not as a product of matrices, which autocast would round to a fraction of a cell.
+    return torch.stack([(probability.sum(-2) * x).sum(-1), (probability.sum(-1) * y).sum(-1)], -1)
 
 
 def means_within(probability: Tensor, cells: Tensor, radius: float) -> tuple[Tensor, Tensor]:

@@ -34,3 +34,12 @@ def box_error(xy: Tensor, true: Tensor, aspect: Tensor) -> Tensor:
     """
     sides = torch.stack([aspect.clamp(max=1), (1 / aspect).clamp(max=1)], -1)
     return 0.5 * ((xy - true) * sides[:, None]).norm(dim=-1)
+
+
+def joint_similarity(xy: Tensor, target: Tensor, area: Tensor, sigmas: Tensor) -> tuple[Tensor, Tensor]:
+    """Of poses and true ones (N, K, 2), both in px, and areas (N,) px: (N, K) the terms whose mean over labelled joints
+    is OKS, 0 where the truth is NaN, and which are labelled."""
+    labelled = target.isfinite().all(-1)
+    squared = torch.where(labelled[..., None], xy - target, 0.0).square().sum(-1)
+    variance = 2 * (2 * sigmas).square() * area[:, None].clamp_min(1e-9)
+    return (labelled * torch.exp(-squared / variance)).float(), labelled

@@ -126,6 +126,15 @@ CROWDPOSE_14 = _skeleton(
     [*_LIMB_LINKS, ("head", "neck"), *((f"{side}_shoulder", "neck") for side in ("left", "right"))],
     [_sigma(name, 0.079) for name in [*_LIMBS, "head", "neck"]],
 )
+# Every point of a person that one of these skeletons has.
+PEOPLE_19 = _skeleton(
+    [*COCO_17.names, "head", "neck"],
+    [
+        *[(COCO_17.names[a], COCO_17.names[b]) for a, b in COCO_17.links],
+        *[(CROWDPOSE_14.names[a], CROWDPOSE_14.names[b]) for a, b in CROWDPOSE_14.links[-3:]],
+    ],
+    [*COCO_17.sigmas, *CROWDPOSE_14.sigmas[-2:]],
+)
 
 # SMPL's joints and of each the one that carries it; the pelvis carries all.
 _SMPL = {

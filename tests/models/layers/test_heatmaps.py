@@ -111,3 +111,26 @@ def test_cross_entropy_is_least_at_the_target_and_is_a_mean_over_those_that_have
     one[:, 1:] = 0
     assert heatmaps.cross_entropy(flat, one).item() == pytest.approx(math.log(SIZE**2))
     assert heatmaps.cross_entropy(flat, flat) == 0
+
+
+def test_the_integral_is_the_mean_of_two_hills_and_has_gradients_everywhere():
+    places = torch.tensor([[[10.0, 20.0], [30.0, 8.0]]])
+    logits = heatmaps.gaussian_targets(places, (30, 40)).add(1e-9).log()
+    found = heatmaps.integral(logits)
+    assert found == pytest.approx(places, abs=1e-3)
+    mixed = (logits.exp().mean(1, keepdim=True)).log().requires_grad_()
+    middle = heatmaps.integral(mixed)
+    assert middle.detach() == pytest.approx(places.mean(1, keepdim=True), abs=1e-3)
+    (gradient,) = torch.autograd.grad(middle[..., 0].sum(), mixed)
+    axis = torch.arange(40) - middle[0, 0, 0].item()
+    assert gradient == pytest.approx(heatmaps.distributions(mixed.detach()) * axis, abs=1e-4)
+
+
+def test_maps_need_not_be_square():
+    """A point near the far end of either axis is found where it is."""
+    points = torch.tensor([[[37.25, 3.5], [2.0, 27.75], [20.0, 26.9]]])
+    logits = heatmaps.gaussian_targets(points, (30, 40)).add(1e-9).log()
+    assert logits.shape == (1, 3, 30, 40)
+    assert heatmaps.means_about_peaks(logits)[0] == pytest.approx(points, abs=0.1)
+    off = torch.tensor([[[30.5, 29.6], [39.6, 5.0]]])
+    assert heatmaps.gaussian_targets(off, (30, 40)).sum() == 0

@@ -7,6 +7,7 @@ from pipeline.core.skeletons import (
     CROWDPOSE_14,
     OF_CATEGORY,
     OPEC_12,
+    PEOPLE_19,
     SMPL_24,
     SMPL_PARENTS,
     VEHICLE_12,
@@ -20,6 +21,7 @@ ALL = {
     "SMPL_24": SMPL_24,
     "OPEC_12": OPEC_12,
     "CROWDPOSE_14": CROWDPOSE_14,
+    "PEOPLE_19": PEOPLE_19,
 }
 
 

@@ -1,0 +1,259 @@
+"""OPEC-Net: heatmaps, their integral, the graph that corrects it joint by joint, and the graph of couples behind it.
+
+Poses are in their crop's frame, see `models.geometry.crop_frames`; what is counted in px is scaled by its square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.frames import Frame
+from models.geometry.crop_frames import cells_of_frame, crop_corners, frame_of_cells
+from models.layers import heatmaps
+from models.layers.unet import scaled
+from models.metrics.keypoints import joint_similarity
+from models.network import Batch, Network
+from models.opec_net import OpecNetSettings
+from models.opec_net.base import base_of, check_heat
+from models.opec_net.correction import Correction
+from models.opec_net.couples import CoupleGraph
+from models.opec_net.predict import decoded, encoded
+from pipeline.core.instances import Instances
+from pipeline.core.tables import KEYPOINT_STATES
+
+VISIBLE = KEYPOINT_STATES.index("visible")
+
+
+class Read(NamedTuple):
+    """Logits (P, K) of each joint: that it is visible, and how alike OKS will find it to the truth."""
+
+    visible: Tensor
+    score: Tensor
+
+
+class Found(NamedTuple):
+    """heat (P, K, H', W') logits of P people; base (P, K, 2) and confidence (P, K) about its peaks; initial (P, K, 2);
+    where there is a correction its poses, what it reads of them, and the pose of CFA's heatmap; where there are couples
+    of rows pairs (C, 2) their poses, each (C, 2, K, 2), and what is read of them, (2 C, K)."""
+
+    heat: Tensor
+    base: Tensor
+    confidence: Tensor
+    initial: Tensor
+    poses: list[Tensor]
+    read: Read | None
+    auxiliary: Tensor | None
+    pairs: Tensor
+    couple_poses: list[Tensor]
+    couple_read: Read | None
+
+    def by_method(self) -> dict[str, Tensor]:
+        """Poses (P, K, 2) of the base, of OPEC-Net, and of CoupleGraph, where who is alone keeps OPEC-Net's."""
+        found = {"base": self.base}
+        if self.poses:
+            found["opec"] = self.poses[-1]
+        if self.couple_poses:
+            found["couple"] = self.with_couples(self.poses[-1], self.couple_poses[-1].flatten(0, 1))
+        return found
+
+    def with_couples(self, values: Tensor, theirs: Tensor) -> Tensor:
+        """Values (P, ...) with CoupleGraph's (2 C, ...) in the rows of its pairs."""
+        return values.index_copy(0, self.pairs.flatten(), theirs.to(values.dtype))
+
+    @property
+    def final(self) -> Tensor:
+        """(P, K, 2) the last that there is."""
+        return list(self.by_method().values())[-1]
+
+
+class OpecNet(Network):
+    """A batch to learn from holds N couples, or two people who are none: image (N, 2, 3, H, W) uint8 RGB, square
+    (N, 2, 3) and union (N, 3) of their frames, couple (N,) bool; xy (N, 2, K, 2), NaN where nobody knows, state
+    (N, 2, K), -1 where unknown, and area (N, 2) px. `encode` makes image (P, 3, H, W), square (P, 3), pairs (C, 2) of
+    its rows and union (C, 3). Where poses are given both also hold given (..., K, 2) and given_score (..., K)."""
+
+    sigmas: Tensor
+
+    required: ClassVar = {
+        "image": (2, 3, None, None), "square": (2, 3), "union": (3,), "couple": (), "xy": (2, None, 2),
+        "state": (2, None), "area": (2,),
+    }  # fmt: skip
+
+    def __init__(self, settings: OpecNetSettings | None = None) -> None:
+        settings = settings or OpecNetSettings()
+        super().__init__(settings)
+        self.aspect, graph, skeleton = settings.aspect, settings.graph, settings.joints
+        self.base = base_of(settings)
+        self.register_buffer("sigmas", torch.tensor(skeleton.sigmas), persistent=False)
+        self.correction = self.couples = self.reading = self.couple_reading = None
+        if settings.corrected:
+            self.correction = Correction(graph, self.base.maps, skeleton)
+            self.reading = nn.Linear(graph.width, 2)
+            if graph.couples:
+                self.couples = CoupleGraph(graph, self.correction.looks, skeleton, settings.aspect)
+                self.couple_reading = nn.Linear(graph.width, 2)
+        if settings.frozen:
+            self.base.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> OpecNet:
+        """A frozen base keeps the statistics of its norms, too."""
+        super().train(mode)
+        if self.settings.frozen:
+            self.base.eval()
+        return self
+
+    def forward(self, batch: Batch) -> Found:
+        """All there is to find. Raises ValueError for heatmaps of another size than the settings'."""
+        batch = flattened(batch)
+        seen = self.base(scaled(batch["image"]))
+        check_heat(seen.heat, self.settings)
+        size_hw, first = size_of(seen.heat), self.base.first
+        cells, confidence = heatmaps.means_about_peaks(seen.heat)
+        base = frame_of_cells(cells, size_hw, first)
+        none = batch["pairs"][:0]
+        if self.correction is None or self.reading is None:
+            return Found(seen.heat, base, confidence, base, [], None, None, none, [], None)
+        if self.settings.initial == "given":
+            initial, confidence = batch["given"], batch["given_score"]
+        else:
+            initial = frame_of_cells(heatmaps.integral(seen.heat), size_hw, first)
+        adapted = self.correction.adapted(seen.maps)
+        heat = None if torch.is_inference_mode_enabled() else self.correction.heat(adapted)
+        auxiliary = None if heat is None else frame_of_cells(heatmaps.integral(heat), size_of(heat))
+        with torch.autocast(seen.heat.device.type, enabled=False):
+            corrected = self.correction(initial, confidence, adapted)
+            read = _read(self.reading, corrected.nodes)
+            poses, pairs = corrected.poses, batch["pairs"]
+            if self.couples is None or self.couple_reading is None or not len(pairs):
+                return Found(seen.heat, base, confidence, initial, poses, read, auxiliary, none, [], None)
+            rows = pairs.flatten()  # CoupleGraph learns behind OPEC-Net and changes nothing of it
+            given = [value.detach()[pairs] for value in (poses[-1], confidence, corrected.nodes)]
+            couple_poses, nodes = self.couples(
+                *given, [one.detach()[rows] for one in adapted], batch["square"][pairs], batch["union"]
+            )
+            couple_read = _read(self.couple_reading, nodes)
+        return Found(seen.heat, base, confidence, initial, poses, read, auxiliary, pairs, couple_poses, couple_read)
+
+    def loss(self, pred: Found, batch: Batch) -> dict[str, Tensor]:
+        """Equation 3: L1 over labelled joints; beside it the heatmaps', CFA's heatmap's, states' and scores'."""
+        s, batch = self.settings, flattened(batch)
+        with torch.autocast(pred.heat.device.type, enabled=False):
+            parts = {} if s.frozen else {"heatmap": self._heatmap_loss(pred, batch)}
+            if pred.poses:
+                parts |= self._pose_losses(pred, batch)
+        return {"total": torch.stack(list(parts.values())).sum(), **parts}
+
+    def _heatmap_loss(self, pred: Found, batch: Batch) -> Tensor:
+        """Cross-entropy with narrow Gaussians about visible joints, or all, as the settings say."""
+        size_hw, xy = size_of(pred.heat), batch["xy"]
+        if self.settings.base.labels == "visible":
+            xy = torch.where((batch["state"] == VISIBLE)[..., None], xy, torch.nan)
+        cells = cells_of_frame(xy, size_hw, self.base.first)
+        weight = self.settings.heatmap_weight if self.settings.corrected else 1.0
+        return weight * heatmaps.cross_entropy(pred.heat, heatmaps.gaussian_targets(cells, size_hw))
+
+    def _pose_losses(self, pred: Found, batch: Batch) -> dict[str, Tensor]:
+        s, target = self.settings, batch["xy"]
+        labelled = target.isfinite().all(-1)
+        learnt = labelled & self.kept(pred, batch)[:, None]
+        weights = s.pose_weights[-len(pred.poses) :]
+        parts: dict[str, Tensor] = {}
+        if s.initial == "integral" and not s.frozen:
+            parts["initial"] = l1(pred.initial, target, labelled)
+        for number, (weight, pose) in enumerate(zip(weights, pred.poses, strict=True), 1):
+            parts[f"pose_{number}"] = weight * l1(pose, target, learnt)
+        if pred.auxiliary is not None:
+            parts["auxiliary"] = s.auxiliary_weight * l1(pred.auxiliary, target, labelled)
+        if pred.read is not None:
+            parts["reading"] = s.reading_weight * self._reading_loss(pred.read, pred.poses[-1], batch)
+        if pred.couple_poses and pred.couple_read is not None:
+            rows = pred.pairs.flatten()
+            poses = [pose.flatten(0, 1) for pose in pred.couple_poses]
+            losses = [w * l1(pose, target[rows], learnt[rows]) for w, pose in zip(weights, poses, strict=True)]
+            parts["couple"] = torch.stack(losses).sum()
+            of_rows = {name: batch[name][rows] for name in ("xy", "state", "square", "area")}
+            parts["couple_reading"] = s.reading_weight * self._reading_loss(pred.couple_read, poses[-1], of_rows)
+        return parts
+
+    def kept(self, pred: Found, batch: Batch) -> Tensor:
+        """(P,) whose corrections are learnt: more than 5 visible joints, and an initial pose of OKS above 0.3."""
+        visible = (batch["state"] == VISIBLE) & batch["xy"].isfinite().all(-1)
+        alike, labelled = self.similarity(pred.initial.detach(), batch)
+        oks = alike.sum(-1) / labelled.sum(-1).clamp_min(1)
+        return (visible.sum(-1) > self.settings.least_visible) & (oks > self.settings.least_oks)
+
+    def similarity(self, xy: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """(P, K) of poses (P, K, 2) the terms of OKS, 0 where nothing is labelled, and which are labelled."""
+        size = crop_corners(batch["square"], self.aspect)[1][:, None]
+        return joint_similarity(xy * size / 2, batch["xy"] * size / 2, batch["area"], self.sigmas)
+
+    def _reading_loss(self, read: Read, xy: Tensor, batch: Batch) -> Tensor:
+        alike, labelled = self.similarity(xy.detach(), batch)
+        known = batch["state"] >= 0
+        states = F.binary_cross_entropy_with_logits(read.visible, (batch["state"] == VISIBLE).float(), reduction="none")
+        scores = F.binary_cross_entropy_with_logits(read.score, alike, reduction="none")
+        pairs = (states, known), (scores, labelled)
+        return torch.stack([(values * among).sum() / among.sum().clamp_min(1) for values, among in pairs]).sum()
+
+    def metrics(self, pred: Found, batch: Batch) -> dict[str, Tensor]:
+        """Mean OKS of all labelled joints, of the visible and of the hidden ones, by method; oks is the final's."""
+        batch, result = flattened(batch), {}
+        visible = batch["state"] == VISIBLE
+        for name, xy in {**pred.by_method(), "": pred.final}.items():
+            alike, labelled = self.similarity(xy, batch)
+            hidden = labelled & (batch["state"] > VISIBLE)
+            for kind, chosen in (("", labelled), ("_visible", labelled & visible), ("_hidden", hidden)):
+                if name or not kind:
+                    of_people = (alike * chosen).sum(-1) / chosen.sum(-1).clamp_min(1)
+                    label = "_".join(filter(None, [f"oks{kind}", name]))
+                    result[label] = torch.stack([of_people.sum(), chosen.any(-1).sum()]).double()
+        return result
+
+    def encode(self, frames: Sequence[Frame]) -> Batch:
+        """See `predict.encoded`."""
+        return encoded(frames, self.settings)
+
+    def decode(self, pred: Found, frames: Sequence[Frame]) -> list[Instances]:
+        """See `predict.decoded`."""
+        return decoded(pred, frames, self.settings)
+
+    def start_from(self, state: dict[str, Tensor], path: Path) -> None:
+        """Weights of a file; of one that lacks some parts, as a base alone lacks the graphs, those start anew."""
+        parts = {name.split(".")[0] for name in state}
+        ours = {n: v for n, v in self.state_dict().items() if n.split(".")[0] not in parts or n.startswith(_ADDED)}
+        super().start_from({**ours, **state}, path)
+
+
+_ADDED = ("base.fourth.", "base.tail.", "base.heat.")  # of a control, which begins with a base that lacks them
+
+
+def size_of(heat: Tensor) -> tuple[int, int]:
+    """Rows and columns of heatmaps (..., H', W')."""
+    return heat.shape[-2], heat.shape[-1]
+
+
+def _read(layer: nn.Linear, nodes: Tensor) -> Read:
+    visible, score = layer(nodes).unbind(-1)
+    return Read(visible, score)
+
+
+def l1(xy: Tensor, target: Tensor, chosen: Tensor) -> Tensor:
+    """Mean absolute difference of the chosen (P, K) joints' x and y; 0 where none is chosen."""
+    off = torch.where(chosen[..., None], xy - torch.where(chosen[..., None], target, 0.0), 0.0).abs()
+    return off.sum() / (2 * chosen.sum()).clamp_min(1)
+
+
+def flattened(batch: Batch) -> Batch:
+    """A batch of couples as one of their people with `pairs`, and any other batch as it is."""
+    if "couple" not in batch:
+        return batch
+    count, couple = len(batch["couple"]), batch["couple"]
+    people = {name: value.flatten(0, 1) for name, value in batch.items() if name not in ("couple", "union")}
+    rows = torch.arange(2 * count, device=couple.device).view(count, 2)
+    return people | {"pairs": rows[couple], "union": batch["union"][couple]}

@@ -1,0 +1,111 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from stick_couples import couple
+
+from models.contract import find
+from models.frames import frame_of
+from models.opec_net.predict import PeoplePredictor, coco_results, read_poses
+from pipeline.core.skeletons import OPEC_12
+from pipeline.core.tables import KEYPOINT_STATES
+
+SPEC = find("opec_net")
+
+
+@pytest.fixture
+def drawn():
+    picture, image = couple(5, "test")
+    return picture.in_skeleton(OPEC_12), np.ascontiguousarray(image[..., ::-1])
+
+
+@pytest.fixture
+def predictor(made, small):
+    return PeoplePredictor(SPEC, made(small))
+
+
+def test_every_joint_has_a_place_a_score_a_state_and_where_it_was_before(predictor, drawn):
+    picture, image = drawn
+    (found,) = predictor(image, picture.boxes)
+    assert found["keypoints_2d"].shape == found["keypoints_initial"].shape == (2, 12, 2)
+    assert ((found["keypoint_score"] > 0) & (found["keypoint_score"] < 1)).all()
+    assert found["pose_score"] == pytest.approx(found["keypoint_score"].mean(1))
+    assert {state for row in found["keypoint_state"] for state in row} <= set(KEYPOINT_STATES)
+    assert found["coupled"].tolist() == [True, True]
+    rows = json.loads(json.dumps(list(coco_results("a.jpg", found, OPEC_12))))
+    assert [len(row["keypoints"]) for row in rows] == [36, 36] and rows[0]["image_id"] == "a.jpg"
+    assert np.reshape(rows[1]["keypoints"], (12, 3))[:, :2] == pytest.approx(found["keypoints_2d"][1], abs=1e-3)
+    assert rows[0]["keypoint_states"] == found["keypoint_state"][0]
+
+
+def test_one_alone_and_one_far_off_are_no_couple(predictor, drawn):
+    picture, image = drawn
+    (one,) = predictor(image, picture.boxes[:1])
+    assert one["coupled"].tolist() == [False]
+    far = np.array([picture.boxes[0], [0.0, 0, 12, 20]])
+    (both,) = predictor(image, far)
+    assert both["coupled"].tolist() == [False, False]
+    assert both["keypoints_2d"][0] == pytest.approx(one["keypoints_2d"][0], abs=1e-2)
+
+
+def test_no_person_is_an_empty_frame(predictor, drawn):
+    _, image = drawn
+    (none,) = predictor(image, np.zeros((0, 4)))
+    assert len(none) == 0 and set(SPEC.gives) <= set(none.columns)
+
+
+def test_a_box_outside_the_picture_is_one_line(predictor, drawn):
+    picture, image = drawn
+    boxes = np.array([picture.boxes[0], [400.0, 10, 50, 80]])
+    with pytest.raises(ValueError, match=r"picture \?: box 1 \[400.0, .* lies outside the picture, 170 x 150 px"):
+        predictor(image, boxes)
+
+
+def test_a_pose_from_outside_is_what_the_correction_begins_with(made, small, drawn):
+    picture, image = drawn
+    network = made(replace(small, initial="given"))
+    for name, weight in network.named_parameters():
+        if ".heads." in name:
+            weight.data.zero_()
+    frame = frame_of(image, picture.boxes)
+    poses = np.stack([one.xy for one in picture.people])
+    given = replace(frame, objects=frame.objects.with_columns({"keypoints_2d": poses}))
+    (found,) = PeoplePredictor(SPEC, network)([given])
+    assert found["keypoints_initial"] == pytest.approx(poses, abs=1e-3)
+    assert found["keypoints_2d"] == pytest.approx(poses, abs=1e-3)
+    with pytest.raises(ValueError, match="expected keypoints_2d, the poses to correct, of its objects"):
+        PeoplePredictor(SPEC, network)([frame])
+    other = replace(frame, objects=frame.objects.with_columns({"keypoints_2d": np.zeros((2, 17, 2))}))
+    with pytest.raises(ValueError, match="keypoints_2d: expected 12 joints of opec_12, got 17; give poses of these"):
+        PeoplePredictor(SPEC, network)([other])
+
+
+def written(path, rows):
+    path.write_text(json.dumps(rows))
+    return path
+
+
+def test_poses_of_a_json_come_back(tmp_path):
+    points = np.arange(36.0).reshape(12, 3)
+    rows = [{"image_id": 7, "bbox": [1, 2, 3, 4], "keypoints": (points + k).ravel().tolist()} for k in range(2)]
+    poses = read_poses(written(tmp_path / "p.json", rows), "opec_12", 12)
+    assert list(poses) == ["7"] and poses["7"]["bbox_xywh"].shape == (2, 4)
+    assert poses["7"]["keypoints_2d"][1] == pytest.approx(points[:, :2] + 1)
+    assert poses["7"]["keypoint_score"][0] == pytest.approx(points[:, 2])
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        ([{"image_id": 1, "bbox": [1, 2, 3, 4], "keypoints": [0] * 51}], "expected 12 joints of opec_12, got 17; give"),
+        ([], "no person; expected at least one with bbox and keypoints"),
+        ([{"image_id": 1}], "expected a JSON list of image_id, bbox and keypoints"),
+        ("none", "expected a JSON list of image_id, bbox and keypoints"),
+    ],
+)
+def test_a_json_that_is_none_is_one_line_that_names_it(rows, match, tmp_path):
+    path = written(tmp_path / "poses.json", rows)
+    with pytest.raises(ValueError, match=match) as error:
+        read_poses(path, "opec_12", 12)
+    assert "poses.json" in str(error.value) and "\n" not in str(error.value)
