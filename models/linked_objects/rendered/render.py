@@ -121,7 +121,8 @@ def render_scene(scene: Sequence[Standing], split: str, rng: np.random.Generator
     names = [CATALOGUE[one.standing.body.class_id].name for one in casts]
     behind = on_backdrop(_backdrop(split, names, rng), ground, sun, sky, rng.uniform(*GROUND_GAIN))
     alpha = _reduced(255 * (owner >= 0).astype(np.uint8)[:, None]).astype(np.float32) / 255
-    image, cover = _reduced(shown) + (1 - alpha) * behind, np.zeros_like(alpha)
+    cover: np.ndarray = np.zeros_like(alpha)
+    image: np.ndarray = _reduced(shown) + (1 - alpha) * behind
     if clutter.any():
         cover = cv2.GaussianBlur(clutter.astype(np.float32), (0, 0), 0.5)[..., None]
         image = image * (1 - cover) + cover * tone(albedo / np.float32(255) * (rng.uniform(0, 1) * sun + sky))
@@ -178,11 +179,11 @@ def _object(index: int, casts: Sequence[_Cast], owner: np.ndarray, clutter: np.n
     hidden = 1 - float((free & (owner[one.rows] == index)).mean())
     standing = one.standing
     xy = standing.place.project(standing.body.points)
-    outside = (xy < 0).any(axis=1) | (xy >= SIZE_PX).any(axis=1)
+    outside = np.logical_or(xy < 0, xy >= SIZE_PX).any(axis=-1)
     if hidden > 1 - _LEAST_SEEN or outside.mean() > 1 - _LEAST_POINTS or len(one.rows) < 200 * SAMPLES**2 / 4:
         return None
     low, high = np.array([xs.min(), ys.min()]) / SAMPLES, np.array([xs.max() + 1, ys.max() + 1]) / SAMPLES
-    state, occluder = _visibility(index, [c.standing for c in casts], xy, outside, clutter)
+    state, occluder = _visibility(index, [c.standing for c in casts], xy, np.asarray(outside), clutter)
     return LinkedObject(standing.body.class_id, np.r_[low, high - low], xy, state, occluder, hidden, standing.body.name)
 
 

@@ -92,7 +92,7 @@ def make_monitor(rng: np.random.Generator) -> Thing:
             rod([(foot_x, y, 0.008), (0, y, raised + 0.02)], 0.009, case),
             rod([(-foot_x, y, 0.008), (0, y, raised + 0.02)], 0.009, case),
         ])  # fmt: skip
-        neck, end = np.array([0, 0, raised]), (0, y, 0)
+        neck, end = np.array([0, 0, raised]), (0.0, y, 0.0)
     else:
         half, stand = rng.uniform(0.17, 0.36) * min(width, 0.75), case if rng.random() < 0.6 else metal(rng)
         if kind < 0.6:
@@ -103,7 +103,7 @@ def make_monitor(rng: np.random.Generator) -> Thing:
             parts.append(flat.moved(np.array([[0, 1.0, 0], [0, 0, 1], [1, 0, 0]]), np.zeros(3)))
         width_of_neck = rng.uniform(0.03, 0.10)
         parts.append(box((-0.05, -width_of_neck / 2, 0), (-0.025, width_of_neck / 2, raised + 0.35 * height), stand))
-        neck, end = np.array([-0.025, 0, 0.45 * raised]), (0, half, 0.007)
+        neck, end = np.array([-0.025, 0, 0.45 * raised]), (0.0, half, 0.007)
     return thing_of(parts, sided(top=tuple(corner[1]), bottom=tuple(corner[-1]), foot=end) | {"neck": neck})
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Thing:
     points: dict[str, np.ndarray]
 
 
-def thing_of(parts: Sequence[Mesh], points: dict[str, Point]) -> Thing:
+def thing_of(parts: Sequence[Mesh], points: Mapping[str, Point]) -> Thing:
     """A thing of parts, moved so that its lowest point touches the ground."""
     mesh = Mesh.concat(list(parts))
     down = np.array([0, 0, -float(mesh.vertices[:, 2].min())])
@@ -37,7 +37,9 @@ def sided(**points: Point) -> dict[str, Point]:
     return both
 
 
-def rod(points: Sequence[Point], radius_m: float | Sequence[float], material: Material, sides: int = 7) -> Mesh:
+def rod(
+    points: Sequence[Point] | np.ndarray, radius_m: float | Sequence[float], material: Material, sides: int = 7
+) -> Mesh:
     """A round rod along a polyline (P, 3), closed at both ends; one radius, or one for each point."""
     path = np.asarray(points, float)
     radii = np.broadcast_to(np.asarray(radius_m, float), (len(path),))
@@ -49,7 +51,7 @@ def rod(points: Sequence[Point], radius_m: float | Sequence[float], material: Ma
     angle = np.linspace(0, 2 * np.pi, sides + 1)[:, None, None]
     ring = path + radii[:, None] * (np.cos(angle) * side + np.sin(angle) * up)  # (sides + 1, P, 3)
     tube = mesh_of(ring.transpose(1, 0, 2).reshape(-1, 3), grid_triangles(len(path), sides + 1), material, 60.0)
-    caps = [_fan(ring[:-1, end], path[end], material) for end in (0, -1)]
+    caps = [_fan(ring[:-1, 0], path[0], material), _fan(ring[-2::-1, -1], path[-1], material)]
     return Mesh.concat([tube, *caps])
 
 
@@ -61,13 +63,14 @@ def _fan(rim: np.ndarray, centre: np.ndarray, material: Material) -> Mesh:
 
 
 def plate(outline_yz: np.ndarray, x: tuple[float, float], material: Material, back: Material | None = None) -> Mesh:
-    """A star-shaped outline (P, 2) of y and z extruded from x[0] to x[1]; its back in another material."""
+    """A star-shaped outline (P, 2) of y and z, counter-clockwise as seen from ahead, from x[0] to x[1]; its back may be
+    of another material."""
     outline = np.asarray(outline_yz, float)
     rear, front = (np.column_stack([np.full(len(outline), at), outline]) for at in x)
     ring = np.concatenate([np.stack([rear, front]), np.stack([rear, front])[:, :1]], axis=1)
-    rim = mesh_of(ring.reshape(-1, 3), grid_triangles(2, len(outline) + 1), back or material)
-    return Mesh.concat([rim, *(_fan(face, face.mean(axis=0), paint) for face, paint in
-                               ((rear, back or material), (front, material)))])  # fmt: skip
+    rim = mesh_of(ring.reshape(-1, 3), grid_triangles(2, len(outline) + 1)[:, ::-1], back or material)
+    faces = _fan(rear[::-1], rear.mean(axis=0), back or material), _fan(front, front.mean(axis=0), material)
+    return Mesh.concat([rim, *faces])
 
 
 def regular(count: int, radius_m: float, first_deg: float = 90.0, middle: tuple[float, float] = (0, 0)) -> np.ndarray:
@@ -91,9 +94,3 @@ def slab(centre: Point, size: Point, material: Material, *, pitch_deg: float = 0
     c, s = np.cos(np.radians(pitch_deg)), np.sin(np.radians(pitch_deg))
     R = np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]])
     return box(-half, half, material, bevel_m=bevel_m).moved(R, np.asarray(centre, float))
-
-
-def scaled(thing: Thing, factor: float) -> Thing:
-    """The thing larger or smaller."""
-    mesh = replace(thing.mesh, vertices=(thing.mesh.vertices * np.float32(factor)))
-    return Thing(mesh, {name: p * factor for name, p in thing.points.items()})

@@ -123,7 +123,7 @@ def make_traffic_light(rng: np.random.Generator) -> Thing:
         parts.append(plate(board, (x - 0.13, x - 0.11), _BLACK))
         if rng.random() < 0.5:
             parts.append(plate((board - [y, middle]) * [1.07, 1.03] + [y, middle], (x - 0.134, x - 0.125), _WHITE))
-    lit, points = str(rng.choice(list(_LAMPS))), {"foot": (0, 0, 0), "pole top": (0, 0, top)}
+    lit, points = str(rng.choice(list(_LAMPS))), {"foot": (0.0, 0.0, 0.0), "pole top": (0.0, 0.0, top)}
     for k, (name, (colour, lamp)) in enumerate(_LAMPS.items()):
         z = middle + (1 - k) * pitch
         glow = 1.6 if name == lit else rng.uniform(0.12, 0.4)
@@ -171,7 +171,9 @@ def make_street_sign(rng: np.random.Generator) -> Thing:
         parts.append(rod([(0, 0, 0), (0, 0, 0.12)], 0.14, Material((0.3, 0.3, 0.29))))
     at = x + 0.012
     ends = {"plate bottom": (1, -1), "plate top": (1, 1), "plate left": (0, 1), "plate right": (0, -1)}
-    return thing_of(parts, {"foot": (0, 0, 0)} | {name: (at, *_extreme(shape, *where)) for name, where in ends.items()})
+    return thing_of(
+        parts, {"foot": (0.0, 0.0, 0.0)} | {name: (at, *_extreme(shape, *where)) for name, where in ends.items()}
+    )
 
 
 def _extreme(outline: np.ndarray, axis: int, sign: int) -> np.ndarray:

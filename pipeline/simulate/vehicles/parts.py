@@ -121,7 +121,12 @@ def panel(
 
 
 def box(
-    low: Sequence[float], high: Sequence[float], material: Material, *, bevel_m: float = 0.0, lean_m: float = 0.0
+    low: Sequence[float] | np.ndarray,
+    high: Sequence[float] | np.ndarray,
+    material: Material,
+    *,
+    bevel_m: float = 0.0,
+    lean_m: float = 0.0,
 ) -> Mesh:
     """A box from corner `low` to corner `high`, its edges cut by bevel_m, its top moved forward by lean_m."""
     lo, hi = np.asarray(low, float), np.asarray(high, float)
