@@ -137,7 +137,7 @@ def groups_of(boxes_xywh: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
 def holds(boxes_xywh: np.ndarray, edge_xy: np.ndarray) -> np.ndarray:
     """(G, K) bool: which boxes (G, 4) points (K, 2) lie in, or at the edge of."""
     middle, half = boxes_xywh[:, :2] + boxes_xywh[:, 2:] / 2, boxes_xywh[:, 2:] / 2 * _GROWN
-    return (np.abs(edge_xy[None] - middle[:, None]) <= half[:, None]).all(-1)
+    return np.asarray((np.abs(edge_xy[None] - middle[:, None]) <= half[:, None]).all(-1))
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ _FAINT = 0.01  # peaks of less confidence are no nodes
 _NEAR = 0.75  # of what PCK@0.1 allows, within which a node is a point
 _LACKS, _SHAKEN = 0.15, 1.0  # of the points given while learning: fraction that lacks, and cells by which they are off
 _FALSE = 4  # nodes beside them that are no point
+_CLEAN = 0.5  # of objects, a fraction that has neither these nor others' points: so are nodes when links are predicted
 
 
 class Found(NamedTuple):
@@ -180,6 +181,7 @@ class KlpNet(Network):
         places = torch.cat([own, others, false], 1)
         places = places + _SHAKEN * torch.randn_like(places)
         lacks = torch.rand(places.shape[:2], device=own.device) < _LACKS
+        lacks[:, own.shape[1] :] |= torch.rand(len(own), 1, device=own.device) < _CLEAN
         cells = places.nan_to_num(-9).round().long()
         there = ((cells >= 0) & (cells < self.size)).all(-1) & ~lacks
         return self.nodes_at(pred.located, cells.clamp(0, self.size - 1), there, batch["aspect"])._replace(mask=there)
