@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.timing import profile
-from benchmarks.keypoints.klpnet_study import TESTS, cost_of, pictures_in
+from benchmarks.keypoints.klpnet_study import QUICK_STEPS, TABLES, TESTS, Study, cost_of, pictures_in
 from models.klpnet import SPEC
 from models.klpnet.data import LinkedCrops
 from models.klpnet.evaluate import frame_of_picture, judge, link_trials, load_network, read_split, table_of_scores
@@ -30,6 +30,8 @@ _TIMED = 40  # pictures
 def report(quick: bool, data: Path, weights: Path | None) -> Report:
     """Tables of both tests, trials of links, speed."""
     torch.set_num_threads(1)
+    if weights is None and quick and not (SPEC.weights and SPEC.weights.is_file()):
+        weights = Study(data, 0, QUICK_STEPS, quick=True).weights(TABLES["baselines"][0])
     network, folder = load_network(weights or SPEC.shipped), pictures_in(data, quick=quick)
     rows, bars = [], []
     for split in TESTS:

@@ -129,11 +129,17 @@ class Study:
 
     def judged(self, one: Trained) -> dict[str, Any]:
         """A network's numbers, by test; made where they are not there yet."""
-        done = self.folder / one.name.replace("/", "-").replace(" ", "_") / "judged.json"
+        done = self._folder_of(one) / "judged.json"
         if not done.exists():
-            weights = self._trained(klpnet.SPEC, Preset(one.change(self.tiny.network), self.training), done.parent)
-            write_json(done, self._measured(network_of(klpnet.SPEC, weights).eval()))
+            write_json(done, self._measured(network_of(klpnet.SPEC, self.weights(one)).eval()))
         return json.loads(done.read_text())
+
+    def weights(self, one: Trained) -> Path:
+        """A network's weights; trained where they are not there yet."""
+        return self._trained(klpnet.SPEC, Preset(one.change(self.tiny.network), self.training), self._folder_of(one))
+
+    def _folder_of(self, one: Trained) -> Path:
+        return self.folder / one.name.replace("/", "-").replace(" ", "_")
 
     def _trained(self, spec: Spec, preset: Preset, folder: Path) -> Path:
         if not (folder / spec.trained).exists():
