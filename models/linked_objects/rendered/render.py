@@ -29,7 +29,7 @@ from models.linked_objects.shards import object_columns, schema_of
 from models.synthetic.canvas import GROUND_GAIN
 from models.synthetic.photograph import encoded_jpeg, encoded_png, photographed
 from models.synthetic.scenery import sample_occluder
-from models.synthetic.sprites import sample_illumination, shade, tone
+from models.synthetic.sprites import sample_illumination, shaded, tone
 from models.synthetic.vehicle_shards import encode_ground, write_shard
 from pipeline.core.mesh import blocked, cast
 from pipeline.simulate.world.illumination import Illumination
@@ -114,7 +114,7 @@ def render_scene(scene: Sequence[Standing], split: str, rng: np.random.Generator
         others = [(c.standing.body.scene, c.standing.place) for k, c in enumerate(casts) if k != index]
         hits = {name: values[seen] for name, values in one.hits.items()}
         body, place = one.standing.body, one.standing.place
-        linear = shade(body.mesh, body.scene, place, illumination, one.rays[seen], hits, rng, others)
+        linear = shaded(body.mesh, body.scene, place, illumination, one.rays[seen], hits, rng, others)
         shown[one.rows[seen]] = tone(linear * white)
     ground = _ground([one.standing for one in casts], illumination)
     sun, sky = illumination.sun * max(float(illumination.sun_dir[2]), 0.0) * white, illumination.sky * white
