@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from models.contract import Preset, Rendered, Spec, TrainSettings
+from models.contract import Preset, Spec, TrainSettings
 from models.linked_objects import ClassTable
 from models.linked_objects.catalogue import CATALOGUE
 from models.linked_objects.link_table import table_of
-from models.linked_objects.plan import LinkedSettings, linked_jobs
+from models.linked_objects.source import SOURCE
 
 NECKS = ("DPAD", "PAFPN", "FPN")
 DEPTHS = (14, 50, 101, 152)
@@ -77,13 +77,7 @@ SPEC = Spec(
     data="models.dpad.data:splits",
     adapt="models.dpad.data:with_classes",
     presets=PRESETS,
-    source=Rendered(
-        task="RenderLinkedObjects",
-        summary="Pictures of objects of many classes with keypoints and links, alone, beside and before each other.",
-        prefix="linked_objects",
-        settings=LinkedSettings,
-        jobs=linked_jobs,
-    ),
+    source=SOURCE,
     unit="frame",
     needs=(),
     gives=("class", "category", "score", "bbox_xywh"),

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from models.contract import Preset, Rendered, Spec, TrainSettings
+from models.contract import Preset, Spec, TrainSettings
 from models.linked_objects import ClassTable
 from models.linked_objects.catalogue import CATALOGUE
 from models.linked_objects.link_table import table_of
-from models.linked_objects.plan import LinkedSettings, linked_jobs
+from models.linked_objects.source import SOURCE
 
 KINDS = ("implicit", "agnostic", "specific")
 _LEVELS = 4
@@ -138,13 +138,7 @@ SPEC = Spec(
     data="models.klpnet.data:splits",
     adapt="models.klpnet.data:adapted",
     presets=PRESETS,
-    source=Rendered(
-        task="RenderLinkedObjects",
-        summary="Pictures of objects of many classes with keypoints and links, alone, beside and before each other.",
-        prefix="linked_objects",
-        settings=LinkedSettings,
-        jobs=linked_jobs,
-    ),
+    source=SOURCE,
     takes=("labels", "images", "backdrops"),
     unit="frame",
     needs=("bbox_xywh",),
