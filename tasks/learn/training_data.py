@@ -145,11 +145,12 @@ def _tasks_of_sources() -> Iterator[tuple[str, type[TrainingData]]]:
         source = spec.source
         if not isinstance(source, Rendered | Collected):
             continue
-        if known.setdefault(source.task, source) != source:
+        if known.get(source.task, source) != source:
             raise ValueError(
                 f"{spec.name}: another network's source has a task {source.task}, too; give it its own name"
             )
-        if known[source.task] is source:
+        if source.task not in known:
+            known[source.task] = source
             yield source.task, _made(source)
 
 
