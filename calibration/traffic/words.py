@@ -11,7 +11,7 @@ from calibration.traffic.outlines import PERSON
 
 _CALLED = {"focal_px": "focal length", "tilt_deg": "tilt", "roll_deg": "roll", "height_m": "height"}
 ASKED = "--distance x1,y1,x2,y2,metres"
-_COUNTED = 0.3  # tracks of less weight have no say
+_SAY = 0.3  # tracks of less weight have no say
 
 
 def distances_of(text: str) -> tuple[Distance, ...]:
@@ -37,19 +37,23 @@ def in_words(fit: TrafficFit) -> list[str]:
     """What was found, by whom, and what is not known: a sentence each."""
     focal, tilt, roll, height = named(fit.camera, fit.plane)
     sd = np.sqrt(np.diag(fit.covariance))
-    counted = fit.weight > _COUNTED
+    counted = fit.weight > _SAY
     people, others = (int((counted & ((fit.tracks.kind == PERSON) == who)).sum()) for who in (True, False))
     directions = len(fit.vanishing_px)
     told = [
         f"focal {focal:.0f} ± {sd[0]:.0f} px, tilt {tilt:.1f} ± {sd[1]:.1f}, roll {roll:.1f} ± {sd[2]:.1f} degrees, "
         f"height {height:.2f} ± {sd[3]:.2f} m"
         + (f", distortion k1 {fit.camera.distortion[0]:.3f}" if fit.camera.distortion.any() else "")
-        + f", by {people} people and {others} vehicle{'' if others == 1 else 's'} in {directions} main direction{'' if directions == 1 else 's'}"
+        + f", by {people} people and {_counted(others, 'vehicle')} in {_counted(directions, 'main direction')}"
     ]
     if fit.undetermined:
         open_ = " and ".join(_CALLED[name] for name in NAMES if name in fit.undetermined)
         told.append(f"the traffic does not tell the {open_}: {_why(fit, people, others)}; {_what_helps(fit)}")
     return told
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _why(fit: TrafficFit, people: int, others: int) -> str:
