@@ -132,12 +132,13 @@ def _tasks_of_sources() -> Iterator[tuple[str, type[TrainingData]]]:
         source = spec.source
         if not isinstance(source, Rendered | Collected):
             continue
-        if known.setdefault(source.task, source) != source:
+        if source.task not in known:
+            known[source.task] = source
+            yield source.task, _made(source)
+        elif known[source.task] != source:
             raise ValueError(
                 f"{spec.name}: another network's source has a task {source.task}, too; give it its own name"
             )
-        if known[source.task] is source:
-            yield source.task, _made(source)
 
 
 def _made(source: Rendered | Collected) -> type[TrainingData]:
