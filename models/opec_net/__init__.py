@@ -174,5 +174,6 @@ SPEC = Spec(
     gives=("keypoints_2d", "keypoint_score", "keypoint_state", "pose_score", "keypoints_initial", "coupled"),
     best="oks",
     predictor="models.opec_net.predict:load",
+    evaluate="models.opec_net.evaluate:main",
     weights=Path(__file__).with_name("weights.safetensors"),
 )  # fmt: skip
