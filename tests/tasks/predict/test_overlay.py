@@ -109,3 +109,14 @@ def test_of_a_hidden_object_both_outlines_are_drawn_and_links_of_its_category():
     assert (visualise(GREY, Instances(size, columns | boxed)) != visualise(GREY, Instances(size, columns))).any()
     small = {"bbox_amodal_xywh": np.array([[20.0, 40, LEAST_PX - 1, 15]]), "category": ["vehicle"]}
     assert (visualise(GREY, Instances(size, columns | small)) == GREY).all()
+
+
+def test_a_pose_before_its_correction_stands_to_the_left_of_it():
+    found = vehicles(shift=20.0)
+    before = vehicles()["keypoints_2d"]
+    both = overlay(GREY, found.with_columns({"keypoints_initial": before}), VEHICLE_12)
+    alone = overlay(GREY, found, VEHICLE_12)
+    assert both.shape == (alone.shape[0], 2 * alone.shape[1], 3)
+    left, right = np.split(both[:-28], 2, axis=1)
+    assert np.array_equal(right, alone[:-28])
+    assert np.array_equal(left, overlay(GREY, found.with_columns({"keypoints_2d": before}), VEHICLE_12)[:-28])
