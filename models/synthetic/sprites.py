@@ -148,12 +148,12 @@ def render_sprite(
     zoom = SIDE_PX / natural
     width, height = (int(n) for n in np.ceil(zoom * (high - low)))
     scene = scene_of([mesh.geometry])
-    rays = place.rays(_grid(width, height) / zoom + low)
+    rays = place.rays(pixel_centres(width, height) / zoom + low)
     hits = cast(scene, place.eye, rays)
     alpha = np.isfinite(hits["t_hit"])
     sun_dir = illumination.sun_dir @ place.R  # into the object's frame
     linear = np.zeros((width * height, 3), np.float32)
-    linear[alpha] = _shade(
+    linear[alpha] = shaded(
         mesh, scene, place, illumination, sun_dir, rays[alpha], {k: v[alpha] for k, v in hits.items()}, rng
     )
     white = illumination.exposure * illumination.white
@@ -163,7 +163,7 @@ def render_sprite(
     return Sprite(
         kind, seed,
         tone(linear * white).reshape(height, width, 3), alpha.reshape(height, width),
-        _ground(mesh, scene, place, illumination, sun_dir, low, zoom, (width, height)),
+        ground_around(mesh, scene, place, illumination, sun_dir, low, zoom, (width, height)),
         points, hidden, natural,
         float(place.camera.K[0, 0] / place.plane.to_camera(place.t)[2]),
         illumination.sun * max(float(illumination.sun_dir[2]), 0.0) * white, illumination.sky * white,
@@ -176,13 +176,13 @@ def self_hidden(scene: o3d.t.geometry.RaycastingScene, eye: np.ndarray, keypoint
     return cast(scene, eye, towards)["t_hit"] < 1 - SKIN_M / np.linalg.norm(towards, axis=1)
 
 
-def _grid(width: int, height: int) -> np.ndarray:
+def pixel_centres(width: int, height: int) -> np.ndarray:
     """(h * w, 2) edge coordinates of pixel centres."""
     xs, ys = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     return np.stack([xs, ys], axis=-1).reshape(-1, 2)
 
 
-def _shade(mesh, scene, place, illumination, sun_dir, rays, hits, rng) -> np.ndarray:
+def shaded(mesh, scene, place, illumination, sun_dir, rays, hits, rng) -> np.ndarray:
     """(N, 3) linear colour at hits: paint under sun and sky, clear coat, the sun's glint, lamps."""
     triangle, normal = surface(mesh, hits)
     points = (place.eye + rays * hits["t_hit"][:, None]).astype(np.float32)
@@ -239,11 +239,14 @@ def _glow(lamp: np.ndarray, illumination: Illumination, rng: np.random.Generator
     return glow
 
 
-def _ground(mesh, scene, place, illumination, sun_dir, low, zoom, size_wh) -> np.ndarray:
-    """(G, G, 2) uint8: fraction of the sun, and of the sky, that reaches the ground around the object, 255 for all."""
-    margin = GROUND_MARGIN * SIDE_PX
+def ground_around(mesh, scene, place, illumination, sun_dir, low, zoom, size_wh, side_px: int = SIDE_PX) -> np.ndarray:
+    """(G, G, 2) uint8: fraction of the sun, and of the sky, that reaches the ground around the object, 255 for all.
+
+    side_px: the sprite's longer side.
+    """
+    margin = GROUND_MARGIN * side_px
     extent = np.array(size_wh) + 2 * margin
-    edge = _grid(GROUND_CELLS, GROUND_CELLS) / GROUND_CELLS * extent - margin
+    edge = pixel_centres(GROUND_CELLS, GROUND_CELLS) / GROUND_CELLS * extent - margin
     rays, eye = place.rays(edge / zoom + low), place.eye
     below = rays[:, 2] < -1e-3
     points = eye + rays * np.where(below, -eye[2] / np.minimum(rays[:, 2], -1e-3), 0)[:, None]

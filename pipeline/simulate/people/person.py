@@ -109,6 +109,19 @@ def rest_joints(body: int, baked: Path = BAKED) -> np.ndarray:
     return _bodies(baked).joints[body]
 
 
+def skin_triangles(baked: Path = BAKED) -> tuple[np.ndarray, np.ndarray]:
+    """(T, 3) triangles of the vertices of `standing`, and (V,) the joint that carries most of each vertex."""
+    bodies = _bodies(baked)
+    heaviest = bodies.weights.argmax(axis=1)
+    return bodies.triangles, np.take_along_axis(bodies.weight_joints, heaviest[:, None], axis=1)[:, 0]
+
+
+def crown(body: int, baked: Path = BAKED) -> np.ndarray:
+    """(3,) the top of a body's head at rest, metres, person frame."""
+    vertices = _bodies(baked).vertices[body]
+    return vertices[vertices[:, 2].argmax()]
+
+
 def dress(body: int, baked: Path, rng: np.random.Generator) -> Person:
     """A body of any file in an outfit; whoever is shorter than 1.5 m is dressed as a child."""
     bodies = _bodies(baked)
@@ -144,11 +157,12 @@ def _posed(person: Person, motion: str, phase: float) -> tuple[np.ndarray, np.nd
     if motion == "walk":
         offset = _walk_cycle(person.body, person.stride, person.baked)[1]
         forward = np.interp(phase % 1.0, np.arange(65) / 64, np.r_[offset, offset[0]])
-    return G, *_standing(person, G, forward)
+    return G, *standing(person, G, forward)
 
 
-def _standing(person: Person, G: np.ndarray, forward_m: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (24, 3) and skinned bare vertices (V, 3) in a pose G (24, 3, 3), the lowest vertex on z = 0."""
+def standing(person: Person, G: np.ndarray, forward_m: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (24, 3) and skinned vertices (V, 3), dressed but for what hangs loose or is carried, in a pose G (24, 3,
+    3), the lowest vertex on z = 0."""
     joints = rest_joints(person.body, person.baked)
     posed = gait.placed(joints, G)
     vertices = _skinned(_bodies(person.baked), _dressed(person), joints, G, posed)
@@ -233,7 +247,7 @@ def person_mesh(person: Person, motion: str, phase: float) -> Mesh:
 
 def in_pose(person: Person, G: np.ndarray) -> tuple[Mesh, np.ndarray, np.ndarray]:
     """Mesh, joints (24, 3) and COCO keypoints (17, 3) of the dressed person in any pose G (24, 3, 3)."""
-    joints, vertices = _standing(person, G)
+    joints, vertices = standing(person, G)
     return _mesh(person, G, joints, vertices), joints, _coco17(person, G, joints)
 
 
