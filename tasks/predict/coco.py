@@ -1,4 +1,4 @@
-"""Keypoints in COCO's form of results, which other programs read: a row an object, each keypoint's state beside."""
+"""Keypoints in COCO's form of results, which other programs read: a row an object, and each keypoint's state."""
 
 from __future__ import annotations
 
