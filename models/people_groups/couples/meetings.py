@@ -128,4 +128,4 @@ def stepping(chance: Chance, who: int, ahead: int, reach: float, **angles: float
     flex[ahead] = reach
     knee = [chance.between(8, 22), chance.between(8, 22)]
     knee[ahead] += 0.6 * abs(reach)
-    return standing(chance, who, thigh_flex=tuple(flex), knee=tuple(knee), **angles)
+    return standing(chance, who, thigh_flex=(flex[0], flex[1]), knee=(knee[0], knee[1]), **angles)

@@ -61,7 +61,7 @@ def back_hug(chance: Chance) -> Meeting:
                      shoulder_out=8.0, shoulder_flex=10.0, elbow=50.0)  # fmt: skip
     second = standing(chance, SECOND, spine_lean=chance.styled(6, 18, SECOND), head_side=-6 * np.sign(side))
     at = chance.between(0.0, 0.9)
-    touches = (
+    touches: tuple[Touch, ...] = (
         Touch(SECOND, LEFT, (3, 9), at, (0.95, -0.25, 0.0), (0.2, 0.9, -0.4)),
         Touch(SECOND, RIGHT, (3, 9), min(at + 0.15, 1.0), (0.95, 0.25, 0.0), (0.2, -0.9, -0.4)),
         Touch(FIRST, LEFT, (19, 21), 0.5, (0.9, 0.0, 0.4), (-0.3, 0.9, -0.5), chest=False),
@@ -158,7 +158,7 @@ def behind_hold(chance: Chance) -> Meeting:
     """A wrestler holds the other, who bends forward, from behind round the waist; the styles are how far they bend."""
     first = _wrestler(chance, FIRST, chance.styled(20, 60))
     second = _wrestler(chance, SECOND, chance.styled(15, 40, SECOND))
-    touches = (
+    touches: tuple[Touch, ...] = (
         Touch(SECOND, LEFT, (0, 6), chance.between(0.4, 1.0), (0.95, -0.2, 0.0), (0.2, 0.9, -0.3)),
         Touch(SECOND, RIGHT, (0, 6), chance.between(0.4, 1.0), (0.95, 0.2, 0.0), (0.2, -0.9, -0.3)),
     )
@@ -230,7 +230,7 @@ def arm_in_arm(chance: Chance) -> Meeting:
     second = walking(chance, SECOND, head_yaw=chance.between(-10, 30))
     first["shoulder_flex"][:, RIGHT], first["elbow"][:, RIGHT] = chance.near(2, 5), chance.near(84, 9)
     first["shoulder_out"][:, RIGHT], first["shoulder_turn"][:, RIGHT] = 16.0, chance.near(22, 8)
-    touches = (
+    touches: tuple[Touch, ...] = (
         Touch(SECOND, LEFT, (19, 21), chance.between(0.2, 0.7), (0.3, 0.2, 0.9), (-0.4, 0.5, -0.8), chest=False),
     )
     if chance.often(0.4):
