@@ -93,18 +93,21 @@ def box_of(mask):
     return [float(xs.min()), float(ys.min()), float(np.ptp(xs) + 1), float(np.ptp(ys) + 1)]
 
 
-def write_composed(folder: Path, count: int, parts: int = 2, val_every: int = 10, first: int = 0) -> Path:
+def write_composed(
+    folder: Path, count: int, parts: int = 2, val_every: int = 10, first: int = 0, people: int = 1
+) -> Path:
     """`count` streets as clip-art shards, every `val_every`-th to validate; the folder."""
     assert len(PERSON_XY) == len(COCO_17)
     for part, numbers in enumerate(np.array_split(np.arange(count), parts)):
         images, objects = [], []
         for number in numbers.tolist():
-            image, rows = composed(first + number)
+            image, rows = composed(first + number, people=people)
             split = "val" if number % val_every == val_every - 1 else "train"
             scene = f"{folder.parent.name}/walt3d/{number}"
             png = cv2.imencode(".png", image)[1].tobytes()
             images.append({
                 "scene_id": scene, "camera_id": folder.parent.name, "split": split,
+                "width": SIZE_HW[1], "height": SIZE_HW[0],
                 "image": {"bytes": png, "path": None}, "K": CAMERA.K.ravel().tolist(), "distortion": [0.0] * 5,
                 "ground_plane": [*PLANE.n.tolist(), PLANE.d], "ignore_rle": [],
             })  # fmt: skip

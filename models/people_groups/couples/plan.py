@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.contract.sources import Rendered
 from models.synthetic.plans import Jobs, RenderJob, plan_jobs
 
 COUPLE_SEEDS = {"train": 1 << 50, "val": 1 << 51, "test": 1 << 52, "unseen": 1 << 53}
@@ -54,12 +53,3 @@ def couple_jobs(settings: CoupleSettings, folder: Path) -> Jobs:
     from models.people_groups.couples.shards import render_couples
 
     return [(render_couples, plan_couples(settings, folder))]
-
-
-SOURCE = Rendered(
-    task="RenderCouples",
-    summary="Couples who dance, wrestle, embrace, carry, sit and walk together, from any side in any illumination.",
-    prefix="couples",
-    settings=CoupleSettings,
-    jobs=couple_jobs,
-)

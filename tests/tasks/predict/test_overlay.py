@@ -120,3 +120,17 @@ def test_a_pose_before_its_correction_stands_to_the_left_of_it():
     left, right = np.split(both[:-28], 2, axis=1)
     assert np.array_equal(right, alone[:-28])
     assert np.array_equal(left, overlay(GREY, found.with_columns({"keypoints_2d": before}), VEHICLE_12)[:-28])
+
+
+def test_links_that_were_predicted_are_drawn_and_no_others():
+    xy = np.array([[[30.0, 20], [110, 20], [30, 60], [110, 60]]])
+    columns = {"bbox_xywh": np.array([BOX]), "keypoints_2d": list(xy), "keypoint_links": [np.array([[0, 1]])]}
+    picture = visualise(GREY, Instances(GREY.shape[:2], columns), VEHICLE_12)
+    assert (picture[20, 70] != 90).any() and (picture[60, 70] == 90).all() and (picture[40, 30] == 90).all()
+
+
+def test_inferred_keypoints_are_rings():
+    xy = np.array([[[40.0, 40], [90, 40]]])
+    columns = {"bbox_xywh": np.array([BOX]), "keypoints_2d": list(xy), "keypoint_inferred": [np.array([False, True])]}
+    picture = visualise(GREY, Instances(GREY.shape[:2], columns))
+    assert (picture[40, 40] != 90).any() and (picture[40, 90] == 90).all()
