@@ -2,6 +2,8 @@
 
     make evaluate MODEL=opec_net ARGS="--couples DIR [--split unseen]"                of RenderCouples
     make evaluate MODEL=opec_net ARGS="--couples DIR --weights A.safetensors B.safetensors"
+    make evaluate MODEL=opec_net ARGS="--composed data/cam11/clipart"                 people of a camera's clip-art
+    make evaluate MODEL=opec_net ARGS="--labels FILE --images DIR"                    of COCO, CrowdPose or OCHuman
 
 Everyone is found in their labelled box, as the paper does it; nobody is matched by the labels. AP is COCO's of OKS, the
 score of a pose the mean of its heatmaps' confidences, whichever method moved its joints; `AP own` takes the scores that
@@ -32,6 +34,8 @@ from models.opec_net import SPEC
 from models.opec_net.network import Found, OpecNet
 from models.opec_net.predict import encoded
 from models.people_groups import GroupPicture, read_pictures
+from models.people_groups.composed import read_composed
+from models.people_groups.labelled import read_coco_people
 from pipeline.core.instances import Instances
 from pipeline.core.skeletons import Skeleton
 from readers.texts import expanded
@@ -150,7 +154,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="make evaluate MODEL=opec_net", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--couples", type=Path, required=True, help="folder that RenderCouples wrote")
+    parser.add_argument("--couples", type=Path, help="folder that RenderCouples wrote")
+    parser.add_argument("--composed", type=Path, help="folder of a camera's clip-art, of which the val split is taken")
+    parser.add_argument("--labels", type=Path, help="COCO's form of keypoints, with --images")
+    parser.add_argument("--images", type=Path, help="folder of the labelled pictures")
     parser.add_argument("--split", default="test", help=f"one of {', '.join(SPLITS)} (default: %(default)s)")
     parser.add_argument("--weights", type=Path, nargs="+", default=[], help="files of weights, else what ships")
     parser.add_argument("--most", type=int, default=0, help="pictures, spread over the split; 0 for all")
@@ -165,15 +172,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _lines(asked: argparse.Namespace) -> Iterator[str]:
-    if asked.split not in SPLITS:
-        raise ValueError(f"--split: expected one of {', '.join(SPLITS)}, got {asked.split!r}")
+    given = spread(_given(asked), asked.most)
     files = [expanded(path, "--weights") for path in asked.weights] or [SPEC.shipped]
     networks = {path: load_network(path) for path in files}
-    pictures = spread(read_pictures(asked.couples, asked.split), asked.most)
     for path, network in networks.items():
-        for method, row in judged(network, pictures).items():
+        for method, row in judged(network, given).items():
             cells = "  ".join(f"{name} {value:.1f}" for name, value in row.items())
             yield f"{path.parent.name or path.name}  {method:6}  {cells}"
+
+
+def _given(asked: argparse.Namespace) -> Sequence[GroupPicture]:
+    if sum(value is not None for value in (asked.couples, asked.composed, asked.labels)) != 1:
+        raise ValueError("expected one of --couples, --composed and --labels")
+    if (asked.images is None) is not (asked.labels is None):
+        raise ValueError("--labels and --images go together; got one of them")
+    if asked.split not in SPLITS:
+        raise ValueError(f"--split: expected one of {', '.join(SPLITS)}, got {asked.split!r}")
+    if asked.labels is not None:
+        return read_coco_people(expanded(asked.labels, "--labels"), expanded(asked.images, "--images"))
+    if asked.composed is not None:
+        return read_composed(expanded(asked.composed, "--composed"), "val")
+    return read_pictures(expanded(asked.couples, "--couples"), asked.split)
 
 
 def spread(pictures: Iterable[GroupPicture], most: int) -> list[GroupPicture]:

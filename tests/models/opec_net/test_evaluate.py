@@ -1,5 +1,7 @@
+import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from stick_couples import couple, write_couples
@@ -76,3 +78,24 @@ def test_spread_is_even_and_keeps_the_ends():
     drawn = [couple(number, "test")[0] for number in range(7)]
     assert [one.name for one in spread(drawn, 3)] == ["test-0", "test-3", "test-6"]
     assert len(spread(drawn, 0)) == 7
+
+
+def test_pictures_that_people_labelled_in_cocos_form(made, small, tmp_path, capsys):
+    picture, image = couple(4, "test")
+    picture = picture.in_skeleton(OPEC_12)
+    cv2.imwrite(str(tmp_path / "a.png"), image[..., ::-1])
+    rows = [
+        {"id": k, "image_id": 1, "category_id": 1, "iscrowd": 0, "area": one.area_px, "bbox": one.box_xywh.tolist(),
+         "keypoints": np.column_stack([one.xy, np.where(one.visible, 2, 1)]).ravel().tolist()}
+        for k, one in enumerate(picture.people)
+    ]  # fmt: skip
+    about = [{"id": 1, "name": "person", "keypoints": list(OPEC_12.names)}]
+    images = [{"id": 1, "file_name": "a.png", "height": 150, "width": 170}]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "annotations": rows, "categories": about}))
+    write_weights(tmp_path / "run" / "weights.safetensors", made(small), SPEC.config(small))
+    weights = ["--weights", str(tmp_path / "run" / "weights.safetensors")]
+    assert main(["--labels", str(tmp_path / "a.json"), "--images", str(tmp_path), *weights]) == 0
+    assert [line.split()[3] for line in capsys.readouterr().out.splitlines()] == ["2.0"] * 3
+    assert main(["--labels", str(tmp_path / "a.json"), *weights]) == 1
+    assert "--labels and --images go together" in capsys.readouterr().err
+    assert main(weights) == 1 and "expected one of --couples, --composed and --labels" in capsys.readouterr().err
