@@ -92,7 +92,7 @@ def _shared_bodies(splits: dict[str, Pictures]) -> int:
 def _write_sheet(pictures: Pictures, path: Path) -> None:
     """A page of pictures spread evenly over the set, one motion after the other."""
     order = sorted(range(len(pictures)), key=lambda n: (pictures.rows[n]["motion"], n))
-    chosen = np.linspace(0, len(order) - 1, _COLUMNS * _ROWS).astype(int)
+    chosen = np.unique(np.linspace(0, len(order) - 1, _COLUMNS * _ROWS).astype(int))
     page = np.zeros((_ROWS * _CELL, _COLUMNS * _CELL, 3), np.uint8)
     for place, number in enumerate(chosen):
         image = pictures[order[number]].image()
