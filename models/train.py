@@ -78,7 +78,8 @@ def build(spec: Spec, preset: Preset, given: Given, init_from: Path | None = Non
     """A Spec's network with its first weights, or those of a file, and its data."""
     seed = preset.train.seed
     torch.manual_seed(seed)
-    network, config = load_object(spec.network)(preset.network), spec.config(preset.network) | given.named()
+    settings = load_object(spec.adapt)(preset.network, given) if spec.adapt else preset.network
+    network, config = load_object(spec.network)(settings), spec.config(settings) | given.named()
     if init_from is None:
         network.initialise(seed)
     else:
@@ -86,7 +87,7 @@ def build(spec: Spec, preset: Preset, given: Given, init_from: Path | None = Non
         spec.rebuilt(theirs, init_from)
         network.start_from(state, init_from)
         config["init_from"] = init_from.name
-    return Recipe(network, load_object(spec.data)(preset.network, given, seed), config, spec.best)
+    return Recipe(network, load_object(spec.data)(settings, given, seed), config, spec.best)
 
 
 def train_recipe(

@@ -98,7 +98,8 @@ class Collected:
     """A Source that collects a table of each simulated training camera's tracks, by a task of its own.
 
     collect: of a camera's folder, and of the settings where there are any, a table; cameras: ids of bundled cameras;
-    settings: the task's options, a dataclass; the others as those of Rendered.
+    settings: the task's options, a dataclass; exact_masks: collect also gets, after the folder, the file of its tracks
+    with the masks that mining decides by; the others as those of Rendered.
     """
 
     task: str
@@ -107,6 +108,7 @@ class Collected:
     collect: Callable[..., pa.Table]
     cameras: tuple[str, ...] = ("cam03", "cam05")
     settings: type | None = None
+    exact_masks: bool = False
     version: int = 1
 
 

@@ -30,6 +30,7 @@ class Spec:
     those of `objects`, that it reads of a frame's objects and fills in. best: the validation metric that says which
     checkpoint is best, with a minus where less is better. weights: what ships; trained: the file that ends a run.
 
+    adapt: "module:function" from (settings, Given) to the settings as the data ask for them, as their classes.
     train, measure, predictor: "module:function" in place of the house's own, for a network of another library:
     train(spec, preset, given, folder, init_from=, progress=) -> metrics; measure(spec, preset, given, weights, device=,
     progress=) -> rows of a table; predictor(spec, weights, device) -> a callable like `models.predictor.Predictor`.
@@ -52,6 +53,7 @@ class Spec:
     best: str = "-loss"
     weights: Path | None = None
     trained: str = "weights.safetensors"
+    adapt: str = ""
     train: str = ""
     measure: str = ""
     predictor: str = ""

@@ -19,19 +19,20 @@ MAP_CELLS = 56
 CELLS_PER_HALF = INPUT_PX / CELL_PX / GROWN / 2  # of half the box's longer side
 
 
-def cells_of_box(xy: Tensor, aspect: Tensor) -> Tensor:
-    """Heatmap coordinates (N, K, 2) of points (N, K, 2) in boxes of aspect (N,) = width / height."""
-    return (MAP_CELLS - 1) / 2 + xy * cells_per_unit(aspect)[:, None]
+def cells_of_box(xy: Tensor, aspect: Tensor, size: int = MAP_CELLS) -> Tensor:
+    """Heatmap coordinates (N, K, 2) of points (N, K, 2) in boxes of aspect (N,) = width / height; size: cells of the
+    map, which covers as much whatever it is."""
+    return (size - 1) / 2 + xy * cells_per_unit(aspect, size)[:, None]
 
 
-def box_of_cells(cells: Tensor, aspect: Tensor) -> Tensor:
+def box_of_cells(cells: Tensor, aspect: Tensor, size: int = MAP_CELLS) -> Tensor:
     """The inverse of `cells_of_box`."""
-    return (cells - (MAP_CELLS - 1) / 2) / cells_per_unit(aspect)[:, None]
+    return (cells - (size - 1) / 2) / cells_per_unit(aspect, size)[:, None]
 
 
-def cells_per_unit(aspect: Tensor) -> Tensor:
+def cells_per_unit(aspect: Tensor, size: int = MAP_CELLS) -> Tensor:
     """(N, 2) heatmap cells to a unit of the box's frame, along x and y."""
-    return CELLS_PER_HALF * torch.stack([aspect.clamp(max=1), (1 / aspect).clamp(max=1)], -1)
+    return CELLS_PER_HALF * (size / MAP_CELLS) * torch.stack([aspect.clamp(max=1), (1 / aspect).clamp(max=1)], -1)
 
 
 def to_box(edge_xy: np.ndarray, box_xywh: np.ndarray) -> np.ndarray:

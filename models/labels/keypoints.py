@@ -104,10 +104,10 @@ def _columns(path: Path, header: Mapping[str, list[str]]) -> dict[str, Fields]:
 def _picture(path: Path, row: list[str], columns: Mapping[str, Fields], images: Path | None) -> Path:
     """The row's picture; newer files split its path over three columns."""
     first = min(index for fields in columns.values() for index in fields.values())
-    return _below(images or path.parent, str(Path(*[part for part in row[:first] if part])), str(path))
+    return picture_below(images or path.parent, str(Path(*[part for part in row[:first] if part])), str(path))
 
 
-def _below(folder: Path, name: str, where: str) -> Path:
+def picture_below(folder: Path, name: str, where: str) -> Path:
     """A picture by its name in a label file. Raises ValueError for one that leaves its folder."""
     check_text(name, where)
     if not (folder / name).resolve().is_relative_to(folder.resolve()):
@@ -155,13 +155,13 @@ def read_coco(path: Path, images: Path, *, v1_self_occluded: bool = False) -> li
 
     Raises ValueError that names the file, the annotation and what was expected.
     """
-    content = _json(path)
+    content = coco_content(path)
     pictures = {
-        _key(image, "id", f"{path}: image {n}"): str(_field(image, "file_name", f"{path}: image {n}"))
+        key_of(image, "id", f"{path}: image {n}"): str(field_of(image, "file_name", f"{path}: image {n}"))
         for n, image in enumerate(content["images"])
     }
     order = {
-        _key(c, "id", f"{path}: category {n}"): _order(path, c)
+        key_of(c, "id", f"{path}: category {n}"): _order(path, c)
         for n, c in enumerate(content["categories"])
         if c.get("keypoints")
     }
@@ -171,25 +171,25 @@ def read_coco(path: Path, images: Path, *, v1_self_occluded: bool = False) -> li
     crops = []
     for number, annotation in enumerate(content["annotations"]):
         where = f"{path}: annotation {annotation.get('id', f'number {number}')}"
-        category = _key(annotation, "category_id", where)
+        category = key_of(annotation, "category_id", where)
         if annotation.get("iscrowd") or category not in order:
             account.leave_out("crowds" if annotation.get("iscrowd") else "of categories without keypoints")
             continue
-        picture = pictures.get(_key(annotation, "image_id", where))
+        picture = pictures.get(key_of(annotation, "image_id", where))
         if picture is None:
             raise ValueError(f"{where}: no image {annotation['image_id']} in the file")
         xy, state = _keypoints(where, annotation.get("keypoints", []), order[category], states)
-        box = _numbers(where, "bbox", _field(annotation, "bbox", where))
+        box = numbers_of(where, "bbox", field_of(annotation, "bbox", where))
         if box.shape != (4,):
             raise ValueError(f"{where}: bbox: expected x, y, w, h, got {box.tolist()}")
-        crops.append(LabelledCrop(_below(images, picture, where), box, xy, state))
+        crops.append(LabelledCrop(picture_below(images, picture, where), box, xy, state))
     account.tell()
     return crops
 
 
 def _keypoints(where: str, values: Any, order: list[str], states: Mapping[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """xy (12, 2) and state (12,) of COCO's list of x, y, v, in the category's order."""
-    numbers = _numbers(where, "keypoints", values)
+    numbers = numbers_of(where, "keypoints", values)
     if numbers.size != 3 * len(order):
         raise ValueError(f"{where}: expected 3 numbers for each of the category's keypoints, got {numbers.size}")
     # Columns as NAMES has them.
@@ -200,7 +200,8 @@ def _keypoints(where: str, values: Any, order: list[str], states: Mapping[int, i
     return xy, np.array([states[int(value)] for value in v])
 
 
-def _numbers(where: str, name: str, values: Any) -> np.ndarray:
+def numbers_of(where: str, name: str, values: Any) -> np.ndarray:
+    """Finite float64 numbers, or ValueError that begins with `where`."""
     try:
         found = np.array(values, float)
         if not np.isfinite(found).all():
@@ -210,7 +211,11 @@ def _numbers(where: str, name: str, values: Any) -> np.ndarray:
         raise ValueError(f"{where}: {name}: expected numbers, got {str(values)[:60]!r}") from None
 
 
-def _json(path: Path) -> dict[str, Any]:
+def coco_content(path: Path) -> dict[str, Any]:
+    """`images`, `annotations` and `categories` of a COCO file, each a list of objects.
+
+    Raises FileNotFoundError, and ValueError that names the file.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such label file")
     content = read_json(path)
@@ -221,14 +226,16 @@ def _json(path: Path) -> dict[str, Any]:
     return {name: records(content[name], f"{path}: {name}") for name in ("images", "annotations", "categories")}
 
 
-def _key(row: Mapping[str, Any], name: str, where: str) -> int | str:
-    value = _field(row, name, where)
+def key_of(row: Mapping[str, Any], name: str, where: str) -> int | str:
+    """A field that others refer to. Raises ValueError, which begins with `where`, where it is missing or no key."""
+    value = field_of(row, name, where)
     if not isinstance(value, int | str):
         raise ValueError(f"{where}: {name}: expected a number or a name, got {str(value)[:60]!r}")
     return value
 
 
-def _field(row: Mapping[str, Any], name: str, where: str) -> Any:
+def field_of(row: Mapping[str, Any], name: str, where: str) -> Any:
+    """A field. Raises ValueError, which begins with `where`, where it is missing."""
     if name not in row:
         raise ValueError(f"{where}: {name}: missing")
     return row[name]

@@ -33,7 +33,7 @@ ANCHORS = (
     "right_front_light", "left_front_light", "right_back_trunk", "left_back_trunk",
     "upper_right_windshield", "upper_left_windshield", "upper_right_rearwindow", "upper_left_rearwindow",
 )  # fmt: skip
-_OF_STATUS = {1: VISIBLE, 2: SELF_OCCLUDED, 3: OCCLUDED, 4: TRUNCATED, 5: UNKNOWN}
+OF_STATUS = {1: VISIBLE, 2: SELF_OCCLUDED, 3: OCCLUDED, 4: TRUNCATED, 5: UNKNOWN}
 
 
 def read_pascal3d(
@@ -54,7 +54,7 @@ def read_pascal3d(
 
 
 def _record_vehicles(path: Path, images: Path, category: str) -> list[LabelledVehicle]:
-    record = _record(path)
+    record = read_record(path)
     picture = images / Path(str(record.filename)).name
     vehicles = []
     for number, thing in enumerate(np.atleast_1d(record.objects)):
@@ -63,12 +63,12 @@ def _record_vehicles(path: Path, images: Path, category: str) -> list[LabelledVe
     return vehicles
 
 
-def _record(path: Path) -> Any:
+def read_record(path: Path) -> Any:
+    """A file's record, with its `filename` and `objects`. Raises ValueError, which names the file, for another."""
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
     broken = (OSError, ValueError, TypeError, LookupError, NotImplementedError, EOFError, MatReadError, zlib.error)
-    check_mat(path)
     check_mat(path)
     try:
         record = loadmat(path, squeeze_me=True, struct_as_record=False, variable_names=["record"])["record"]
@@ -81,22 +81,27 @@ def _record(path: Path) -> Any:
 
 
 def _vehicle(where: str, thing: Any, picture: Path) -> LabelledVehicle:
-    corners = np.asarray(getattr(thing, "bbox", []), float).ravel()
-    if corners.shape != (4,):
-        raise ValueError(f"{where}: expected bbox x1 y1 x2 y2, got {corners.tolist()}")
-    # From 1, both corners inside: the left edge of pixel 1 is 0, the right edge of pixel x is x.
-    box = checked_box(where, corners[0] - 1, corners[1] - 1, corners[2], corners[3])
+    box = box_of(where, thing)
     xy, flag = np.full((len(NAMES), 2), np.nan), np.zeros(len(NAMES), np.int64)
     for index, name in enumerate(ANCHORS):
         anchor = getattr(getattr(thing, "anchors", None), name, None)
         if anchor is None:
             raise ValueError(f"{where}: no anchor {name}; expected a car's {', '.join(ANCHORS)}")
-        xy[index], flag[index] = _anchor(f"{where}: {name}", anchor)
-    state = np.array([_OF_STATUS.get(value, UNKNOWN) for value in flag.tolist()])
+        xy[index], flag[index] = anchor_of(f"{where}: {name}", anchor)
+    state = np.array([OF_STATUS.get(value, UNKNOWN) for value in flag.tolist()])
     return LabelledVehicle(picture, box, xy, state, frame=picture.stem, flag=flag)
 
 
-def _anchor(where: str, anchor: Any) -> tuple[np.ndarray, int]:
+def box_of(where: str, thing: Any) -> np.ndarray:
+    """An object's box xywh of edges. Raises ValueError, which begins with `where`, for none."""
+    corners = np.asarray(getattr(thing, "bbox", []), float).ravel()
+    if corners.shape != (4,):
+        raise ValueError(f"{where}: expected bbox x1 y1 x2 y2, got {corners.tolist()}")
+    # From 1, both corners inside: the left edge of pixel 1 is 0, the right edge of pixel x is x.
+    return checked_box(where, corners[0] - 1, corners[1] - 1, corners[2], corners[3])
+
+
+def anchor_of(where: str, anchor: Any) -> tuple[np.ndarray, int]:
     """Pixel centre (2,), NaN where there is none, and status."""
     location = np.asarray(getattr(anchor, "location", []), float).ravel()
     status = np.asarray(getattr(anchor, "status", []), float).ravel()

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from models.contract.sources import Rendered
 from models.synthetic.plans import Jobs, RenderJob, plan_jobs
 
 SPLITS = ("train", "val", "test", "other")
 SIZE_PX = 320  # a picture's sides
+TASK = "RenderLinkedObjects"
 
 
 class LinkedJob(RenderJob):
@@ -47,25 +49,26 @@ class LinkedSettings:
 
 def plan_linked(settings: LinkedSettings, folder: Path) -> list[LinkedJob]:
     """The shards of all splits."""
-    counts = dict(
-        zip(
-            SPLITS,
-            (settings.pictures, settings.val_pictures, settings.test_pictures, settings.other_pictures),
-            strict=True,
-        )
-    )
-    return [
-        job
-        for split, count in counts.items()
-        for job in plan_jobs(
-            LinkedJob, {split: count}, settings.per_shard,
-            settings.bodies if split == "train" else settings.held_out_bodies, settings.seed, folder,
-        )
-    ]  # fmt: skip
+    s = settings
+    counts = dict(zip(SPLITS, (s.pictures, s.val_pictures, s.test_pictures, s.other_pictures), strict=True))
+    jobs: list[LinkedJob] = []
+    for split, count in counts.items():
+        bodies = s.bodies if split == "train" else s.held_out_bodies
+        jobs += plan_jobs(LinkedJob, {split: count}, s.per_shard, bodies, s.seed, folder)
+    return jobs
 
 
 def linked_jobs(settings: LinkedSettings, folder: Path) -> Jobs:
     """What renders pictures of linked objects."""
-    from models.linked_objects.render import render_linked
+    from models.linked_objects.rendered.render import render_linked
 
     return [(render_linked, plan_linked(settings, folder))]
+
+
+SOURCE = Rendered(
+    task=TASK,
+    summary="Objects of sixteen classes with keypoints and links, alone, beside and before each other.",
+    prefix="linked_objects",
+    settings=LinkedSettings,
+    jobs=linked_jobs,
+)

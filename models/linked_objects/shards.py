@@ -10,18 +10,22 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from zlib import crc32
 
+import cv2
 import numpy as np
 import pyarrow as pa
 
 from models.linked_objects.classes import ClassTable
 from models.linked_objects.link_table import table_of
 from models.linked_objects.pictures import NOBODY, OCCLUDED, LinkedObject, LinkedPicture
+from models.linked_objects.plan import TASK
+from models.linked_objects.rendered.backdrops import on_backdrop
+from models.synthetic.canvas import GROUND_GAIN
 from models.synthetic.photograph import decoded
-from models.synthetic.vehicle_shards import read_rows
+from models.synthetic.vehicle_shards import decode_ground, read_rows
 from pipeline.core.storage import read_schema
 
-TASK = "RenderLinkedObjects"
 _F32S, _I32S = pa.list_(pa.float32()), pa.list_(pa.int32())
 _CLASSES = b"linked_objects"
 
@@ -97,11 +101,13 @@ class LinkedPictures(Sequence[LinkedPicture]):
         return replace(self, pictures=[p for p in self.pictures if wanted & {o.class_id for o in p.objects}])
 
 
-def read_linked(folder: Path, split: str) -> LinkedPictures:
-    """The pictures of one split in the folder that was rendered into, encoded in memory: about 30 kB each.
+def read_linked(folder: Path, split: str, backdrops: Sequence[np.ndarray] = ()) -> LinkedPictures:
+    """The pictures of one split in the folder that was rendered into, encoded in memory: about 25 kB each.
 
-    Raises FileNotFoundError, which names the command, where there is no shard, and ValueError for shards without a
-    class table.
+    backdrops: albedo images (S, S, 3) uint8, as `models.synthetic.vehicle_shards.read_backdrops` gives, that stand
+    behind every other picture in place of its own, always the same one behind the same picture. Raises
+    FileNotFoundError, which names the command, where there is no shard, and ValueError for shards without a class
+    table.
     """
     rows = read_rows(folder / split, TASK)
     first = min((folder / split).glob("part-*.parquet"))
@@ -110,16 +116,27 @@ def read_linked(folder: Path, split: str) -> LinkedPictures:
         raise ValueError(f"{first}: expected pictures of linked objects, got a table without classes; "
                          f"run `luigi --module tasks {TASK}`")  # fmt: skip
     table = table_of(json.loads(plain), str(first))
-    return LinkedPictures(table, [_picture(row, table) for row in rows])
+    return LinkedPictures(table, [_picture(n, row, table, backdrops) for n, row in enumerate(rows)])
 
 
-def _picture(row: dict, table: ClassTable) -> LinkedPicture:
-    read = partial(_decoded, row["image"])
+def _picture(number: int, row: dict, table: ClassTable, backdrops: Sequence[np.ndarray]) -> LinkedPicture:
+    read = partial(_before, row, backdrops, number) if len(backdrops) and number % 2 else partial(_rgb, row["image"])
     return LinkedPicture(row["name"], (row["height"], row["width"]), objects_of(row, table), read)
 
 
-def _decoded(data: bytes) -> np.ndarray:
+def _rgb(data: bytes) -> np.ndarray:
     return np.ascontiguousarray(decoded(data)[..., ::-1])
+
+
+def _before(row: dict, backdrops: Sequence[np.ndarray], number: int) -> np.ndarray:
+    """A row's objects before another backdrop, in their own light."""
+    rng = np.random.default_rng([number, crc32(row["name"].encode())])
+    albedo = backdrops[int(rng.integers(len(backdrops)))]
+    albedo = np.asarray(cv2.resize(albedo, (row["width"], row["height"]), interpolation=cv2.INTER_AREA))
+    sun, sky = np.array(row["sun"]), np.array(row["sky"])
+    behind = on_backdrop(albedo, decode_ground(row["ground"]), sun, sky, rng.uniform(*GROUND_GAIN))
+    alpha = decoded(row["alpha"])[..., None].astype(np.float32) / 255
+    return np.round(_rgb(row["image"]) * alpha + behind * (1 - alpha)).astype(np.uint8)
 
 
 def occluded_by(one: LinkedObject) -> set[int]:

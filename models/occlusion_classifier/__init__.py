@@ -53,10 +53,10 @@ class OcclusionCropSettings:
             raise ValueError(f"OcclusionCrops: per_actor: expected at least 1, got {self.per_actor}")
 
 
-def _collect(camera_dir: Path, settings: OcclusionCropSettings) -> pa.Table:
+def _collect(camera_dir: Path, tracks: Path, settings: OcclusionCropSettings) -> pa.Table:
     from models.occlusion_classifier.simulated import crops_of_camera
 
-    return crops_of_camera(camera_dir, settings.per_actor)
+    return crops_of_camera(camera_dir, tracks, settings.per_actor)
 
 
 SPEC = Spec(
@@ -72,6 +72,8 @@ SPEC = Spec(
         prefix="occlusion_crops",
         collect=_collect,
         settings=OcclusionCropSettings,
+        exact_masks=True,
+        version=2,
     ),
     takes=("labels", "images"),
     gives=("occlusion", "occlusion_chances", "unoccluded_chance"),

@@ -17,6 +17,8 @@ from models.synthetic.photograph import photographed
 from models.synthetic.scenery import sample_occluder
 from models.synthetic.sprites import GROUND_MARGIN, tone
 
+GROUND_GAIN = (0.5, 1.6)  # how much darker or brighter a backdrop's albedo may be
+
 
 class Illuminated(Protocol):
     """What the sprites of vehicles and of people have in common; `Sprite` says what each is."""
@@ -124,11 +126,19 @@ def lay_street(
     illumination = np.ones((side, side, 2), np.float32)
     ground = cv2.resize(sprite.ground, tuple(map(int, size + 2 * margin)), interpolation=cv2.INTER_LINEAR)
     _blend(illumination, ground.astype(np.float32) / 255, None, corner - margin)
-    sun, sky = sprite.sun.astype(np.float32), sprite.sky.astype(np.float32)
-    linear = albedo.astype(np.float32) * np.float32(rng.uniform(0.5, 1.6) / 255)
-    picture = tone(linear * (illumination[..., :1] * sun + illumination[..., 1:] * sky)).astype(np.float32)
+    picture = lit_ground(albedo, illumination, sprite.sun, sprite.sky, rng.uniform(*GROUND_GAIN))
     empty = np.zeros((side, side), np.float32)
     return Canvas(picture, empty, empty.copy(), zoom, corner, size)
+
+
+def lit_ground(
+    albedo: np.ndarray, illumination: np.ndarray, sun: np.ndarray, sky: np.ndarray, gain: float
+) -> np.ndarray:
+    """Display values (H, W, 3) float32 of an albedo (H, W, 3) uint8, brighter by gain, that fractions (H, W, 2) float32
+    of sun (3,) and sky (3,) reach."""
+    sun, sky = sun.astype(np.float32), sky.astype(np.float32)
+    linear = albedo.astype(np.float32) * np.float32(gain / 255)
+    return tone(linear * (illumination[..., :1] * sun + illumination[..., 1:] * sky)).astype(np.float32)
 
 
 def street_crop(backdrops: Sequence[np.ndarray], least_px: int, rng: np.random.Generator) -> np.ndarray:

@@ -6,6 +6,7 @@ Radiance is linear RGB until `tone`; images are RGB.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -153,9 +154,7 @@ def render_sprite(
     alpha = np.isfinite(hits["t_hit"])
     sun_dir = illumination.sun_dir @ place.R  # into the object's frame
     linear = np.zeros((width * height, 3), np.float32)
-    linear[alpha] = shaded(
-        mesh, scene, place, illumination, sun_dir, rays[alpha], {k: v[alpha] for k, v in hits.items()}, rng
-    )
+    linear[alpha] = shaded(mesh, scene, place, illumination, rays[alpha], {k: v[alpha] for k, v in hits.items()}, rng)
     white = illumination.exposure * illumination.white
     points, hidden = np.full((len(VEHICLE_12), 2), np.nan), np.zeros(len(VEHICLE_12), bool)
     if len(keypoints):
@@ -182,8 +181,21 @@ def pixel_centres(width: int, height: int) -> np.ndarray:
     return np.stack([xs, ys], axis=-1).reshape(-1, 2)
 
 
-def shaded(mesh, scene, place, illumination, sun_dir, rays, hits, rng) -> np.ndarray:
-    """(N, 3) linear colour at hits: paint under sun and sky, clear coat, the sun's glint, lamps."""
+def shaded(
+    mesh: Mesh,
+    scene: o3d.t.geometry.RaycastingScene,
+    place: Placed,
+    illumination: Illumination,
+    rays: np.ndarray,
+    hits: dict[str, np.ndarray],
+    rng: np.random.Generator,
+    casters: Sequence[tuple[o3d.t.geometry.RaycastingScene, Placed]] = (),
+) -> np.ndarray:
+    """(N, 3) linear colour at hits of rays (N, 3): paint under sun and sky, clear coat, the sun's glint, lamps.
+
+    casters: what else stands in the sun, each in its own frame.
+    """
+    sun_dir = illumination.sun_dir @ place.R  # into the object's frame
     triangle, normal = surface(mesh, hits)
     points = (place.eye + rays * hits["t_hit"][:, None]).astype(np.float32)
     view_dir = unit(rays.astype(np.float32))
@@ -192,6 +204,9 @@ def shaded(mesh, scene, place, illumination, sun_dir, rays, hits, rng) -> np.nda
     if illumination.sun.any():
         lit = np.flatnonzero(sun > 0)
         sun[lit] *= ~blocked(scene, points[lit] + 0.02 * normal[lit], sun_dir, 1)
+        for other, at in casters:
+            world = points[lit] @ place.R.T + place.t
+            sun[lit] *= ~blocked(other, (world - at.t) @ at.R, illumination.sun_dir @ at.R, 1)
     albedo = mesh.albedo[triangle] * _texture(points, rng)
     gloss = mesh.gloss[triangle] * np.float32(rng.uniform(0.3, 1.2))
     low = np.clip(points[:, 2] / 0.55, 0, 1)

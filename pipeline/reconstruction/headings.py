@@ -19,6 +19,8 @@ from pipeline.core.tables import matrix
 _ABOUT = np.arange(-4, 5) * np.pi / 8
 _AROUND = np.arange(16) * np.pi / 8
 _GRID_SIGMA = np.pi / 16
+# Velocities are slopes over about a second: so far on either side feet have to lie on the line that one claims.
+_LINE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class _Motion:
         person = _is_person(tracks)
         box = matrix(tracks["bbox_xywh"], 4)
         noise = _noise_m(box, camera, plane, settings.foot_noise_px)
+        # Two objects in one mask for a moment, and its foot jumps: what moves so says nothing of where it faces.
+        noise = np.fmax(noise, _off_line(tracks["track_id"].to_numpy(), _seconds(tracks), foot, velocity))
         speed = np.hypot(*velocity.T)
         least = np.where(person, settings.min_person_mps, settings.min_speed_mps)
         with np.errstate(invalid="ignore"):
@@ -135,6 +139,29 @@ def _noise_m(box_xywh: np.ndarray, camera: Camera, plane: GroundPlane, noise_px:
     moved = plane.intersect(camera, bottom) - plane.intersect(camera, bottom - [0.0, noise_px])
     distance = np.linalg.norm(moved, axis=1)
     return np.where(np.isfinite(distance), distance, np.inf)
+
+
+def _off_line(track: np.ndarray, time_s: np.ndarray, foot: np.ndarray, velocity: np.ndarray) -> np.ndarray:
+    """(N,) metres, root mean square, by which a track's feet (N, 2) within _LINE_S of each row are off the line through
+    its own with its velocity (N, 2); NaN where there is no other, and of what is on no track."""
+    order = np.lexsort((time_s, track))[np.count_nonzero(track < 0) :]
+    found = np.full(len(track), np.nan)
+    track, time_s, foot, velocity = track[order], time_s[order], foot[order], velocity[order]
+    total, count = np.zeros(len(track)), np.zeros(len(track))
+    for ahead in range(1, len(track)):
+        later = time_s[ahead:] - time_s[:-ahead]
+        near = np.flatnonzero((track[ahead:] == track[:-ahead]) & (later <= _LINE_S))
+        if not len(near):
+            break
+        apart, late = foot[near + ahead] - foot[near], later[near, None]
+        for row in (near, near + ahead):
+            off = ((apart - velocity[row] * late) ** 2).sum(axis=1)
+            known = np.isfinite(off)
+            np.add.at(total, row[known], off[known])
+            np.add.at(count, row[known], 1)
+    with np.errstate(invalid="ignore"):
+        found[order] = np.sqrt(total / count)
+    return found
 
 
 def _seconds(table: pa.Table) -> np.ndarray:

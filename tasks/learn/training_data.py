@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import new_class
 from typing import Any, ClassVar
 
@@ -16,12 +17,15 @@ import luigi
 
 from models.contract import Collected, Rendered, Spec, specs
 from pipeline.core.engine import map_shards
-from pipeline.core.storage import LISTING, listed, unlike_listing, write_json, write_table
+from pipeline.core.frames import StreetJob
+from pipeline.core.storage import LISTING, listed, read_table, unlike_listing, write_json, write_table
+from pipeline.mining.exact_masks import exact_masks_shard
 from tasks.common.configuration import walt3d
 from tasks.common.console import Report
 from tasks.common.settings import collect, declare, identity
 from tasks.common.stage import data_root_of
-from tasks.track import EmptyStreet
+from tasks.frames import COMPARED
+from tasks.track import TRACKS, EmptyStreet
 
 
 class TrainingData(luigi.Task):
@@ -109,12 +113,21 @@ class CollectedData(TrainingData):
             path.unlink(missing_ok=True)
         for done, (camera, target) in enumerate(zip(self.requires(), self.output(), strict=True), start=1):
             if not target.exists():
-                with camera.reading():
-                    write_table(Path(target.path), self.source.collect(camera.folder, *options))
+                with camera.reading(), TemporaryDirectory() as folder:
+                    given = [_exact_tracks(camera, Path(folder))] if self.source.exact_masks else []
+                    write_table(Path(target.path), self.source.collect(camera.folder, *given, *options))
             report(done, count)
         files = listed(self.folder, [Path(target.path) for target in self.output()])
         write_json(self.folder / LISTING, {"files": files})
         report.close(f"{count} cameras in {self.folder}")
+
+
+def _exact_tracks(camera: EmptyStreet, folder: Path) -> Path:
+    """The file of a camera's tracks with exact masks, made in a folder."""
+    index, tracks, out = camera.folder / COMPARED, camera.folder / TRACKS, folder / "tracks.parquet"
+    ids = read_table(index, columns=["frame_id"])["frame_id"].to_pylist()
+    exact_masks_shard(StreetJob("all", ids, index, camera.folder, tracks, out, camera.folder / "background"))
+    return out
 
 
 _KINDS: dict[type, type[TrainingData]] = {Rendered: RenderedData, Collected: CollectedData}
@@ -132,11 +145,12 @@ def _tasks_of_sources() -> Iterator[tuple[str, type[TrainingData]]]:
         source = spec.source
         if not isinstance(source, Rendered | Collected):
             continue
-        if known.setdefault(source.task, source) != source:
+        if known.get(source.task, source) != source:
             raise ValueError(
                 f"{spec.name}: another network's source has a task {source.task}, too; give it its own name"
             )
-        if known[source.task] is source:
+        if source.task not in known:
+            known[source.task] = source
             yield source.task, _made(source)
 
 

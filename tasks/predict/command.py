@@ -1,6 +1,7 @@
 """Any network of the project on pictures, folders, videos and cameras' jobs: JSON, and pictures with what it found.
 
-    python -m tasks.predict NAME PICTURE... --box X Y W H
+    python -m tasks.predict NAME PICTURE... --box X Y W H [--class NAME]
+    python -m tasks.predict klpnet PICTURE... --detector dpad
     python -m tasks.predict NAME PICTURE... --detector onnx --model FILE
     python -m tasks.predict NAME FOLDER --detector mmdet --config CONFIG --checkpoint FILE.pth
     python -m tasks.predict NAME VIDEO.mp4 --every 25 --detector onnx --model FILE
@@ -8,8 +9,9 @@
     python -m tasks.predict walt3d street.jpg --weights FILE --camera mine
 
 --job takes what a camera's job detected, with its backgrounds and calibration. A network that finds objects itself
-takes neither boxes nor a detector. `NAME --detector DETECTOR --help` lists the detector's settings. Boxes are COCO
-edges and keypoints pixel centres of the picture. A config of mmdet is Python that is run.
+takes neither boxes nor a detector, and may be a detector: its weights are --detector-weights, else those that ship.
+`NAME --detector DETECTOR --help` lists the detector's settings. Boxes are COCO edges and keypoints pixel centres of the
+picture. A config of mmdet is Python that is run.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
+import models
 from data_manifest import CAMERAS, load_camera
-from models.contract import Spec, find, load_object
+from models.contract import Spec, find, load_object, specs
 from models.crops import checked_boxes
 from models.frames import read_picture
 from models.mm import pick_device
@@ -68,7 +71,10 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("network", nargs="?", default="", help="a network's name")
     parser.add_argument("inputs", nargs="*", type=Path, help="pictures, folders of them, videos")
     parser.add_argument("--box", nargs=4, type=float, metavar=("X", "Y", "W", "H"), help="an object's box, px")
-    parser.add_argument("--detector", default="", help=f"what finds the objects: {', '.join(backends())}")
+    parser.add_argument("--class", dest="label", default="", help="what is in --box, for networks of many classes")
+    known = ", ".join([*backends(), *_finders()])
+    parser.add_argument("--detector", default="", help=f"what finds the objects: {known}")
+    parser.add_argument("--detector-weights", type=Path, help="weights of a --detector that is a network of the house")
     parser.add_argument("--job", type=Path, help="a camera's folder, with what its job detected")
     parser.add_argument("--frames", default="", help="frames of --job, comma-separated, else all")
     parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML")
@@ -81,10 +87,15 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     named = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     named.add_argument("--detector", default="")
     detector = named.parse_known_args(arguments)[0].detector
-    flags = _add_settings(parser, detector) if detector else {}
+    flags = _add_settings(parser, detector) if detector and detector not in _finders() else {}
     asked = parser.parse_intermixed_args(arguments)
     asked.settings = {key: getattr(asked, flag) for key, flag in flags.items()}
     return asked
+
+
+def _finders() -> list[str]:
+    """The networks that find objects of classes by themselves."""
+    return [name for name, spec in specs().items() if not spec.needs and {"class", "bbox_xywh"} <= {*spec.gives}]
 
 
 def _add_settings(parser: argparse.ArgumentParser, detector: str) -> dict[str, str]:
@@ -127,6 +138,12 @@ def _check_asked(asked: argparse.Namespace, spec: Spec) -> None:
         raise ValueError(f"{spec.name} needs to know where objects are: expected one of --box, --detector and --job")
     if asked.box:
         checked_boxes(np.array([asked.box]))
+    for flag, value, way in (
+        ("--class", asked.label, "--box"),
+        ("--detector-weights", asked.detector_weights, "--detector"),
+    ):
+        if value and way not in ways:
+            raise ValueError(f"{flag} goes with {way}; got it without")
     if asked.every < 1:
         raise ValueError(f"--every: expected at least 1, got {asked.every}")
 
@@ -149,10 +166,14 @@ def _frame_numbers(listed: str) -> list[int]:
 def _detect(asked: argparse.Namespace, files: Sequence[Path]) -> Detect | None:
     """What finds the objects of frames; None where they are known already, or the network finds them."""
     if asked.box:
-        box = np.array([asked.box])
-        return lambda reads: [Instances(one.frame.size_hw, {"bbox_xywh": box}) for one in reads]
+        columns = {"bbox_xywh": np.array([asked.box])} | ({"class": [asked.label]} if asked.label else {})
+        return lambda reads: [Instances(one.frame.size_hw, columns) for one in reads]
     if not asked.detector:
         return None
+    if asked.detector in _finders():
+        weights = expanded(asked.detector_weights, "--detector-weights").resolve() if asked.detector_weights else None
+        finder = models.load(asked.detector, weights, str(pick_device(asked.device)))
+        return lambda reads: finder.of_frames([one.frame for one in reads])
     backend = backend_of(asked.detector)
     if "frames" in backend.needs and len(files) > 1 and any(is_video(path) for path in files):
         raise ValueError(f"detector {backend.name} finds frames by name or number; expected pictures, or one video")

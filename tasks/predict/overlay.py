@@ -33,8 +33,9 @@ def overlay(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = N
 
 def visualise(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = None, zoom: int = 1) -> np.ndarray:
     """A copy of a BGR picture (H, W, 3), `zoom` times as large, with its objects over it: outlines of masks, whole ones
-    violet and visible ones yellow, boxes, the links of the skeleton or of that of the object's category, visible
-    keypoints as green discs and others as red rings; of objects below LEAST_PX no keypoints.
+    violet and visible ones yellow, boxes, the links that were predicted, else those of the skeleton or of that of the
+    object's category, visible keypoints as green discs, others and inferred ones as red rings; of objects below
+    LEAST_PX no keypoints.
 
     Links join `wire_xy`, a 3D model's keypoints projected, where there are such. Small objects lie on top.
     """
@@ -80,12 +81,14 @@ def _draw_keypoints(picture: np.ndarray, one: dict, skeleton: Skeleton | None, z
     wire = xy if one.get("wire_xy") is None else np.asarray(one["wire_xy"], float)
     radius = max(2, round(0.02 * min(zoom * _size_px(one), *picture.shape[:2])))
     known, ends = np.isfinite(wire).all(axis=1), _places(wire, zoom)
-    for a, b in skeleton.links if skeleton else ():
+    predicted = one.get("keypoint_links")
+    for a, b in predicted if predicted is not None else skeleton.links if skeleton else ():
         if known[a] and known[b]:
             cv2.line(picture, ends[a], ends[b], _LINK_BGR, max(1, radius // 4), cv2.LINE_AA)
-    states = one.get("keypoint_state")
+    states, inferred = one.get("keypoint_state"), one.get("keypoint_inferred")
     for number, spot in enumerate(_places(xy, zoom)):
-        _dot(picture, spot, radius, seen=states is None or states[number] == "visible")
+        seen = states is None or states[number] == "visible"
+        _dot(picture, spot, radius, seen=seen and (inferred is None or not inferred[number]))
 
 
 def _dot(picture: np.ndarray, spot: tuple[int, int], radius: int, *, seen: bool) -> None:

@@ -98,7 +98,7 @@ def test_specs_load_no_torch():
 @every
 def test_what_a_spec_names_is_there(name):
     spec = SPECS[name]
-    for text in (spec.network, spec.data, spec.train, spec.measure, spec.predictor, spec.evaluate):
+    for text in (spec.network, spec.data, spec.adapt, spec.train, spec.measure, spec.predictor, spec.evaluate):
         assert not text or callable(load_object(text))
     assert spec.name == name and spec.summary and spec.gives
     assert "tiny" in spec.presets

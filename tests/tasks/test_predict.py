@@ -290,6 +290,15 @@ def test_without_mmdet_it_says_how_to_install_it(picture, tmp_path, monkeypatch,
         (["PICTURE", "--box", "0", "0", "9", "9", "--device", "toaster"], "expected auto, cpu or cuda, got 'toaster'"),
         (["PICTURE", "--box", "0", "0", "9", "9", "--every", "0"], "--every: expected at least 1, got 0"),
         (["PICTURE", "--box", "0", "0", "9", "9", "--background", "none.png"], "none.png: no such file"),
+        (
+            ["PICTURE", "--detector", "coco", "--file", "WALT", "--class", "car"],
+            "--class goes with --box; got it without",
+        ),
+        (
+            ["PICTURE", "--box", "0", "0", "9", "9", "--detector-weights", "a"],
+            "--detector-weights goes with --detector",
+        ),
+        (["PICTURE", "--detector", "dpad", "--detector-weights", "none.safetensors"], "none.safetensors"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_line(options, message, picture, capsys, tmp_path):

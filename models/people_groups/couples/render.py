@@ -195,7 +195,7 @@ def _rendered(
         mine = owner == number
         if mine.any():
             of = {name: values[mine] for name, values in hits.items()}
-            linear[mine] = shaded(both, scene, place, illumination, sun_dir, rays[mine], of, rng)
+            linear[mine] = shaded(both, scene, place, illumination, rays[mine], of, rng)
     white = illumination.exposure * illumination.white
     rgb = tone(linear * white).reshape(height, width, 3)
     ground = ground_around(both, scene, place, illumination, sun_dir, low, zoom, (width, height), SIDE_PX)

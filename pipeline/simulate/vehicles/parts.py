@@ -121,7 +121,12 @@ def panel(
 
 
 def box(
-    low: Sequence[float], high: Sequence[float], material: Material, *, bevel_m: float = 0.0, lean_m: float = 0.0
+    low: Sequence[float] | np.ndarray,
+    high: Sequence[float] | np.ndarray,
+    material: Material,
+    *,
+    bevel_m: float = 0.0,
+    lean_m: float = 0.0,
 ) -> Mesh:
     """A box from corner `low` to corner `high`, its edges cut by bevel_m, its top moved forward by lean_m."""
     lo, hi = np.asarray(low, float), np.asarray(high, float)
@@ -131,13 +136,13 @@ def box(
         vertices = signs * (hi - lo) / 2
     else:
         vertices = np.concatenate([signs * ((hi - lo) / 2 - bevel * (1 - np.eye(3)[axis])) for axis in range(3)])
-    triangles = _hull_triangles(vertices)
+    triangles = hull_triangles(vertices)
     vertices = vertices + (lo + hi) / 2
     vertices[:, 0] += lean_m * (vertices[:, 2] - lo[2]) / (hi[2] - lo[2])
     return mesh_of(vertices, triangles, material, 50.0 if bevel else 10.0)
 
 
-def _hull_triangles(vertices: np.ndarray) -> np.ndarray:
+def hull_triangles(vertices: np.ndarray) -> np.ndarray:
     """Outward triangles (T, 3) of the convex hull of points around the origin."""
     from scipy.spatial import ConvexHull
 

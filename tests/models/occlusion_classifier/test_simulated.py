@@ -26,7 +26,18 @@ NAMES = {7: "person", 8: "vehicle"}
     ],
 )
 def test_what_the_truth_says_is_the_label(changed, expected):
-    assert set(classes_of(WHOLE | changed, NAMES)) == expected
+    assert set(classes_of(WHOLE | changed, NAMES, iou=0.9)) == expected
+
+
+@pytest.mark.parametrize(
+    ("iou", "expected"),
+    [(0.95, {"unoccluded"}), (0.75, {"unoccluded", "no_object"}), (0.69, {"no_object"}), (0.35, {"no_object"})],
+)
+def test_a_whole_actor_whose_mask_is_another_thing_is_no_whole_object(iou, expected):
+    """Somebody's legs alone, or two people in one mask: nothing hides the actor, and the cutout would be wrong."""
+    assert set(classes_of(WHOLE, NAMES, iou)) == expected
+    hidden = WHOLE | {"visible_fraction": 0.8, "occluder_ids": [7]}
+    assert classes_of(hidden, NAMES, iou) == ("occluded_by_person",)
 
 
 def test_every_card_gets_its_label_and_paving_is_no_object():
@@ -42,7 +53,7 @@ def test_in_a_frame_without_actors_nothing_is_an_object():
 
 
 def test_a_camera_gives_the_crops_of_its_detections_in_time_order(camera_dir):
-    table = crops_of_camera(camera_dir, per_actor=3)
+    table = crops_of_camera(camera_dir, camera_dir / "tracks.parquet", per_actor=3)
     groups = table["group"].to_numpy()
     assert [(groups == actor).sum() for actor in (1, 2, 3, 4)] == [3, 3, 3, 3]
     assert (groups < 0).sum() == 12  # one of each frame

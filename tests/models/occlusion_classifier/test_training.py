@@ -43,7 +43,7 @@ def network_of(path):
 def crops(camera_dir, tmp_path_factory):
     """The folder of crops that OcclusionCrops would write of the cards."""
     folder = tmp_path_factory.mktemp("crops")
-    pq.write_table(crops_of_camera(camera_dir, 30), folder / "cards.parquet")
+    pq.write_table(crops_of_camera(camera_dir, camera_dir / "tracks.parquet", 30), folder / "cards.parquet")
     return folder
 
 

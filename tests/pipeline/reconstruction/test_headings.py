@@ -3,9 +3,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from boxes import CAMERA, PLANE
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.core.tables import CUTOUTS, TRACKS, to_table
-from pipeline.reconstruction.headings import Headings, HeadingSettings, find_headings
+from pipeline.reconstruction.headings import Headings, HeadingSettings, _off_line, find_headings
 
 START = datetime(2025, 5, 14, 8, tzinfo=UTC)
 NOTHING = (float("nan"), float("nan"))
@@ -46,6 +48,33 @@ def test_what_waits_keeps_the_heading_of_its_nearest_motion():
     ]
     found = headings(rows, [1])
     assert found.yaw[0] == pytest.approx(-np.pi / 2)
+
+
+def test_feet_that_jump_show_no_heading_and_a_turn_does():
+    """A braking car whose mask takes in another for half a second: its feet go to and fro, and it seems to drive on."""
+    y = [41.05, 41.6, 41.6, 41.3, 41.0, 41.1, 41.05]
+    x, speed = [-0.8, -0.8, -0.8, 0.1, 1.0, -0.1, -0.7], [1.4, 1.4, 2.3, 1.8, 0.7, 1.8, 1.6]
+    jumps = [seen(i, (x[i], y[i]), (0, speed[i]), track=7, second=0.2 * i) for i in range(7)]
+    assert np.isnan(headings(jumps, [0]).yaw[0])
+    turn = np.arange(7) * 0.2 * 8 / 7  # 8 m/s about a centre 7 m away
+    feet = np.stack([7 * np.sin(turn), 15 + 7 * (1 - np.cos(turn))], axis=1)
+    rows = [
+        seen(i, feet[i], (8 * np.cos(a), 8 * np.sin(a)), track=7, second=0.2 * i) for i, a in enumerate(turn.tolist())
+    ]
+    found = headings(rows, range(7))
+    assert found.moving.all() and np.abs(found.yaw - turn).max() < 1e-9
+
+
+@given(st.integers(1, 4), st.integers(2, 12), st.floats(0.1, 20))
+def test_feet_on_a_line_are_off_it_by_nothing(tracks, frames, speed):
+    track = np.repeat(np.arange(tracks), frames)[::-1]
+    time_s = np.tile(np.arange(frames), tracks) * 0.1
+    velocity = speed * np.stack([np.cos(track), np.sin(track)], axis=1)
+    off = _off_line(track, time_s, velocity * time_s[:, None] + track[:, None], velocity)
+    np.testing.assert_allclose(off, 0, atol=1e-9)
+    aside = velocity * time_s[:, None] + [[0, 3.0]] * (np.arange(len(track)) % frames == 0)[:, None]
+    assert np.nanmax(_off_line(track, time_s, aside, velocity)) == pytest.approx(3.0)
+    assert np.isnan(_off_line(np.full(len(track), -1), time_s, aside, velocity)).all()
 
 
 def test_what_never_moves_faces_as_its_neighbours_do_that_agree():

@@ -1,13 +1,21 @@
 import dataclasses
+from datetime import UTC, datetime
 
+import cv2
 import luigi
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from models.contract import Collected, find, specs
+from pipeline.core import masks, tables
+from pipeline.core.storage import read_table, write_bytes, write_table
+from pipeline.core.tables import FRAMES, to_table
+from tasks.frames import COMPARED
 from tasks.learn import training_data
 from tasks.learn.training_data import task_of
+from tasks.track import TRACKS
 
 RenderVehicleCrops = task_of(find("vehicle_keypoints"))
 FEW = {"vehicles": 2, "views": 2, "val_vehicles": 1, "per_shard": 1}
@@ -69,6 +77,38 @@ def test_cameras_are_collected_one_file_each_with_the_tasks_options(tmp_path, mo
     ]
 
 
+def test_who_asks_for_exact_masks_gets_those_that_mining_decides_by(tmp_path, monkeypatch):
+    """Discs whose detections are four pixels too large: what is collected has the discs' own masks."""
+    size_hw, now = (120, 160), datetime(2025, 6, 3, 12, tzinfo=UTC)
+    grey = np.random.default_rng(0).normal(120, 4, (*size_hw, 3)).clip(0, 255).astype(np.uint8)
+    frame, own, grown = grey.copy(), np.zeros(size_hw, np.uint8), np.zeros(size_hw, np.uint8)
+    cv2.circle(frame, (80, 60), 20, (40, 40, 200), -1)
+    cv2.circle(own, (80, 60), 20, 1, -1)
+    cv2.circle(grown, (80, 60), 24, 1, -1)
+    folder = tmp_path / "cam03"
+    for name, picture in (("frames/000000.png", frame), ("background/noon.png", grey)):
+        write_bytes(folder / name, cv2.imencode(".png", picture)[1].tobytes())
+    known = {"frame_id": 0, "timestamp": now, "bucket": "noon", "sequence": 0}
+    index = known | {"position": -1, "source": "frames/000000.png", "width": 160, "height": 120, "status": "ok"}
+    write_table(folder / COMPARED, to_table([index], FRAMES))
+    x, y, w, h = cv2.boundingRect(grown)
+    row = known | {"detection_id": 1, "category": "vehicle", "subcategory": None, "score": 0.9, "track_id": 1}
+    row |= {"bbox_xywh": [x, y, w, h], "foot_xy_m": [0.0, 9.0], "velocity_xy_mps": [1.0, 0.0]}
+    row |= {"mask_rle": masks.encode(grown[y : y + h, x : x + w] > 0, (x, y), size_hw)}
+    write_table(folder / TRACKS, to_table([row], tables.TRACKS))
+
+    def collect(camera_dir, tracks):
+        return read_table(tracks, columns=["mask_rle"])
+
+    source = Collected("CollectExact", "Masks.", "exact", collect, cameras=("cam03",), exact_masks=True)
+    task = training_data._made(source)(data_root=str(tmp_path))
+    task.set_status_message = task.set_progress_percentage = None
+    task.run()
+    found = masks.full(pq.read_table(task.output()[0].path)["mask_rle"][0].as_py(), size_hw)
+    disc, asked = own > 0, grown > 0
+    assert (found & disc).sum() / (found | disc).sum() > 0.93 > (asked & disc).sum() / (asked | disc).sum()
+
+
 def test_two_sources_of_one_name_are_told(monkeypatch):
     twin = dataclasses.replace(find("matting").source, prefix="other")
     other = dataclasses.replace(find("matting"), name="twin", source=twin)
@@ -78,4 +118,5 @@ def test_two_sources_of_one_name_are_told(monkeypatch):
     monkeypatch.setattr(
         training_data, "specs", lambda: specs() | {"twin": dataclasses.replace(other, source=find("matting").source)}
     )
-    assert "MattingSamples" in dict(training_data._tasks_of_sources())
+    made = [name for name, _ in training_data._tasks_of_sources()]
+    assert made.count("MattingSamples") == 1, "luigi knows a task of one name once"

@@ -109,3 +109,17 @@ def test_of_a_hidden_object_both_outlines_are_drawn_and_links_of_its_category():
     assert (visualise(GREY, Instances(size, columns | boxed)) != visualise(GREY, Instances(size, columns))).any()
     small = {"bbox_amodal_xywh": np.array([[20.0, 40, LEAST_PX - 1, 15]]), "category": ["vehicle"]}
     assert (visualise(GREY, Instances(size, columns | small)) == GREY).all()
+
+
+def test_links_that_were_predicted_are_drawn_and_no_others():
+    xy = np.array([[[30.0, 20], [110, 20], [30, 60], [110, 60]]])
+    columns = {"bbox_xywh": np.array([BOX]), "keypoints_2d": list(xy), "keypoint_links": [np.array([[0, 1]])]}
+    picture = visualise(GREY, Instances(GREY.shape[:2], columns), VEHICLE_12)
+    assert (picture[20, 70] != 90).any() and (picture[60, 70] == 90).all() and (picture[40, 30] == 90).all()
+
+
+def test_inferred_keypoints_are_rings():
+    xy = np.array([[[40.0, 40], [90, 40]]])
+    columns = {"bbox_xywh": np.array([BOX]), "keypoints_2d": list(xy), "keypoint_inferred": [np.array([False, True])]}
+    picture = visualise(GREY, Instances(GREY.shape[:2], columns))
+    assert (picture[40, 40] != 90).any() and (picture[40, 90] == 90).all()

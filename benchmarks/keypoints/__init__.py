@@ -1,0 +1,1 @@
+"""What is claimed of networks that find keypoints of objects of many classes."""
