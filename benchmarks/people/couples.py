@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,7 +35,7 @@ _CELL, _COLUMNS, _ROWS = 200, 8, 6
 
 def measure(quick: bool, data: Path, couples: Path | None, sheet: Path | None) -> Report:
     """The rows of a folder's splits and the bars of all of them together."""
-    notes = {}
+    notes: dict[str, Any] = {}
     if couples is None:
         settings = _SMALLEST if quick else _SMALL
         couples = data / "training" / f"couples-{'quick' if quick else 'small'}"
