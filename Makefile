@@ -25,7 +25,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(LO
 once = $(if $(wildcard $(1)),,$(1))
 BENCHMARKS = $(basename $(notdir $(shell grep -l __main__ benchmarks/*/*.py)))
 
-.PHONY: help setup setup-mm weights clipart train evaluate predict reproduce-occlusion-net reproduce-walt3d reproduce-klpnet label test test-random lint bench bench-stale schema wheel lock clean
+.PHONY: help setup setup-mm weights clipart train evaluate predict reproduce-occlusion-net reproduce-walt3d reproduce-klpnet reproduce-opec-net label test test-random lint bench bench-stale schema wheel lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "make predict MODEL=occlusion_net ARGS='street.jpg --box X Y W H'   a network on pictures, videos or a job"
 	@echo "make reproduce-occlusion-net           Occlusion-Net rendered, trained and measured again"
 	@echo "make reproduce-walt3d       what clip-art teaches beside ordinary labels; seven hours on two cores, resumes"
+	@echo "make reproduce-opec-net     what OPEC-Net and CoupleGraph add where people hide each other; six hours, resumes"
 	@echo "make reproduce-klpnet       keypoints and links of many classes; six hours on two cores, resumes"
 	@echo "make label CAMERA=mine      a local page that shows the camera's crops and records which are occluded"
 	@echo "make test                   install what the tests need, check style and types, run the tests"
@@ -120,6 +121,9 @@ reproduce-occlusion-net: $(TESTING)
 # Run by run: what is there is not trained again.
 reproduce-walt3d: $(TESTING)
 	$(BIN)/python -m benchmarks.walt3d_study --data $(DATA) --check $(ARGS)
+
+reproduce-opec-net: $(TESTING)
+	$(BIN)/python -m benchmarks.opec_net_study --data $(DATA) --check $(ARGS)
 
 # Run by run, too.
 reproduce-klpnet: $(TESTING)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,7 +35,7 @@ _CELL, _COLUMNS, _ROWS = 200, 8, 6
 
 def measure(quick: bool, data: Path, couples: Path | None, sheet: Path | None) -> Report:
     """The rows of a folder's splits and the bars of all of them together."""
-    notes = {}
+    notes: dict[str, Any] = {}
     if couples is None:
         settings = _SMALLEST if quick else _SMALL
         couples = data / "training" / f"couples-{'quick' if quick else 'small'}"
@@ -92,7 +93,7 @@ def _shared_bodies(splits: dict[str, Pictures]) -> int:
 def _write_sheet(pictures: Pictures, path: Path) -> None:
     """A page of pictures spread evenly over the set, one motion after the other."""
     order = sorted(range(len(pictures)), key=lambda n: (pictures.rows[n]["motion"], n))
-    chosen = np.linspace(0, len(order) - 1, _COLUMNS * _ROWS).astype(int)
+    chosen = np.unique(np.linspace(0, len(order) - 1, _COLUMNS * _ROWS).astype(int))
     page = np.zeros((_ROWS * _CELL, _COLUMNS * _CELL, 3), np.uint8)
     for place, number in enumerate(chosen):
         image = pictures[order[number]].image()

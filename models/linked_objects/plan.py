@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.contract.sources import Rendered
 from models.synthetic.plans import Jobs, RenderJob, plan_jobs
 
 SPLITS = ("train", "val", "test", "other")
@@ -63,12 +62,3 @@ def linked_jobs(settings: LinkedSettings, folder: Path) -> Jobs:
     from models.linked_objects.rendered.render import render_linked
 
     return [(render_linked, plan_linked(settings, folder))]
-
-
-SOURCE = Rendered(
-    task=TASK,
-    summary="Objects of sixteen classes with keypoints and links, alone, beside and before each other.",
-    prefix="linked_objects",
-    settings=LinkedSettings,
-    jobs=linked_jobs,
-)

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.core.skeletons import Skeleton
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
+_ALONE = {"AP50": 0, "AP75": 5, "AP80": 6, "AP90": 8}  # of THRESHOLDS, the tables of people who hide each other
 _RECALLS = np.linspace(0, 1, 101)
 _MOST = 20  # detections of a picture that count, as in COCO
 
@@ -30,15 +31,15 @@ def keypoint_similarity(
 def keypoint_precision(
     similarity: Sequence[np.ndarray], scores: Sequence[np.ndarray], asked: Sequence[np.ndarray]
 ) -> dict[str, float]:
-    """AP, AP50 and count of objects, of pictures' OKS (M, N), scores (M,) of what was found, and (N,) bool of which
-    objects are asked about: the others are neither right nor wrong. COCO's rules: the best of a picture's first 20
-    takes the free object that it is most like, one that is asked about before any other.
+    """AP, AP50, AP75, AP80, AP90 and count of objects, of pictures' OKS (M, N), scores (M,) of what was found, and (N,)
+    bool of which objects are asked about: the others are neither right nor wrong. COCO's rules: the best of a picture's
+    first 20 takes the free object that it is most like, one that is asked about before any other.
 
     NaN where nothing is asked about.
     """
     count = sum(int(one.sum()) for one in asked)
     if not count:
-        return {"count": 0, "AP": float("nan"), "AP50": float("nan")}
+        return {"count": 0, "AP": float("nan")} | dict.fromkeys(_ALONE, float("nan"))
     curves = []
     for least in THRESHOLDS:
         right = [_matches(*one, least) for one in zip(similarity, scores, asked, strict=True)]
@@ -50,7 +51,8 @@ def keypoint_precision(
         place = np.searchsorted(hits / count, _RECALLS - 1e-12, side="left")
         curves.append(np.where(place < len(precision), np.append(precision, 0)[np.minimum(place, len(precision))], 0))
     means = np.mean(curves, axis=1)
-    return {"count": count, "AP": float(means.mean()), "AP50": float(means[0])}
+    alone = {name: float(means[number]) for name, number in _ALONE.items()}
+    return {"count": count, "AP": float(means.mean()), **alone}
 
 
 def _matches(

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from models.contract import Preset, Spec, TrainSettings
+from models.contract import Preset, Rendered, Spec, TrainSettings
+from models.people_groups.couples.plan import CoupleSettings, couple_jobs
 from pipeline.core.skeletons import COCO_17, CROWDPOSE_14, OPEC_12, Skeleton
 
 SKELETONS = {"opec_12": OPEC_12, "crowdpose_14": CROWDPOSE_14, "coco_17": COCO_17}
@@ -168,11 +169,19 @@ SPEC = Spec(
     network="models.opec_net.network:OpecNet",
     data="models.opec_net.data:splits",
     presets=PRESETS,
+    source=Rendered(
+        task="RenderCouples",
+        summary="Dressed people in couples who dance, wrestle, hug, carry, sit or walk, each from several places.",
+        prefix="couples",
+        settings=CoupleSettings,
+        jobs=couple_jobs,
+    ),
     skeleton=OPEC_12,
     unit="frame",
     categories=("person",),
     gives=("keypoints_2d", "keypoint_score", "keypoint_state", "pose_score", "keypoints_initial", "coupled"),
     best="oks",
     predictor="models.opec_net.predict:load",
+    evaluate="models.opec_net.evaluate:main",
     weights=Path(__file__).with_name("weights.safetensors"),
 )  # fmt: skip

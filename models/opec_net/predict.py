@@ -7,7 +7,8 @@ K x, y and score, and a score.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,6 @@ from models.opec_net import OpecNetSettings
 from models.opec_net.couples import couples_of, union_boxes
 from models.predictor import Predictor
 from pipeline.core.instances import Instances
-from pipeline.core.skeletons import Skeleton
 
 if TYPE_CHECKING:
     from models.opec_net.network import Found
@@ -42,9 +42,10 @@ class PeoplePredictor(Predictor):
 
 
 def load(spec: Spec, weights: Path | None = None, device: str | None = None) -> PeoplePredictor:
-    """See `models.predictor.load`."""
+    """See `models.predictor.load`; its Spec has the skeleton of the weights."""
     network = network_of(spec, weights or spec.shipped)
-    return PeoplePredictor(spec, network, device or ("cuda" if torch.cuda.is_available() else "cpu"), _BATCH)
+    own = replace(spec, skeleton=network.settings.joints)
+    return PeoplePredictor(own, network, device or ("cuda" if torch.cuda.is_available() else "cpu"), _BATCH)
 
 
 def encoded(frames: Sequence[Frame], settings: OpecNetSettings) -> Batch:
@@ -171,18 +172,3 @@ def _person(row: Mapping[str, Any]) -> tuple[str, dict[str, np.ndarray]]:
 
 def _stacked(people: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.stack([person[name] for person in people]) for name in people[0]}
-
-
-def coco_results(name: str | int, objects: Instances, skeleton: Skeleton) -> Iterable[dict[str, Any]]:
-    """A picture's people in COCO's form of results, with each joint's state by name beside its x, y and score."""
-    for row in range(len(objects)):
-        points = np.column_stack([objects["keypoints_2d"][row], objects["keypoint_score"][row]])
-        yield {
-            "image_id": name,
-            "category_id": 1,
-            "bbox": objects["bbox_xywh"][row].tolist(),
-            "keypoints": points.round(4).ravel().tolist(),
-            "keypoint_names": list(skeleton.names),
-            "keypoint_states": list(objects["keypoint_state"][row]),
-            "score": round(float(objects["pose_score"][row]), 5),
-        }

@@ -56,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         detect, items = _detect(asked, files), _items(asked, files)
         weights = expanded(asked.weights, "--weights").resolve() if asked.weights else None
         predictor = load_object(spec.predictor or "models.predictor:load")(spec, weights, device)
-        print(write_predictions(asked.out, spec, weights or spec.weights, predicted(items, spec, predictor, detect)))
+        found = predicted(items, spec, predictor, detect)  # the weights' own skeleton may be another than the network's
+        print(write_predictions(asked.out, predictor.spec, weights or spec.weights, found))
     except (ValueError, OSError) as error:
         print(f"predict: {error}", file=sys.stderr)
         return 1

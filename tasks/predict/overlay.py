@@ -23,12 +23,17 @@ _STRIP_PX = 28
 
 def overlay(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = None) -> np.ndarray:
     """`visualise`; where objects have keypoints on a picture large enough to separate them, with a strip below that
-    says what is what."""
+    says what is what. Where they have `keypoints_initial`, found before a correction, these stand to the left."""
     if "keypoints_2d" not in objects:
         return visualise(image, objects, skeleton)
     zoom = max(1, round(_WIDE_PX / max(image.shape[:2])))
-    picture = visualise(image, objects, skeleton, zoom)
-    return np.concatenate([picture, _legend(picture.shape[1])])
+    pictures = [visualise(image, objects, skeleton, zoom)]
+    if "keypoints_initial" in objects:
+        before = objects.with_columns({"keypoints_2d": objects["keypoints_initial"]})
+        pictures = [visualise(image, before, skeleton, zoom), *pictures]
+    width, labels = pictures[0].shape[1], ("before", "after") if len(pictures) > 1 else ("",)
+    parts = [np.concatenate([one, _legend(width, label)]) for one, label in zip(pictures, labels, strict=True)]
+    return np.concatenate(parts, axis=1)
 
 
 def visualise(image: np.ndarray, objects: Instances, skeleton: Skeleton | None = None, zoom: int = 1) -> np.ndarray:
@@ -106,13 +111,14 @@ def _places(xy: np.ndarray, zoom: int) -> list[tuple[int, int]]:
     return [(int(x), int(y)) for x, y in spots]
 
 
-def _legend(width: int) -> np.ndarray:
-    """(28, width, 3) what discs, rings and boxes alone stand for."""
+def _legend(width: int, label: str = "") -> np.ndarray:
+    """(28, width, 3) what discs, rings and boxes alone stand for, behind a label of the picture above."""
     strip = np.full((_STRIP_PX, width, 3), _EDGE_BGR, np.uint8)
     middle, x = _STRIP_PX // 2, 14
-    for label, seen in (("visible", True), ("hidden", False)):
+    x = _written(strip, label, x) if label else x
+    for state, seen in (("visible", True), ("hidden", False)):
         _dot(strip, (x, middle), 5, seen=seen)
-        x = _written(strip, label, x + 12)
+        x = _written(strip, state, x + 12)
     cv2.rectangle(strip, (x, middle - 5), (x + 12, middle + 5), _BOX_BGR, 1)
     _written(strip, f"box, alone below {LEAST_PX} px", x + 20)
     return strip

@@ -19,6 +19,7 @@ from models.contract import Spec
 from models.predictor import FramePredictor
 from pipeline.core.instances import BatchDetector, Detector, Instances
 from pipeline.core.storage import atomic_path, write_bytes
+from tasks.predict.coco import results as coco_results
 from tasks.predict.inputs import LeftOut, Read
 from tasks.predict.overlay import overlay
 
@@ -91,18 +92,25 @@ def _of_categories(spec: Spec, objects: Instances) -> np.ndarray:
 
 
 def write_predictions(out: Path, spec: Spec, weights: Path | None, results: Iterable[Prediction | LeftOut]) -> str:
-    """Write predictions.json and a JPEG of each frame into a folder; what was read, predicted and left out, in a line.
+    """Write predictions.json, coco_keypoints.json where there are keypoints with states, and a JPEG of each frame into
+    a folder; what was read, predicted and left out, in a line.
 
     Raises ValueError, with that line, where nothing was read; no predictions.json is left then.
     """
     summary, taken = _Summary(), set[str]()
     head: dict[str, Any] = {"model": spec.name, "weights": str(weights) if weights else None}
     head |= {"keypoints": list(spec.skeleton.names) if spec.skeleton else None}
-    with atomic_path(out / "predictions.json") as part, part.open("w") as file:
+    coco = out / "coco_keypoints.json"
+    with (
+        atomic_path(out / "predictions.json") as part,
+        part.open("w") as file,
+        coco_results(coco, spec.skeleton) as add_coco,
+    ):
         file.write(json.dumps(head)[:-1] + ', "pictures": [')
         for result in tqdm(results, unit="picture", disable=None):
             if isinstance(result, Prediction):
                 row = _save_one(out, spec, result, taken)
+                add_coco(row["image"], result.objects)
                 file.write(("," if summary.read else "") + "\n" + json.dumps(row, allow_nan=False))
             summary.add(result)
         file.write("\n]}\n")

@@ -269,8 +269,8 @@ def queue(chance: Chance) -> Meeting:
 
 
 Motion = Callable[[Chance], Meeting]
-# How often each is rendered: dances, wrestling and embraces, of which OCPose consists, are two thirds.
+# How often each is rendered: dances, wrestling and embraces, of which OCPose mostly consists, are two thirds.
 TRAIN: dict[Motion, float] = {
-    hug: 0.13, back_hug: 0.07, waltz: 0.13, swing: 0.08, clinch: 0.10, takedown: 0.07, behind_hold: 0.07,
-    piggyback: 0.08, lift: 0.05, sit_beside: 0.07, arm_in_arm: 0.05, hand_in_hand: 0.02, side_hug: 0.05, queue: 0.03,
+    hug: 0.12, back_hug: 0.06, waltz: 0.13, swing: 0.09, clinch: 0.10, takedown: 0.07, behind_hold: 0.07,
+    piggyback: 0.08, lift: 0.04, sit_beside: 0.07, arm_in_arm: 0.05, hand_in_hand: 0.03, side_hug: 0.04, queue: 0.05,
 }  # fmt: skip

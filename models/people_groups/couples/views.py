@@ -2,7 +2,9 @@
 
 Table 1 of the OPEC-Net paper says of OCPose that the IoU of a pair's boxes is above 0.3 in 90 % of the pictures, above
 0.5 in 76 %, above 0.75 in 27 %, and 0.47 on average. No set can have all four: the first three alone make the mean at
-least 0.3 x 14 % + 0.5 x 49 % + 0.75 x 27 % = 0.49. BANDS stays within ten points of each of the three and of the mean.
+least 0.3 x 14 % + 0.5 x 49 % + 0.75 x 27 % = 0.49. Ours is to be within ten points of each of the four. BANDS asks for
+more at both ends than that: two who embrace are never seen apart, and few couples hide each other's boxes wholly. In 26
+couples' views it gives 0.93, 0.69, 0.20 and a mean of 0.56; `benchmarks.couples` measures whole sets.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from pipeline.core.boxes import box_iou
 from pipeline.simulate.people.gait import about_z
 
 # Of pictures, and from where to where the IoU is wanted in them, uniformly.
-BANDS = ((0.14, 0.08, 0.30), (0.16, 0.31, 0.49), (0.50, 0.505, 0.66), (0.20, 0.76, 0.92))
+BANDS = ((0.20, 0.0, 0.22), (0.17, 0.31, 0.42), (0.29, 0.505, 0.57), (0.34, 0.765, 0.85))
 _SIZE_HW = (1080, 1920)
 _TURNS, _PLACES = 16, 2
-_NEAR = 0.04  # of the wanted IoU
+_NEAR = 0.02  # of the wanted IoU
 
 
 def wanted_overlap(rng: np.random.Generator) -> float:

@@ -19,7 +19,8 @@ def make_table(rng: np.random.Generator) -> Thing:
     x, y = width / 2, length / 2  # one sits at x, looking to -x is the other side's affair
     top = wood(rng) if rng.random() < 0.55 else any_finish(rng)
     legs = top if rng.random() < 0.4 else any_finish(rng)
-    parts = [box((-x, -y, height - thick), (x, y, height), top, bevel_m=0.3 * thick)]
+    cut = 0.2 * thick  # how far the middle of a bevelled corner lies inside it
+    parts = [box((-x, -y, height - thick), (x, y, height), top, bevel_m=1.5 * cut)]
     inset, splay, thin = rng.uniform(0.02, 0.12), rng.uniform(0, 0.08), rng.uniform(0.015, 0.045)
     head, kind = np.array([x - inset, y - inset, height - thick]), rng.random()
     foot = np.array([x - inset + splay, y - inset + splay, 0])
@@ -48,7 +49,8 @@ def make_table(rng: np.random.Generator) -> Thing:
     return thing_of(
         parts,
         sided(
-            top_front=(x, y, height), top_back=(-x, y, height), front_foot=tuple(foot),
+            top_front=(x - cut, y - cut, height - cut), top_back=(cut - x, y - cut, height - cut),
+            front_foot=tuple(foot),
             back_foot=(-foot[0], foot[1], 0),
         ),
     )  # fmt: skip

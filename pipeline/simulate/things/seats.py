@@ -148,7 +148,7 @@ def _planks(s: _Seat, count: int, material: Material, of_seat: bool) -> list[Mes
     span = s.depth if of_seat else 0.78 * s.back
     pitch = span / count
     wide = pitch * (1.0 if count == 1 else 0.82)
-    middles = (np.arange(count) + 0.5) * pitch
+    middles = np.linspace(wide / 2, span - wide / 2, count) if count > 1 else np.array([span / 2])
     if of_seat:
         return [
             box((-s.depth / 2 + m - wide / 2, -s.width / 2, s.height - s.thick),
@@ -195,12 +195,14 @@ def make_sofa(rng: np.random.Generator) -> Thing:
     if feet > 0.03:
         parts += both_sides([rod([(x, half - 0.05, 0), (x, half - 0.05, feet + 0.02)], 0.025, leg)
                              for x in (front - 0.06, -front + 0.06)])  # fmt: skip
-    at = (front - 0.06, half - 0.05, 0) if feet > 0.03 else (front, half, feet)
+    cut = 2 / 3 * soft  # how far the middle of a bevelled corner lies inside it
+    at = (front - 0.06, half - 0.05, 0) if feet > 0.03 else (front - cut, half - cut, feet + cut)
     behind = (-at[0], at[1], at[2])
     return thing_of(
         parts,
         sided(
-            arm=(front, half, arm_h), back_top=(-front - lean, half, back_h), seat_front=(front, inner / 2, seat_h),
+            arm=(front - cut, half - cut, arm_h - cut), back_top=(-front - lean + cut, half - cut, back_h - cut),
+            seat_front=(front, inner / 2, seat_h),
             front_foot=at, back_foot=behind,
         ),
     )  # fmt: skip

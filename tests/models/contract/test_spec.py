@@ -35,7 +35,9 @@ def test_the_new_names_are_read_as_well_and_unknown_ones_are_not():
         from_plain(Outer, {"laps": 1})
 
 
-SHIPPED = {name: spec for name, spec in specs().items() if spec.weights and spec.weights.suffix == ".safetensors"}
+# Weights that a network is meant to ship with may not be made yet.
+THERE = {name: spec for name, spec in specs().items() if spec.weights is not None and spec.weights.is_file()}
+SHIPPED = {name: spec for name, spec in THERE.items() if spec.weights.suffix == ".safetensors"}
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -47,7 +47,9 @@ def test_it_is_pycocotools_own_precision(seed):
         scores.append(np.array([o["score"] for o in seen]))
         asked.append(chosen.any(axis=1))
     ours = keypoint_precision(similarity, scores, asked)
-    assert np.allclose([ours["AP"], ours["AP50"]], run.stats[:2], atol=1e-9)
+    assert np.allclose([ours["AP"], ours["AP50"], ours["AP75"]], run.stats[:3], atol=1e-9)
+    alone = run.eval["precision"][:, :, 0, 0, 0].mean(axis=1)
+    assert np.allclose([ours["AP80"], ours["AP90"]], alone[[6, 8]], atol=1e-9)
 
 
 def test_similarity_worked_by_hand():

@@ -7,7 +7,7 @@ from stick_couples import couple
 
 from models.contract import find
 from models.frames import frame_of
-from models.opec_net.predict import PeoplePredictor, coco_results, read_poses
+from models.opec_net.predict import PeoplePredictor, read_poses
 from pipeline.core.skeletons import OPEC_12
 from pipeline.core.tables import KEYPOINT_STATES
 
@@ -33,10 +33,6 @@ def test_every_joint_has_a_place_a_score_a_state_and_where_it_was_before(predict
     assert found["pose_score"] == pytest.approx(found["keypoint_score"].mean(1))
     assert {state for row in found["keypoint_state"] for state in row} <= set(KEYPOINT_STATES)
     assert found["coupled"].tolist() == [True, True]
-    rows = json.loads(json.dumps(list(coco_results("a.jpg", found, OPEC_12))))
-    assert [len(row["keypoints"]) for row in rows] == [36, 36] and rows[0]["image_id"] == "a.jpg"
-    assert np.reshape(rows[1]["keypoints"], (12, 3))[:, :2] == pytest.approx(found["keypoints_2d"][1], abs=1e-3)
-    assert rows[0]["keypoint_states"] == found["keypoint_state"][0]
 
 
 def test_one_alone_and_one_far_off_are_no_couple(predictor, drawn):

@@ -111,6 +111,17 @@ def test_of_a_hidden_object_both_outlines_are_drawn_and_links_of_its_category():
     assert (visualise(GREY, Instances(size, columns | small)) == GREY).all()
 
 
+def test_a_pose_before_its_correction_stands_to_the_left_of_it():
+    found = vehicles(shift=20.0)
+    before = vehicles()["keypoints_2d"]
+    both = overlay(GREY, found.with_columns({"keypoints_initial": before}), VEHICLE_12)
+    alone = overlay(GREY, found, VEHICLE_12)
+    assert both.shape == (alone.shape[0], 2 * alone.shape[1], 3)
+    left, right = np.split(both[:-28], 2, axis=1)
+    assert np.array_equal(right, alone[:-28])
+    assert np.array_equal(left, overlay(GREY, found.with_columns({"keypoints_2d": before}), VEHICLE_12)[:-28])
+
+
 def test_links_that_were_predicted_are_drawn_and_no_others():
     xy = np.array([[[30.0, 20], [110, 20], [30, 60], [110, 60]]])
     columns = {"bbox_xywh": np.array([BOX]), "keypoints_2d": list(xy), "keypoint_links": [np.array([[0, 1]])]}

@@ -71,3 +71,15 @@ def test_a_plate_fills_its_outline():
     mesh = plate(regular(4, 1.0, 45.0), (0.0, 0.5), STEEL)
     assert np.ptp(mesh.vertices, axis=0) == pytest.approx([0.5, np.sqrt(2), np.sqrt(2)])
     assert _volume(mesh) == pytest.approx(0.5 * 2)
+
+
+@pytest.mark.parametrize("kind", ["sofa", "table", "bench", "chair", "monitor"])
+def test_corners_lie_on_what_they_are_corners_of(kind):
+    """Not where a bevel or a gap between planks has taken the corner away."""
+    for seed in SEEDS:
+        thing = make_thing(kind, seed)
+        corners = [name for name in thing.points if name.split()[0] in ("arm", "top", "bottom", "back") and
+                   "foot" not in name]  # fmt: skip
+        for name in corners:
+            off = np.linalg.norm(thing.mesh.vertices - thing.points[name], axis=1).min()
+            assert off < 0.05, f"{kind} {seed}: {name} is {off:.3f} m off"
