@@ -99,7 +99,8 @@ class CameraEntry:
         if self.manifest.calibration is None:
             raise ManifestError(
                 f"{_shown(self.path)}: calibration: missing. docs/calibration.md shows the ways to give one; "
-                f"to find one: luigi --module tasks CalibrateFromPoints --camera {self.camera_id} --points CSV"
+                f"to find one: luigi --module tasks CalibrateFromPoints --camera {self.camera_id} --points CSV, or "
+                f"CalibrateFromTraffic --camera {self.camera_id}"
             )
         return self.manifest.calibration
 

@@ -19,6 +19,7 @@ configuration.register()
 from tasks.calibrate.click import ClickPoints  # noqa: E402  settings are read from here on
 from tasks.calibrate.points import CalibrateFromPoints  # noqa: E402
 from tasks.calibrate.show import ShowCalibration  # noqa: E402
+from tasks.calibrate.traffic import CalibrateFromTraffic  # noqa: E402
 from tasks.common import guide  # noqa: E402
 from tasks.common.guide import Help  # noqa: E402
 from tasks.compose import ComposeShards, GenerateClipArt  # noqa: E402
@@ -48,6 +49,7 @@ if _COMMAND:
 __all__ = [
     "BuildShapeBasis",
     "CalibrateFromPoints",
+    "CalibrateFromTraffic",
     "ClickPoints",
     "ComposeShards",
     "Datasets",

@@ -62,9 +62,15 @@ class DetectObjects(Stage, settings=DetectionSettings):
         """Where to detect, the files that the detector reads, and the calibration if it measures in metres."""
         manifest, backend = self.entry.manifest.model_dump(mode="json"), backend_of(self.settings.detector)
         files = backend.files(self.settings.options).values()
-        parts = {"calibration": self.entry.calibration_identity()} if backend.metric else {}
+        parts = {"calibration": self.calibration_if_any()} if backend.metric else {}
         parts |= {"roi": manifest["roi"], "ignore": manifest["ignore"]}
         return parts | {"files": [stamp(Path(file)) for file in files if Path(file).is_file()]}
+
+    def complete(self) -> bool:
+        """As of any stage; without the calibration that it needs, it says so before anything runs."""
+        if backend_of(self.settings.detector).metric:
+            self.entry.calibration_identity()
+        return super().complete()
 
     def work(self, report: Report) -> str:
         """One shard for each block of frames."""

@@ -50,7 +50,12 @@ class TrackObjects(Stage, settings=TrackingSettings):
 
     def depends_on(self) -> Any:
         """The calibration: speeds are over the ground."""
-        return self.entry.calibration_identity()
+        return self.calibration_if_any()
+
+    def complete(self) -> bool:
+        """As of any stage; without a calibration it says so before anything runs."""
+        self.entry.calibration_identity()
+        return super().complete()
 
     def work(self, report: Report) -> str:
         """All sequences of the camera."""

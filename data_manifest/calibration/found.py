@@ -29,7 +29,7 @@ class Found(Strict):
 
 
 class FoundCalibration(Form):
-    """The file that CalibrateFromPoints writes."""
+    """The file that CalibrateFromPoints and CalibrateFromTraffic write."""
 
     files: ClassVar[tuple[str, ...]] = ("calibration_file",)
     calibration_file: Path

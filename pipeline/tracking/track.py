@@ -82,8 +82,8 @@ class _Boxes:
 def track(
     detections: pa.Table,
     frames: pa.Table,
-    camera: Camera,
-    plane: GroundPlane,
+    camera: Camera | None,
+    plane: GroundPlane | None,
     settings: TrackingSettings,
     progress: Callable[[int, int], None] | None = None,
     root: Path = Path(),
@@ -91,12 +91,15 @@ def track(
     """TRACKS of DETECTIONS, a row each and in their order; boxes that belong to no track have track_id -1.
 
     A track's boxes all get the category that has the higher sum of scores in it, and of its subcategories too.
+    Without a camera and its plane there are no ground points, and nothing is too fast: ways are told in pixels alone.
     `root` is the camera's folder, whose frames only `appearance` reads. Raises ValueError for a detection whose frame
     is not in `frames`.
     """
     boxes, about = _boxes_in_time(detections, frames)
     ids = _joined_boxes(boxes, about, settings, progress)
-    foot, slack = foot_points(boxes.xyxy, camera, plane, settings.foot_noise_px)
+    foot, slack = np.full((len(boxes.row), 2), np.nan), np.full(len(boxes.row), np.inf)
+    if camera is not None and plane is not None:
+        foot, slack = foot_points(boxes.xyxy, camera, plane, settings.foot_noise_px)
     person = _vote(boxes, ids)
     limit_mps = np.where(person, settings.max_person_mps, settings.max_vehicle_mps)
     ids = _split_at_leaps(ids, boxes, foot, slack, limit_mps)

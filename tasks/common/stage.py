@@ -178,6 +178,11 @@ class Stage(CameraTask):
             _say_once(f"{self.camera} calibration", doubt)
         return self.entry.calibrated(size_hw)
 
+    def calibration_if_any(self) -> Any:
+        """What depends on the calibration; None where there is none yet and only its settings are asked for, as
+        CalibrateFromTraffic does."""
+        return self.entry.calibration_identity() if self.entry.manifest.calibration is not None else None
+
     def _begin(self) -> None:
         """Remove half-written files, and whatever was made under another fingerprint."""
         for part in self.half_written():

@@ -127,3 +127,10 @@ def test_detections_of_other_frames_are_refused():
 def test_an_unknown_tracker_is_named():
     with pytest.raises(ValueError, match="botsort, bytetrack, sort, got 'deepsort'"):
         TrackingSettings(tracker="deepsort")
+
+
+def test_without_a_camera_boxes_are_tracked_in_the_picture_alone():
+    seen = [(k, "person", person(0.3 * k, 12)) for k in range(8)]
+    alone = track(detections_of(seen), frames_of(8), None, None, TrackingSettings()).to_pylist()
+    assert [row["track_id"] for row in alone] == [row["track_id"] for row in run(seen, frames_of(8))]
+    assert all(np.isnan(row["foot_xy_m"]).all() and np.isnan(row["velocity_xy_mps"]).all() for row in alone)
