@@ -7,6 +7,7 @@ distance given the others must be right.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,6 @@ def rope() -> tuple[list[dict[str, Any]], list[Bar]]:
 def real() -> tuple[list[dict[str, Any]], list[Bar]]:
     """Whatever is at hand."""
     parts = [(REAL / "pets_s2l1", pets), (REAL / "rope3d", rope)]
-    parts += [(REAL / "brnocompspeed" / name, lambda name=name: brno(name)) for name in SESSIONS]
+    parts += [(REAL / "brnocompspeed" / name, partial(brno, name)) for name in SESSIONS]
     found = [part() for path, part in parts if path.exists()]
     return [row for rows, _ in found for row in rows], [bar for _, bars in found for bar in bars]
