@@ -19,8 +19,7 @@ import cv2
 import numpy as np
 
 from benchmarks.common.report import Bar, Report, main
-from models.people_groups.couples.plan import CoupleSettings, couple_jobs
-from models.people_groups.couples.sample import SPLITS
+from models.people_groups.couples.plan import SPLITS, CoupleSettings, couple_jobs
 from models.people_groups.levels import LEVELS, level_row
 from models.people_groups.store import Pictures, read_pictures
 from pipeline.core.engine import map_shards

@@ -59,6 +59,7 @@ class Couples:
             unit = self.units[index % len(self.units)]
         pictures = [self.pictures[number] for number, _ in unit]
         people = [picture.people[row] for picture, (_, row) in zip(pictures, unit, strict=True)]
+        couple = self._are_couple(unit, people)
         images = [pictures[0].image()]
         images.append(images[0] if unit[0][0] == unit[1][0] else pictures[1].image())
         if self.augment:
@@ -67,9 +68,14 @@ class Couples:
                 people = [flipped(one, width, flip) for one, width in zip(people, sizes, strict=True)]
                 images = [image[:, ::-1] for image in images]
             people = [replace(one, box_xywh=poorer(one.box_xywh, rng)) for one in people]
-        couple = unit[0][0] == unit[1][0]
         crops = sample(images, people, self.settings, couple=couple)
         return crops | ({"image": recoloured(crops["image"], rng)} if self.augment else {})
+
+    @staticmethod
+    def _are_couple(unit: Unit, people: Sequence[GroupPerson]) -> bool:
+        """Whether two are one couple: of few pictures strangers may share one, or be one person twice."""
+        together = unit[0][0] == unit[1][0] and unit[0] != unit[1]
+        return together and len(couples_of(np.stack([one.box_xywh for one in people]))) > 0
 
 
 def units_of(pictures: Sequence[GroupPicture]) -> list[Unit]:

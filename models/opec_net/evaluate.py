@@ -35,6 +35,7 @@ from models.opec_net.network import Found, OpecNet
 from models.opec_net.predict import encoded
 from models.people_groups import GroupPicture, read_pictures
 from models.people_groups.composed import read_composed
+from models.people_groups.couples.plan import SPLITS
 from models.people_groups.labelled import read_coco_people
 from pipeline.core.instances import Instances
 from pipeline.core.skeletons import Skeleton
@@ -42,7 +43,6 @@ from readers.texts import expanded
 
 _CHUNK = 16  # pictures that are predicted together
 LEVELS = (0.75, 0.9)
-SPLITS = ("train", "val", "test", "unseen")
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,15 @@ def _own_scores(pred: Found) -> dict[str, np.ndarray]:
 def marks(pictures: Sequence[GroupPicture], posed: Sequence[Posed], skeleton: Skeleton) -> dict[str, float]:
     """AP, AP50, AP75, AP80, AP90, AP own, and Inv and V at 75 and 90, in percent, of a method's poses; people is how
     many count."""
-    likeness, asked, states, terms = [], [], [], []
+    likeness, scores, asked, states, terms = [], [], [], [], []
     for picture, found in zip(pictures, posed, strict=True):
         people = picture.people
         truth, area = np.stack([one.xy for one in people]), np.array([one.area_px for one in people])
         labelled = np.stack([one.labelled for one in people])
-        likeness.append(keypoint_similarity(found.xy, np.nan_to_num(truth), labelled, area, skeleton))
-        asked.append(labelled.any(1) & ~np.array([one.ignored for one in people]))
+        asked.append(counting(picture))
+        # Of who does not count there is no truth that the pose in the own box could be like.
+        likeness.append(keypoint_similarity(found.xy[asked[-1]], np.nan_to_num(truth), labelled, area, skeleton))
+        scores.append((found.score[asked[-1]], found.own[asked[-1]]))
         of_joints, _ = joint_similarity(
             torch.from_numpy(found.xy),
             torch.from_numpy(np.where(labelled[..., None], truth, np.nan)),
@@ -120,8 +122,7 @@ def marks(pictures: Sequence[GroupPicture], posed: Sequence[Posed], skeleton: Sk
         for row in np.flatnonzero(asked[-1]):
             terms.append(of_joints[row].numpy())
             states.append(np.select([people[row].visible, people[row].invisible], [1, 2], 0))
-    precision = keypoint_precision(likeness, [found.score for found in posed], asked)
-    own = keypoint_precision(likeness, [found.own for found in posed], asked)["AP"]
+    precision, own = (keypoint_precision(likeness, one, asked) for one in zip(*scores, strict=True))
     term, state = np.concatenate(terms), np.concatenate(states)
     joints = {
         f"{name}@{100 * level:.0f}": 100 * float((term[state == number] >= level).mean())
@@ -130,7 +131,12 @@ def marks(pictures: Sequence[GroupPicture], posed: Sequence[Posed], skeleton: Sk
         for level in LEVELS
     }
     percent = {name: 100 * value for name, value in precision.items() if name != "count"}
-    return {"people": int(precision["count"]), **percent, "AP own": 100 * own, **joints}
+    return {"people": int(precision["count"]), **percent, "AP own": 100 * own["AP"], **joints}
+
+
+def counting(picture: GroupPicture) -> np.ndarray:
+    """(P,) bool, who has labelled joints and is not ignored; others are neither right nor wrong."""
+    return np.array([bool(one.labelled.any()) and not one.ignored for one in picture.people], bool)
 
 
 def judged(
@@ -138,7 +144,8 @@ def judged(
 ) -> dict[str, dict[str, float]]:
     """`marks` of every method that the network has. Raises ValueError where there is nobody."""
     skeleton = network.settings.joints
-    alike = [picture.in_skeleton(skeleton) for picture in pictures if picture.people]
+    alike = [picture.in_skeleton(skeleton) for picture in pictures]
+    alike = [picture for picture in alike if counting(picture).any()]
     if not alike:
         raise ValueError(f"opec_net: no person in {len(pictures)} pictures; expected some with labelled joints")
     return {name: marks(alike, posed, skeleton) for name, posed in predicted(network, alike, progress).items()}

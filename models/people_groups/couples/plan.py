@@ -8,6 +8,7 @@ from pathlib import Path
 from models.synthetic.plans import Jobs, RenderJob, plan_jobs
 
 COUPLE_SEEDS = {"train": 1 << 50, "val": 1 << 51, "test": 1 << 52, "unseen": 1 << 53}
+SPLITS = tuple(COUPLE_SEEDS)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Which two bodies, in what clothes, do what: one couple of a split, drawn again until the two can meet so.
 
-Splits share no body, no motion's style and no backdrop; the pictures of `unseen` show motions that no other shows, by
-the people who walk in the simulated street.
+Splits share no body and no backdrop, and training no style of a motion with any other; the pictures of `unseen` show
+motions that no other shows, by the people who walk in the simulated street.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from models.poses.sample import sample_styles
 from models.synthetic.people_shards import BODIES
 from pipeline.simulate.people.person import BAKED, Person, body_count, dress
 
-SPLITS = ("train", "val", "test", "unseen")
 _STYLES = {"train": "train", "val": "held_out", "test": "held_out", "unseen": "held_out"}
 _TRIES = 40
 _SMALLEST_M = 1.42  # whoever is shorter is a child

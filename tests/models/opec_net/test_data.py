@@ -28,6 +28,13 @@ def test_an_odd_one_out_is_shown_beside_somebody():
     assert set(shown) == {(0, 0), (0, 1), (1, 0)} and len(shown) == 4
 
 
+def test_strangers_of_one_picture_and_somebody_alone_are_no_couple():
+    apart, near = couple(0, "train", apart=150.0)[0], couple(0, "train")[0]
+    alone = replace(apart, people=apart.people[:1])
+    told = [bool(Couples([one], SMALL_OPEC_NET, 0, augment=False)[0]["couple"]) for one in (near, apart, alone)]
+    assert told == [True, False, False]
+
+
 def test_pictures_without_anybody_are_one_line():
     empty = replace(couple(0, "train")[0], people=())
     with pytest.raises(ValueError, match="opec_net: no person in 1 pictures; expected some with labelled joints"):

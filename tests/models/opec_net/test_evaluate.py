@@ -41,7 +41,7 @@ def test_a_joints_own_term_decides_at_which_level_it_counts(pictures):
 def test_ignored_people_are_neither_right_nor_wrong(pictures):
     crowd = [replace(p, people=(p.people[0], replace(p.people[1], ignored=True))) for p in pictures]
     found = truth_of(crowd)
-    wrong = [replace(one, xy=one.xy + [[[0.0, 0.0]], [[500.0, 0.0]]], score=np.array([0.5, 0.1])) for one in found]
+    wrong = [replace(one, xy=one.xy + [[[0.0, 0.0]], [[500.0, 0.0]]], score=np.array([0.5, 0.9])) for one in found]
     row = marks(crowd, wrong, OPEC_12)
     assert row["people"] == 3 and row["AP"] == pytest.approx(100)
 
@@ -59,6 +59,9 @@ def test_methods_are_those_of_the_network_and_pictures_do_not_mix(made, small, p
 def test_nobody_is_one_line(made, small, pictures):
     with pytest.raises(ValueError, match="opec_net: no person in 1 pictures"):
         judged(made(small), [replace(pictures[0], people=())])
+    unlabelled = tuple(replace(one, xy=np.full_like(one.xy, np.nan)) for one in pictures[0].people)
+    with pytest.raises(ValueError, match="opec_net: no person in 1 pictures; expected some with labelled joints"):
+        judged(made(small), [replace(pictures[0], people=unlabelled)])
     some = judged(made(small), [replace(pictures[0], people=()), pictures[1]])
     assert {row["people"] for row in some.values()} == {2}
 

@@ -4,7 +4,8 @@ import pytest
 from models.people_groups.couples import motions, rare_motions
 from models.people_groups.couples.contact import depth_between, gap, skin_scene
 from models.people_groups.couples.meetings import Chance, Meeting, standing
-from models.people_groups.couples.sample import SPLITS, bodies_of, sample_couple
+from models.people_groups.couples.plan import SPLITS
+from models.people_groups.couples.sample import bodies_of, sample_couple
 from models.people_groups.couples.solve import DEEPEST_M, brought_together
 from models.synthetic.people_shards import BODIES
 from pipeline.simulate.people.person import dress
