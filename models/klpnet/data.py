@@ -90,6 +90,7 @@ def _labelled(table: ClassTable, labels: Path, images: Path | None) -> tuple[Lin
     beside = labels if labels.is_dir() else labels.parent
     read = read_linked_coco if labels.suffix == ".json" else read_linked_pascal3d
     pictures = read(labels, images or beside, table)
+    pictures = replace(pictures, pictures=[picture for picture in pictures if picture.objects])
     if len(pictures) < 2:
         raise ValueError(f"{labels}: expected labelled objects in at least two pictures, got {len(pictures)}")
     kept = max(1, len(pictures) // _KEPT)

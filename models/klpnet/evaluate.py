@@ -34,6 +34,7 @@ from models.linked_objects.pictures import LinkedPicture
 from models.linked_objects.shards import LinkedPictures, read_linked
 from models.metrics.links import Scored, pooled_scores, score
 from pipeline.core.instances import Instances
+from readers.texts import expanded
 
 BANDS = {"below 10 %": (0.0, 0.1), "10 to 40 %": (0.1, 0.4), "over 40 %": (0.4, 1.01)}
 TRIALS = ("whole", "missing", "extra", "overlap")
@@ -226,8 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--without-lis", action="store_true", help="objects that overlap do not share points")
     asked = parser.parse_args(arguments)
     try:
-        network = load_network(asked.weights or SPEC.shipped)
-        pictures = read_split(network, asked.pictures, asked.split)
+        network = load_network(expanded(asked.weights, "--weights") if asked.weights else SPEC.shipped)
+        pictures = read_split(network, expanded(asked.pictures, "--pictures"), asked.split)
         for rows in (
             table_of_scores(judge(network, pictures, lis=not asked.without_lis), network.table.names),
             link_trials(network, LinkedCrops(pictures, network.settings, 0, augment=False), len(pictures), 0),

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.core.skeletons import Skeleton
 
 _SPREAD = 0.05  # of annotators, as the vehicles' (`pipeline.core.skeletons`): nobody has measured it for other classes
+MOST_POINTS = 200  # of a class: what learns from it holds squares of them
 _OTHER_SIDE = {"left": "right", "right": "left"}
 
 
@@ -24,8 +25,8 @@ def same_name(name: str) -> str:
 class ObjectClass:
     """One class: its name, the keypoints of its skeleton, other names data sets have for it and for its points.
 
-    Raises ValueError, which names the class, for a name without letters, for no points, and for a link that joins a
-    point to itself or stands twice.
+    Raises ValueError, which names the class, for a name without letters, for no points or too many, and for a link that
+    joins a point to itself or stands twice.
     """
 
     name: str
@@ -38,6 +39,8 @@ class ObjectClass:
             raise ValueError(f"class {self.name!r}: expected a name with letters")
         if not len(self.skeleton):
             raise ValueError(f"class {self.name}: has no points; list at least one under `points`")
+        if len(self.skeleton) > MOST_POINTS:
+            raise ValueError(f"class {self.name}: expected at most {MOST_POINTS} points, got {len(self.skeleton)}")
         seen: set[frozenset[int]] = set()
         for a, b in self.skeleton.links:
             if a == b or frozenset((a, b)) in seen:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from calibration.camera import pixel_to_edge
+from models.labels.coco import integer
 from models.labels.keypoints import coco_content, field_of, key_of, numbers_of, picture_below
 from models.labels.pascal3d import OF_STATUS, anchor_of, box_of, read_record
 from models.linked_objects.classes import ClassTable, ObjectClass
@@ -77,8 +78,8 @@ def _rgb(path: Path) -> np.ndarray:
 
 
 def _size(image: dict, where: str) -> tuple[int, int]:
-    height, width = (numbers_of(where, name, field_of(image, name, where)) for name in ("height", "width"))
-    return int(height), int(width)
+    height, width = (integer(field_of(image, name, where), f"{where}: {name}") for name in ("height", "width"))
+    return height, width
 
 
 def _order(category: dict, table: ClassTable) -> tuple[int, ObjectClass, list[int | None]] | None:

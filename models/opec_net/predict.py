@@ -6,7 +6,6 @@ K x, y and score, and a score.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from models.opec_net import OpecNetSettings
 from models.opec_net.couples import couples_of, union_boxes
 from models.predictor import Predictor
 from pipeline.core.instances import Instances
+from readers.json_file import read_json
 
 if TYPE_CHECKING:
     from models.opec_net.network import Found
@@ -147,11 +147,12 @@ def decoded(pred: Found, frames: Sequence[Frame], settings: OpecNetSettings) -> 
 
 def read_poses(path: Path, skeleton: str, count: int) -> dict[str, dict[str, np.ndarray]]:
     """By picture what a JSON of poses says of its people: bbox_xywh (P, 4), keypoints_2d (P, K, 2), keypoint_score
-    (P, K), score (P,). Raises ValueError, naming the file, for anything else, for other joints and for nobody."""
+    (P, K), score (P,). Raises FileNotFoundError, and ValueError, naming the file, for anything else, for other joints
+    and for nobody."""
+    rows = read_json(path)
     try:
-        rows = json.loads(path.read_text())
         people = [_person(row) for row in (rows["annotations"] if isinstance(rows, Mapping) else rows)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: expected a JSON list of image_id, bbox and keypoints, as COCO's results; "
                          f"{type(error).__name__}: {' '.join(str(error).split())[:120]}") from None  # fmt: skip
     if not people:
@@ -167,7 +168,7 @@ def _person(row: Mapping[str, Any]) -> tuple[str, dict[str, np.ndarray]]:
     box = row.get("bbox", row.get("box"))
     values = {"bbox_xywh": np.array(box, float).reshape(4), "keypoints_2d": points[:, :2]}
     values |= {"keypoint_score": points[:, 2], "score": np.array(float(row.get("score", 1.0)))}
-    return str(row.get("file_name", row.get("image_id"))), values
+    return str(row["file_name"] if "file_name" in row else row["image_id"]), values
 
 
 def _stacked(people: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from models.labels.coco import integer, records
+from models.labels.keypoints import picture_below
 from models.people_groups.picture import (
     BOX_FILLED,
     NOBODY,
@@ -29,7 +30,6 @@ from pipeline.core.account import Account
 from pipeline.core.skeletons import COCO_17, CROWDPOSE_14, OPEC_12, PEOPLE_19, Skeleton
 from readers.json_file import read_json
 from readers.pictures import read_image
-from readers.texts import check_text
 
 _OF_V = {0: UNKNOWN, 1: OCCLUDED, 2: VISIBLE}
 _OF_OCHUMAN = {0: UNKNOWN, 1: VISIBLE, 2: SELF_OCCLUDED, 3: OCCLUDED}
@@ -59,12 +59,14 @@ def read_coco_people(path: Path, images: Path, split: str = "") -> list[GroupPic
     for number, row in enumerate(records(content["annotations"], f"{path}: annotations")):
         where = f"{path}: annotation {row.get('id', f'number {number}')}"
         account.read += 1
-        if row.get("category_id") not in skeletons:
+        if integer(row.get("category_id"), f"{where}: category_id") not in skeletons:
             account.leave_out("of categories without keypoints")
             continue
-        people.setdefault(integer(row.get("image_id"), f"{where}: image_id"), []).append(
-            _coco_person(row, skeleton, where)
-        )
+        of_image, person = integer(row.get("image_id"), f"{where}: image_id"), _coco_person(row, skeleton, where)
+        if (person.box_xywh[2:] > 0).all():
+            people.setdefault(of_image, []).append(person)
+        else:
+            account.leave_out("whose box has no inside")
     account.tell()
     pictures = []
     for number, image in enumerate(records(content["images"], f"{path}: images")):
@@ -201,10 +203,7 @@ def _loader(images: Path, name: Any, where: str):
     """What reads a picture by its name in a file of labels. Raises ValueError for one that leaves its folder."""
     if not isinstance(name, str) or not name:
         raise ValueError(f"{where}: expected the name of its picture, got {str(name)[:40]!r}")
-    check_text(name, where)
-    if not (images / name).resolve().is_relative_to(images.resolve()):
-        raise ValueError(f"{where}: picture {name!r}: leaves its folder {images}")
-    return partial(_rgb, images / name)
+    return partial(_rgb, picture_below(images, name, where))
 
 
 def _rgb(path: Path) -> np.ndarray:

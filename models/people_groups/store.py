@@ -94,9 +94,17 @@ class Pictures(Sequence[GroupPicture]):
 def read_pictures(folder: Path, split: str, skeleton: Skeleton = STORED) -> Pictures:
     """The pictures of one split in the folder that RenderCouples wrote, with the keypoints of a skeleton.
 
-    Raises FileNotFoundError, naming the command, where there is no shard.
+    Raises FileNotFoundError, naming the command, where there is no shard, and ValueError for one of other pictures.
     """
     parts = sorted((folder / split).glob("part-*.parquet"))
     if not parts:
         raise FileNotFoundError(f"{folder / split}: no part-*.parquet there; run `luigi --module tasks RenderCouples`")
-    return Pictures((row for part in parts for row in read_table(part).to_pylist()), skeleton)
+    return Pictures((row for part in parts for row in _rows(part)), skeleton)
+
+
+def _rows(part: Path) -> list[dict[str, Any]]:
+    table = read_table(part)
+    if missing := [name for name in SCHEMA.names if name not in table.column_names]:
+        raise ValueError(f"{part}: expected pictures of people, got a table without the column {missing[0]}; "
+                         "run `luigi --module tasks RenderCouples`")  # fmt: skip
+    return table.to_pylist()

@@ -146,6 +146,16 @@ def test_labels_are_learnt_with_the_link_table_beside_them(tmp_path):
         rendered, val.pictures[0].objects[0].box_xywh, 64)).permute(2, 0, 1))  # fmt: skip
 
 
+def test_labelled_pictures_without_objects_are_in_neither_part(tmp_path):
+    """Nor is validation empty because the last ones have none."""
+    given = coco_of(tmp_path)
+    content = json.loads(given.labels.read_text())
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] != 2]
+    given.labels.write_text(json.dumps(content))
+    train, val = splits(adapted(KlpNetSettings(cklm=SMALL.cklm), given), given, 0)
+    assert [picture.name for pictures in (train, val) for picture in pictures.pictures] == ["0.png", "1.png"]
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [

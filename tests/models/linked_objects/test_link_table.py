@@ -39,6 +39,10 @@ def test_the_catalogue_comes_back_from_its_own_text(tmp_path):
     [
         (KITE.replace("[left tip, tail]", "[left tip, string]"), "class kite: link [left tip, string] names the point"),
         (KITE.replace("[head, left tip, right tip, tail]", "[]"), "class kite: has no points"),
+        (
+            KITE.replace("right tip, tail]\n    l", f"right tip, tail, {', '.join(map(str, range(200)))}]\n    l"),
+            "class kite: expected at most 200 points, got 204",
+        ),
         (KITE.replace("    points: [head, left tip, right tip, tail]\n", ""), "class kite: has no points"),
         (KITE + "  Dragon:\n    points: [a]\n    links: []\n", "'kite' and 'Dragon' both go by the name 'dragon'"),
         (KITE + "  kite:\n    points: [a]\n    links: []\n", "kite: stands twice, in lines 3 and 7"),

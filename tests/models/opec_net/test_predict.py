@@ -97,6 +97,7 @@ def test_poses_of_a_json_come_back(tmp_path):
         ([{"image_id": 1, "bbox": [1, 2, 3, 4], "keypoints": [0] * 51}], "expected 12 joints of opec_12, got 17; give"),
         ([], "no person; expected at least one with bbox and keypoints"),
         ([{"image_id": 1}], "expected a JSON list of image_id, bbox and keypoints"),
+        ([{"bbox": [1, 2, 3, 4], "keypoints": [0] * 36}], "expected a JSON list of image_id, bbox and keypoints"),
         ("none", "expected a JSON list of image_id, bbox and keypoints"),
     ],
 )

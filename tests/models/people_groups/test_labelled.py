@@ -101,6 +101,7 @@ BROKEN = {
                    "keypoints: expected visibilities of .0, 1, 2., got 3"),
     "a box": (lambda c: c["annotations"][1].update(bbox=[1, 2, 3]), "annotation 1: bbox: expected a list of 4"),
     "a lost picture": (lambda c: c["images"].pop(0), "annotations of image 7, which its images lack"),
+    "a category that is a list": (lambda c: c["annotations"][0].update(category_id=[1]), "category_id: expected"),
     "an escape": (lambda c: c["images"][0].update(file_name="../a.png"), "leaves its folder"),
     "no name": (lambda c: c["images"][0].pop("file_name"), "expected the name of its picture"),
     "a size": (lambda c: c["images"][0].update(height="tall"), "image 7: height: expected a whole number"),
@@ -116,6 +117,13 @@ def test_what_cannot_be_read_is_said_in_one_line(tmp_path, name):
     with pytest.raises(ValueError, match=message) as caught:
         read_coco_people(path, tmp_path)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_who_has_no_box_is_left_out(tmp_path):
+    content = coco(OPEC_12.names)
+    content["annotations"][0]["bbox"] = [10, 10, 0, 0]
+    (picture,) = read_coco_people(written(tmp_path, content), tmp_path)
+    assert len(picture.people) == 1
 
 
 @pytest.mark.parametrize("read", [read_ochuman, read_ocpose, read_coco_people])

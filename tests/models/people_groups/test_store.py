@@ -54,3 +54,9 @@ def test_slices_skeletons_and_workers(folder):
 def test_an_empty_folder_names_the_command(tmp_path):
     with pytest.raises(FileNotFoundError, match="luigi --module tasks RenderCouples"):
         read_pictures(tmp_path, "train")
+
+
+def test_shards_of_something_else_are_one_line(tmp_path):
+    write_table(tmp_path / "val" / "part-00000.parquet", pa.table({"name": ["p"]}))
+    with pytest.raises(ValueError, match=r"part-00000.parquet: expected pictures of people.* RenderCouples"):
+        read_pictures(tmp_path, "val")
