@@ -26,6 +26,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common.report import Bar, Report, main
+from benchmarks.keypoints.rendered import rendered_in
 from models import dpad, klpnet
 from models.checkpoints import network_of
 from models.contract import Given, Preset, Spec
@@ -33,10 +34,9 @@ from models.klpnet import KlpNetSettings
 from models.klpnet.data import LinkedCrops
 from models.klpnet.evaluate import Judged, judge, link_trials, read_split
 from models.klpnet.network import KlpNet
-from models.linked_objects.plan import LinkedSettings, linked_jobs
+from models.linked_objects.plan import LinkedSettings
 from models.metrics.links import pooled_scores
 from models.train import evaluate, train
-from pipeline.core.engine import map_shards
 from pipeline.core.storage import write_json
 
 PARTS = ("baselines", "stages", "kernels", "weights", "ablation", "held_out", "detectors")
@@ -105,11 +105,7 @@ TABLES: Mapping[str, Sequence[Trained]] = {
 @cache
 def pictures_in(data: Path, *, quick: bool) -> Path:
     """The folder of rendered pictures, rendered where it is not there yet."""
-    settings, name = (_QUICK, "quick") if quick else (LinkedSettings(), "full")
-    folder = data / "training" / f"linked_objects-{name}"
-    for render, jobs in linked_jobs(settings, folder):
-        map_shards(render, [job for job in jobs if not job.out.exists()])
-    return folder
+    return rendered_in(data, _QUICK if quick else LinkedSettings())
 
 
 class Study:
@@ -157,7 +153,7 @@ class Study:
         return result
 
     def detector(self, name: str, change: Mapping[str, Any]) -> dict[str, Any]:
-        """A detector's recall and precision on the validation's bodies."""
+        """A detector's recall and precision on bodies that it never saw."""
         folder = self.folder / f"detector-{name.replace(' ', '_')}"
         done = folder / "judged.json"
         if not done.exists():

@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 
 from benchmarks.common.report import Bar, Report, main
+from benchmarks.keypoints.rendered import rendered_in
 from models.linked_objects import LinkedObject, LinkedPicture
 from models.linked_objects.pictures import OCCLUDED, SELF_OCCLUDED, TRUNCATED, VISIBLE
 from models.linked_objects.plan import SPLITS, LinkedSettings, plan_linked
 from models.linked_objects.rendered.render import render_linked
 from models.linked_objects.shards import LinkedPictures, read_linked
 from models.linked_objects.visualise import sheet as sheet_of
-from pipeline.core.engine import map_shards
 
 LEAST_IOU = 0.05
 CPU_S = 2 * 20 * 60  # of all pictures: twenty minutes on two cores
@@ -35,9 +35,7 @@ _STATES = {"seen": VISIBLE, "self_hidden": SELF_OCCLUDED, "hidden": OCCLUDED, "o
 
 def pictures_in(data: Path, *, quick: bool) -> dict[str, LinkedPictures]:
     """The set by split, rendered where it is not there yet."""
-    folder = data / "training" / f"linked_objects-{'quick' if quick else 'full'}"
-    todo = [job for job in plan_linked(_QUICK if quick else LinkedSettings(), folder) if not job.out.exists()]
-    map_shards(render_linked, todo)
+    folder = rendered_in(data, _QUICK if quick else LinkedSettings())
     return {split: read_linked(folder, split) for split in SPLITS}
 
 
