@@ -28,7 +28,7 @@ def coco_rows(name: str, objects: Instances, skeleton: Skeleton) -> Iterator[dic
     """file_name, category_id, bbox xywh, keypoints x y score, each K times, keypoint_names, keypoint_states and score:
     of the whole pose where the network tells one, else the mean of its keypoints'. Keypoints are pixel centres, as the
     export's; those that are not known are 0 0 0."""
-    scores = objects["pose_score"] if "pose_score" in objects else np.nanmean(objects["keypoint_score"], axis=1)
+    scores = objects["pose_score"] if "pose_score" in objects else _mean(np.asarray(objects["keypoint_score"], float))
     usual = "vehicle" if skeleton == OF_CATEGORY["vehicle"] else "person"
     category = objects["category"] if "category" in objects else [usual] * len(objects)
     for row in range(len(objects)):
@@ -46,6 +46,12 @@ def coco_rows(name: str, objects: Instances, skeleton: Skeleton) -> Iterator[dic
         }
 
 
+def _mean(scores: np.ndarray) -> np.ndarray:
+    """(N,) of keypoints' scores (N, K), those that are not known left out; 0 where none is."""
+    known = np.isfinite(scores)
+    return np.where(known, scores, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+
+
 @contextmanager
 def results(path: Path, skeleton: Skeleton | None) -> Iterator[Results]:
     """Write the objects that it is called with, picture by picture, as one JSON list; whole or absent, and absent where
@@ -57,6 +63,7 @@ def results(path: Path, skeleton: Skeleton | None) -> Iterator[Results]:
             rows.extend(json.dumps(row, allow_nan=False) for row in coco_rows(name, objects, skeleton))
 
     yield add
+    path.unlink(missing_ok=True)  # of a run before
     if rows:
         with atomic_path(path) as part:
             part.write_text("[" + ",\n".join(rows) + "]\n")

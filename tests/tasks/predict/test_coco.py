@@ -59,3 +59,18 @@ def test_without_keypoints_nothing_is_written(tmp_path):
     with results(tmp_path / "coco.json", OPEC_12) as add:
         add("a.jpg", Instances(SIZE_HW, {"bbox_xywh": np.ones((1, 4))}))
     assert not (tmp_path / "coco.json").exists()
+
+
+def test_a_pose_of_which_nothing_is_known_is_nought(tmp_path):
+    found = people(1, keypoint_score=np.full((1, 12), np.nan))
+    with results(tmp_path / "coco.json", OPEC_12) as add:
+        add("a.jpg", found)
+    (row,) = json.loads((tmp_path / "coco.json").read_text())
+    assert row["score"] == 0 and not np.any(row["keypoints"])
+
+
+def test_the_results_of_a_run_before_do_not_stay(tmp_path):
+    (tmp_path / "coco.json").write_text("[]")
+    with results(tmp_path / "coco.json", OPEC_12) as add:
+        add("a.jpg", Instances(SIZE_HW, {"bbox_xywh": np.ones((1, 4))}))
+    assert not (tmp_path / "coco.json").exists()
