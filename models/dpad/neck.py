@@ -43,6 +43,8 @@ class DPAD(BaseModule):
         super().__init__(init if init_cfg is None else init_cfg)
         if num_outs < len(in_channels):
             raise ValueError(f"DPAD: num_outs: expected at least the {len(in_channels)} levels given, got {num_outs}")
+        if len(in_channels) > _TOP_DOWN:
+            raise ValueError(f"DPAD: in_channels: expected at most {_TOP_DOWN} levels, got {len(in_channels)}")
         self.count, width = num_outs, out_channels
         made = {"norm_cfg": norm_cfg, "act_cfg": {"type": "ReLU"} if act_cfg is None else act_cfg}
 

@@ -21,6 +21,7 @@ _MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet,
 _MULTIPLE = 32  # sides of a picture, px
 _SAME = 0.5  # IoU from which a box is an object's
 _LIKELY = 0.3  # score of what counts as found while training
+_VEHICLES = ("car", "van", "bus", "lorry", "motorbike", "bicycle")
 
 
 class Dense(NamedTuple):
@@ -110,7 +111,7 @@ class Dpad(Network):
         return {"image": torch.from_numpy(images.transpose(0, 3, 1, 2).copy())}
 
     def decode(self, pred: Dense, frames: Sequence[Frame]) -> list[Instances]:
-        """Of each frame its objects, best first: class, category (person, else vehicle, else the class), score and
+        """Of each frame its objects, best first: class, category (vehicle for what drives, else the class), score and
         bbox_xywh."""
         found = self.found(pred, [frame.size_hw for frame in frames])
         return [self._objects(one, frame) for one, frame in zip(found, frames, strict=True)]
@@ -119,9 +120,14 @@ class Dpad(Network):
         boxes = one.bboxes.double().cpu().numpy()
         names = [self.settings.table.names[k] for k in one.labels.tolist()]
         return Instances(frame.size_hw, {
-            "class": names, "category": names, "score": one.scores.double().cpu().numpy(),
+            "class": names, "category": list(map(category_of, names)), "score": one.scores.double().cpu().numpy(),
             "bbox_xywh": np.column_stack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]]),
         })  # fmt: skip
+
+
+def category_of(name: str) -> str:
+    """The category, as other networks ask for it, of what a class is called."""
+    return "vehicle" if name in _VEHICLES else name
 
 
 def _about(size_hw: tuple[int, int], padded_hw: tuple[int, int]) -> dict[str, Any]:

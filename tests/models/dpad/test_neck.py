@@ -14,6 +14,7 @@ from mmengine.registry import DefaultScope  # noqa: E402
 
 from models.dpad.config import model_config, neck_config  # noqa: E402
 from models.dpad.neck import DPAD  # noqa: E402
+from models.dpad.network import category_of  # noqa: E402
 
 SMALL = DpadSettings(base_channels=8, groups=4, channels=16, levels=7)
 
@@ -53,6 +54,8 @@ def test_all_of_the_neck_is_used():
 def test_fewer_levels_than_the_backbone_gives_are_refused():
     with pytest.raises(ValueError, match="DPAD: num_outs: expected at least the 3 levels given, got 2"):
         DPAD((8, 12, 16), 4, 2)
+    with pytest.raises(ValueError, match="in_channels: expected at most 5 levels, got 6"):
+        DPAD((8,) * 6, 4, 7)
 
 
 @pytest.mark.parametrize("neck", NECKS)
@@ -66,7 +69,7 @@ def test_necks_stand_beside_each_other_with_as_many_levels(neck):
 
 
 def test_another_head_of_mmdets_works_behind_it():
-    """A two-stage detector's proposals, say."""
+    """FCOS's, say."""
     head = built({"type": "FCOSHead", "num_classes": 3, "in_channels": 16, "feat_channels": 8, "stacked_convs": 1,
                   "strides": [8 * 2**k for k in range(7)], "norm_cfg": {"type": "GN", "num_groups": 4}})  # fmt: skip
     neck = built(neck_config(SMALL))
@@ -82,3 +85,8 @@ def test_boxes_learn_by_ciou():
 def test_settings_that_fit_no_network_are_refused_by_name(wrong):
     with pytest.raises(ValueError, match=f"dpad: {next(iter(wrong))}: expected"):
         DpadSettings(**wrong)
+
+
+@pytest.mark.parametrize(("name", "category"), [("lorry", "vehicle"), ("person", "person"), ("chair", "chair")])
+def test_networks_that_ask_for_vehicles_or_people_find_them_among_the_classes(name, category):
+    assert category_of(name) == category
