@@ -59,7 +59,7 @@ def _counted(count: int, what: str) -> str:
 def _why(fit: TrafficFit, people: int, others: int) -> str:
     directions = len(fit.vanishing_px)
     if directions == 1 and people < 5:
-        return f"it sees one straight road, with {others} vehicles, and hardly anyone who walks"
+        return f"it sees one straight road, with {_counted(others, 'vehicle')}, and hardly anyone who walks"
     if people + others < 12:
         return f"only {people + others} tracks could be used"
     return "what it sees is alike everywhere"

@@ -65,7 +65,7 @@ PRESETS = {
     "pafpn": Preset(replace(_NET, neck="PAFPN"), _TINY),
     "fpn": Preset(replace(_NET, neck="FPN"), _TINY),
     "base": Preset(_LARGE, replace(_TINY, steps=30_000, batch=16, workers=12, threads=0, val_samples=240)),
-    # Starts from the zoo's ResNeXt-101: --init-from, which takes its checkpoint.
+    # From the first step on: published weights of its backbone are not read.
     "paper": Preset(replace(_LARGE, depth=101), replace(_TINY, steps=180_000, batch=4, lr=1e-4, workers=8, threads=0)),
 }
 

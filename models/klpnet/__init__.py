@@ -1,7 +1,7 @@
 """KLPNet: keypoints of objects of many classes on one map, and the links between them, without naming the keypoints.
 
 Yi-Ge, Fan, Liu and Shen, Conditional Link Prediction of Category-Implicit Keypoint Detection (2020). Modules are called
-as the paper calls its parts: `cklm`, `clpgm`, `lis`, and `dpad` in models.mm.
+as the paper calls its parts: `cklm`, `clpgm`, `lis`; DPAD is `models.dpad`.
 """
 
 from __future__ import annotations

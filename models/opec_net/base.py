@@ -54,7 +54,7 @@ class Bottleneck(nn.Module):
 
 
 class SimpleBase(nn.Module):
-    """Small enough for two CPU cores; `first` as in `frame.frame_of_cells`."""
+    """Small enough for two CPU cores; `first` as in `crop_frames.frame_of_cells`."""
 
     first = 0.5
 

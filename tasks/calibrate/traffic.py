@@ -146,7 +146,7 @@ class CalibrateFromTraffic(Stage, settings=TrafficSettings):
 def _check_inside(distances: tuple[Distance, ...], size_hw: tuple[int, int]) -> None:
     for one in distances:
         for x, y in (one.start_px, one.end_px):
-            if not (-0.5 <= x < size_hw[1] and -0.5 <= y < size_hw[0]):
+            if not (-0.5 <= x < size_hw[1] - 0.5 and -0.5 <= y < size_hw[0] - 0.5):
                 raise ValueError(
                     f"--distance: pixel {x:g},{y:g} lies outside the frames, which are {size_hw[1]}x{size_hw[0]}"
                 )

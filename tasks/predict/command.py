@@ -1,7 +1,7 @@
 """Any network of the project on pictures, folders, videos and cameras' jobs: JSON, and pictures with what it found.
 
     python -m tasks.predict NAME PICTURE... --box X Y W H [--class NAME]
-    python -m tasks.predict klpnet PICTURE... --detector dpad
+    python -m tasks.predict klpnet PICTURE... --weights FILE --detector dpad --detector-weights FILE
     python -m tasks.predict NAME PICTURE... --detector onnx --model FILE
     python -m tasks.predict NAME FOLDER --detector mmdet --config CONFIG --checkpoint FILE.pth
     python -m tasks.predict NAME VIDEO.mp4 --every 25 --detector onnx --model FILE
