@@ -92,7 +92,7 @@ class ReconstructVehicles(_Reconstruct, metric=MetricSettings):
     """Vehicles as deformable shapes that stand on the ground, fitted to their keypoints; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/vehicles-00000.parquet",)
-    version = 7
+    version = 8
 
     @property
     def weights(self) -> Path:
@@ -145,7 +145,7 @@ class ReconstructPeople(_Reconstruct, metric=MetricPeopleSettings):
     """People as body meshes that stand on the ground, from a network's and refined to what is seen; else as hulls."""
 
     outputs = (f"{RECONSTRUCTED}/people-00000.parquet",)
-    version = 6
+    version = 7
 
     @property
     def networks(self) -> dict[str, Path]:

@@ -101,12 +101,10 @@ class _Motion:
         person = _is_person(tracks)
         box = matrix(tracks["bbox_xywh"], 4)
         noise = _noise_m(box, camera, plane, settings.foot_noise_px)
-        # Two objects in one mask for a moment, and its foot jumps: what moves so says nothing of where it faces.
-        noise = np.fmax(noise, _off_line(tracks["track_id"].to_numpy(), _seconds(tracks), foot, velocity))
+        noise = _line_noise(tracks["track_id"].to_numpy(), _seconds(tracks), foot, velocity, noise)
         speed = np.hypot(*velocity.T)
         least = np.where(person, settings.min_person_mps, settings.min_speed_mps)
         with np.errstate(invalid="ignore"):
-            # Velocities are slopes over about a second, so noise in metres is also noise in metres a second.
             tells = (speed > least) & (speed > 2 * noise) & (tracks["track_id"].to_numpy() >= 0)
         self.track = tracks["track_id"].to_numpy()[tells]
         self.time_s, self.foot, self.person = _seconds(tracks)[tells], foot[tells], person[tells]
@@ -141,26 +139,34 @@ def _noise_m(box_xywh: np.ndarray, camera: Camera, plane: GroundPlane, noise_px:
     return np.where(np.isfinite(distance), distance, np.inf)
 
 
-def _off_line(track: np.ndarray, time_s: np.ndarray, foot: np.ndarray, velocity: np.ndarray) -> np.ndarray:
-    """(N,) metres, root mean square, by which a track's feet (N, 2) within _LINE_S of each row are off the line through
-    its own with its velocity (N, 2); NaN where there is no other, and of what is on no track."""
+def _line_noise(
+    track: np.ndarray, time_s: np.ndarray, foot: np.ndarray, velocity: np.ndarray, noise_m: np.ndarray
+) -> np.ndarray:
+    """(N,) metres a second that each row's velocity (N, 2) may be off: the standard error of the slope through its
+    track's feet (N, 2) within _LINE_S, which are off by noise_m (N,), or by as much as they are seen to be.
+
+    Two objects in one mask for a moment, and feet jump; at a track's ends few feet make a steep slope of little. Of a
+    row that is alone, noise_m over one second.
+    """
     order = np.lexsort((time_s, track))[np.count_nonzero(track < 0) :]
-    found = np.full(len(track), np.nan)
+    found = np.array(noise_m, float)
     track, time_s, foot, velocity = track[order], time_s[order], foot[order], velocity[order]
-    total, count = np.zeros(len(track)), np.zeros(len(track))
+    count, off, late, late2 = np.ones(len(track)), *np.zeros((3, len(track)))
     for ahead in range(1, len(track)):
         later = time_s[ahead:] - time_s[:-ahead]
         near = np.flatnonzero((track[ahead:] == track[:-ahead]) & (later <= _LINE_S))
         if not len(near):
             break
-        apart, late = foot[near + ahead] - foot[near], later[near, None]
-        for row in (near, near + ahead):
-            off = ((apart - velocity[row] * late) ** 2).sum(axis=1)
-            known = np.isfinite(off)
-            np.add.at(total, row[known], off[known])
-            np.add.at(count, row[known], 1)
-    with np.errstate(invalid="ignore"):
-        found[order] = np.sqrt(total / count)
+        apart, after = foot[near + ahead] - foot[near], later[near]
+        for row, sign in ((near, 1), (near + ahead, -1)):
+            from_line = ((apart - velocity[row] * after[:, None]) ** 2).sum(axis=1)
+            known = np.isfinite(from_line)
+            for total, more in ((count, 1.0), (off, from_line), (late, sign * after), (late2, after**2)):
+                np.add.at(total, row[known], np.broadcast_to(more, len(row))[known])
+    others = count > 1
+    spread_s = np.sqrt(late2 - late**2 / count, where=others, out=np.ones(len(track)))
+    seen_m = np.sqrt(off / np.maximum(count - 1, 1))
+    found[order] = np.fmax(found[order], seen_m) / np.minimum(spread_s, 1.0)
     return found
 
 

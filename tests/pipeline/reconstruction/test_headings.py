@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.tables import CUTOUTS, TRACKS, to_table
-from pipeline.reconstruction.headings import Headings, HeadingSettings, _off_line, find_headings
+from pipeline.reconstruction.headings import Headings, HeadingSettings, _line_noise, find_headings
 
 START = datetime(2025, 5, 14, 8, tzinfo=UTC)
 NOTHING = (float("nan"), float("nan"))
@@ -65,16 +65,26 @@ def test_feet_that_jump_show_no_heading_and_a_turn_does():
     assert found.moving.all() and np.abs(found.yaw - turn).max() < 1e-9
 
 
-@given(st.integers(1, 4), st.integers(2, 12), st.floats(0.1, 20))
-def test_feet_on_a_line_are_off_it_by_nothing(tracks, frames, speed):
+def test_two_feet_at_the_end_of_a_track_show_no_heading():
+    """A car that stands: one jump of its box's bottom by four pixels, and it seems to drive off."""
+    rows = [seen(i, (0, 15.0 + 0.55 * (i > 0)), (0, 1.4), track=7, second=0.2 * i) for i in range(3)]
+    assert np.isnan(headings(rows, [0]).yaw[0])
+    longer = [seen(i, (0, 15.0 + 0.28 * i), (0, 1.4), track=7, second=0.2 * i) for i in range(-3, 4)]
+    assert headings(longer, [3]).yaw[0] == pytest.approx(np.pi / 2)
+
+
+@given(st.integers(1, 4), st.integers(2, 6), st.floats(0.1, 20), st.floats(0.01, 1))
+def test_a_velocity_is_as_unsure_as_the_slope_through_its_feet(tracks, frames, speed, noise):
     track = np.repeat(np.arange(tracks), frames)[::-1]
     time_s = np.tile(np.arange(frames), tracks) * 0.1
     velocity = speed * np.stack([np.cos(track), np.sin(track)], axis=1)
-    off = _off_line(track, time_s, velocity * time_s[:, None] + track[:, None], velocity)
-    np.testing.assert_allclose(off, 0, atol=1e-9)
-    aside = velocity * time_s[:, None] + [[0, 3.0]] * (np.arange(len(track)) % frames == 0)[:, None]
-    assert np.nanmax(_off_line(track, time_s, aside, velocity)) == pytest.approx(3.0)
-    assert np.isnan(_off_line(np.full(len(track), -1), time_s, aside, velocity)).all()
+    feet = velocity * time_s[:, None] + track[:, None]
+    given_ = np.full(len(track), noise)
+    slope_error = noise / np.sqrt(((time_s[:frames] - time_s[:frames].mean()) ** 2).sum())
+    np.testing.assert_allclose(_line_noise(track, time_s, feet, velocity, given_), max(slope_error, noise), rtol=1e-6)
+    jumped = feet + [[0, 3.0]] * (np.arange(len(track)) % frames == 0)[:, None]
+    assert (_line_noise(track, time_s, jumped, velocity, given_) > 3 / np.sqrt(frames)).all()
+    assert (_line_noise(np.full(len(track), -1), time_s, jumped, velocity, given_) == given_).all()
 
 
 def test_what_never_moves_faces_as_its_neighbours_do_that_agree():
