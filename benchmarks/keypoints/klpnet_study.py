@@ -14,7 +14,6 @@ pictures, and binds nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -26,18 +25,19 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common.report import Bar, Report, main
-from benchmarks.keypoints.rendered import rendered_in
+from benchmarks.common.study import once, rendered, runs_of
 from models import dpad, klpnet
 from models.checkpoints import network_of
 from models.contract import Given, Preset, Spec
+from models.dpad.data import Scenes
 from models.klpnet import KlpNetSettings
 from models.klpnet.data import LinkedCrops
 from models.klpnet.evaluate import Judged, judge, link_trials, read_split
 from models.klpnet.network import KlpNet
 from models.linked_objects.plan import LinkedSettings
+from models.linked_objects.shards import read_linked
 from models.metrics.links import pooled_scores
 from models.train import evaluate, train
-from pipeline.core.storage import write_json
 
 PARTS = ("baselines", "stages", "kernels", "weights", "ablation", "held_out", "detectors")
 STEPS, QUICK_STEPS = 600, 2
@@ -105,7 +105,7 @@ TABLES: Mapping[str, Sequence[Trained]] = {
 @cache
 def pictures_in(data: Path, *, quick: bool) -> Path:
     """The folder of rendered pictures, rendered where it is not there yet."""
-    return rendered_in(data, _QUICK if quick else LinkedSettings())
+    return rendered(klpnet.SPEC, data, _QUICK if quick else LinkedSettings())
 
 
 class Study:
@@ -113,7 +113,7 @@ class Study:
 
     def __init__(self, data: Path, seed: int, steps: int, *, quick: bool) -> None:
         self.data, self.seed, self.quick = data, seed, quick
-        self.folder = data / "runs" / f"klpnet_study-{'quick' if quick else steps}" / str(seed)
+        self.folder = runs_of("klpnet_study", data, seed, steps, quick=quick)
         few = {"steps": steps, "seed": seed, "evaluate_every": steps, "val_samples": 8 if quick else 240}
         self.tiny = klpnet.PRESETS["tiny"]
         self.training = replace(self.tiny.train, **few, **({"batch": 4, "workers": 0} if quick else {}))
@@ -125,10 +125,11 @@ class Study:
 
     def judged(self, one: Trained) -> dict[str, Any]:
         """A network's numbers, by test; made where they are not there yet."""
-        done = self._folder_of(one) / "judged.json"
-        if not done.exists():
-            write_json(done, self._measured(network_of(klpnet.SPEC, self.weights(one)).eval()))
-        return json.loads(done.read_text())
+        found: dict[str, Any] = once(
+            self._folder_of(one) / "judged.json",
+            lambda: self._measured(network_of(klpnet.SPEC, self.weights(one)).eval()),
+        )
+        return found
 
     def weights(self, one: Trained) -> Path:
         """A network's weights; trained where they are not there yet."""
@@ -155,22 +156,19 @@ class Study:
     def detector(self, name: str, change: Mapping[str, Any]) -> dict[str, Any]:
         """A detector's recall and precision on bodies that it never saw."""
         folder = self.folder / f"detector-{name.replace(' ', '_')}"
-        done = folder / "judged.json"
-        if not done.exists():
-            tiny = dpad.PRESETS["tiny"]
-            few = {"steps": self.training.steps, "seed": self.seed, "evaluate_every": self.training.steps}
-            training = replace(
-                tiny.train, **few, **({"batch": 2, "workers": 0, "val_samples": 3} if self.quick else {})
-            )
-            settings = replace(tiny.network, **change)
-            network = network_of(dpad.SPEC, self._trained(dpad.SPEC, Preset(settings, training), folder)).eval()
-            from models.dpad.data import Scenes
-            from models.linked_objects.shards import read_linked
+        found: dict[str, Any] = once(folder / "judged.json", lambda: self._detected(folder, change))
+        return found
 
-            scenes = Scenes(read_linked(self.given.data, "test"), settings, 0, augment=False)  # type: ignore[arg-type]
-            asked = replace(training, val_samples=len(scenes))
-            write_json(done, cost_of(network) | evaluate(network, scenes, asked, torch.device("cpu")))
-        return json.loads(done.read_text())
+    def _detected(self, folder: Path, change: Mapping[str, Any]) -> dict[str, Any]:
+        tiny = dpad.PRESETS["tiny"]
+        few = {"steps": self.training.steps, "seed": self.seed, "evaluate_every": self.training.steps}
+        training = replace(tiny.train, **few, **({"batch": 2, "workers": 0, "val_samples": 3} if self.quick else {}))
+        settings = replace(tiny.network, **change)
+        network = network_of(dpad.SPEC, self._trained(dpad.SPEC, Preset(settings, training), folder)).eval()
+        pictures = read_linked(pictures_in(self.data, quick=self.quick), "test")
+        scenes = Scenes(pictures, settings, 0, augment=False)
+        asked = replace(training, val_samples=len(scenes))
+        return cost_of(network) | evaluate(network, scenes, asked, torch.device("cpu"))
 
 
 def cost_of(network: Any) -> dict[str, float]:

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 
 from benchmarks.common.report import Bar, Report, main
-from benchmarks.keypoints.rendered import rendered_in
+from benchmarks.common.study import rendered
+from models import klpnet
 from models.linked_objects import LinkedObject, LinkedPicture
 from models.linked_objects.pictures import OCCLUDED, SELF_OCCLUDED, TRUNCATED, VISIBLE
 from models.linked_objects.plan import SPLITS, LinkedSettings, plan_linked
@@ -35,7 +36,7 @@ _STATES = {"seen": VISIBLE, "self_hidden": SELF_OCCLUDED, "hidden": OCCLUDED, "o
 
 def pictures_in(data: Path, *, quick: bool) -> dict[str, LinkedPictures]:
     """The set by split, rendered where it is not there yet."""
-    folder = rendered_in(data, _QUICK if quick else LinkedSettings())
+    folder = rendered(klpnet.SPEC, data, _QUICK if quick else LinkedSettings())
     return {split: read_linked(folder, split) for split in SPLITS}
 
 

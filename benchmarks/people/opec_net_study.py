@@ -13,7 +13,6 @@ that ended is not run again. --quick learns hardly anything and binds nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -22,17 +21,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common.report import Bar, Report, main
+from benchmarks.common.study import mean_of, once, rendered, runs_of
 from models.checkpoints import read_weights
 from models.contract import Given, Splits, load_object
 from models.opec_net import ABLATIONS, CONTROLS, PRESETS, SPEC, BaseSettings, OpecNetSettings
 from models.opec_net.evaluate import judged, load_network, spread
 from models.opec_net.network import OpecNet
 from models.people_groups import read_pictures
-from models.people_groups.couples.plan import CoupleSettings, couple_jobs
+from models.people_groups.couples.plan import CoupleSettings
 from models.train import Recipe, train_recipe
-from pipeline.core.engine import map_shards
-from pipeline.core.storage import write_json
-from tasks.learn.training_data import task_of
 
 PARTS = ("methods", "ablations", "controls")
 JUDGED_ON = ("test", "unseen")
@@ -49,16 +46,6 @@ ROWS = {
 _SPREAD = ("AP", "Inv@75", "V@75")  # of which the deviation of the seeds is told
 
 
-def couples_in(data: Path, *, quick: bool) -> Path:
-    """The folder of couples, that of RenderCouples, rendered where they are not there yet."""
-    settings = _QUICK if quick else CoupleSettings()
-    task = None if quick else task_of(SPEC)
-    folder = task(data_root=str(data.resolve())).folder if task else data / "training" / "opec_net-quick"
-    for render, jobs in couple_jobs(settings, folder):
-        map_shards(render, [job for job in jobs if not job.out.exists()])
-    return folder
-
-
 @cache
 def _data(couples: Path, settings: OpecNetSettings, seed: int) -> Splits:
     """Of networks that differ elsewhere alone it is the same."""
@@ -71,18 +58,17 @@ class Study:
 
     def __init__(self, data: Path, couples: Path, seed: int, steps: int, *, quick: bool) -> None:
         self.couples, self.seed, self.quick, self.steps = couples, seed, quick, steps
-        self.root = data / "runs" / f"opec_net_study-{'quick' if quick else steps}" / str(seed)
+        self.root = runs_of("opec_net_study", data, seed, steps, quick=quick)
 
     def row(self, preset: str, method: str) -> dict[str, dict[str, float]]:
         """By set what a method of a preset's second half is worth; made where it is not there yet."""
-        folder = self.root / preset
-        done = folder / "judged.json"
-        if not done.exists():
-            first = self._trained("baseline", None)
-            network = load_network(self._trained(preset, first))
-            sets = {name: spread(read_pictures(self.couples, name), 2 if self.quick else 0) for name in JUDGED_ON}
-            write_json(done, {name: judged(network, pictures) for name, pictures in sets.items()})
-        return {name: methods[method] for name, methods in json.loads(done.read_text()).items()}
+        found = once(self.root / preset / "judged.json", lambda: self._judged(preset))
+        return {name: methods[method] for name, methods in found.items()}
+
+    def _judged(self, preset: str) -> dict[str, dict]:
+        network = load_network(self._trained(preset, self._trained("baseline", None)))
+        sets = {name: spread(read_pictures(self.couples, name), 2 if self.quick else 0) for name in JUDGED_ON}
+        return {name: judged(network, pictures) for name, pictures in sets.items()}
 
     def _trained(self, name: str, start: Path | None) -> Path:
         """The weights of a preset's run, of steps of our own, from those of a base."""
@@ -112,14 +98,12 @@ class Study:
 
 def summed(name: str, where: str, rows: Sequence[dict[str, float]]) -> dict:
     """Mean of the seeds' rows, and the deviation of what has bars."""
-    table = {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if all(key in row for row in rows)}
-    off = {f"{key} ±": float(np.std([row[key] for row in rows])) for key in _SPREAD if key in table}
-    return {"method": name, "couples": where, "seeds": len(rows), **table, **off}
+    return {"method": name, "couples": where, "seeds": len(rows), **mean_of(rows, _SPREAD)}
 
 
 def report(quick: bool, data: Path, only: str | None, seeds: int, steps: int) -> Report:
     """All rows asked for, and the bars on those that are there."""
-    couples = couples_in(data, quick=quick)
+    couples = rendered(SPEC, data, _QUICK if quick else CoupleSettings())
     count = QUICK_STEPS if quick else steps
     studies = [Study(data, couples, seed, count, quick=quick) for seed in range(1 if quick else seeds)]
     asked = [(name, *run) for part in PARTS if only in (None, part) for name, run in ROWS[part].items()]

@@ -14,7 +14,6 @@ anything, on the small camera alone, and binds nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -24,6 +23,7 @@ import numpy as np
 
 from benchmarks.common.job import QUICK_SITE, Site, clipart_dir, sites
 from benchmarks.common.report import OUT, Bar, Report, main
+from benchmarks.common.study import mean_of, once, runs_of
 from benchmarks.perception.walt3d import LEAST_PX, of_large
 from models.checkpoints import read_weights
 from models.contract import MASKS, Splits
@@ -38,7 +38,6 @@ from models.walt3d import PRESETS, SPEC
 from models.walt3d.data import Windows
 from models.walt3d.network import Walt3d, load
 from pipeline.core.skeletons import OF_CATEGORY
-from pipeline.core.storage import write_json
 from pipeline.core.tables import KEYPOINT_STATES
 
 PARTS = ("kinds", "scenes")
@@ -49,6 +48,7 @@ FRACTIONS = (0.15, 0.25, 0.4, 0.6)  # of the scenes; all of them are the rows of
 BANDS = {"below 10 %": (0.0, 0.1), "10 to 40 %": (0.1, 0.4), "over 40 %": (0.4, 1.01)}
 FRAMES, QUICK_FRAMES = 60, 4  # of each camera that is judged on
 STEPS, QUICK_STEPS = 240, 2
+_SPREAD = ("over 40 % AP", "below 10 % AP")  # of which the deviation of the seeds is told
 _LR_AGAIN = 4e-4  # of the second half
 _OCCLUDED = KEYPOINT_STATES.index("occluded")
 _QUICK_PX = 128
@@ -58,7 +58,8 @@ class Study:
     """The runs of one seed: what they learn from, where they lie, and how good they are."""
 
     def __init__(self, data: Path, seed: int, steps: int, *, quick: bool) -> None:
-        self.data, self.seed, self.steps, self.quick = data, seed, steps, quick
+        self.data, self.seed, self.quick = data, seed, quick
+        self.folder = runs_of("walt3d_study", data, seed, steps, quick=quick)
         self.learnt_from = [QUICK_SITE] if quick else sites(LEARNT_FROM)
         self.judged_on = [QUICK_SITE] if quick else sites(JUDGED_ON)
         preset = PRESETS["scratch"]
@@ -68,21 +69,18 @@ class Study:
 
     def judged(self, kind: str, fraction: float = 1.0) -> dict:
         """A row of a kind of data and of the fraction of its scenes; made where it is not there yet."""
-        folder = self._folder(f"{kind}-{fraction:.0%}")
-        done = folder / "judged.json"
-        if not done.exists():
-            first = self._trained("first", self._frames(), self.training, None)
-            again = replace(self.training, lr=_LR_AGAIN)
-            weights = self._trained(folder.name, self._data_of(kind, fraction), again, first)
-            write_json(done, judged(weights, self.judged_on, self.data, QUICK_FRAMES if self.quick else FRAMES))
-        return json.loads(done.read_text())
+        name = f"{kind}-{fraction:.0%}"
+        found: dict = once(self.folder / name / "judged.json", lambda: self._judged(name, kind, fraction))
+        return found
 
-    def _folder(self, name: str) -> Path:
-        kind = "walt3d_study-quick" if self.quick else f"walt3d_study-{self.steps}"
-        return self.data / "runs" / kind / str(self.seed) / name
+    def _judged(self, name: str, kind: str, fraction: float) -> dict:
+        first = self._trained("first", self._frames(), self.training, None)
+        again = replace(self.training, lr=_LR_AGAIN)
+        weights = self._trained(name, self._data_of(kind, fraction), again, first)
+        return judged(weights, self.judged_on, self.data, QUICK_FRAMES if self.quick else FRAMES)
 
     def _trained(self, name: str, data: Splits, training, start: Path | None) -> Path:
-        folder = self._folder(name)
+        folder = self.folder / name
         if not (folder / SPEC.trained).exists():
             network = Walt3d(self.settings)
             network.initialise(self.seed)
@@ -164,9 +162,7 @@ def hidden_points(pages: Sequence[Page]) -> float:
 
 def summed(kind: str, fraction: float, rows: Sequence[dict]) -> dict:
     """Mean of the seeds' rows, and the deviation of what has bars."""
-    table = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    spread = {f"{name} ±": float(np.std([row[name] for row in rows])) for name in ("over 40 % AP", "below 10 % AP")}
-    return {"learnt from": kind, "scenes": fraction, "seeds": len(rows), **table, **spread}
+    return {"learnt from": kind, "scenes": fraction, "seeds": len(rows), **mean_of(rows, _SPREAD)}
 
 
 def report(quick: bool, data: Path, only: str | None, seeds: int, steps: int) -> Report:

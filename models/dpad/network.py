@@ -13,11 +13,11 @@ from models.dpad import DpadSettings
 from models.dpad.data import GREY, MOST
 from models.frames import Frame
 from models.layers.regions import box_overlaps
-from models.mm import quiet, require
+from models.mm import require
+from models.mm.detectors import built, first_weights, normalised
 from models.network import Batch, Network, counted
 from pipeline.core.instances import Instances
 
-_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, as mmdet has them
 _MULTIPLE = 32  # sides of a picture, px
 _SAME = 0.5  # IoU from which a box is an object's
 _LIKELY = 0.3  # score of what counts as found while training
@@ -41,27 +41,19 @@ class Dpad(Network):
     def __init__(self, settings: DpadSettings | None = None) -> None:
         super().__init__(settings or DpadSettings())
         require("mmdet")
-        from mmdet.registry import MODELS
-        from mmengine.config import ConfigDict
-        from mmengine.registry import DefaultScope
-
         import models.dpad.neck  # noqa: F401  registers what the config names
         from models.dpad.config import model_config
 
-        with quiet(), DefaultScope.overwrite_default_scope("mmdet"):
-            self.detector: Any = MODELS.build(ConfigDict(model_config(self.settings)))
+        self.detector: Any = built(model_config(self.settings))
 
     def initialise(self, seed: int) -> None:
         """mmdet's first weights."""
-        with quiet():
-            for part in (self.detector.backbone, self.detector.neck, self.detector.bbox_head):
-                part.init_weights()
+        first_weights(self.detector.backbone, self.detector.neck, self.detector.bbox_head)
 
     def forward(self, batch: Batch) -> Dense:
         """What the head says of every place of a batch's images."""
         image = batch["image"]
-        mean, std = (torch.tensor(v, device=image.device)[:, None, None] for v in (_MEAN, _STD))
-        levels = self.detector.extract_feat((image.float() - mean) / std)
+        levels = self.detector.extract_feat(normalised(image))
         found = (tuple(level.float() for level in kind) for kind in self.detector.bbox_head(levels))
         scores, boxes, centres = (list(kind) for kind in found)
         return Dense(scores, boxes, centres, (image.shape[-2], image.shape[-1]))

@@ -94,12 +94,10 @@ def build_network(config: Any, which: str = "mmdet") -> Any:
     Raises ValueError, one line, where mmdet or mmpose cannot build it.
     """
     require(which)
-    from mmengine.model import revert_sync_batchnorm
-    from mmengine.registry import MODELS, DefaultScope
+    from models.mm.detectors import built
 
     try:
-        with quiet(), DefaultScope.overwrite_default_scope(config.get("default_scope", which)):
-            return revert_sync_batchnorm(MODELS.build(config.model))
+        return built(config.model, config.get("default_scope", which))
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{config.filename}: {which} cannot build this model ({reason})") from None

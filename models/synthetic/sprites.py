@@ -134,6 +134,39 @@ def tone(linear: np.ndarray) -> np.ndarray:
     return np.round(255 * (1 - np.exp(-1.5 * np.maximum(linear, 0))) ** (1 / 2.2)).astype(np.uint8)
 
 
+@dataclass(frozen=True)
+class Traced:
+    """What rays from a place meet of a mesh that fills its picture.
+
+    scene: the mesh alone; low (2,) and natural: top left corner and longer side in the place's own camera, pixels;
+    zoom: the picture's pixels for each of them; rays (h * w, 3); hits (h * w, ...) by the ray caster's names.
+    """
+
+    scene: o3d.t.geometry.RaycastingScene
+    low: np.ndarray
+    natural: float
+    zoom: float
+    size_wh: tuple[int, int]
+    rays: np.ndarray
+    hits: dict[str, np.ndarray]
+
+    @property
+    def alpha(self) -> np.ndarray:
+        """(h * w,) bool: rays that meet it."""
+        return np.isfinite(self.hits["t_hit"])
+
+
+def traced(mesh: Mesh, place: Placed, side_px: float) -> Traced:
+    """A mesh, in its own frame, seen from a place in a picture whose longer side is side_px."""
+    low, high = place.extent(mesh)
+    natural = float((high - low).max())
+    zoom = side_px / natural
+    width, height = (int(n) for n in np.ceil(zoom * (high - low)))
+    scene = scene_of([mesh.geometry])
+    rays = place.rays(pixel_centres(width, height) / zoom + low)
+    return Traced(scene, low, natural, zoom, (width, height), rays, cast(scene, place.eye, rays))
+
+
 def render_sprite(
     kind: str,
     seed: int,
@@ -144,17 +177,12 @@ def render_sprite(
     rng: np.random.Generator,
 ) -> Sprite:
     """Render a mesh, metres in the object's frame, with its keypoints (12, 3) or (0, 3)."""
-    low, high = place.extent(mesh)
-    natural = float((high - low).max())
-    zoom = SIDE_PX / natural
-    width, height = (int(n) for n in np.ceil(zoom * (high - low)))
-    scene = scene_of([mesh.geometry])
-    rays = place.rays(pixel_centres(width, height) / zoom + low)
-    hits = cast(scene, place.eye, rays)
-    alpha = np.isfinite(hits["t_hit"])
+    seen = traced(mesh, place, SIDE_PX)
+    scene, alpha, low, zoom, (width, height) = seen.scene, seen.alpha, seen.low, seen.zoom, seen.size_wh
     sun_dir = illumination.sun_dir @ place.R  # into the object's frame
     linear = np.zeros((width * height, 3), np.float32)
-    linear[alpha] = shaded(mesh, scene, place, illumination, rays[alpha], {k: v[alpha] for k, v in hits.items()}, rng)
+    hits = {name: values[alpha] for name, values in seen.hits.items()}
+    linear[alpha] = shaded(mesh, scene, place, illumination, seen.rays[alpha], hits, rng)
     white = illumination.exposure * illumination.white
     points, hidden = np.full((len(VEHICLE_12), 2), np.nan), np.zeros(len(VEHICLE_12), bool)
     if len(keypoints):
@@ -163,7 +191,7 @@ def render_sprite(
         kind, seed,
         tone(linear * white).reshape(height, width, 3), alpha.reshape(height, width),
         ground_around(mesh, scene, place, illumination, sun_dir, low, zoom, (width, height)),
-        points, hidden, natural,
+        points, hidden, seen.natural,
         float(place.camera.K[0, 0] / place.plane.to_camera(place.t)[2]),
         illumination.sun * max(float(illumination.sun_dir[2]), 0.0) * white, illumination.sky * white,
     )  # fmt: skip

@@ -19,7 +19,8 @@ from models.contract import Given, Preset, Progress, Spec
 from models.frames import Frame
 from models.layers.regions import sample_rasters
 from models.metrics.keypoints import PCK_FRACTION
-from models.mm import quiet, require
+from models.mm import require
+from models.mm.detectors import built, first_weights, normalised
 from models.network import Batch, Network, counted
 from models.predictor import Predictor
 from models.scenes.evaluate import evaluate_scenes
@@ -30,7 +31,6 @@ from models.walt3d.data import IGNORE_PX, MOST, RASTER, splits
 from pipeline.core.instances import Instances
 from pipeline.core.tables import KEYPOINT_STATES
 
-_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, as mmdet has them
 _MULTIPLE = 32  # sides of a picture, px
 _LIKELY = 0.3  # score of what is shown; average precision is over all scores
 _HIDDEN_PART = 0.1  # of an object: less of it says little of how well what is hidden is found
@@ -54,29 +54,21 @@ class Walt3d(Network):
     def __init__(self, settings: Walt3dSettings) -> None:
         super().__init__(settings)
         require("mmdet")
-        from mmdet.registry import MODELS
-        from mmengine.config import ConfigDict
-        from mmengine.registry import DefaultScope
-
         import models.walt3d.lifting
         import models.walt3d.regions  # noqa: F401  registers what the config names
         from models.walt3d.config import model_config
 
-        with quiet(), DefaultScope.overwrite_default_scope("mmdet"):
-            self.detector: Any = MODELS.build(ConfigDict(model_config(settings)))
+        self.detector: Any = built(model_config(settings))
         self.heads = self.detector.roi_head
 
     def initialise(self, seed: int) -> None:
         """mmdet's first weights of the backbone, the pyramid and the proposals."""
-        with quiet():
-            for part in (self.detector.backbone, self.detector.neck, self.detector.rpn_head):
-                part.init_weights()
+        first_weights(self.detector.backbone, self.detector.neck, self.detector.rpn_head)
 
     def forward(self, batch: Batch) -> Levels:
         """Feature maps of a batch's images; what is found in them, `loss` and `decode` ask the heads."""
         image = batch["image"]
-        mean, std = (torch.tensor(v, device=image.device)[:, None, None] for v in (_MEAN, _STD))
-        maps = self.detector.extract_feat((image.float() - mean) / std)
+        maps = self.detector.extract_feat(normalised(image))
         # mmcv's RoIAlign takes its input for contiguous, whatever its strides.
         return Levels(tuple(level.float().contiguous() for level in maps), (image.shape[-2], image.shape[-1]))
 

@@ -19,7 +19,7 @@ from models.people_groups.picture import NOBODY, OCCLUDED, SELF_OCCLUDED, TRUNCA
 from models.people_groups.store import STORED
 from models.synthetic.canvas import Canvas, lay_street, resized, street_crop
 from models.synthetic.photograph import photographed
-from models.synthetic.sprites import Placed, ground_around, pixel_centres, sample_illumination, shaded, tone
+from models.synthetic.sprites import Placed, ground_around, pixel_centres, sample_illumination, shaded, tone, traced
 from pipeline.core.mesh import Mesh, cast, scene_of
 from pipeline.core.skeletons import OPEC_12
 from pipeline.simulate.people.person import crown
@@ -179,23 +179,17 @@ def _rendered(
     """The couple from a place, its longer side SIDE_PX."""
     illumination, parts = sample_illumination(rng), couple.parts
     both = Mesh.concat(parts)
-    low, high = place.extent(both)
-    natural = float((high - low).max())
-    zoom = SIDE_PX / natural
-    width, height = (int(n) for n in np.ceil(zoom * (high - low)))
-    scene = scene_of([both.geometry])
-    rays = place.rays(pixel_centres(width, height) / zoom + low)
-    hits = cast(scene, place.eye, rays)
-    alpha = np.isfinite(hits["t_hit"])
+    seen = traced(both, place, SIDE_PX)
+    scene, alpha, low, zoom, (width, height) = seen.scene, seen.alpha, seen.low, seen.zoom, seen.size_wh
     ends = np.cumsum([len(part.triangles) for part in parts])
-    owner = np.where(alpha, np.searchsorted(ends, hits["primitive_ids"], side="right"), -1)
+    owner = np.where(alpha, np.searchsorted(ends, seen.hits["primitive_ids"], side="right"), -1)
     linear = np.zeros((width * height, 3), np.float32)
     sun_dir = illumination.sun_dir @ place.R
     for number in range(len(parts)):  # each in cloth and dirt of its own
         mine = owner == number
         if mine.any():
-            of = {name: values[mine] for name, values in hits.items()}
-            linear[mine] = shaded(both, scene, place, illumination, rays[mine], of, rng)
+            of = {name: values[mine] for name, values in seen.hits.items()}
+            linear[mine] = shaded(both, scene, place, illumination, seen.rays[mine], of, rng)
     white = illumination.exposure * illumination.white
     rgb = tone(linear * white).reshape(height, width, 3)
     ground = ground_around(both, scene, place, illumination, sun_dir, low, zoom, (width, height), SIDE_PX)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.keypoints import klpnet_study, linked_objects
 from benchmarks.keypoints.linked_objects import class_rows, split_row
-from benchmarks.keypoints.rendered import folder_of
 from models.linked_objects import ClassTable, LinkedObject, LinkedPicture, ObjectClass
 from models.linked_objects.pictures import NOBODY, OCCLUDED, TRUNCATED, VISIBLE
-from models.linked_objects.plan import LinkedSettings
 from models.linked_objects.shards import LinkedPictures
 
 TABLE = ClassTable((ObjectClass.of_names("mast", ["top", "foot"], [("top", "foot")]),))
@@ -48,9 +45,3 @@ def test_a_split_counts_pictures_that_overlap():
 )
 def test_points_whose_state_denies_their_place_are_counted(x, state):
     assert split_row("train", pictures((mast(x, 1, state),)))["bad_points"] > 0
-
-
-def test_sets_of_other_settings_share_no_folder(tmp_path):
-    """A shard that is there is not rendered again, whoever rendered it."""
-    sets = LinkedSettings(), linked_objects._QUICK, klpnet_study._QUICK
-    assert len({folder_of(tmp_path, settings) for settings in sets}) == len(sets)
