@@ -67,7 +67,8 @@ def main(
     numbers: Mapping[str, tuple[int, str]] | None = None,
     **paths: str,
 ) -> None:
-    """Parse the options, call measure(quick, data folder), print, write the JSON; exit 1 if --check and a bar fell.
+    """Parse the options, call measure(quick, data folder), print, write the JSON; exit 1 if --check and a bar fell, or
+    with one line if a file is not there.
 
     A benchmark that measures `cameras`, or `quick_cameras` in a quick run, takes --camera and --manifests for another
     one in their place and gets them as `sites`. One that consists of `parts` takes --only for one of them, and gets its
@@ -78,7 +79,10 @@ def main(
     numbers = numbers or {}
     options, given = _parsed(name, about, cameras, quick_cameras, parts, numbers, paths)
     begun = time.monotonic()
-    report = measure(options.quick, options.data, **given)
+    try:
+        report = measure(options.quick, options.data, **given)
+    except FileNotFoundError as error:  # weights, labels or footage, by the message of whoever wanted them
+        sys.exit(f"benchmarks.{name}: {error}")
     print(table(report.rows))
     print("\n".join(str(bar) for bar in report.bars))
     bars = [{"name": b.name, "value": float(b.value), "limit": b.limit, "met": b.met} for b in report.bars]

@@ -67,6 +67,11 @@ class Spec:
             raise FileNotFoundError(f"{at}no weights ship with {self.name}; `make train MODEL={self.name}` writes some")
         return self.weights
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What other networks learn from and this one has no use for, by the options' names."""
+        return tuple(name for name in _READ if name not in self.takes)
+
     def preset(self, options: TrainOptions) -> Preset:
         """The preset that the options name, with what they change of it.
 
@@ -76,7 +81,7 @@ class Spec:
             raise ValueError(f"{self.name}: expected --preset of {', '.join(self.presets)}, got {options.preset!r}")
         if options.masks not in ("", *MASKS):
             raise ValueError(f"{self.name}: expected --masks of {', '.join(MASKS)}, got {options.masks!r}")
-        for unread in (name for name in _READ if getattr(options, name) and name not in self.takes):
+        for unread in (name for name in self.unread if getattr(options, name)):
             reads = ", ".join(f"--{name}" for name in self.takes) or "none of these"
             raise ValueError(f"{self.name}: has no use for --{unread}; it reads {reads}")
         preset = self.presets[options.preset]

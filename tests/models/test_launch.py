@@ -31,7 +31,7 @@ def test_every_option_of_train_is_one_of_the_launcher(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], "network: expected one of detector, hmr, "),
+        (["nothing"], "network: expected one of detector, "),
         (["matting", "--preset", "huge"], "matting: expected --preset of tiny, base, got 'huge'"),
         (["matting"], "matting: expected data to learn from"),
         (["matting", "--data", "nowhere"], "--data: nowhere: no such folder"),

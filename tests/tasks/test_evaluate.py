@@ -25,12 +25,19 @@ def test_options_that_are_not_the_tasks_ask_for_a_networks_own_tables(options, o
     asked = []
     monkeypatch.setattr(evaluate, "load_object", lambda name: lambda options: asked.append((name, options)))
     monkeypatch.setattr(subprocess, "call", lambda command: asked.append(command[3:]) or 0)
-    assert asks_for_own(options) == own
+    assert asks_for_own(options, find("vehicle_keypoints")) == own
     assert main(["vehicle_keypoints", *options]) == 0
     assert main(["matting", *options]) == 0
     task = ["Evaluate", "--model", "vehicle_keypoints", *options]
     assert asked[0] == (("models.vehicle_keypoints.evaluate:main", options) if own else task)
     assert asked[1] == ["Evaluate", "--model", "matting", *options]  # which has no tables of its own
+
+
+def test_labels_that_a_network_does_not_learn_from_are_for_its_own_tables():
+    """OPEC-Net learns from rendered couples alone, and is judged on what people labelled."""
+    options = ["--labels", "people.json", "--images", "pictures"]
+    assert asks_for_own(options, find("opec_net"))
+    assert not asks_for_own(options, find("occlusion_classifier"))
 
 
 def test_without_a_network_and_for_an_unknown_one_it_says_which_there_are(capsys):

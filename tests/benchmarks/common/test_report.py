@@ -49,6 +49,17 @@ def test_without_check_a_short_bar_is_told_and_quick_runs_are_kept_apart(monkeyp
     assert [p.name for p in tmp_path.iterdir()] == ["bench.quick.json"]
 
 
+def test_a_file_that_is_not_there_is_one_line_and_leaves_no_numbers(monkeypatch, tmp_path):
+    def measure(quick, data):
+        raise FileNotFoundError("weights.safetensors: no weights ship; `make train` writes some")
+
+    monkeypatch.setattr(report, "OUT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["bench"])
+    with pytest.raises(SystemExit, match=r"benchmarks\.bench: weights\.safetensors: no weights ship; `make train`"):
+        report.main("bench", "about", measure)
+    assert not list(tmp_path.iterdir())
+
+
 def test_rows_of_other_keys_are_another_table():
     rows = [{"camera": "a", "fraction": 0.5}, {"camera": "b", "fraction": 0.25}, {"seconds": 3.0}]
     first, second = report.table(rows).split("\n\n")
