@@ -90,7 +90,7 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
         if backend.needs:
             raise ValueError(
                 f"[EmptyStreet] detector: {backend.name} needs {', '.join(backend.needs)}; expected one that looks at "
-                "single pictures, as onnx and mmdet do"
+                "single pictures, as onnx, mmdet and walt3d do"
             )
         options = named_by(self.entry, backend, collect_of(self, backend), own=False)
         return replace(settings, options=backend.complete(options, weights_folder(self.data_root)))
@@ -127,6 +127,11 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
             write_bytes(self.folder / BACKGROUND / f"{name}.png", as_png(picture))
         self.fan_out(regions_shard, [self._regions_job()], lambda job: job.out.exists(), lambda done, of: None)
         found = count_rows(self.folder / IGNORED)
+        if backend_of(self.looks.detector).needs:
+            report.say(
+                f"what stands there all day is in the backgrounds without a label: {self.looks.detector} finds what "
+                "moves; --EmptyStreet-detector walt3d finds vehicles that stand, so that training leaves them out"
+            )
         return f"{len(pictures)} backgrounds, {found} regions to ignore in them"
 
     def _job(self, name: str) -> UncoveredJob:

@@ -5,7 +5,8 @@
 
 Runs (or resumes) a camera up to its backgrounds. The true picture of each time bucket is rendered without noise, under
 the median of its frames' clouds. Off by so many grey levels: the largest of a pixel's three channels. What stands there
-all day only a network finds, which --onnx names.
+all day only a network finds: the one that ships, as [EmptyStreet] asks it with `detector = walt3d`, or an export that
+--onnx names.
 """
 
 from __future__ import annotations
@@ -23,11 +24,15 @@ from data_manifest import SimulatedSource, load_camera
 from pipeline.core import masks
 from pipeline.core.frames import read_backgrounds
 from pipeline.core.storage import write_bytes
-from pipeline.empty_street.regions import read_ignored, union
+from pipeline.detection import DetectionSettings
+from pipeline.detection.onnx import OnnxSettings
+from pipeline.empty_street.regions import FILE as IGNORED
+from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard, union
 from pipeline.empty_street.uncovered import OTHER_BUCKET, OWN_FRAMES, read_sources
 from pipeline.simulate import plan_bursts
 from pipeline.simulate.empty_street import render_empty
-from tasks.frames import simulation_of
+from tasks.frames import COMPARED, simulation_of
+from tasks.track import BACKGROUND, EMPTY_STREET, TRACKS
 
 OFF, LEAST_PX = 25, 100  # grey levels, pixels: a region that is seen
 STANDING_PX = 50  # of an object parked all day that can be told from what hides it
@@ -62,12 +67,26 @@ def standing(rows: list[dict], size_hw: tuple[int, int]) -> np.ndarray:
     return whole
 
 
-def measure(camera_dir: Path, streets: dict[str, tuple[np.ndarray, list[dict]]]) -> list[dict]:
-    """A row for each time bucket: of the plain median, and of the background."""
+def look(camera_dir: Path, site: Site, settings: DetectionSettings, root: Path) -> Path:
+    """The camera's backgrounds, looked at by another detector than its own: the folder of what it finds there."""
+    camera, plane = site.calibrated(root)
+    folder = camera_dir / "truth"
+    regions_shard(
+        RegionsJob(
+            name=settings.detector, backgrounds=camera_dir / BACKGROUND, sources=camera_dir / EMPTY_STREET / "filled",
+            index=camera_dir / COMPARED, tracks=camera_dir / TRACKS, out=folder / IGNORED, settings=settings,
+            camera=camera, plane=plane,
+        )
+    )  # fmt: skip
+    return folder
+
+
+def measure(camera_dir: Path, streets: dict[str, tuple[np.ndarray, list[dict]]], looked: Path) -> list[dict]:
+    """A row for each time bucket: of the plain median, the background, and what stands in it as `looked` has it."""
     size_hw = frame_size_hw(camera_dir)
     medians, backgrounds = (read_backgrounds(camera_dir / name) for name in ("median", "background"))
     sources = read_sources(camera_dir / "empty_street" / "filled", backgrounds)
-    ignored = read_ignored(camera_dir)
+    ignored = read_ignored(looked)
     rows = []
     for bucket, (street, parked) in streets.items():
         regions, there = union(ignored.get(bucket, []), size_hw), standing(parked, size_hw)
@@ -92,15 +111,15 @@ def measure(camera_dir: Path, streets: dict[str, tuple[np.ndarray, list[dict]]])
 def report(quick: bool, data: Path, sites: Sequence[Site], onnx: Path | None = None) -> Report:
     """All buckets of the cameras, and a bar for the worst of them."""
     rows: list[dict] = []
-    asked = ("--EmptyStreet-detector", "onnx", "--EmptyStreet-onnx-model", str(onnx.resolve())) if onnx else ()
+    settings = DetectionSettings("onnx", options=OnnxSettings(str(onnx))) if onnx else DetectionSettings("walt3d")
     for site in sites:
-        camera_dir = site.demand("EmptyStreet", data, *asked)
+        camera_dir = site.demand("EmptyStreet", data)
         streets = true_streets(site, data)
         for bucket, (street, _) in streets.items():
             write_bytes(
                 camera_dir / "truth" / "empty_street" / f"{bucket}.png", cv2.imencode(".png", street)[1].tobytes()
             )
-        rows += measure(camera_dir, streets)
+        rows += measure(camera_dir, streets, look(camera_dir, site, settings, data))
     total = sum(row["standing_px"] for row in rows)
     found = sum(row["standing_px"] * row["standing_ignored"] for row in rows if row["standing_px"])
     bars = [
@@ -113,5 +132,5 @@ def report(quick: bool, data: Path, sites: Sequence[Site], onnx: Path | None = N
 
 
 if __name__ == "__main__":
-    network = "a YOLO-seg export that looks at the backgrounds; motion finds nothing that stands there all day"
+    network = "a YOLO-seg export that looks at the backgrounds in place of walt3d"
     main("background_truth", __doc__, report, cameras=CHECKED_CAMERAS, onnx=network)

@@ -51,6 +51,8 @@ class Backend:
     what does not hang on the calibration stays when that is corrected. complete: fills settings in before anything
     runs, of them and the folder of downloaded weights; it raises ValueError for what is missing.
     told: lines for people, said once before it runs: what of a file is left out, how a network's outputs are read.
+    sure: score from which one picture is enough to believe that a vehicle is there; 0 where any find is. Of an empty
+    street there are several, and what stands there all day is in most of them; a shadow is in one.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Backend:
     needs: tuple[str, ...] = ()
     complete: Callable[[Any, Path], Any] = field(default=lambda settings, weights: settings)
     told: Callable[[Any, Inputs], list[str]] = field(default=lambda settings, inputs: [])
+    sure: float = 0.0
 
     def __post_init__(self) -> None:
         if not re.fullmatch("[a-z][a-z0-9_]*", self.name):

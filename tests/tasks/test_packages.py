@@ -125,7 +125,7 @@ def test_a_detector_that_is_not_installed_is_told_with_those_that_are(house):
     code, _, lines = house.luigi("DetectObjects", "--camera", "gate")
     assert code != 0
     (error,) = [text for text in lines if text.startswith("error: ")]
-    assert "gate.yaml: detector.backend: expected one of coco, mmdet, motion, onnx, got 'squares'" in error
+    assert "gate.yaml: detector.backend: expected one of coco, mmdet, motion, onnx, walt3d, got 'squares'" in error
 
 
 def test_a_package_that_cannot_be_loaded_is_named(house):

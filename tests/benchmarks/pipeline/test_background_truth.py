@@ -39,6 +39,6 @@ def test_standing_objects_are_counted_by_what_is_seen_of_them(tmp_path):
     half = masks.encode(np.ones((10, 10), bool), (10, 10), HW)
     region = dict.fromkeys(IGNORED.names) | {"bucket": "noon", "reason": "standing", "mask_rle": half}
     write_table(tmp_path / FILE, to_table([region], IGNORED))
-    (row,) = measure(tmp_path, {"noon": (STREET, rows)})
+    (row,) = measure(tmp_path, {"noon": (STREET, rows)}, tmp_path)
     assert row["standing_ignored"] == 0.5 and row["others_ignored"] == 0 and row["standing_px"] == 200
     assert row["own_frames"] == 1

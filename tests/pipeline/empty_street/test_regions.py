@@ -7,11 +7,12 @@ import pyarrow as pa
 
 from pipeline.core import masks
 from pipeline.core.frames import as_png
+from pipeline.core.instances import Instance
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import FRAMES, TRACKS
 from pipeline.detection import DetectionSettings
 from pipeline.empty_street import regions
-from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard, union
+from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard, standing, union
 from pipeline.empty_street.uncovered import OWN_FRAMES, PLAIN_MEDIAN
 
 HW = boxes.CAMERA.size_hw
@@ -60,6 +61,31 @@ def test_a_detector_that_needs_no_background_looks_at_the_background_itself(tmp_
     region = union([row], HW)
     assert region[70:82, 50:80].all() and crop.size < region.sum() < 3 * crop.size
     assert cv2.connectedComponents(region.astype(np.uint8))[0] == 2
+
+
+def finds(category, score, xy):
+    return Instance(category, score, np.ones((10, 20), bool), xy)
+
+
+def test_what_stands_all_day_is_in_most_backgrounds_and_a_shadow_is_in_one():
+    car = [finds("vehicle", 0.4, (50, 70)), finds("vehicle", 0.6, (52, 71))]
+    found = {
+        "morning": [car[0], finds("vehicle", 0.8, (150, 70))],  # and a tree's shadow
+        "noon": [car[1], finds("person", 0.99, (10, 10))],  # and a window
+        "dusk": [finds("vehicle", 0.95, (200, 20)), finds("person", 0.99, (10, 10))],
+    }
+    stands = standing(found, 0.9, HW)
+    assert stands["morning"] == [car[0]] and stands["noon"] == [car[1]]
+    assert sorted(one.xy for one in stands["dusk"]) == [(52, 71), (200, 20)]  # as its best background shows it
+    assert standing({"noon": [car[1]], "dusk": [], "rain": [], "night": [car[0]]}, 0.9, HW) == {
+        "noon": [car[1]], "dusk": [], "rain": [], "night": [car[0]],
+    }  # fmt: skip
+
+
+def test_what_a_sure_detector_finds_in_one_background_stands_there_alone():
+    found = {"morning": [finds("person", 0.3, (10, 10))], "noon": [], "dusk": []}
+    assert standing(found, 0.0, HW) == found
+    assert standing({}, 0.9, HW) == {}
 
 
 def test_a_folder_without_the_table_has_no_regions(tmp_path):
