@@ -23,6 +23,7 @@ import yaml
 from scipy import stats
 
 from benchmarks.calibrate import from_traffic, real_tracks
+from benchmarks.common.job import REAL
 from benchmarks.common.report import Bar, Report, main
 from calibration.camera import Camera, GroundPlane
 from calibration.control_points import NAMES, PointFit, calibrate_from_points, named
@@ -31,9 +32,8 @@ from calibration.points_file import read_points
 from data_manifest import ManifestError, load_camera
 from tasks.calibrate.points import in_words, refuse_mismatched
 
-_ROOT = Path(__file__).parents[2]
-ROADS = _ROOT.parent / "shared" / "real" / "traffic_cam_calib"
-CASES = _ROOT / "tests" / "cases" / "calibration"
+ROADS = REAL / "traffic_cam_calib"
+CASES = Path(__file__).parents[2] / "tests" / "cases" / "calibration"
 SIZE = (720, 1280)
 # Root mean square distance that the published calibrations reach, pixels; None: they do not fit.
 PUBLISHED = {

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.calibrate.from_traffic import ground_error
+from benchmarks.common.job import REAL
 from benchmarks.common.report import Bar
 from benchmarks.pipeline.real_cameras import annotated_boxes
 from calibration.camera import Camera, GroundPlane
@@ -25,7 +25,6 @@ from calibration.traffic.outlines import CAR, PERSON
 from calibration.traffic.solver import Known
 from calibration.traffic.tracks import POINT, Tracks, tracks_of
 
-REAL = Path(__file__).parents[3] / "shared" / "real"
 _PETS_FPS, _BRNO_FPS = 7.0, 50.0
 _GOOD = 0.06  # of ground distances
 _SAME_S = 0.4  # a track and a car of the gates that pass a line so near in time are one

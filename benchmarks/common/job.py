@@ -23,7 +23,9 @@ from data_manifest import CAMERAS, load_camera
 CAMERA = "cam07"
 CHECKED_CAMERAS = ("cam07", "cam11")
 # Cameras that are there to be measured: small simulated ones, and real footage where it is at hand.
-MANIFESTS = Path(__file__).resolve().parents[2] / "tests" / "cameras"
+_ROOT = Path(__file__).resolve().parents[2]
+MANIFESTS = _ROOT / "tests" / "cameras"
+REAL = _ROOT.parent / "shared" / "real"  # footage and labels of others, beside the project, where they are at hand
 QUICK_CAMERA = "quick07"
 QUICK_SCENES = ("--scenes", "100", "--scenes-per-shard", "25")
 # What GenerateClipArt says of a data set in its place, with the camera and the variant.

@@ -35,7 +35,7 @@ PARTS = ("methods", "ablations", "controls")
 JUDGED_ON = ("test", "unseen")
 STEPS, QUICK_STEPS = 1000, 2
 _AGAIN = 0.7  # steps of the second half, of the first's
-_QUICK = CoupleSettings(couples=2, val_couples=1, test_couples=1, unseen_couples=1, views=2, per_shard=2)
+QUICK_COUPLES = CoupleSettings(couples=2, val_couples=1, test_couples=1, unseen_couples=1, views=2, per_shard=2)
 _QUICK_BASE = BaseSettings(widths=(8, 12, 16, 24), blocks=(1, 1, 1, 1), deconvolutions=(16, 12, 8))
 # By row the preset of the second half and the method of its network that is judged.
 ROWS = {
@@ -103,7 +103,7 @@ def summed(name: str, where: str, rows: Sequence[dict[str, float]]) -> dict:
 
 def report(quick: bool, data: Path, only: str | None, seeds: int, steps: int) -> Report:
     """All rows asked for, and the bars on those that are there."""
-    couples = rendered(SPEC, data, _QUICK if quick else CoupleSettings())
+    couples = rendered(SPEC, data, QUICK_COUPLES if quick else CoupleSettings())
     count = QUICK_STEPS if quick else steps
     studies = [Study(data, couples, seed, count, quick=quick) for seed in range(1 if quick else seeds)]
     asked = [(name, *run) for part in PARTS if only in (None, part) for name, run in ROWS[part].items()]

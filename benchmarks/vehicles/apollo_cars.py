@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from benchmarks.common.job import REAL
 from calibration.camera import Camera
 from models.topdown.mapping import parse_map
 from pipeline.core.mesh import cast, scene_of
 from pipeline.core.skeletons import VEHICLE_12
 
-FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "apollo_cars"
+FOLDER = REAL / "apollo_cars"
 CAMERA = Camera(np.array([[2304.548, 0, 1686.238], [0, 2305.876, 1354.985], [0, 0, 1]]), (2710, 3384))
 OF_66 = parse_map("apollocar3d", 66)
 _THEIRS_FROM_OURS = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]])

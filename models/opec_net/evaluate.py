@@ -7,7 +7,8 @@
 
 Everyone is found in their labelled box, as the paper does it; nobody is matched by the labels. AP is COCO's of OKS, the
 score of a pose the mean of its heatmaps' confidences, whichever method moved its joints; `AP own` takes the scores that
-the graphs themselves give. Inv@75 and V@75 are the fractions of invisible and of visible joints whose term of OKS is
+the graphs themselves give. Of --labels CrowdPose's easy, medium and hard pictures are told apart, where there are such
+of two of these. Inv@75 and V@75 are the fractions of invisible and of visible joints whose term of OKS is
 above 0.75 (Table 5).
 """
 
@@ -37,6 +38,7 @@ from models.people_groups import GroupPicture, read_pictures
 from models.people_groups.composed import read_composed
 from models.people_groups.couples.plan import SPLITS
 from models.people_groups.labelled import read_coco_people
+from models.people_groups.levels import CROWDING, of_crowding
 from pipeline.core.instances import Instances
 from pipeline.core.skeletons import Skeleton
 from readers.texts import expanded
@@ -182,10 +184,21 @@ def _lines(asked: argparse.Namespace) -> Iterator[str]:
     given = spread(_given(asked), asked.most)
     files = [expanded(path, "--weights") for path in asked.weights] or [SPEC.shipped]
     networks = {path: load_network(path) for path in files}
+    sets = {"": given} | (crowded(given) if asked.labels is not None else {})
     for path, network in networks.items():
-        for method, row in judged(network, given).items():
-            cells = "  ".join(f"{name} {value:.1f}" for name, value in row.items())
-            yield f"{path.parent.name or path.name}  {method:6}  {cells}"
+        for part, pictures in sets.items():
+            for method, row in judged(network, pictures).items():
+                cells = "  ".join(f"{name} {value:.1f}" for name, value in row.items())
+                yield "  ".join(
+                    filter(None, [path.parent.name or path.name, f"{part:6}" * bool(part), f"{method:6}", cells])
+                )
+
+
+def crowded(pictures: Sequence[GroupPicture]) -> dict[str, list[GroupPicture]]:
+    """CrowdPose's levels (its section 5.1) with pictures of somebody who counts; none where all are of one."""
+    parts = {name: of_crowding([p for p in pictures if counting(p).any()], name) for name in CROWDING}
+    there = {name: part for name, part in parts.items() if part}
+    return there if len(there) > 1 else {}
 
 
 def _given(asked: argparse.Namespace) -> Sequence[GroupPicture]:

@@ -37,7 +37,10 @@ def test_help_shows_every_setting_once_with_its_default(house, family):
     if family == "IngestFrames":
         assert "--max-gap-s X  (2.0)" in out and "--camera VALUE  (needed)" in out
     if family == "EmptyStreet":
-        assert "one of mmdet, onnx, walt3d: who looks at the backgrounds" in " ".join(out.split()) and "--motion" not in out
+        assert (
+            "one of mmdet, onnx, walt3d: who looks at the backgrounds" in " ".join(out.split())
+            and "--motion" not in out
+        )
 
 
 def test_a_dry_run_says_what_and_why_and_makes_nothing(house):

@@ -8,7 +8,7 @@ from stick_couples import couple, write_couples
 
 from models.checkpoints import write_weights
 from models.contract import find
-from models.opec_net.evaluate import Posed, judged, main, marks, predicted, spread
+from models.opec_net.evaluate import Posed, crowded, judged, main, marks, predicted, spread
 from pipeline.core.skeletons import OPEC_12
 
 SPEC = find("opec_net")
@@ -75,6 +75,14 @@ def test_the_command_prints_a_row_a_method(made, small, tmp_path, capsys):
     assert [line.split()[1] for line in lines] == ["base", "opec", "couple"] and "Inv@75" in lines[0]
     assert main([*asked, "--split", "other"]) == 1
     assert "--split: expected one of train, val, test, unseen, got 'other'" in capsys.readouterr().err
+
+
+def test_crowdposes_levels_are_told_apart_where_there_are_two(pictures):
+    nobody = replace(pictures[0], people=tuple(replace(one, ignored=True) for one in pictures[0].people))
+    three = [replace(p, crowd_index=index) for p, index in zip(pictures, (0.05, 0.1, 0.79), strict=True)]
+    parts = crowded([*three, replace(nobody, crowd_index=0.9), pictures[0]])  # of which one has no index
+    assert parts == {"easy": three[:1], "medium": three[1:]}
+    assert crowded(three[1:]) == {} == crowded(pictures)
 
 
 def test_spread_is_even_and_keeps_the_ends():
