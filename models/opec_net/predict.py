@@ -1,15 +1,11 @@
-"""People of pictures to batches, what was found of them to columns, and people whose poses another network found.
-
-The poses to correct may come from a JSON list in COCO's form of results: image_id or file_name, bbox xywh, keypoints of
-K x, y and score, and a score.
-"""
+"""People of pictures to batches, and what was found of them to columns."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,7 +22,6 @@ from models.opec_net import OpecNetSettings
 from models.opec_net.couples import couples_of, union_boxes
 from models.predictor import Predictor
 from pipeline.core.instances import Instances
-from readers.json_file import read_json
 
 if TYPE_CHECKING:
     from models.opec_net.network import Found
@@ -42,9 +37,10 @@ class PeoplePredictor(Predictor):
 
 
 def load(spec: Spec, weights: Path | None = None, device: str | None = None) -> PeoplePredictor:
-    """See `models.predictor.load`; its Spec has the skeleton of the weights."""
+    """See `models.predictor.load`; its Spec has the skeleton of the weights, and needs poses where these correct."""
     network = network_of(spec, weights or spec.shipped)
-    own = replace(spec, skeleton=network.settings.joints)
+    needs = (*spec.needs, "keypoints_2d") if network.settings.initial == "given" else spec.needs
+    own = replace(spec, skeleton=network.settings.joints, needs=needs)
     return PeoplePredictor(own, network, device or ("cuda" if torch.cuda.is_available() else "cpu"), _BATCH)
 
 
@@ -143,33 +139,3 @@ def decoded(pred: Found, frames: Sequence[Frame], settings: OpecNetSettings) -> 
         result.append(frame.objects.with_columns(mine))
         start = rows.stop
     return result
-
-
-def read_poses(path: Path, skeleton: str, count: int) -> dict[str, dict[str, np.ndarray]]:
-    """By picture what a JSON of poses says of its people: bbox_xywh (P, 4), keypoints_2d (P, K, 2), keypoint_score
-    (P, K), score (P,). Raises FileNotFoundError, and ValueError, naming the file, for anything else, for other joints
-    and for nobody."""
-    rows = read_json(path)
-    try:
-        people = [_person(row) for row in (rows["annotations"] if isinstance(rows, Mapping) else rows)]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: expected a JSON list of image_id, bbox and keypoints, as COCO's results; "
-                         f"{type(error).__name__}: {' '.join(str(error).split())[:120]}") from None  # fmt: skip
-    if not people:
-        raise ValueError(f"{path}: no person; expected at least one with bbox and keypoints")
-    for _, person in people:
-        check_joints(len(person["keypoint_score"]), skeleton, count, str(path))
-    names = list(dict.fromkeys(name for name, _ in people))
-    return {name: _stacked([p for other, p in people if other == name]) for name in names}
-
-
-def _person(row: Mapping[str, Any]) -> tuple[str, dict[str, np.ndarray]]:
-    points = np.array(row["keypoints"], float).reshape(-1, 3)
-    box = row.get("bbox", row.get("box"))
-    values = {"bbox_xywh": np.array(box, float).reshape(4), "keypoints_2d": points[:, :2]}
-    values |= {"keypoint_score": points[:, 2], "score": np.array(float(row.get("score", 1.0)))}
-    return str(row["file_name"] if "file_name" in row else row["image_id"]), values
-
-
-def _stacked(people: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.stack([person[name] for person in people]) for name in people[0]}

@@ -7,6 +7,7 @@
     python -m tasks.predict NAME VIDEO.mp4 --every 25 --detector onnx --model FILE
     python -m tasks.predict NAME --job data/cam07 [--frames 0,25]
     python -m tasks.predict walt3d street.jpg --weights FILE --camera mine
+    python -m tasks.predict opec_net FOLDER --poses coco_keypoints.json
 
 --job takes what a camera's job detected, with its backgrounds and calibration. A network that finds objects itself
 takes neither boxes nor a detector, and may be a detector: its weights are --detector-weights, else those that ship.
@@ -32,6 +33,7 @@ from data_manifest import CAMERAS, load_camera
 from models.contract import Spec, find, load_object, specs
 from models.crops import checked_boxes
 from models.frames import read_picture
+from models.labels.poses import poses_of, read_poses
 from models.mm import pick_device
 from pipeline.core.instances import Instances
 from pipeline.core.video import Video
@@ -53,9 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
         spec = find(asked.network, "make predict MODEL=occlusion_net ARGS=--help")
         _check_asked(asked, spec)
         files, device = files_of(asked.inputs), str(pick_device(asked.device))
-        detect, items = _detect(asked, files), _items(asked, files)
+        items = _items(asked, files)
         weights = expanded(asked.weights, "--weights").resolve() if asked.weights else None
         predictor = load_object(spec.predictor or "models.predictor:load")(spec, weights, device)
+        detect = _detect(asked, files, predictor.spec)
         found = predicted(items, spec, predictor, detect)  # the weights' own skeleton may be another than the network's
         print(write_predictions(asked.out, predictor.spec, weights or spec.weights, found))
     except (ValueError, OSError) as error:
@@ -76,6 +79,7 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     known = ", ".join([*backends(), *_finders()])
     parser.add_argument("--detector", default="", help=f"what finds the objects: {known}")
     parser.add_argument("--detector-weights", type=Path, help="weights of a --detector that is a network of the house")
+    parser.add_argument("--poses", type=Path, help="JSON of people's boxes and keypoints, in COCO's form of results")
     parser.add_argument("--job", type=Path, help="a camera's folder, with what its job detected")
     parser.add_argument("--frames", default="", help="frames of --job, comma-separated, else all")
     parser.add_argument("--manifests", type=Path, default=CAMERAS, help="folder of the cameras' YAML")
@@ -130,13 +134,17 @@ def _check_asked(asked: argparse.Namespace, spec: Spec) -> None:
     """Raises ValueError for options that do not go together or lack something."""
     if bool(asked.inputs) == bool(asked.job):
         raise ValueError("expected pictures or --job")
-    if (asked.box or asked.detector or asked.camera) if asked.job else asked.frames:
-        raise ValueError("--box, --camera and --detector go with pictures, --frames with --job; got one with the other")
-    ways = [name for name in ("--box", "--detector") if getattr(asked, name[2:])]
+    if (asked.box or asked.detector or asked.poses or asked.camera) if asked.job else asked.frames:
+        raise ValueError(
+            "--box, --poses, --camera and --detector go with pictures, --frames with --job; got one with the other"
+        )
+    ways = [name for name in ("--box", "--detector", "--poses") if getattr(asked, name[2:])]
     if ways and not spec.needs:
         raise ValueError(f"{spec.name} finds objects itself; expected no {ways[0]}")
     if spec.needs and not asked.job and len(ways) != 1:
-        raise ValueError(f"{spec.name} needs to know where objects are: expected one of --box, --detector and --job")
+        raise ValueError(
+            f"{spec.name} needs to know where objects are: expected one of --box, --detector, --poses and --job"
+        )
     if asked.box:
         checked_boxes(np.array([asked.box]))
     for flag, value, way in (
@@ -164,8 +172,26 @@ def _frame_numbers(listed: str) -> list[int]:
         raise ValueError(f"--frames: expected numbers, comma-separated, got {listed!r}") from None
 
 
-def _detect(asked: argparse.Namespace, files: Sequence[Path]) -> Detect | None:
-    """What finds the objects of frames; None where they are known already, or the network finds them."""
+def _given_poses(path: Path, spec: Spec) -> Detect:
+    """What a file says of pictures; nobody is in those of which it says nothing."""
+    asked = "keypoints_2d" in spec.needs
+    poses = read_poses(expanded(path, "--poses"), spec.skeleton if asked else None)
+    if not asked:
+        print(f"predict: these weights of {spec.name} find poses anew: of --poses only boxes are used", file=sys.stderr)
+
+    def found(reads: Sequence[Read]) -> list[Instances]:
+        nobody = {name: column[:0] for name, column in next(iter(poses.values())).items()}
+        columns = [poses_of(poses, one.frame.name) or nobody for one in reads]
+        kept = [{n: c for n, c in one.items() if asked or n in ("bbox_xywh", "score")} for one in columns]
+        return [Instances(one.frame.size_hw, these) for one, these in zip(reads, kept, strict=True)]
+
+    return found
+
+
+def _detect(asked: argparse.Namespace, files: Sequence[Path], spec: Spec) -> Detect | None:
+    """What finds the objects of frames; None where they are known already, or the network, of spec, finds them."""
+    if asked.poses:
+        return _given_poses(asked.poses, spec)
     if asked.box:
         columns = {"bbox_xywh": np.array([asked.box])} | ({"class": [asked.label]} if asked.label else {})
         return lambda reads: [Instances(one.frame.size_hw, columns) for one in reads]

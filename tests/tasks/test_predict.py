@@ -270,11 +270,29 @@ def test_without_mmdet_it_says_how_to_install_it(picture, tmp_path, monkeypatch,
     assert capsys.readouterr().err == "predict: mmdet is not installed; run `make setup-mm`\n"
 
 
+def test_boxes_of_another_programs_poses_are_taken_and_it_says_that_the_poses_are_not(picture, tmp_path, capsys):
+    rows = [
+        {"file_name": name, "bbox": [20, 10, 100, 80], "keypoints": [30, 20, 1.0] * 17, "score": score}
+        for name, score in ((picture.name, 0.5), (picture.name, 0.25), ("other.png", 1.0))
+    ]
+    (file := tmp_path / "poses.json").write_text(json.dumps(rows))
+    assert main(["corners", str(picture), "--poses", str(file), "--out", str(tmp_path / "out")]) == 0
+    assert "these weights of corners find poses anew: of --poses only boxes are used" in capsys.readouterr().err
+    (found,) = json.loads((tmp_path / "out" / "predictions.json").read_text())["pictures"]
+    assert [(one["bbox_xywh"], one["score"]) for one in found["objects"]] == [
+        ([20, 10, 100, 80], 0.5),
+        ([20, 10, 100, 80], 0.25),
+    ]
+    assert main(["corners", str(picture), "--box", "20", "10", "100", "80", "--out", str(tmp_path / "one")]) == 0
+    (alone,) = json.loads((tmp_path / "one" / "predictions.json").read_text())["pictures"]
+    assert alone["objects"][0]["keypoints_2d"] == found["objects"][0]["keypoints_2d"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ([], "expected pictures or --job"),
-        (["PICTURE"], "expected one of --box, --detector and --job"),
+        (["PICTURE"], "expected one of --box, --detector, --poses and --job"),
         (["PICTURE", "--detector", "mmdet"], "no weights at"),
         (["PICTURE", "--detector", "mmdet", "--config", "no.py", "--checkpoint", "no.pth"], "'no.py': no such file"),
         (["PICTURE", "--detector", "coco", "--file", "WALT"], "run a camera's job with it"),
@@ -284,7 +302,7 @@ def test_without_mmdet_it_says_how_to_install_it(picture, tmp_path, monkeypatch,
         (["PICTURE", "--detector", "coco", "--file", "none.json"], "none.json"),
         (["PICTURE", "--detector", "coco", "--file", "WALT", "--box", "0", "0", "9", "9"], "expected one of --box"),
         (["--job", "nowhere"], "nowhere: holds no detections"),
-        (["--job", "nowhere", "--box", "0", "0", "9", "9"], "--box, --camera and --detector go with pictures"),
+        (["--job", "nowhere", "--box", "0", "0", "9", "9"], "--box, --poses, --camera and --detector go with pictures"),
         (["PICTURE", "--box", "0", "0", "9", "9", "--frames", "3"], "--frames with --job"),
         (["PICTURE", "--box", "0", "0", "0", "9"], "positive w h"),
         (["PICTURE", "--box", "0", "0", "9", "9", "--device", "toaster"], "expected auto, cpu or cuda, got 'toaster'"),
@@ -298,6 +316,9 @@ def test_without_mmdet_it_says_how_to_install_it(picture, tmp_path, monkeypatch,
             ["PICTURE", "--box", "0", "0", "9", "9", "--detector-weights", "a"],
             "--detector-weights goes with --detector",
         ),
+        (["PICTURE", "--poses", "none.json"], "none.json"),
+        (["PICTURE", "--poses", "WALT"], "walt.json: expected a JSON list of image_id, bbox and keypoints"),
+        (["PICTURE", "--poses", "WALT", "--detector", "motion"], "expected one of --box, --detector, --poses"),
         (["PICTURE", "--detector", "dpad", "--detector-weights", "none.safetensors"], "none.safetensors"),
     ],
 )

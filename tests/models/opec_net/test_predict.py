@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +6,7 @@ from stick_couples import couple
 
 from models.contract import find
 from models.frames import frame_of
-from models.opec_net.predict import PeoplePredictor, read_poses
+from models.opec_net.predict import PeoplePredictor
 from pipeline.core.skeletons import OPEC_12
 from pipeline.core.tables import KEYPOINT_STATES
 
@@ -75,34 +74,3 @@ def test_a_pose_from_outside_is_what_the_correction_begins_with(made, small, dra
     other = replace(frame, objects=frame.objects.with_columns({"keypoints_2d": np.zeros((2, 17, 2))}))
     with pytest.raises(ValueError, match="keypoints_2d: expected 12 joints of opec_12, got 17; give poses of these"):
         PeoplePredictor(SPEC, network)([other])
-
-
-def written(path, rows):
-    path.write_text(json.dumps(rows))
-    return path
-
-
-def test_poses_of_a_json_come_back(tmp_path):
-    points = np.arange(36.0).reshape(12, 3)
-    rows = [{"image_id": 7, "bbox": [1, 2, 3, 4], "keypoints": (points + k).ravel().tolist()} for k in range(2)]
-    poses = read_poses(written(tmp_path / "p.json", rows), "opec_12", 12)
-    assert list(poses) == ["7"] and poses["7"]["bbox_xywh"].shape == (2, 4)
-    assert poses["7"]["keypoints_2d"][1] == pytest.approx(points[:, :2] + 1)
-    assert poses["7"]["keypoint_score"][0] == pytest.approx(points[:, 2])
-
-
-@pytest.mark.parametrize(
-    ("rows", "match"),
-    [
-        ([{"image_id": 1, "bbox": [1, 2, 3, 4], "keypoints": [0] * 51}], "expected 12 joints of opec_12, got 17; give"),
-        ([], "no person; expected at least one with bbox and keypoints"),
-        ([{"image_id": 1}], "expected a JSON list of image_id, bbox and keypoints"),
-        ([{"bbox": [1, 2, 3, 4], "keypoints": [0] * 36}], "expected a JSON list of image_id, bbox and keypoints"),
-        ("none", "expected a JSON list of image_id, bbox and keypoints"),
-    ],
-)
-def test_a_json_that_is_none_is_one_line_that_names_it(rows, match, tmp_path):
-    path = written(tmp_path / "poses.json", rows)
-    with pytest.raises(ValueError, match=match) as error:
-        read_poses(path, "opec_12", 12)
-    assert "poses.json" in str(error.value) and "\n" not in str(error.value)
