@@ -129,10 +129,10 @@ CONTROLS = {"i": FOURTH, "ii": replace(FOURTH, labels="all")}
 _TINY = OpecNetSettings()
 _ALONE = replace(_TINY, corrected=False)
 _TRAIN = TrainSettings(
-    steps=2400, batch=16, lr=1.5e-3, warmup=100, clip=5.0, ema=0.99, evaluate_every=600, val_samples=192, workers=1,
+    steps=4800, batch=16, lr=1.5e-3, warmup=100, clip=5.0, ema=0.99, evaluate_every=800, val_samples=192, workers=1,
     threads=1,
 )  # fmt: skip
-_ON = replace(_TRAIN, steps=1200, lr=8e-4, evaluate_every=400)
+_ON = replace(_TRAIN, steps=2400, lr=8e-4)
 # As mmpose has Simple Baseline, by its name there; CFA and graphs of the supplement's widths.
 _PAPER_GRAPH = GraphSettings(first=128, width=256, adapted=(256, 128, 128))
 _GPU = TrainSettings(
