@@ -26,10 +26,11 @@ from models.contract import Progress
 from models.frames import Frame
 from models.geometry.boxes import cells_of_box, to_box
 from models.klpnet import SPEC
-from models.klpnet.clpgm import Nodes
+from models.klpnet.clpgm import Graph, Nodes
 from models.klpnet.data import LinkedCrops, checked, worth_learning
+from models.klpnet.lis import assigned
 from models.klpnet.network import KlpNet, asked_points
-from models.klpnet.reading import Objects, Reading, nearest_in_layout, read_objects
+from models.klpnet.reading import Objects, Reading, nearest_in_layout, read_objects, role_costs, with_table
 from models.linked_objects.pictures import LinkedPicture
 from models.linked_objects.shards import LinkedPictures, read_linked
 from models.metrics.links import Scored, pooled_scores, score
@@ -197,13 +198,23 @@ def _tried(
     methods = {"table": links_by_table(trial, network.statistics.layout(class_id + 1)[: len(adjacency)], adjacency)}
     methods |= {f"neighbours {k}": links_by_neighbours(trial, k) for k in (1, 2, 3, 4)}
     if graph is not None:
-        of_object = 1 - torch.softmax(graph.roles[0], -1)[:, -1]  # outliers' links are dropped
-        methods["graph"] = (torch.sigmoid(graph.links[0]) * of_object * of_object[:, None]).double().numpy()
+        methods["graph"] = _links_of_graph(graph, adjacency)
     nobody = np.zeros(len(trial.xy), bool)
     for name, links in methods.items():
         off_diagonal = np.where(np.eye(len(links), dtype=bool), 0, links)
         reading = Reading(trial.xy, np.ones(len(trial.xy)), nobody, off_diagonal)
         yield name, score(reading, true, sample["state"].numpy(), aspect, adjacency)
+
+
+def _links_of_graph(graph: Graph, adjacency: np.ndarray) -> np.ndarray:
+    """(M, M) links between nodes that roles are given to, as `read_objects` has them; outliers have none."""
+    links = torch.sigmoid(graph.links[0]).double().numpy()
+    given = assigned(role_costs(graph, 0, len(adjacency)))
+    roles = np.flatnonzero(given >= 0)
+    found, nodes = np.zeros_like(links), given[roles]
+    among = np.ix_(nodes, nodes)
+    found[among] = with_table(links[among], adjacency[np.ix_(roles, roles)])
+    return found
 
 
 def load_network(path: Path) -> KlpNet:

@@ -75,7 +75,19 @@ def _reading(
         padded = np.full((network.table.most_points, 2), np.nan)
         padded[: len(places)] = places
         places = network.statistics.inferred(label, padded)[: len(places)]
-    return Reading(places, np.where(there, score[given], 0.0), ~there, np.where(both, links[np.ix_(given, given)], 0.0))
+    of_roles = links[np.ix_(given, given)]
+    if label:
+        of_roles = with_table(of_roles, network.table[label - 1].adjacency())
+    return Reading(places, np.where(there, score[given], 0.0), ~there, np.where(both, of_roles, 0.0))
+
+
+def with_table(links: np.ndarray, adjacency: np.ndarray) -> np.ndarray:
+    """(R, R) the mean of what the graph says of links between roles and of what the class's table says of them.
+
+    The graph sees each pair by itself; roles are given out jointly, so that a table's four legs, each of which might be
+    any, are four different ones. Which pairs are linked is the table's word, how surely the graph's.
+    """
+    return (links + adjacency) / 2
 
 
 def role_costs(graph: Graph, row: int, count: int) -> np.ndarray:
