@@ -255,3 +255,7 @@ def _lines(rows: Sequence[dict]) -> Iterator[str]:
     yield " | ".join(rows[0])
     for row in rows:
         yield " | ".join(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
