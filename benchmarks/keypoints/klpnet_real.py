@@ -72,7 +72,10 @@ def _clips(network: KlpNet, weights: Path, model: Path, frames: int, notes: dict
             notes[f"{name} skipped"] = f"no videos in {REAL.name}/{name} on this machine"
         for path in files:
             found = list(predicted(islice(frames_of([path], _EVERY), frames), SPEC, predictor, detect))
-            yield written(SHEETS / name / path.stem, f"{name}/{path.name}", network, weights, found)
+            try:
+                yield written(SHEETS / name / path.stem, f"{name}/{path.name}", network, weights, found)
+            except ValueError as error:  # no frame of it can be decoded
+                notes[f"{name}/{path.name} skipped"] = str(error)
 
 
 def written(
