@@ -122,7 +122,11 @@ class OpecNet(Network):
         if self.settings.initial == "given":
             initial, confidence = batch["given"], batch["given_score"]
         else:
-            initial = frame_of_cells(heatmaps.integral(seen.heat), size_hw, first)
+            mean = heatmaps.integral(seen.heat)
+            if self.settings.initial == "blended":
+                # The integral of a heatmap of two minds lies between them: right for who hides, off for who is seen.
+                mean = torch.lerp(mean, cells, confidence[..., None])
+            initial = frame_of_cells(mean, size_hw, first)
         adapted = self.correction.adapted(seen.maps)
         heat = None if torch.is_inference_mode_enabled() else self.correction.heat(adapted)
         auxiliary = None if heat is None else frame_of_cells(heatmaps.integral(heat), size_of(heat))
@@ -164,7 +168,7 @@ class OpecNet(Network):
         learnt = labelled & self.kept(pred, batch)[:, None]
         weights = s.pose_weights[-len(pred.poses) :]
         parts: dict[str, Tensor] = {}
-        if s.initial == "integral" and not s.frozen:
+        if s.initial != "given" and not s.frozen:
             parts["initial"] = l1(pred.initial, target, labelled)
         for number, (weight, pose) in enumerate(zip(weights, pred.poses, strict=True), 1):
             parts[f"pose_{number}"] = weight * l1(pose, target, learnt)

@@ -123,7 +123,7 @@ def decoded(pred: Found, frames: Sequence[Frame], settings: OpecNetSettings) -> 
         visible = pred.with_couples(visible, torch.sigmoid(pred.couple_read.visible))
     coupled = np.zeros(len(boxes), bool)
     coupled[pred.pairs.cpu().numpy().ravel()] = True
-    before = pred.base if settings.initial == "integral" else pred.initial
+    before = pred.initial if settings.initial == "given" else pred.base
     found, initial = (
         edge_to_pixel(from_frame(xy.double().cpu(), squares, settings.aspect).numpy()) for xy in (pred.final, before)
     )
