@@ -52,6 +52,9 @@ class Network(nn.Module):
     def initialise(self, seed: int) -> None:
         """Better first weights than torch's, where there are any; the seed has been set already."""
 
+    def check_class(self, name: str) -> None:
+        """Raise ValueError, naming those it knows, where a network of certain classes does not know one by a name."""
+
     def start_from(self, state: dict[str, Tensor], path: Path) -> None:
         """Begin with the weights of a file; all of them must fit."""
         from models.checkpoints import load_into

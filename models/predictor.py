@@ -42,6 +42,9 @@ class FramePredictor:
         """The objects of up to `batch` frames, each of which holds those of one unit."""
         raise NotImplementedError
 
+    def check_class(self, name: str) -> None:
+        """Raises ValueError where the network is for certain classes and none of them goes by the name."""
+
     def __call__(
         self, pictures: Any, boxes: Any = None, *, detect: Detect | None = None, progress: Progress | None = None,
         **more: Any,
@@ -102,6 +105,10 @@ class Predictor(FramePredictor):
         self.device = torch.device(device)
         self.threads = (os.cpu_count() or 1) if self.device.type == "cpu" else 1
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def check_class(self, name: str) -> None:
+        """As the network says."""
+        self.network.check_class(name)
 
     def predict_batch(self, frames: list[Frame]) -> list[Instances]:
         """Encoded, predicted and decoded."""

@@ -17,7 +17,9 @@ import torch
 
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.timing import profile
-from benchmarks.keypoints.klpnet_study import QUICK_STEPS, TABLES, TESTS, Study, cost_of, pictures_in
+from benchmarks.keypoints.klpnet_rows import TESTS
+from benchmarks.keypoints.klpnet_scores import cost_of
+from benchmarks.keypoints.klpnet_study import QUICK_STEPS, TABLES, Study, pictures_in
 from models.klpnet import SPEC
 from models.klpnet.data import LinkedCrops
 from models.klpnet.evaluate import frame_of_picture, judge, link_trials, load_network, read_split, table_of_scores

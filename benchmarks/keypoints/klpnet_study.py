@@ -5,11 +5,12 @@
 Every run learns from the same pictures for as many steps, and is judged on bodies that it never saw (`test`) and on a
 second test whose backdrops, cameras and proportions of classes are others, too, and on which nothing was chosen
 (`other`). baselines: three seeds of KLPNet, one stage (Table 4), kernels 7/7/7 and 5/5/5 (Table 8), a category-agnostic
-map with the class's mean layout (StarMap's form in 2D), a map for every point of every class. The others one seed each:
-stages (Table 4), kernels (Table 8), weights (Table 11, alpha and beta), ablation (Tables 5 and 10: aggregation; what
-shares a map; feedback; mosaics), held_out (classes that training never shows), detectors (Tables 1, 6 and 7: necks and
-backbones). A run that was stopped goes on, one that ended is not run again. --quick learns hardly anything, from few
-pictures, and binds nothing.
+map with the class's mean layout (StarMap's form in 2D), a map for every point of every class; PCK and OracleId of these
+by class (Table 3). The others one seed each: stages (Table 4), kernels (Table 8), weights (Table 11, alpha and beta),
+ablation (Tables 5 and 10: aggregation; what shares a map; feedback; mosaics; LIS is a column of every row), held_out
+(classes that training never shows: told their names, not told, and by a user's table with five labelled objects),
+detectors (Tables 1, 2, 6 and 7: necks, levels and backbones, and what the presets cost). A run that was stopped goes
+on, one that ended is not run again. --quick learns hardly anything, from few pictures, and binds nothing.
 """
 
 from __future__ import annotations
@@ -20,28 +21,31 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.common.report import Bar, Report, main
 from benchmarks.common.study import once, rendered, runs_of
+from benchmarks.keypoints.klpnet_rows import TESTS, class_rows, held_out_rows, row_of, trial_rows
+from benchmarks.keypoints.klpnet_scores import (
+    cost_of,
+    costs_of_presets,
+    detection_scores,
+    scores_of,
+    unnamed_scores,
+)
 from models import dpad, klpnet
 from models.checkpoints import network_of
 from models.contract import Given, Preset, Spec
 from models.dpad.data import Scenes
 from models.klpnet import KlpNetSettings
 from models.klpnet.data import LinkedCrops
-from models.klpnet.evaluate import Judged, judge, link_trials, read_split
-from models.klpnet.network import KlpNet
+from models.klpnet.evaluate import link_trials, read_split
 from models.linked_objects.plan import LinkedSettings
 from models.linked_objects.shards import read_linked
-from models.metrics.links import pooled_scores
 from models.train import evaluate, train
 
 PARTS = ("baselines", "stages", "kernels", "weights", "ablation", "held_out", "detectors")
 STEPS, QUICK_STEPS = 600, 2
-TESTS = ("test", "other")
 HELD_OUT = ("bench", "monitor")
 _QUICK = LinkedSettings(
     pictures=6, val_pictures=3, test_pictures=6, other_pictures=6, bodies=2, held_out_bodies=1, per_shard=6
@@ -146,9 +150,12 @@ class Study:
     def _measured(self, network: Any) -> dict[str, Any]:
         result: dict[str, Any] = {"channels": int(network.cklm.heads[-1].out_channels // 4), **cost_of(network)}
         folder = pictures_in(self.data, quick=self.quick)
+        labelled = read_split(network, folder, "train")
         for split in TESTS:
             pictures = read_split(network, folder, split)
-            result[split] = scores_of(network, pictures)
+            result[split] = scores_of(network, pictures, HELD_OUT)
+            if hidden := network.settings.held_out:
+                result[f"unnamed {split}"] = unnamed_scores(network, pictures, labelled, hidden)
         samples = LinkedCrops(read_split(network, folder, "test"), network.settings, 0, augment=False)
         result["trials"] = link_trials(network, samples, _QUICK_TRIALS if self.quick else _TRIALS, self.seed)
         return result
@@ -168,54 +175,8 @@ class Study:
         pictures = read_linked(pictures_in(self.data, quick=self.quick), "test")
         scenes = Scenes(pictures, settings, 0, augment=False)
         asked = replace(training, val_samples=len(scenes))
-        return cost_of(network) | evaluate(network, scenes, asked, torch.device("cpu"))
-
-
-def cost_of(network: Any) -> dict[str, float]:
-    """Billions of floating-point operations of one prediction, and millions of parameters."""
-    side = network.settings.cklm.input_px if isinstance(network, KlpNet) else network.settings.side_px
-    batch = {"image": torch.zeros(1, 3, side, side, dtype=torch.uint8), "label": torch.ones(1, dtype=torch.int64),
-             "aspect": torch.ones(1)}  # fmt: skip
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(batch)
-    parameters = sum(p.numel() for p in network.parameters())
-    return {"GFLOPs": counter.get_total_flops() / 1e9, "M parameters": parameters / 1e6}
-
-
-def scores_of(network: KlpNet, pictures: Any) -> dict[str, dict[str, float]]:
-    """Scores of all objects, of those alone and of those that overlap their like, with LIS and without; of classes that
-    training never showed."""
-    hidden = {network.table.index(name) for name in HELD_OUT}
-    groups: dict[str, Callable[[Judged], bool]] = {
-        "all": lambda j: True, "alone": lambda j: j.overlapping == 0, "overlap": lambda j: j.overlapping > 0,
-        "held out": lambda j: j.class_id in hidden,
-    }  # fmt: skip
-    result = {}
-    for suffix, lis in (("", True), (" without LIS", False)):
-        judged = judge(network, pictures, lis=lis)
-        for name, chosen in groups.items():
-            mine = [one.scored for one in judged if chosen(one)]
-            result[name + suffix] = {"count": len(mine), **pooled_scores(mine)}
-    return result
-
-
-def row_of(name: str, split: str, seeds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over seeds of one network on one test, and the deviation of its PCK; percent."""
-
-    def mean(group: str, what: str) -> float:
-        return 100 * float(np.mean([one[split][group][what] for one in seeds]))
-
-    return {
-        "network": name, "test": split, "seeds": len(seeds), "channels": seeds[0]["channels"],
-        "GFLOPs": seeds[0]["GFLOPs"], "PCK": mean("all", "pck"),
-        "PCK ±": 100 * float(np.std([one[split]["all"]["pck"] for one in seeds])),
-        "PCK all points": mean("all", "pck_all"), "OracleId": mean("all", "pck_oracle"),
-        "PCK overlap": mean("overlap", "pck"), "PCK overlap without LIS": mean("overlap without LIS", "pck"),
-        "F1 alone": mean("alone", "link_f1"), "F1 overlap": mean("overlap", "link_f1"),
-        "F1 overlap without LIS": mean("overlap without LIS", "link_f1"), "AP": mean("all", "link_ap"),
-        "PCK held out": mean("held out", "pck"), "OracleId held out": mean("held out", "pck_oracle"),
-        "F1 held out": mean("held out", "link_f1"),
-    }  # fmt: skip
+        precision = detection_scores(network, pictures)
+        return cost_of(network) | precision | evaluate(network, scenes, asked, torch.device("cpu"))
 
 
 def bars_of(rows: Mapping[tuple[str, str], dict[str, Any]], split: str) -> Iterator[Bar]:
@@ -237,30 +198,24 @@ def bars_of(rows: Mapping[tuple[str, str], dict[str, Any]], split: str) -> Itera
     yield Bar(f"{split}: LIS, PCK there", ours["PCK overlap"] - ours["PCK overlap without LIS"], at_least=2)
 
 
-def trial_rows(seeds: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Means over seeds of the trials of links between given nodes."""
-    return [
-        {"nodes": alike[0]["nodes"], "objects": alike[0]["objects"],
-         **{name: 100 * float(np.mean([one[name] for one in alike])) for name in alike[0] if name.endswith("F1")}}
-        for alike in zip(*(one["trials"] for one in seeds), strict=True)
-    ]  # fmt: skip
-
-
 def report(quick: bool, data: Path, only: str | None, seeds: int, steps: int) -> Report:
     """All tables asked for, and the bars on those that are there."""
     torch.set_num_threads(1)
     studies = [Study(data, seed, QUICK_STEPS if quick else steps, quick=quick) for seed in range(1 if quick else seeds)]
-    rows, bars, trials = [], [], []
+    rows, bars, trials, classes, held = [], [], [], [], []
     for part in (part for part in TABLES if only in (None, part)):
         asked = studies if part == "baselines" else studies[:1]
         named = {one.name: [study.judged(one) for study in asked] for one in TABLES[part]}
         mine = {(name, split): row_of(name, split, found) for split in TESTS for name, found in named.items()}
         rows += list(mine.values())
+        if part == "held_out":
+            held += held_out_rows(named)
         if part == "baselines":
+            classes = class_rows({name: named[name] for name in (_OURS, _AGNOSTIC, _SPECIFIC)})
             trials = trial_rows(named[_OURS])
             bars += [bar for split in TESTS for bar in bars_of(mine, split)] + list(_trial_bars(trials))
     detectors = _detectors(studies[0]) if only in (None, "detectors") else []
-    return Report(rows + trials + detectors, bars)
+    return Report(rows + classes + trials + held + detectors, bars)
 
 
 def _trial_bars(rows: Sequence[dict[str, Any]]) -> Iterator[Bar]:
@@ -280,7 +235,8 @@ def _detectors(study: Study) -> list[dict[str, Any]]:
     }  # fmt: skip
     if study.quick:
         kinds = {"DPAD": {}}
-    return [{"detector": name, **study.detector(name, change)} for name, change in kinds.items()]
+    rows = [{"detector": name, **study.detector(name, change)} for name, change in kinds.items()]
+    return rows if study.quick else rows + costs_of_presets()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ CHANNELS = 3  # confidence, and offsets along x and y
 _RARE = -4.0  # first logit of confidence: few cells have a keypoint
 
 
-class Bottleneck(nn.Module):
+class ResNeXtBlock(nn.Module):
     """1 x 1, grouped 3 x 3 and 1 x 1 convolutions around a shortcut, as ResNeXt has them (Table 9's BottleNeck-3)."""
 
     def __init__(self, inside: int, outside: int, stride: int = 1, groups: int = 8) -> None:
@@ -69,7 +69,7 @@ class Stage(nn.Module):
     @staticmethod
     def _stack(settings: CklmSettings, inside: int, outside: int, stride: int, blocks: int) -> nn.Sequential:
         def block(i: int, s: int) -> nn.Module:
-            return Bottleneck(i, outside, s, settings.groups) if settings.groups else Residual(i, outside, s)
+            return ResNeXtBlock(i, outside, s, settings.groups) if settings.groups else Residual(i, outside, s)
 
         return nn.Sequential(block(inside, stride), *(block(outside, 1) for _ in range(blocks - 1)))
 

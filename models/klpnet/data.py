@@ -138,6 +138,11 @@ class LinkedCrops:
     def __len__(self) -> int:
         return len(self.places)
 
+    def overlapping(self, index: int) -> int:
+        """How many of its class the object of a sample that is not varied overlaps; no pixels are read."""
+        place = self.places[index]
+        return int(self.pictures[place.picture].overlaps()[place.row].sum())
+
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([self.seed, index])
         if not self.augment:

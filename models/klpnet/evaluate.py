@@ -31,7 +31,7 @@ from models.klpnet.data import LinkedCrops, checked, worth_learning
 from models.klpnet.lis import assigned
 from models.klpnet.network import KlpNet, asked_points
 from models.klpnet.reading import Objects, Reading, nearest_in_layout, read_objects, role_costs, with_table
-from models.linked_objects.pictures import LinkedPicture
+from models.linked_objects.pictures import LinkedObject, LinkedPicture
 from models.linked_objects.shards import LinkedPictures, read_linked
 from models.metrics.links import Scored, pooled_scores, score
 from pipeline.core.instances import Instances
@@ -78,26 +78,36 @@ def judge(
     return judged
 
 
-@torch.inference_mode()
 def _judged(network: KlpNet, pictures: Sequence[LinkedPicture]) -> Iterator[Judged]:
+    for picture, row, reading in readings_of(network, pictures, network.table.names):
+        one, count = picture.objects[row], int(picture.overlaps()[row].sum())
+        yield Judged(scored_of(network, one, reading), one.class_id, float(one.hidden_fraction), count, one.body)
+
+
+@torch.inference_mode()
+def readings_of(
+    network: KlpNet, pictures: Sequence[LinkedPicture], told: Sequence[str]
+) -> Iterator[tuple[LinkedPicture, int, Reading]]:
+    """Of every object that is large enough its picture, its row and what was found in its true box; told: what the
+    network is told of each class, "" that it is none that it knows."""
     if not pictures:
         return
-    frames = [frame_of_picture(picture, network.table.names) for picture in pictures]
+    frames = [frame_of_picture(picture, told) for picture in pictures]
     batch = network.encode(frames)
     boxes = np.concatenate([frame.objects["bbox_xywh"] for frame in frames])
     numbers = np.repeat(np.arange(len(frames)), [len(frame.objects) for frame in frames])
     readings = iter(read_objects(network, network(batch), Objects(batch["label"], batch["aspect"], (boxes, numbers))))
     for picture in pictures:
-        overlapping = picture.overlaps().sum(1)
-        for one, count, reading in zip(
-            picture.objects, overlapping, islice(readings, len(picture.objects)), strict=True
-        ):
-            if not worth_learning(one):
-                continue
-            true = np.where(one.inside[:, None], to_box(one.xy, one.box_xywh), np.nan)
-            linked = network.table[one.class_id].adjacency()
-            scored = score(reading, true, one.state, float(one.box_xywh[2] / one.box_xywh[3]), linked)
-            yield Judged(scored, one.class_id, float(one.hidden_fraction), int(count), one.body)
+        for row, reading in enumerate(islice(readings, len(picture.objects))):
+            if worth_learning(picture.objects[row]):
+                yield picture, row, reading
+
+
+def scored_of(network: KlpNet, one: LinkedObject, reading: Reading) -> Scored:
+    """The score of what was found of an object in its true box."""
+    true = np.where(one.inside[:, None], to_box(one.xy, one.box_xywh), np.nan)
+    aspect = float(one.box_xywh[2] / one.box_xywh[3])
+    return score(reading, true, one.state, aspect, network.table[one.class_id].adjacency())
 
 
 def table_of_scores(judged: Sequence[Judged], names: Sequence[str]) -> list[dict]:
@@ -159,14 +169,13 @@ def links_by_neighbours(trial: Trial, count: int) -> np.ndarray:
 @torch.inference_mode()
 def link_trials(network: KlpNet, samples: LinkedCrops, count: int, seed: int) -> list[dict]:
     """Rows: F1 of links between given nodes, by trial, of the network and of what needs no learning, with as many
-    nearest neighbours as do best here. Only objects that overlap one of their class are tried with `overlap`."""
+    nearest neighbours as do best here. `count` objects of all pictures are tried, drawn by the seed; only those that
+    overlap one of their class with `overlap`."""
     rows = []
     for kind in TRIALS:
         found: dict[str, list[Scored]] = {}
-        for index in range(min(count, len(samples))):
+        for index in chosen(samples, kind, count, seed):
             sample = samples[index]
-            if kind == "overlap" and not int(sample["overlapping"]):
-                continue
             rng = np.random.default_rng([seed, TRIALS.index(kind), index])
             for name, scored in _tried(network, sample, kind, rng):
                 found.setdefault(name, []).append(scored)
@@ -176,6 +185,13 @@ def link_trials(network: KlpNet, samples: LinkedCrops, count: int, seed: int) ->
                      "table on mean layout F1": f1.get("table", float("nan")),
                      "nearest neighbours F1": max(neighbours, default=float("nan"))})  # fmt: skip
     return rows
+
+
+def chosen(samples: LinkedCrops, kind: str, count: int, seed: int) -> list[int]:
+    """Numbers of the samples of a trial: as pictures are in the order of their shards, the first ones would not do."""
+    numbers = [n for n in range(len(samples)) if kind != "overlap" or samples.overlapping(n)]
+    rng = np.random.default_rng([seed, len(TRIALS)])
+    return [numbers[n] for n in sorted(rng.choice(len(numbers), min(count, len(numbers)), replace=False).tolist())]
 
 
 def _tried(

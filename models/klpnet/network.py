@@ -206,6 +206,12 @@ class KlpNet(Network):
         ]
         return {name: torch.tensor(value, dtype=torch.float64) for name, value in Scored.summed(scored).items()}
 
+    def check_class(self, name: str) -> None:
+        """Of an object whose class is not said the points are found, but a name that is mistyped is not none."""
+        if _find(name, self.table) is None:
+            raise ValueError(f"unknown class {name!r}; expected {', '.join(self.table.names)}, or no class: points "
+                             "then have no roles")  # fmt: skip
+
     def encode(self, frames: Sequence[Frame]) -> Batch:
         """The crops of all frames' objects, one after another, with their classes and boxes' shapes."""
         crops, labels, aspects = [], [], []

@@ -35,6 +35,7 @@ from models.crops import checked_boxes
 from models.frames import read_picture
 from models.labels.poses import poses_of, read_poses
 from models.mm import pick_device
+from models.predictor import FramePredictor
 from pipeline.core.instances import Instances
 from pipeline.core.video import Video
 from pipeline.detection.registry import Inputs, backend_of, backends, make_detector
@@ -58,6 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
         items = _items(asked, files)
         weights = expanded(asked.weights, "--weights").resolve() if asked.weights else None
         predictor = load_object(spec.predictor or "models.predictor:load")(spec, weights, device)
+        if asked.label:
+            _check_class(predictor, asked.label)
         detect = _detect(asked, files, predictor.spec)
         found = predicted(items, spec, predictor, detect)  # the weights' own skeleton may be another than the network's
         print(write_predictions(asked.out, predictor.spec, weights or spec.weights, found))
@@ -155,6 +158,13 @@ def _check_asked(asked: argparse.Namespace, spec: Spec) -> None:
             raise ValueError(f"{flag} goes with {way}; got it without")
     if asked.every < 1:
         raise ValueError(f"--every: expected at least 1, got {asked.every}")
+
+
+def _check_class(predictor: FramePredictor, name: str) -> None:
+    try:
+        predictor.check_class(name)
+    except ValueError as error:
+        raise ValueError(f"--class: {error}") from None
 
 
 def _items(asked: argparse.Namespace, files: Sequence[Path]) -> Iterator[Read | LeftOut]:

@@ -1,15 +1,12 @@
-"""What a study sums and asks: rows of seeds, bars on them, and what a run costs."""
+"""What a study asks of its rows, and that every table of the paper has its networks."""
 
 import json
 
 import pytest
-import torch
-from small_klpnet import SMALL
 
-from benchmarks.keypoints import klpnet_study
-from benchmarks.keypoints.klpnet_study import TABLES, bars_of, cost_of, row_of, trial_rows
+from benchmarks.keypoints.klpnet_rows import row_of
+from benchmarks.keypoints.klpnet_study import TABLES, bars_of
 from models.klpnet import PRESETS
-from models.klpnet.network import KlpNet
 
 GROUPS = [f"{name}{suffix}" for name in ("all", "alone", "overlap", "held out") for suffix in ("", " without LIS")]
 NAMES = ("pck", "pck_all", "pck_oracle", "link_f1", "link_ap")
@@ -19,11 +16,6 @@ def seed(pck, channels=3, **groups):
     """A run whose every number is `pck`, but for groups that are named."""
     rows = {group: dict.fromkeys(NAMES, groups.get(group.replace(" ", "_"), pck)) for group in GROUPS}
     return {"channels": channels, "GFLOPs": 0.1, "test": rows, "other": rows}
-
-
-def test_rows_are_means_of_seeds_in_percent():
-    row = row_of("KLPNet", "test", [seed(0.8), seed(0.9)])
-    assert row["PCK"] == pytest.approx(85) and row["PCK ±"] == pytest.approx(5) and row["seeds"] == 2
 
 
 def test_bars_compare_with_each_baseline():
@@ -36,12 +28,6 @@ def test_bars_compare_with_each_baseline():
     assert not bars["test: link F1 of objects alone"].met and bars["test: LIS, link F1 there"].met
 
 
-def test_trials_are_means_of_seeds():
-    row = {"nodes": "extra", "objects": 3, "CLPGM F1": 0.5, "table on mean layout F1": 0.2}
-    (only,) = trial_rows([{"trials": [row]}, {"trials": [row | {"CLPGM F1": 0.7}]}])
-    assert only["CLPGM F1"] == pytest.approx(60) and only["objects"] == 3
-
-
 def test_every_table_of_the_paper_has_its_networks_and_no_two_share_a_folder():
     names = [one.name for part in TABLES.values() for one in part]
     assert len(set(names)) == len(names)
@@ -51,9 +37,3 @@ def test_every_table_of_the_paper_has_its_networks_and_no_two_share_a_folder():
     kernels = {one.change(tiny).cklm.kernels for part in ("baselines", "kernels") for one in TABLES[part]}
     assert {(7, 7, 7), (5, 5, 5), (7, 5, 5), (7, 7, 5), (7, 5, 3), (5, 5, 3), (5, 3, 3)} <= kernels
     assert json.dumps([one.change(tiny).classes for one in TABLES["held_out"]])
-
-
-def test_a_stage_more_costs_more():
-    torch.manual_seed(0)
-    one, two = (cost_of(KlpNet(klpnet_study._kernels(*kernels)(SMALL)).eval()) for kernels in ((5,), (5, 3)))
-    assert 0 < one["GFLOPs"] < two["GFLOPs"] and one["M parameters"] < two["M parameters"]

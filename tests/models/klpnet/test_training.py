@@ -11,7 +11,7 @@ from torch.utils.data import default_collate
 from models.contract import Given, Preset, TrainSettings
 from models.klpnet import PRESETS, SPEC
 from models.klpnet.data import LinkedCrops, splits
-from models.klpnet.evaluate import judge, link_trials, load_network, main, table_of_scores
+from models.klpnet.evaluate import chosen, judge, link_trials, load_network, main, table_of_scores
 from models.klpnet.network import KlpNet
 from models.linked_objects.shards import read_linked
 from models.metrics.links import pooled_scores
@@ -83,6 +83,15 @@ def test_links_among_false_nodes_beat_what_needs_no_learning(learnt):
     assert rows["overlap"]["objects"] == 4 and rows["whole"]["CLPGM F1"] > 0.8
 
 
+def test_trials_of_a_few_objects_take_them_from_all_pictures_the_same_ones_each_time(given):
+    """Shards are in an order, so the first pictures stand for no others."""
+    samples = LinkedCrops(read_linked(given.data, "test"), SMALL, 0, augment=False)
+    few, again, other = (chosen(samples, "whole", 5, seed) for seed in (0, 0, 1))
+    assert few == again != other and len(set(few)) == 5 and max(few) >= 5
+    overlapping = chosen(samples, "overlap", 1000, 0)
+    assert overlapping == [n for n in range(len(samples)) if int(samples[n]["overlapping"])]
+
+
 def test_tables_count_every_object_once_in_each_kind_of_group(learnt):
     network, pictures = learnt
     judged = judge(network, pictures)
@@ -106,6 +115,10 @@ def test_the_command_prints_tables_and_says_what_is_wrong_in_one_line(given, tmp
     assert main(["--pictures", str(tmp_path), "--weights", weights]) == 1
     said = capsys.readouterr().err
     assert said.startswith("evaluate: ") and said.count("\n") == 1 and "RenderLinkedObjects" in said
+    write_split(tmp_path / "empty", "test", 0, 0)
+    assert main(["--pictures", str(tmp_path / "empty"), "--weights", weights]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("evaluate: ") and said.count("\n") == 1 and "no object" in said
 
 
 def test_a_split_without_objects_has_nothing_to_judge(learnt, tmp_path):

@@ -1,8 +1,10 @@
 """Keypoints and links of drawn kites by the command: in a box of a class, and where a network finds the objects."""
 
 import json
+from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 from drawn_kites import KITE, TABLE, frame
@@ -11,6 +13,9 @@ from small_klpnet import SMALL
 from models import dpad, klpnet
 from models.checkpoints import write_weights
 from models.contract import load_object
+from models.frames import Frame, read_picture
+from models.predictor import load
+from pipeline.core.instances import Instances
 from tasks.predict.command import main
 
 
@@ -45,6 +50,25 @@ def test_a_box_of_a_class_gives_its_points_and_links(picture, tmp_path):
     assert len(named["keypoint_links"]) == len(named["link_score"])
     (unnamed,) = found(tmp_path, str(picture), "--weights", weights, *box)
     assert not any(unnamed["keypoint_inferred"])
+
+
+def test_a_class_that_the_network_does_not_know_is_told_in_one_line_with_those_it_knows(picture, tmp_path, capsys):
+    weights = weights_of(klpnet.SPEC, SMALL, tmp_path / "klpnet.safetensors")
+    box = ["--box", "10", "10", "60", "90", "--class", "kit", "--out", str(tmp_path / "out")]
+    assert main(["klpnet", str(picture), "--weights", weights, *box]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("predict: --class: unknown class 'kit'; expected kite, mast") and said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_in_which_nothing_was_found_has_no_objects(tmp_path):
+    """Nor does the network stumble over a batch of none."""
+    path = tmp_path / "empty.png"
+    cv2.imwrite(str(path), np.full((80, 100, 3), 128, np.uint8))
+    weights = weights_of(klpnet.SPEC, SMALL, tmp_path / "klpnet.safetensors")
+    boxes = Instances((80, 100), {"bbox_xywh": np.zeros((0, 4)), "class": []})
+    (found_here,) = load(klpnet.SPEC, Path(weights)).of_frames([Frame(read_picture(path), boxes, "empty.png")])
+    assert len(found_here) == 0 and set(klpnet.SPEC.gives) <= set(found_here)
 
 
 def test_another_network_finds_the_objects(picture, tmp_path):
