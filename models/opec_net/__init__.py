@@ -13,7 +13,7 @@ from models.people_groups.couples.plan import CoupleSettings, couple_jobs
 from pipeline.core.skeletons import COCO_17, CROWDPOSE_14, OPEC_12, Skeleton
 
 SKELETONS = {"opec_12": OPEC_12, "crowdpose_14": CROWDPOSE_14, "coco_17": COCO_17}
-INITIAL = ("integral", "given")
+INITIAL = ("blended", "integral", "given")
 LABELS = ("visible", "all")
 DECONVOLUTIONS = 3
 
@@ -78,7 +78,11 @@ class OpecNetSettings:
     graph: GraphSettings = field(default_factory=GraphSettings)
     frozen: bool = field(default=False, metadata={"help": "the base learns no more, as in the released code"})
     initial: str = field(
-        default="integral", metadata={"help": "which pose is corrected: the heatmaps' integral, or a given one"}
+        default="blended",
+        metadata={
+            "help": "which pose is corrected: the heatmaps' integral, where they are sure their peak (blended), the "
+            "integral alone (equation 2), or a given one"
+        },
     )
     pose_weights: tuple[float, ...] = field(
         default=(0.3, 0.5, 1.0), metadata={"help": "lambda of equation 3: of the first, second and final pose"}
@@ -97,7 +101,7 @@ class OpecNetSettings:
         if self.skeleton not in SKELETONS:
             raise ValueError(f"opec_net: skeleton: expected one of {', '.join(SKELETONS)}, got {self.skeleton!r}")
         if self.initial not in INITIAL:
-            raise ValueError(f"opec_net: initial: expected {' or '.join(INITIAL)}, got {self.initial!r}")
+            raise ValueError(f"opec_net: initial: expected {', '.join(INITIAL)}, got {self.initial!r}")
         for side in ("height_px", "width_px"):
             if getattr(self, side) <= 0 or getattr(self, side) % 32:
                 raise ValueError(f"opec_net: {side}: expected a multiple of 32, got {getattr(self, side)}")

@@ -34,7 +34,7 @@ def splits(settings: OpecNetSettings, given: Given, seed: int) -> Splits:
     """
     if settings.initial == "given":
         raise ValueError(
-            "opec_net: initial: rendered couples hold no poses that are given; train with integral, whose weights "
+            "opec_net: initial: rendered couples hold no poses that are given; train with blended, whose weights "
             "correct given poses as well"
         )
     if given.data is None:

@@ -120,7 +120,11 @@ class OpecNet(Network):
         none = batch["pairs"][:0]
         if self.correction is None or self.reading is None:
             return Found(seen.heat, base, confidence, base, [], None, None, none, [], None)
-        initial = frame_of_cells(heatmaps.integral(seen.heat), size_hw, first)
+        mean = heatmaps.integral(seen.heat)
+        if self.settings.initial == "blended":
+            # The integral of a heatmap of two minds lies between them: right for who hides, off for who is seen.
+            mean = torch.lerp(mean, cells, confidence[..., None])
+        initial = frame_of_cells(mean, size_hw, first)
         if "given" in batch:  # of a joint that nobody gives, the heatmaps' own
             there = batch["given"].isfinite().all(-1)
             initial = torch.where(there[..., None], batch["given"], initial)
@@ -166,7 +170,7 @@ class OpecNet(Network):
         learnt = labelled & self.kept(pred, batch)[:, None]
         weights = s.pose_weights[-len(pred.poses) :]
         parts: dict[str, Tensor] = {}
-        if s.initial == "integral" and not s.frozen:
+        if s.initial != "given" and not s.frozen:
             parts["initial"] = l1(pred.initial, target, labelled)
         for number, (weight, pose) in enumerate(zip(weights, pred.poses, strict=True), 1):
             parts[f"pose_{number}"] = weight * l1(pose, target, learnt)

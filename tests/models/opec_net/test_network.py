@@ -19,6 +19,13 @@ def test_the_correction_begins_as_the_heatmaps_own_pose(small, batch):
     torch.testing.assert_close(found.final, found.initial, atol=1e-5, rtol=0)
 
 
+def test_the_initial_pose_is_the_peak_as_far_as_the_heatmap_is_sure_and_else_its_integral(made, small, batch):
+    plain, blended = (made(replace(small, initial=name)).eval()(batch) for name in ("integral", "blended"))
+    sure = blended.confidence[..., None]
+    torch.testing.assert_close(blended.initial, sure * blended.base + (1 - sure) * plain.initial, atol=1e-5, rtol=1e-5)
+    assert (plain.initial - blended.initial).abs().max() > 1e-3
+
+
 def test_the_final_poses_gradient_reaches_the_heatmaps(made, small, batch):
     """End to end: from the L1 of the last pose alone to the base's first layer."""
     network = made(small).train()
@@ -170,7 +177,7 @@ def test_heatmaps_of_another_size_are_one_line(small, batch):
     [
         ({"skeleton": "cat"}, "skeleton: expected one of opec_12, crowdpose_14, coco_17, got 'cat'"),
         ({"height_px": 100}, "height_px: expected a multiple of 32, got 100"),
-        ({"initial": "best"}, "initial: expected integral or given"),
+        ({"initial": "best"}, "initial: expected blended, integral, given"),
         ({"pose_weights": (1.0,)}, "pose_weights: expected 3, got 1"),
     ],
 )
