@@ -123,6 +123,10 @@ reproduce-walt3d: $(TESTING)
 	$(BIN)/python -m benchmarks.walt3d_study --data $(DATA) --check $(ARGS)
 
 reproduce-opec-net: $(TESTING)
+	$(BIN)/luigi --module tasks Train --model opec_net --preset baseline
+	$(BIN)/luigi --module tasks Train --model opec_net --preset tiny \
+	  --init-from $(RUNS)/opec_net-baseline/weights.safetensors
+	$(BIN)/python -m benchmarks.opec_net --data $(DATA) --check --weights $(RUNS)/opec_net-tiny/weights.safetensors
 	$(BIN)/python -m benchmarks.opec_net_study --data $(DATA) --check $(ARGS)
 
 # Run by run, too; the study runs also where a bar of the shipped weights fell.

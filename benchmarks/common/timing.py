@@ -5,7 +5,7 @@ from __future__ import annotations
 import cProfile
 import pstats
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,6 +24,18 @@ def cpu_s(work: Callable[[], object], repeats: int) -> float:
         work()
         spent.append(time.process_time() - begun)
     return median(spent)
+
+
+def cpu_s_in_turns(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median CPU seconds of each of several calls that take turns: what slows the machine slows all of them."""
+    spent: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(repeats + 1):
+        for name, work in works.items():
+            begun = time.process_time()
+            work()
+            if turn:  # after one to warm up
+                spent[name].append(time.process_time() - begun)
+    return {name: median(times) for name, times in spent.items()}
 
 
 def profile(work: Callable[[], object], lines: int = 10) -> list[dict]:

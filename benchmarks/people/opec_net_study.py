@@ -65,8 +65,12 @@ class Study:
         found = once(self.root / preset / "judged.json", lambda: self._judged(preset))
         return {name: methods[method] for name, methods in found.items()}
 
+    def weights(self, preset: str) -> Path:
+        """Those of a preset's second half, behind a base of the first; trained where they are not there yet."""
+        return self._trained(preset, self._trained("baseline", None))
+
     def _judged(self, preset: str) -> dict[str, dict]:
-        network = load_network(self._trained(preset, self._trained("baseline", None)))
+        network = load_network(self.weights(preset))
         sets = {name: spread(read_pictures(self.couples, name), 2 if self.quick else 0) for name in JUDGED_ON}
         return {name: judged(network, pictures) for name, pictures in sets.items()}
 

@@ -16,9 +16,12 @@ Poses = dict[str, dict[str, np.ndarray]]
 
 
 def read_poses(path: Path, skeleton: Skeleton | None = None) -> Poses:
-    """By picture what a file says of its people: bbox_xywh (P, 4), keypoints_2d (P, K, 2), keypoint_score (P, K), score
-    (P,). Raises FileNotFoundError, and ValueError, naming the file, for anything else, for nobody, and for poses of
-    other joints than the skeleton's, or, without one, of several."""
+    """By picture what a file says of its people: bbox_xywh (P, 4), keypoints_2d (P, K, 2), NaN where it is 0 0 0,
+    keypoint_score (P, K), score (P,).
+
+    Raises FileNotFoundError, and ValueError, naming the file, for anything else, for nobody, and for poses of other
+    joints than the skeleton's, or, without one, of several.
+    """
     rows = read_json(path)
     try:
         people = [_person(row) for row in (rows["annotations"] if isinstance(rows, Mapping) else rows)]
@@ -49,7 +52,8 @@ def poses_of(poses: Poses, name: str) -> dict[str, np.ndarray] | None:
 def _person(row: Mapping[str, Any]) -> tuple[str, dict[str, np.ndarray]]:
     points = np.array(row["keypoints"], float).reshape(-1, 3)
     box = row.get("bbox", row.get("box"))
-    values = {"bbox_xywh": np.array(box, float).reshape(4), "keypoints_2d": points[:, :2]}
+    xy = np.where((points == 0).all(axis=1, keepdims=True), np.nan, points[:, :2])
+    values = {"bbox_xywh": np.array(box, float).reshape(4), "keypoints_2d": xy}
     values |= {"keypoint_score": points[:, 2], "score": np.array(float(row.get("score", 1.0)))}
     return str(row["file_name"] if "file_name" in row else row["image_id"]), values
 

@@ -75,11 +75,13 @@ class CoupleGraph(nn.Module):
         def from_union(places: Tensor, frames: Tensor) -> Tensor:
             return reframed(places.reshape(2 * count, joints, 2), around, frames, self.aspect)
 
+        def exchanged(values: Tensor) -> Tensor:
+            return values.unflatten(0, (count, 2)).flip(1).flatten(0, 1)
+
         def look(number: int, at: Tensor) -> Tensor:
-            mine = maps[number].float()
-            theirs = mine.unflatten(0, (count, 2)).flip(1).flatten(0, 1)
-            features = [sampled(one, from_union(at, f)) for one, f in ((mine, own), (theirs, others))]
-            return torch.cat(features, -1).reshape(count, 2 * joints, -1)
+            seen = maps[number].float()  # large: the places are exchanged, not the maps
+            theirs = exchanged(sampled(seen, exchanged(from_union(at, others))))
+            return torch.cat([sampled(seen, from_union(at, own)), theirs], -1).reshape(count, 2 * joints, -1)
 
         given = torch.cat([confidence[..., None], nodes], -1).flatten(1, 2)
         found = self.graph(to_union(xy.flatten(0, 1)), given, look)

@@ -29,9 +29,14 @@ Unit = tuple[tuple[int, int], ...]  # two of (picture, person)
 def splits(settings: OpecNetSettings, given: Given, seed: int) -> Splits:
     """Rendered couples, which are apart by body, motion and backdrop.
 
-    Raises ValueError where nothing was rendered, where nobody is in the pictures, and FileNotFoundError where a split
-    is not there.
+    Raises ValueError where nothing was rendered, where nobody is in the pictures, for settings that want given poses,
+    and FileNotFoundError where a split is not there.
     """
+    if settings.initial == "given":
+        raise ValueError(
+            "opec_net: initial: rendered couples hold no poses that are given; train with blended, whose weights "
+            "correct given poses as well"
+        )
     if given.data is None:
         raise ValueError("opec_net: expected rendered couples, got none; run `luigi --module tasks RenderCouples`")
     train, val = (read_pictures(given.data, split, settings.joints) for split in Splits._fields)

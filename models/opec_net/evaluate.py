@@ -7,8 +7,8 @@
 
 Everyone is found in their labelled box, as the paper does it; nobody is matched by the labels. AP is COCO's of OKS, the
 score of a pose the mean of its heatmaps' confidences, whichever method moved its joints; `AP own` takes the scores that
-the graphs themselves give. Of --labels CrowdPose's easy, medium and hard pictures are told apart, where there are such
-of two of these. Inv@75 and V@75 are the fractions of invisible and of visible joints whose term of OKS is
+the graphs themselves give. CrowdPose's easy, medium and hard pictures are told apart, too, where there are such of two
+of these. Inv@75 and V@75 are the fractions of invisible and of visible joints whose term of OKS is
 above 0.75 (Table 5).
 """
 
@@ -82,6 +82,9 @@ def _frame(picture: GroupPicture) -> Frame:
 def _posed(network: OpecNet, batch: dict) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     with torch.inference_mode():
         pred = network(batch)
+    poses = pred.by_method()
+    if network.couples is not None:
+        poses.setdefault("couple", pred.final)  # nobody is in a couple
     score, squares = pred.confidence.mean(-1).cpu().numpy(), batch["square"].cpu()
     own = _own_scores(pred)
     return {
@@ -89,7 +92,7 @@ def _posed(network: OpecNet, batch: dict) -> dict[str, tuple[np.ndarray, np.ndar
             edge_to_pixel(from_frame(xy.double().cpu(), squares, network.aspect).numpy()), score,
             own.get(method, score),
         )
-        for method, xy in pred.by_method().items()
+        for method, xy in poses.items()
     }  # fmt: skip
 
 
@@ -97,9 +100,8 @@ def _own_scores(pred: Found) -> dict[str, np.ndarray]:
     if pred.read is None:
         return {}
     single = torch.sigmoid(pred.read.score)
-    scores = {"opec": single}
-    if pred.couple_read is not None:
-        scores["couple"] = pred.with_couples(single, torch.sigmoid(pred.couple_read.score))
+    both = single if pred.couple_read is None else pred.with_couples(single, torch.sigmoid(pred.couple_read.score))
+    scores = {"opec": single, "couple": both}
     return {method: score.mean(-1).cpu().numpy() for method, score in scores.items()}
 
 
@@ -145,12 +147,33 @@ def judged(
     network: OpecNet, pictures: Sequence[GroupPicture], progress: Progress | None = None
 ) -> dict[str, dict[str, float]]:
     """`marks` of every method that the network has. Raises ValueError where there is nobody."""
-    skeleton = network.settings.joints
-    alike = [picture.in_skeleton(skeleton) for picture in pictures]
+    alike, found = _of_all(network, pictures, progress)
+    return {name: marks(alike, posed, network.settings.joints) for name, posed in found.items()}
+
+
+def judged_by_level(network: OpecNet, pictures: Sequence[GroupPicture]) -> dict[str, dict[str, dict[str, float]]]:
+    """`judged`, by "", and the same of CrowdPose's levels (its section 5.1), by name, unless all are of one."""
+    alike, found = _of_all(network, pictures, None)
+    levels = {name: rows for name in CROWDING if (rows := of_crowding(alike, name))}
+    parts = {"": list(range(len(alike)))} | (levels if len(levels) > 1 else {})
+    return {
+        part: {
+            method: marks([alike[n] for n in rows], [posed[n] for n in rows], network.settings.joints)
+            for method, posed in found.items()
+        }
+        for part, rows in parts.items()
+    }
+
+
+def _of_all(
+    network: OpecNet, pictures: Sequence[GroupPicture], progress: Progress | None
+) -> tuple[list[GroupPicture], dict[str, list[Posed]]]:
+    """The pictures of somebody who counts, in the network's skeleton, and what is found of them by method."""
+    alike = [picture.in_skeleton(network.settings.joints) for picture in pictures]
     alike = [picture for picture in alike if counting(picture).any()]
     if not alike:
         raise ValueError(f"opec_net: no person in {len(pictures)} pictures; expected some with labelled joints")
-    return {name: marks(alike, posed, skeleton) for name, posed in predicted(network, alike, progress).items()}
+    return alike, predicted(network, alike, progress)
 
 
 def load_network(path: Path) -> OpecNet:
@@ -184,21 +207,13 @@ def _lines(asked: argparse.Namespace) -> Iterator[str]:
     given = spread(_given(asked), asked.most)
     files = [expanded(path, "--weights") for path in asked.weights] or [SPEC.shipped]
     networks = {path: load_network(path) for path in files}
-    sets = {"": given} | (crowded(given) if asked.labels is not None else {})
     for path, network in networks.items():
-        for part, pictures in sets.items():
-            for method, row in judged(network, pictures).items():
+        for part, methods in judged_by_level(network, given).items():
+            for method, row in methods.items():
                 cells = "  ".join(f"{name} {value:.1f}" for name, value in row.items())
                 yield "  ".join(
                     filter(None, [path.parent.name or path.name, f"{part:6}" * bool(part), f"{method:6}", cells])
                 )
-
-
-def crowded(pictures: Sequence[GroupPicture]) -> dict[str, list[GroupPicture]]:
-    """CrowdPose's levels (its section 5.1) with pictures of somebody who counts; none where all are of one."""
-    parts = {name: of_crowding([p for p in pictures if counting(p).any()], name) for name in CROWDING}
-    there = {name: part for name, part in parts.items() if part}
-    return there if len(there) > 1 else {}
 
 
 def _given(asked: argparse.Namespace) -> Sequence[GroupPicture]:

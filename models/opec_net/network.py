@@ -76,7 +76,8 @@ class OpecNet(Network):
     """A batch to learn from holds N couples, or two people who are none: image (N, 2, 3, H, W) uint8 RGB, square
     (N, 2, 3) and union (N, 3) of their frames, couple (N,) bool; xy (N, 2, K, 2), NaN where nobody knows, state
     (N, 2, K), -1 where unknown, and area (N, 2) px. `encode` makes image (P, 3, H, W), square (P, 3), pairs (C, 2) of
-    its rows and union (C, 3). Where poses are given both also hold given (..., K, 2) and given_score (..., K)."""
+    its rows and union (C, 3), and where poses to correct are given also given (P, K, 2), NaN where not, and given_score
+    (P, K)."""
 
     sigmas: Tensor
 
@@ -119,14 +120,15 @@ class OpecNet(Network):
         none = batch["pairs"][:0]
         if self.correction is None or self.reading is None:
             return Found(seen.heat, base, confidence, base, [], None, None, none, [], None)
-        if self.settings.initial == "given":
-            initial, confidence = batch["given"], batch["given_score"]
-        else:
-            mean = heatmaps.integral(seen.heat)
-            if self.settings.initial == "blended":
-                # The integral of a heatmap of two minds lies between them: right for who hides, off for who is seen.
-                mean = torch.lerp(mean, cells, confidence[..., None])
-            initial = frame_of_cells(mean, size_hw, first)
+        mean = heatmaps.integral(seen.heat)
+        if self.settings.initial == "blended":
+            # The integral of a heatmap of two minds lies between them: right for who hides, off for who is seen.
+            mean = torch.lerp(mean, cells, confidence[..., None])
+        initial = frame_of_cells(mean, size_hw, first)
+        if "given" in batch:  # of a joint that nobody gives, the heatmaps' own
+            there = batch["given"].isfinite().all(-1)
+            initial = torch.where(there[..., None], batch["given"], initial)
+            confidence = torch.where(there, batch["given_score"], confidence)
         adapted = self.correction.adapted(seen.maps)
         heat = None if torch.is_inference_mode_enabled() else self.correction.heat(adapted)
         auxiliary = None if heat is None else frame_of_cells(heatmaps.integral(heat), size_of(heat))

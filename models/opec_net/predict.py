@@ -39,14 +39,18 @@ class PeoplePredictor(Predictor):
 def load(spec: Spec, weights: Path | None = None, device: str | None = None) -> PeoplePredictor:
     """See `models.predictor.load`; its Spec has the skeleton of the weights, and needs poses where these correct."""
     network = network_of(spec, weights or spec.shipped)
-    needs = (*spec.needs, "keypoints_2d") if network.settings.initial == "given" else spec.needs
-    own = replace(spec, skeleton=network.settings.joints, needs=needs)
+    settings, needs, gives = network.settings, spec.needs, spec.gives
+    if settings.initial == "given":
+        needs = (*needs, "keypoints_initial")
+    if not settings.corrected:
+        gives = tuple(name for name in gives if name != "keypoints_initial")
+    own = replace(spec, skeleton=settings.joints, needs=needs, gives=gives)
     return PeoplePredictor(own, network, device or ("cuda" if torch.cuda.is_available() else "cpu"), _BATCH)
 
 
 def encoded(frames: Sequence[Frame], settings: OpecNetSettings) -> Batch:
     """The people of all frames, one behind another, and which of their rows are couples: image (P, 3, H, W) uint8 RGB,
-    square (P, 3), pairs (C, 2), union (C, 3), and the poses to correct where they are given.
+    square (P, 3), pairs (C, 2), union (C, 3), and the poses to correct where frames have them, as keypoints_initial.
 
     Raises ValueError, naming the picture, for a box outside it and for given poses of other joints.
     """
@@ -69,7 +73,7 @@ def encoded(frames: Sequence[Frame], settings: OpecNetSettings) -> Batch:
         "pairs": torch.from_numpy(pairs),
         "union": torch.from_numpy(union),
     }
-    return batch | (_given(frames, batch["square"], settings) if settings.initial == "given" else {})
+    return batch | (_given(frames, batch["square"], settings) if _corrects_given(frames, settings) else {})
 
 
 def _check_inside(frame: Frame, boxes: np.ndarray) -> None:
@@ -82,23 +86,30 @@ def _check_inside(frame: Frame, boxes: np.ndarray) -> None:
         )
 
 
+def _corrects_given(frames: Sequence[Frame], settings: OpecNetSettings) -> bool:
+    there = any("keypoints_initial" in frame.objects for frame in frames)
+    return settings.corrected and (there or settings.initial == "given")
+
+
 def _given(frames: Sequence[Frame], squares: Tensor, settings: OpecNetSettings) -> dict[str, Tensor]:
+    """given (P, K, 2) in the crops' frame, NaN where nobody gives a joint, and given_score (P, K)."""
     count, poses, scores = len(settings.joints), [], []
     for frame in frames:
-        if "keypoints_2d" not in frame.objects:
+        if "keypoints_initial" in frame.objects:
+            xy = np.asarray(frame.objects["keypoints_initial"], float)
+            check_joints(xy.shape[1], settings.skeleton, count, f"picture {frame.name or '?'}: keypoints_initial")
+        elif settings.initial == "given":
             raise ValueError(
-                f"opec_net: picture {frame.name or '?'}: expected keypoints_2d, the poses to correct, of its objects"
+                f"opec_net: picture {frame.name or '?'}: expected keypoints_initial, the poses to correct, of its "
+                "objects; give them by --poses, or weights that find poses"
             )
-        xy = np.asarray(frame.objects["keypoints_2d"], float)
-        check_joints(xy.shape[1], settings.skeleton, count, f"picture {frame.name or '?'}: keypoints_2d")
+        else:
+            xy = np.full((len(frame.objects), count, 2), np.nan)
         there = "keypoint_score" in frame.objects
         poses.append(xy)
         scores.append(np.asarray(frame.objects["keypoint_score"], float) if there else np.isfinite(xy).all(-1))
     placed = to_frame(torch.from_numpy(pixel_to_edge(np.concatenate(poses))), squares, settings.aspect)
-    return {
-        "given": placed.float().nan_to_num(0.0),
-        "given_score": torch.from_numpy(np.concatenate(scores)).float().nan_to_num(0.0),
-    }
+    return {"given": placed.float(), "given_score": torch.from_numpy(np.concatenate(scores)).float().nan_to_num(0.0)}
 
 
 def check_joints(found: int, skeleton: str, count: int, where: str) -> None:
@@ -123,7 +134,11 @@ def decoded(pred: Found, frames: Sequence[Frame], settings: OpecNetSettings) -> 
         visible = pred.with_couples(visible, torch.sigmoid(pred.couple_read.visible))
     coupled = np.zeros(len(boxes), bool)
     coupled[pred.pairs.cpu().numpy().ravel()] = True
-    before = pred.initial if settings.initial == "given" else pred.base
+    before = pred.base
+    if _corrects_given(frames, settings):
+        given = [settings.initial == "given" or "keypoints_initial" in frame.objects for frame in frames]
+        of_people = np.repeat(given, [len(frame.objects) for frame in frames])
+        before = torch.where(torch.from_numpy(of_people).to(before.device)[:, None, None], pred.initial, before)
     found, initial = (
         edge_to_pixel(from_frame(xy.double().cpu(), squares, settings.aspect).numpy()) for xy in (pred.final, before)
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from calibration.camera import pixel_to_edge
 from models.people_groups.picture import OCCLUDED, SELF_OCCLUDED, UNKNOWN, VISIBLE, GroupPicture
 from pipeline.core.boxes import box_iou
 
@@ -23,10 +24,25 @@ def largest_overlap(picture: GroupPicture) -> float:
     return float(overlap[np.triu_indices(len(boxes), 1)].max())
 
 
-def of_crowding(pictures: Iterable[GroupPicture], name: str) -> list[GroupPicture]:
-    """The pictures of one of CROWDING; those without a crowd index are of none."""
+def crowd_index(picture: GroupPicture) -> float:
+    """CrowdPose's (its section 3.2): of each person the others' labelled joints within their box over their own, and of
+    a picture the mean; what its file says of it comes first. NaN where nobody has labelled joints."""
+    if picture.crowd_index == picture.crowd_index:
+        return picture.crowd_index
+    people = [person for person in picture.people if not person.ignored and person.labelled.any()]
+    joints = [pixel_to_edge(person.xy[person.labelled]) for person in people]
+    ratios = []
+    for number, person in enumerate(people):
+        low, high = person.box_xywh[:2], person.box_xywh[:2] + person.box_xywh[2:]
+        within = [int(((xy >= low) & (xy < high)).all(axis=1).sum()) for xy in joints]
+        ratios.append((sum(within) - within[number]) / len(joints[number]))
+    return _mean(np.array(ratios))
+
+
+def of_crowding(pictures: Iterable[GroupPicture], name: str) -> list[int]:
+    """Which pictures are of one of CROWDING."""
     low, high = CROWDING[name]
-    return [picture for picture in pictures if low <= picture.crowd_index < high]
+    return [number for number, picture in enumerate(pictures) if low <= crowd_index(picture) < high]
 
 
 def level_row(name: str, pictures: Sequence[GroupPicture]) -> dict[str, float | str]:

@@ -184,7 +184,7 @@ def _frame_numbers(listed: str) -> list[int]:
 
 def _given_poses(path: Path, spec: Spec) -> Detect:
     """What a file says of pictures; nobody is in those of which it says nothing."""
-    asked = "keypoints_2d" in spec.needs
+    asked = "keypoints_initial" in spec.gives
     poses = read_poses(expanded(path, "--poses"), spec.skeleton if asked else None)
     if not asked:
         print(f"predict: these weights of {spec.name} find poses anew: of --poses only boxes are used", file=sys.stderr)
@@ -192,7 +192,8 @@ def _given_poses(path: Path, spec: Spec) -> Detect:
     def found(reads: Sequence[Read]) -> list[Instances]:
         nobody = {name: column[:0] for name, column in next(iter(poses.values())).items()}
         columns = [poses_of(poses, one.frame.name) or nobody for one in reads]
-        kept = [{n: c for n, c in one.items() if asked or n in ("bbox_xywh", "score")} for one in columns]
+        names = {"keypoints_2d": "keypoints_initial"} if asked else {"keypoints_2d": "", "keypoint_score": ""}
+        kept = [{new: c for n, c in one.items() if (new := names.get(n, n))} for one in columns]
         return [Instances(one.frame.size_hw, these) for one, these in zip(reads, kept, strict=True)]
 
     return found

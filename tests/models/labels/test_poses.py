@@ -21,6 +21,12 @@ def test_poses_of_a_json_come_back(tmp_path):
     assert poses["7"]["keypoint_score"][0] == pytest.approx(points[:, 2])
 
 
+def test_a_keypoint_that_is_nought_is_not_known(tmp_path):
+    rows = [{"image_id": 7, "bbox": [1, 2, 3, 4], "keypoints": [0, 0, 0, 0, 0, 0.5, 3, 4, 0]}]
+    xy = read_poses(written(tmp_path / "p.json", rows))["7"]["keypoints_2d"][0]
+    assert np.isnan(xy[0]).all() and xy[1:].tolist() == [[0, 0], [3, 4]]
+
+
 @pytest.mark.parametrize(
     ("rows", "match"),
     [

@@ -100,3 +100,5 @@ def test_nothing_rendered_is_one_line(tmp_path):
         splits(SMALL_OPEC_NET, Given(), 0)
     with pytest.raises(FileNotFoundError, match="RenderCouples"):
         splits(SMALL_OPEC_NET, Given(data=tmp_path), 0)
+    with pytest.raises(ValueError, match="rendered couples hold no poses that are given; train with blended"):
+        splits(replace(SMALL_OPEC_NET, initial="given"), Given(data=tmp_path), 0)

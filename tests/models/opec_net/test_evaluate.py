@@ -8,7 +8,7 @@ from stick_couples import couple, write_couples
 
 from models.checkpoints import write_weights
 from models.contract import find
-from models.opec_net.evaluate import Posed, crowded, judged, main, marks, predicted, spread
+from models.opec_net.evaluate import Posed, judged, judged_by_level, main, marks, predicted, spread
 from pipeline.core.skeletons import OPEC_12
 
 SPEC = find("opec_net")
@@ -77,12 +77,30 @@ def test_the_command_prints_a_row_a_method(made, small, tmp_path, capsys):
     assert "--split: expected one of train, val, test, unseen, got 'other'" in capsys.readouterr().err
 
 
-def test_crowdposes_levels_are_told_apart_where_there_are_two(pictures):
+def test_pictures_of_no_couple_have_opec_nets_poses(made, small, monkeypatch, pictures):
+    """Wherever they stand among others, and where there are no others."""
+    monkeypatch.setattr("models.opec_net.evaluate._CHUNK", 1)
+    apart = couple(5, "test", apart=90.0)[0].in_skeleton(OPEC_12)
+    network = made(small).eval()
+    found = predicted(network, [pictures[0], apart, pictures[1]])
+    assert [len(rows) for rows in found.values()] == [3, 3, 3]
+    for part in ("xy", "score", "own"):
+        assert (getattr(found["couple"][1], part) == getattr(found["opec"][1], part)).all()
+    assert not np.allclose(found["couple"][0].xy, found["opec"][0].xy)
+    alone = judged(network, [apart])
+    assert list(alone) == ["base", "opec", "couple"] and alone["couple"] == alone["opec"]
+
+
+def test_crowdposes_levels_are_told_apart_where_there_are_two(made, small, pictures):
     nobody = replace(pictures[0], people=tuple(replace(one, ignored=True) for one in pictures[0].people))
     three = [replace(p, crowd_index=index) for p, index in zip(pictures, (0.05, 0.1, 0.79), strict=True)]
-    parts = crowded([*three, replace(nobody, crowd_index=0.9), pictures[0]])  # of which one has no index
-    assert parts == {"easy": three[:1], "medium": three[1:]}
-    assert crowded(three[1:]) == {} == crowded(pictures)
+    network = made(small).eval()
+    parts = judged_by_level(network, [*three, replace(nobody, crowd_index=0.9)])
+    assert list(parts) == ["", "easy", "medium"] and parts[""] == judged(network, three)
+    assert [row["base"]["people"] for row in parts.values()] == [6, 2, 4]
+    alone = judged(network, three[:1])
+    assert all(parts["easy"]["base"][name] == pytest.approx(value, abs=1e-6) for name, value in alone["base"].items())
+    assert list(judged_by_level(network, three[1:])) == [""]
 
 
 def test_spread_is_even_and_keeps_the_ends():

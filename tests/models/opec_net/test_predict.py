@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from stick_couples import couple
 
+from models.checkpoints import write_weights
 from models.contract import find
 from models.frames import frame_of
-from models.opec_net.predict import PeoplePredictor
+from models.opec_net.predict import PeoplePredictor, load
 from pipeline.core.skeletons import OPEC_12
 from pipeline.core.tables import KEYPOINT_STATES
 
@@ -65,12 +66,37 @@ def test_a_pose_from_outside_is_what_the_correction_begins_with(made, small, dra
             weight.data.zero_()
     frame = frame_of(image, picture.boxes)
     poses = np.stack([one.xy for one in picture.people])
-    given = replace(frame, objects=frame.objects.with_columns({"keypoints_2d": poses}))
+    given = replace(frame, objects=frame.objects.with_columns({"keypoints_initial": poses}))
     (found,) = PeoplePredictor(SPEC, network)([given])
     assert found["keypoints_initial"] == pytest.approx(poses, abs=1e-3)
     assert found["keypoints_2d"] == pytest.approx(poses, abs=1e-3)
-    with pytest.raises(ValueError, match="expected keypoints_2d, the poses to correct, of its objects"):
+    with pytest.raises(ValueError, match="expected keypoints_initial, the poses to correct, of its objects"):
         PeoplePredictor(SPEC, network)([frame])
-    other = replace(frame, objects=frame.objects.with_columns({"keypoints_2d": np.zeros((2, 17, 2))}))
-    with pytest.raises(ValueError, match="keypoints_2d: expected 12 joints of opec_12, got 17; give poses of these"):
+    other = replace(frame, objects=frame.objects.with_columns({"keypoints_initial": np.zeros((2, 17, 2))}))
+    with pytest.raises(ValueError, match="initial: expected 12 joints of opec_12, got 17; give poses of these"):
         PeoplePredictor(SPEC, network)([other])
+
+
+def test_weights_that_find_poses_correct_given_ones_too_and_find_those_that_lack(predictor, drawn):
+    """Of one joint nothing is known, and of another picture of the same batch nothing at all."""
+    picture, image = drawn
+    frame = frame_of(image, picture.boxes)
+    (own,) = predictor([frame])
+    poses = np.stack([one.xy for one in picture.people])
+    poses[1, 4] = np.nan
+    columns = {"keypoints_initial": poses, "keypoint_score": np.full((2, 12), 0.7)}
+    given = replace(frame, objects=frame.objects.with_columns(columns))
+    found, beside = predictor([given, frame])
+    known = np.isfinite(poses).all(-1)
+    assert found["keypoints_initial"][known] == pytest.approx(poses[known], abs=1e-3)
+    assert np.isfinite(found["keypoints_initial"]).all() and np.isfinite(found["keypoints_2d"]).all()
+    assert np.abs(found["keypoints_2d"] - own["keypoints_2d"]).max() > 1
+    for name in ("keypoints_2d", "keypoints_initial", "keypoint_score"):
+        assert beside[name] == pytest.approx(own[name], abs=1e-3)
+
+
+def test_a_base_alone_has_no_use_for_poses(made, small, tmp_path):
+    for corrected in (True, False):
+        path, network = tmp_path / f"{corrected}.safetensors", made(replace(small, corrected=corrected))
+        write_weights(path, network, SPEC.config(network.settings))
+        assert ("keypoints_initial" in load(SPEC, path, "cpu").spec.gives) is corrected

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from footage import REAL
 
 from models.people_groups.labelled import read_coco_people, read_ochuman, read_ocpose
-from models.people_groups.levels import largest_overlap, level_row, of_crowding
+from models.people_groups.levels import crowd_index, largest_overlap, level_row, of_crowding
 from models.people_groups.picture import BOX_FILLED, OCCLUDED, SELF_OCCLUDED, UNKNOWN, VISIBLE
 from pipeline.core.skeletons import COCO_17, CROWDPOSE_14, OPEC_12, PEOPLE_19
 
@@ -46,7 +47,7 @@ def test_cocos_three_visibilities(tmp_path, skeleton):
     assert one.area_px == pytest.approx(BOX_FILLED * 800)
     assert picture.image()[0, 0].tolist() == [200, 0, 0]
     assert largest_overlap(picture) == pytest.approx(1 / 3)
-    assert of_crowding([picture], "medium") == [picture] and not of_crowding([picture], "hard")
+    assert of_crowding([picture], "medium") == [0] and not of_crowding([picture], "hard")
 
 
 def test_the_order_of_a_file_is_its_own(tmp_path):
@@ -145,6 +146,9 @@ def test_real_files_are_read(name, skeleton, pictures, people):
     assert len(read) == pictures and sum(len(picture.people) for picture in read) == people
     for picture in read:
         assert picture.skeleton == skeleton and picture.image().shape == (*picture.size_hw, 3)
+        if name == "crowdpose":  # which says the index to two digits
+            counted = crowd_index(replace(picture, crowd_index=np.nan))
+            assert counted == pytest.approx(picture.crowd_index, abs=0.005)
         for person in picture.people:
             xy = person.xy[person.labelled]
             assert (xy >= 0).all() and (xy <= picture.size_hw[::-1]).all()
