@@ -97,7 +97,7 @@ def _costs(network: OpecNet, pictures: list[GroupPicture], repeats: int) -> tupl
     """Of the base's poses alone, of OPEC-Net's and of CoupleGraph's behind it: CPU seconds a person of one thread, of
     crops that are cut already, and what was added, of the base's; then the profile of it all."""
     batch = encoded(_frames(pictures), network.settings)
-    alone = batch | {name: batch[name][:0] for name in ("pairs", "union")}
+    alone = {**batch, "pairs": batch["pairs"][:0], "union": batch["union"][:0]}
 
     def base() -> None:
         heatmaps.means_about_peaks(network.base(scaled(batch["image"])).heat)
