@@ -55,7 +55,7 @@ def installed(tmp_path_factory):
     ]
     subprocess.run([*PIP, *build], check=True)
     (wheel,) = (source / "dist").glob("*.whl")
-    assert wheel.stat().st_size < 40e6
+    assert wheel.stat().st_size < 60e6, "the weights of every network fit; PyPI takes no file above 100 MB"
     options = ["--no-deps", "--no-index", "--no-compile", "--target", str(folder)]
     subprocess.run([*PIP, "install", *options, str(wheel)], check=True)
     return folder
