@@ -47,6 +47,12 @@ def read_yaml(path: Path, *, opencv: bool = False) -> Any:
 class _Loader(yaml.SafeLoader):
     """What makes plain values and nothing else; a value that cannot be made names its line."""
 
+    def fetch_more_tokens(self) -> None:
+        """As PyYAML's, whose time grows with the square of the depth: told of at once, not once all is read."""
+        super().fetch_more_tokens()
+        if self.flow_level + len(self.indents) > _DEEPEST + 1:
+            raise yaml.MarkedYAMLError(f"nested deeper than {_DEEPEST} levels", problem_mark=self.get_mark())
+
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)

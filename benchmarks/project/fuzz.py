@@ -2,8 +2,8 @@
 
     python -m benchmarks.fuzz [--check] [--quick] [--only KIND] [--seed N] [--inputs N]
 
-Each kind is read in a child process. What went wrong is kept in benchmarks/out/fuzz, and belongs into tests/hostile,
-whose files are examples that mutations start from.
+Each kind is read in a child process. What went wrong is kept in benchmarks/out/fuzz, and belongs into tests/hostile
+under the name that it has there: the cases of `fuzz_cases` are read as they are, and mutations start from them, too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 from benchmarks.common.report import HERE, OUT, Bar, Report, main
+from benchmarks.project.fuzz_cases import known
 from benchmarks.project.fuzz_child import HANG_S
 from benchmarks.project.fuzz_kinds import KINDS
 
@@ -50,8 +51,10 @@ def _child(kind: str, seed: int, first: int, last: int, folder: Path) -> tuple[i
 
 
 def fuzzed(kind: str, seed: int, inputs: int) -> dict:
-    """A row: how many inputs of a kind were read, what went wrong with how many, the slowest and the largest."""
-    wrong, first, slowest, peak, example = Counter[str](), 0, 0.0, 0, ""
+    """A row: how many inputs of a kind were read and how many known cases before them, what went wrong with how many,
+    the slowest and the largest."""
+    cases = len(known(kind, KINDS[kind].ending))
+    wrong, first, slowest, peak, example = Counter[str](), -cases, 0.0, 0, ""
     while first < inputs:
         with tempfile.TemporaryDirectory() as folder:
             ended, said = _child(kind, seed, first, inputs, Path(folder))
@@ -69,8 +72,8 @@ def fuzzed(kind: str, seed: int, inputs: int) -> dict:
             example = example or f"input {number}: {reason}"
         slowest, peak = max(slowest, said.get("slowest_s", 0.0)), max(peak, said.get("peak_bytes", 0))
     names = ("traceback", "unnamed", "hang", "crash", "touched")
-    return {"kind": kind, "inputs": inputs, **{name: wrong[name] for name in names}, "slowest_s": slowest,
-            "peak_MB": round(peak / 1e6), "first": example or "-"}  # fmt: skip
+    counts = {"kind": kind, "cases": cases, "inputs": inputs, **{name: wrong[name] for name in names}}
+    return counts | {"slowest_s": slowest, "peak_MB": round(peak / 1e6), "first": example or "-"}
 
 
 def report(quick: bool, data: Path, only: str | None, seed: int, inputs: int) -> Report:

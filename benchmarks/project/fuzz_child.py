@@ -1,7 +1,8 @@
 """A process that reads mutated files of one kind, and says of each what became of it; benchmarks.fuzz starts it.
 
-Input `i` is a function of (seed, kind, i). What a reader may do is return, or raise ValueError or FileNotFoundError in
-one line that names the file. An audit hook sees every file that is opened, and everything that would run a program.
+Input `i` is a function of (seed, kind, i); those below 0 are the known cases, as they are. What a reader may do is
+return, or raise ValueError or FileNotFoundError in one line that names the file. An audit hook sees every file that is
+opened, and everything that would run a program.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.project.fuzz_cases import known
 from benchmarks.project.fuzz_kinds import KINDS, Kind
 
 HANG_S = 5
@@ -120,10 +122,13 @@ def main() -> None:
     name, seed, first, last, folder = sys.argv[1], *map(int, sys.argv[2:5]), Path(sys.argv[5]).resolve()
     os.chdir(folder)
     kind = KINDS[name]
-    examples, watch = kind.examples(), Watch(folder)
+    cases = known(name, kind.ending)
+    names, watch = list(cases), Watch(folder)
+    whole = kind.examples()
+    examples = [*whole, *cases.values()]
     inside = folder / "inside"
     inside.mkdir(exist_ok=True)
-    for number, example in enumerate(examples):
+    for number, example in enumerate(whole or examples[:1]):
         # What a first reading loads stays loaded; sys.stderr is of the readers' accounts.
         (inside / f"example{number}{kind.ending}").write_bytes(example)
         with suppress(Exception):
@@ -132,13 +137,15 @@ def main() -> None:
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123
     path, bad, slowest = inside / f"input{kind.ending}", list[tuple[int, str]](), 0.0
     for number in range(first, last):
-        path.write_bytes(
-            mutated(examples, kind.words, np.random.default_rng([seed, zlib.crc32(name.encode()), number]))
-        )
+        if number < 0:
+            data = cases[names[number]]
+        else:
+            data = mutated(examples, kind.words, np.random.default_rng([seed, zlib.crc32(name.encode()), number]))
+        path.write_bytes(data)
         (folder / "status").write_text(str(number))
         begun = time.monotonic()
         if found := judge(kind, path, watch):
-            bad.append((number, found))
+            bad.append((number, f"{found} ({names[number]})" if number < 0 else found))
             (folder / f"{name}-{number}{kind.ending}").write_bytes(path.read_bytes())
         slowest = max(slowest, time.monotonic() - begun)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,7 +1,7 @@
 """The kinds of files that users bring, for benchmarks.fuzz: whole examples of each, and what reads them.
 
-An example is the bytes of a file that is read without an error. A reader takes a path; what it raises is judged by
-whoever calls it.
+An example is the bytes of a file that is read without an error; `fuzz_cases` has those that once broke something. A
+reader takes a path; what it raises is judged by whoever calls it.
 """
 
 from __future__ import annotations
@@ -186,17 +186,13 @@ def _pictures() -> list[bytes]:
 
     image = np.random.default_rng(0).integers(0, 256, (12, 16, 3), np.uint8)
     kinds = (".jpg", ".png", ".bmp", ".tiff", ".webp", ".ppm")
-    return [cv2.imencode(kind, image)[1].tobytes() for kind in kinds] + [(_hostile() / "jpeg_65500.jpg").read_bytes()]
-
-
-def _hostile() -> Path:
-    return Path(__file__).resolve().parents[2] / "tests" / "hostile"
+    return [cv2.imencode(kind, image)[1].tobytes() for kind in kinds]
 
 
 def _shipped() -> list[bytes]:
     from models.contract import find
 
-    return [find("occlusion_classifier").shipped.read_bytes(), (_hostile() / "cfgnotjson.safetensors").read_bytes()]
+    return [find("occlusion_classifier").shipped.read_bytes()]
 
 
 def _checkpoints() -> list[bytes]:
@@ -212,10 +208,6 @@ def _checkpoints() -> list[bytes]:
     return found
 
 
-def _releases() -> list[bytes]:
-    return [(_hostile() / name).read_bytes() for name in ("hmr_deep.ckpt", "hmr_ndim.ckpt")]
-
-
 def _bodies() -> list[bytes]:
     from scipy import sparse
 
@@ -224,9 +216,7 @@ def _bodies() -> list[bytes]:
         "J_regressor": sparse.csc_matrix(np.eye(24, 5)), "shapedirs": np.zeros((5, 3, 10)),
         "posedirs": np.zeros((5, 3, 207), np.float32)[:, :, :0], "kintree_table": np.zeros((2, 24), np.int64),
     }  # fmt: skip
-    return [pickle.dumps(arrays, protocol) for protocol in (0, 2, 4)] + [
-        (_hostile() / "hostile_smpl_segfault.pkl").read_bytes()
-    ]
+    return [pickle.dumps(arrays, protocol) for protocol in (0, 2, 4)]
 
 
 def _archives() -> list[bytes]:
@@ -238,7 +228,7 @@ def _archives() -> list[bytes]:
              "triangles": (0, 3), "dims_mean": (3,), "dims_components": (2, 3)}  # fmt: skip
     arrays = {name: np.zeros(shape, np.int32 if name == "triangles" else float) for name, shape in zeros.items()}
     save_bases(path, {"car": ShapeBasis("car", **arrays)})
-    return [path.read_bytes(), (_hostile() / "npy.npz").read_bytes()]
+    return [path.read_bytes()]
 
 
 def _dlc() -> list[bytes]:
@@ -291,7 +281,7 @@ KINDS = {
     "picture": Kind(".jpg", _pictures, _picture, (b"\xff\xda", b"\xff\xc2", b"\xff\xff", b"IEND")),
     "weights": Kind(".safetensors", _shipped, _weights, _TEXTS + _HEADER),
     "checkpoint": Kind(".pth", _checkpoints, _checkpoint, _PICKLE),
-    "release": Kind(".ckpt", _releases, _release, _PICKLE),
+    "release": Kind(".ckpt", list, _release, _PICKLE),
     "pickle": Kind(".pkl", _bodies, _body, _PICKLE),
     "npz": Kind(".npz", _archives, _bases, (b"PK\x01\x02", b"(999999999,)", b"|O", b"<U9999999")),
     "configuration": Kind(".cfg", _examples("[walt3d]\nengine = serial\n"), _configuration, _TEXTS),

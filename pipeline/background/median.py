@@ -157,7 +157,7 @@ def compared_background(
 
 def background_shard(job: BackgroundJob) -> None:
     """Write a bucket's background as a PNG, unless no frame is like it, and the frames that are left out."""
-    index = read_table(job.index)
+    index = read_table(job.index, filters=pc.field("bucket") == job.name)
     image, unlike = compared_background(index, job.root, job.name, job.settings)
     if len(unlike) < _readable(index, job.name).num_rows:
         write_bytes(job.picture, as_png(image))

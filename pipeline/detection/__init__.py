@@ -84,11 +84,13 @@ class DetectJob:
 
 def detect_shard(job: DetectJob, progress: Callable[[int, int], None] | None = None) -> int:
     """Write the DETECTIONS of a block of frames; the number of rows."""
-    frames = read_table(job.index)
-    index = frames.filter(pc.is_in(frames["frame_id"], pa.array(list(job.frame_ids), pa.int64())))
-    asked = "backgrounds" in backend_of(job.settings.detector).needs
+    needs = backend_of(job.settings.detector).needs
+    # The table of a day is read for each of its blocks: only by whom the other frames concern.
+    frames = read_table(job.index) if "frames" in needs else None
+    block = pc.field("frame_id").isin(pa.array(list(job.frame_ids), pa.int64()))
+    index = read_table(job.index, filters=block) if frames is None else frames.filter(block)
     readable = index.filter(pc.equal(index["status"], "ok"))
-    backgrounds = _backgrounds(job, set(readable["bucket"].to_pylist())) if asked else None
+    backgrounds = _backgrounds(job, set(readable["bucket"].to_pylist())) if "backgrounds" in needs else None
     size_hw = (index["height"][0].as_py(), index["width"][0].as_py())
     ignore = None if job.ignore_rle is None else masks.full(job.ignore_rle, size_hw)
     inputs = Inputs(job.camera, job.plane, backgrounds, frames, ignore)
