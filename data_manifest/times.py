@@ -160,10 +160,18 @@ def utc_of(local: datetime, zone: tzinfo) -> datetime:
     return moment
 
 
-def natural(path: PurePath) -> list[tuple[int, int, str]]:
-    """Key that sorts names as people number them: in9 before in10, folder by folder."""
+def natural(path: PurePath) -> str:
+    """Key that sorts names as people number them: in9 before in10, folder by folder.
+
+    Numbers come before text, by their value: by how many digits it has and then by these. One text, since a day has
+    10^5 names.
+    """
     pieces = re.split(r"(\d+)", "/".join(path.parts))
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
+    return "".join(_number_key(int(piece)) if piece.isdecimal() else f"1{piece}\0" for piece in pieces if piece)
+
+
+def _number_key(number: int) -> str:
+    return f"0{len(str(number)):04d}{number}"
 
 
 def last_number(path: PurePath) -> int | None:

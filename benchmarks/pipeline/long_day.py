@@ -8,6 +8,7 @@ measured beside all 24. Peak memory is that of the whole process tree of a stage
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import shutil
@@ -41,7 +42,7 @@ def hour_manifest(hour_s: int) -> dict:
 def day_manifest(folder: Path, hours: int, hour_s: int) -> dict:
     """A folder of numbered images, hours of so many seconds from midnight on, a time bucket each."""
     clock = [f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}" for second in range(0, 86_400, hour_s)]
-    ends = [*clock[1:], "24:00"]
+    ends = [*clock[1:], clock[0]]
     buckets = [{"name": f"hour{n:02}", "start": clock[n], "end": ends[n]} for n in range(hours)]
     source = {
         "kind": "images", "folder": str(folder), "glob": "*.jpg", "fps": FPS, "start": "2024-05-14 00:00:00",
@@ -57,8 +58,8 @@ def repeated(pictures: list[Path], hours: int, hour_s: int, folder: Path) -> int
     folder.mkdir(parents=True)
     count = int(hours * hour_s * FPS)
     for number in range(count):
-        within = number - int(number / FPS) // hour_s * hour_s * FPS
-        os.link(pictures[int(within) % len(pictures)], folder / f"{number:06d}.jpg")
+        first = math.ceil(int(number / FPS) // hour_s * hour_s * FPS)  # of its hour
+        os.link(pictures[(number - first) % len(pictures)], folder / f"{number:06d}.jpg")
     return count
 
 

@@ -43,7 +43,7 @@ class IngestSettings:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # a day has 10^5
 class FoundFrame:
     """A frame before it has a number. timestamp has a time zone; position is -1 for an image file."""
 

@@ -20,7 +20,7 @@ from readers.pictures import decode_image
 _IMAGES_PER_SHARD = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Read:
     """What reading an image gave: its size, and its look, whose status is why it cannot be read where it cannot."""
 

@@ -18,7 +18,7 @@ _FLAT = 3  # grey levels, 0 to 255: less is no picture
 _DARK = 18  # video's own black is 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """A picture's checksum, and `black` or `one colour` where it shows nothing, else `ok`."""
 

@@ -1,7 +1,7 @@
 import re
 import time
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 from hypothesis import given
@@ -77,5 +77,13 @@ def test_names_are_sorted_as_people_number_them():
         "in9.jpg",
         "in10.jpg",
     ]
-    assert natural(Path("²")) == [(1, 0, "²")]
+    assert natural(Path("²")) == "1²\0"
     assert last_number(Path("cam2_in000123.jpg")) == 123 and last_number(Path("in.jpg")) is None
+
+
+@given(*[st.text("019a²é-", min_size=1, max_size=12)] * 2)
+def test_the_order_of_names_is_that_of_their_numbers_and_texts_one_by_one(one, other):
+    def pieces(name):
+        return [(0, int(run), "") if run[0] in "019" else (1, 0, run) for run in re.findall("[019]+|[^019]+", name)]
+
+    assert (natural(PurePath(one)) < natural(PurePath(other))) == (pieces(one) < pieces(other))
