@@ -12,7 +12,7 @@ from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import FRAMES, TRACKS
 from pipeline.detection import DetectionSettings
 from pipeline.empty_street import regions
-from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard, standing, union
+from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard, standing
 from pipeline.empty_street.uncovered import OWN_FRAMES, PLAIN_MEDIAN
 
 HW = boxes.CAMERA.size_hw
