@@ -13,7 +13,7 @@ from pipeline.core.frames import as_png, read_backgrounds
 from pipeline.core.storage import count_rows, read_parts, read_table, write_bytes, write_table
 from pipeline.detection import DetectionSettings, backends
 from pipeline.detection.registry import backend_of
-from pipeline.empty_street.looks import LooksJob, looks_shard
+from pipeline.empty_street.compared_frames import LooksJob, looks_shard
 from pipeline.empty_street.other_buckets import filled_in
 from pipeline.empty_street.regions import FILE as IGNORED
 from pipeline.empty_street.regions import RegionsJob, regions_shard
@@ -120,7 +120,8 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
         return replace(of_frames, detector=own.detector, options=own.options) if own.detector else of_frames
 
     def work(self, report: Report) -> str:
-        """What the frames show of the street where it is in doubt; one shard for each bucket; then each is filled in from the others, and looked at for what still stands."""
+        """What frames show of the street where it is in doubt; one shard for each bucket; then each is filled in from
+        the others, and looked at for what still stands."""
         jobs = [self._job(name) for name in read_backgrounds(self.folder / MEDIANS)]
         self.fan_out(
             looks_shard, [self._looks_job()], lambda _: all(job.shown.exists() for job in jobs), lambda done, of: None

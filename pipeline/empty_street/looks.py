@@ -3,11 +3,11 @@
 Who waits stands still for longer than a burst of frames lasts, others follow at the same place, and what tells objects
 by their motion takes the median for the street. But the street looks alike whenever it is seen, in any time bucket, and
 goes on as it does around the place; those who wait look different each time. So where only a minority of a bucket's
-moments agrees with its median, the street is the look that other moments share, that has few edges, and that is near
-to what surrounds the place; which frames show it is then known without any detector.
+moments agrees with its median, the street is the look that others share and detections spare, that has few edges, and
+that is near to what surrounds the place; which frames show it is then known without any detector.
 
-Pictures are (rows, columns, 3) float32, natural logarithms of grey levels, in cells of a grid of some 320 columns, each
-under the illumination of its bucket's median.
+Pictures are (rows, columns, 3) float32, `ln_levels` of the cells of a grid, under the illumination of their bucket's
+median.
 """
 
 from __future__ import annotations
@@ -15,62 +15,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.core import masks
-from pipeline.core.frames import (
-    FrameReader,
-    as_png,
-    frames_of_bucket,
-    own_picture,
-    read_backgrounds,
-    spread_evenly,
-)
-from pipeline.core.illumination import OFFSET, alike, cells, gain_at, gradient, largest, smooth_gain
-from pipeline.core.storage import read_table, write_bytes
-from pipeline.empty_street.beams import lamps_lit
+from pipeline.core.frames import spread_evenly
+from pipeline.core.illumination import OFFSET, gradient, largest
 
 UNKNOWN, HIDDEN, SHOWN = 0, 1, 2  # of a cell of a frame: the median serves, or the street is hidden there, or seen
-_COLUMNS = 320
-_FRAMES = 40  # of a bucket that are compared
 _APART_S = 30.0  # what stands at a place after so long may be somebody else
 _LEAST_MOMENTS = 4  # of a bucket, else nothing can be told
 _MOST_MOMENTS = 12  # of a bucket that are compared with each other
 _OTHERS = 3  # buckets that are asked beside one's own
-_REACH = 0.125  # of the frame's width: illumination is smooth over that
+_AROUND = 1 / 24  # of the columns: illumination of two buckets is compared over that
 _MAJORITY = 0.5
 # A window's mean difference, ln: the same thing is seen up to _ALIKE beyond so many times what two frames of a moment
 # differ by; under another bucket's light up to _TINT more, if it is the same all over the window.
 _ALIKE, _NOISES, _TINT = 0.06, 1.3, 0.2
-_SHARED = 1  # further moments that show a look, at least
+_FINE = 3  # of a window, in which a frame is compared with what the street was found to be
 # Beside the distance to what surrounds a place: weights of edges, of detections, of a look of another bucket, and of
 # the fraction of the moments that share a look.
 _EDGES, _COVERED, _FOREIGN, _OFTEN = 2.0, 0.5, 0.15, 0.5
-_OF_VEHICLE, _WINDOW = 0.8, 0.035  # of a vehicle's shorter side; of the frame's width, where there is none
-
-
-@dataclass(frozen=True)
-class LooksJob:
-    """The time buckets of `medians`; where the FRAMES table, the camera's folder and the TRACKS table are; the folder
-    `out` gets a picture of each bucket, for `shown_in`."""
-
-    name: str
-    index: Path
-    root: Path
-    medians: Path
-    tracks: Path
-    out: Path
 
 
 @dataclass(frozen=True)
 class Looks:
-    """Pictures (N, rows, columns, 3) of one bucket, how much of each cell (N, rows, columns) detections cover, how surely,
-    their times in seconds, and the bucket's median; window: odd, in cells."""
+    """Pictures (N, rows, columns, 3) of one bucket, the score of what is detected in each cell (N, rows, columns) times
+    the fraction that it covers, both float16 or wider, their times in seconds, and the bucket's median; window: odd, in
+    cells, smaller than a vehicle."""
 
     pictures: np.ndarray
     covered: np.ndarray
@@ -101,9 +73,9 @@ class Looks:
         """(rows, columns) bool: only a minority of the moments shows what the median shows, there or beside it."""
         if len(np.unique(self.moments)) < _LEAST_MOMENTS:
             return np.zeros(self.median.shape[:2], bool)
-        minority = self.of_moments([_apart(one, self.median, self.window) < self.tolerance for one in self.pictures])
+        shown = self.of_moments([_apart(one, self.median, self.window) < self.tolerance for one in self.pictures])
         # A window that holds an object's edge alone agrees with the street.
-        return cv2.dilate((minority < _MAJORITY).astype(np.uint8), np.ones((self.window // 2 * 2 + 1,) * 2, np.uint8)) > 0
+        return cv2.dilate((shown < _MAJORITY).astype(np.uint8), np.ones((self.window, self.window), np.uint8)) > 0
 
     @cached_property
     def tolerance(self) -> np.ndarray:
@@ -121,20 +93,6 @@ class Looks:
         return np.unique([np.flatnonzero(self.moments == k)[end] for k in chosen for end in (0, -1)])
 
 
-def looks_shard(job: LooksJob) -> None:
-    """Write what the frames of every bucket show of the street where its median is in doubt."""
-    medians = read_backgrounds(job.medians)
-    looks = {name: _looks(job, name, median) for name, median in medians.items()}
-    lit = {name for name in medians if _lamps_lit(job, name)}
-    order = alike({name: median for name, median in medians.items() if name not in lit}, np.inf)
-    for name in medians:
-        if name in lit:  # the street itself looks different each time
-            shown = np.full(looks[name].pictures.shape[:3], UNKNOWN, np.uint8)
-        else:
-            shown = street_shown(name, looks, order[name][1:])
-        write_bytes(job.out / f"{name}.png", as_png(shown.reshape(-1, shown.shape[2])))
-
-
 def street_shown(name: str, looks: Mapping[str, Looks], others: Sequence[str]) -> np.ndarray:
     """(N, rows, columns) uint8 of a bucket's pictures: UNKNOWN, HIDDEN or SHOWN, given those of other buckets, the ones
     lit most alike first."""
@@ -143,20 +101,20 @@ def street_shown(name: str, looks: Mapping[str, Looks], others: Sequence[str]) -
     if not mine.doubtful.any():
         return shown
     asked = [(mine, np.zeros_like(mine.median)), *((looks[o], _relit(looks[o], mine)) for o in others[:_OTHERS])]
-    around, fine = _continued(mine.median, mine.doubtful), max(mine.window // 3 // 2 * 2 + 1, 3)
+    around, fine = _continued(mine.median, mine.doubtful), max(mine.window // _FINE // 2 * 2 + 1, 3)
     tolerance = mine.tolerance_of(fine)
     near = cv2.dilate(mine.doubtful.astype(np.uint8), np.ones((mine.window, mine.window), np.uint8))
     for x, y, w, h, _ in cv2.connectedComponentsWithStats(near)[2][1:]:
         place = np.s_[max(y - mine.window, 0) : y + h + mine.window, max(x - mine.window, 0) : x + w + mine.window]
         street, own, known = _street(asked, around, place)
-        steady = mine.of_moments([_apart(one[place], mine.median[place], fine) < tolerance[place] for one in mine.pictures])
+        of_median = [_apart(one[place], mine.median[place], fine) < tolerance[place] for one in mine.pictures]
         # Under another light leaves look different; where most moments show what the median shows, it serves.
-        here = known & mine.doubtful[place] & (own | (steady < _MAJORITY))
+        here = known & mine.doubtful[place] & (own | (mine.of_moments(of_median) < _MAJORITY))
         tint = np.where(own, 0, _TINT).astype(np.float32)
         for k, picture in enumerate(mine.pictures):
             same = (_apart(picture[place], street, fine, tint) < tolerance[place]).astype(np.uint8)
-            same = cv2.morphologyEx(same, cv2.MORPH_OPEN, np.ones((fine, fine), np.uint8))
-            shown[k][place][here] = np.where(same, SHOWN, HIDDEN)[here]
+            seen = cv2.morphologyEx(same, cv2.MORPH_OPEN, np.ones((fine, fine), np.uint8))
+            shown[k][place][here] = np.where(seen, SHOWN, HIDDEN)[here]
     return shown
 
 
@@ -167,9 +125,9 @@ def _street(
     known at all, both (h, w) bool; each bucket with what gives it the light of the first."""
     window, tolerance = asked[0][0].window, np.max([one.tolerance[place] for one, _ in asked], axis=0)
     picked = [one.pictures[one.ends()][(slice(None), *place)] + gain[place] for one, gain in asked]
-    pictures = np.concatenate(picked)
+    pictures = np.concatenate(picked).astype(np.float32)
     covered = np.concatenate([one.covered[one.ends()][(slice(None), *place)] for one, _ in asked])
-    covered = np.stack([cv2.blur(one, (window, window)) for one in covered])
+    covered = np.stack([cv2.blur(one.astype(np.float32), (window, window)) for one in covered])
     bucket = np.repeat(np.arange(len(asked)), [len(one) for one in picked])
     moment = np.concatenate([one.moments[one.ends()] for one, _ in asked])
     when = np.unique(np.stack([bucket, moment]), axis=1, return_inverse=True)[1].ravel()
@@ -185,7 +143,7 @@ def _street(
         found = (same * covered).sum(axis=0) / np.maximum(same.sum(axis=0), 1)
         worth = _apart(picture, around[place], window) + _EDGES * edges + _COVERED * found + _FOREIGN * (bucket[k] > 0)
         worth -= _OFTEN * shared / len(np.unique(when))
-        cost[k] = np.where(shared >= _SHARED, worth, np.inf)
+        cost[k] = np.where(shared > 0, worth, np.inf)
     best = cost.argmin(axis=0)
     street = np.take_along_axis(pictures, best[None, ..., None], axis=0)[0]
     return street, bucket[best] == 0, np.isfinite(cost.min(axis=0))
@@ -194,7 +152,7 @@ def _street(
 def _apart(one: np.ndarray, other: np.ndarray, window: int, tint: np.ndarray | float = 0.0) -> np.ndarray:
     """(h, w) mean difference over windows, of the channel that differs most; what is the same all over a window counts
     from `tint` on."""
-    difference = one - other
+    difference = np.subtract(one, other, dtype=np.float32)
     if np.any(tint):
         most = np.broadcast_to(np.asarray(tint, np.float32), difference.shape[:2])[..., None]
         difference = difference - np.clip(cv2.blur(difference, (window, window)), -most, most)
@@ -202,85 +160,22 @@ def _apart(one: np.ndarray, other: np.ndarray, window: int, tint: np.ndarray | f
 
 
 def _relit(theirs: Looks, mine: Looks) -> np.ndarray:
-    """(rows, columns, 3) what gives the pictures of one bucket the light of another, from where both medians are sure."""
-    both = (~theirs.doubtful & ~mine.doubtful).astype(np.float32)
-    reach = _REACH / 3 * both.shape[1]
-    weight = cv2.GaussianBlur(both, (0, 0), reach)[..., None]
-    return cv2.GaussianBlur((mine.median - theirs.median) * both[..., None], (0, 0), reach) / np.maximum(weight, 1e-3)
+    """(rows, columns, 3) what gives one bucket's pictures the light of another, from where both medians are sure."""
+    ratio, both = mine.median - theirs.median, ~theirs.doubtful & ~mine.doubtful
+    everywhere = np.median(ratio[both], axis=0) if both.any() else np.zeros(3, np.float32)
+    sure, reach = both.astype(np.float32), _AROUND * both.shape[1]
+    # A small weight on what they differ by everywhere carries it across places that are in doubt.
+    weight = cv2.GaussianBlur(sure, (0, 0), reach)[..., None] + 0.02
+    return everywhere + cv2.GaussianBlur((ratio - everywhere) * sure[..., None], (0, 0), reach) / weight
 
 
 def _continued(picture: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """The picture with what surrounds a hole (rows, columns) bool drawn into it."""
     levels = np.clip(np.rint(np.exp(picture) - OFFSET), 0, 255).astype(np.uint8)
-    return _log(cv2.inpaint(levels, cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8)), 3, cv2.INPAINT_TELEA))
+    edge = cv2.dilate(hole.astype(np.uint8), np.ones((3, 3), np.uint8))
+    return ln_levels(cv2.inpaint(levels, edge, 3, cv2.INPAINT_TELEA))
 
 
-def _looks(job: LooksJob, name: str, median: np.ndarray) -> Looks:
-    height, width = median.shape[:2]
-    size = (min(_COLUMNS, width), max(round(height * min(_COLUMNS / width, 1)), 1))
-    rows, ids = looked_at(job.index, name)
-    known = cells(median)
-    use = np.ones(known.shape[:2], bool)
-    pictures, covered = (np.zeros((len(ids), size[1], size[0], *more), np.float32) for more in ((3,), ()))
-    found = _found(job.tracks, ids)
-    for k, (frame_id, image) in enumerate(FrameReader(rows, job.root).read(ids.tolist())):
-        gain = smooth_gain(image, known, use, _REACH * known.shape[1])
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        pictures[k] = _log(small) - np.log(gain_at(gain, pictures.shape[1:3]))
-        there = np.zeros((height, width), np.float32)
-        for rle, score in found.get(frame_id, []):
-            crop, (x, y, w, h) = masks.decode(rle, (height, width))
-            np.maximum(there[y : y + h, x : x + w], score * crop, out=there[y : y + h, x : x + w])
-        covered[k] = cv2.resize(there, size, interpolation=cv2.INTER_AREA)
-    window = max(round(_window_px(job.tracks, width) * size[0] / width) // 2 * 2 + 1, 5)
-    here = _log(cv2.resize(median, size, interpolation=cv2.INTER_AREA))
-    return Looks(pictures, covered, _times(rows, ids), here, window)
-
-
-def _found(tracks: Path, ids: np.ndarray) -> dict[int, list[tuple[str, float]]]:
-    """Run lengths and scores of the detections in the frames with these ids, by frame."""
-    columns = ("frame_id", "mask_rle", "score")
-    table = read_table(tracks, columns=[*columns], filters=pc.field("frame_id").isin(ids))
-    found: dict[int, list[tuple[str, float]]] = {}
-    for frame_id, rle, score in zip(*(table[name].to_pylist() for name in columns), strict=True):
-        found.setdefault(frame_id, []).append((rle, score))
-    return found
-
-
-def _lamps_lit(job: LooksJob, name: str) -> bool:
-    rows, ids = looked_at(job.index, name)
-    return lamps_lit(FrameReader(rows, job.root), job.tracks, ids)
-
-
-def looked_at(index: Path, bucket: str) -> tuple[pa.Table, np.ndarray]:
-    """Rows of the FRAMES index of a time bucket, and the ids of those that are compared, in order."""
-    rows, ids = frames_of_bucket(index, bucket)
-    return rows, spread_evenly(ids, _FRAMES)
-
-
-def shown_in(path: Path, index: Path, bucket: str, frame_ids: np.ndarray, cells_hw: tuple[int, int]) -> np.ndarray:
-    """(N, rows, columns) uint8 of frames of a bucket: UNKNOWN, HIDDEN or SHOWN, as the frame nearest in time was found
-    that `looks_shard` compared. Raises ValueError where its picture is broken."""
-    rows, ids = looked_at(index, bucket)
-    shown = own_picture(path, cv2.IMREAD_GRAYSCALE)
-    shown = shown.reshape(len(ids), -1, shown.shape[1])
-    away = np.abs(_times(rows, frame_ids)[:, None] - _times(rows, ids))
-    small = shown[away.argmin(axis=1)]
-    return np.stack([cv2.resize(one, cells_hw[::-1], interpolation=cv2.INTER_NEAREST) for one in small])
-
-
-def _times(rows: pa.Table, ids: np.ndarray) -> np.ndarray:
-    """Seconds (N,) of the frames with these ids."""
-    place = pc.index_in(pa.array(ids), rows["frame_id"].combine_chunks())
-    return rows["timestamp"].take(place).to_numpy().astype("datetime64[us]").astype(np.int64) / 1e6
-
-
-def _window_px(tracks: Path, width: int) -> float:
-    """The size of a window: most of a usual vehicle's box across its shorter side."""
-    boxes = read_table(tracks, columns=["bbox_xywh"], filters=pc.field("category") == "vehicle")["bbox_xywh"].to_pylist()
-    return _OF_VEHICLE * float(np.median([min(w, h) for _, _, w, h in boxes])) if boxes else _WINDOW * width
-
-
-def _log(levels: np.ndarray) -> np.ndarray:
+def ln_levels(levels: np.ndarray) -> np.ndarray:
     """Natural logarithms float32 of grey levels, steady in the dark."""
     return np.log(levels.astype(np.float32) + np.float32(OFFSET))

@@ -21,8 +21,9 @@ from pipeline.core.frames import (
 )
 from pipeline.core.storage import write_bytes
 from pipeline.empty_street.beams import lamps_lit, without_beams
+from pipeline.empty_street.compared_frames import shown_in
 from pipeline.empty_street.coverage import CELL_PX, LEVELS, ON_IT, cells_of, covered_levels
-from pipeline.empty_street.looks import SHOWN, UNKNOWN, shown_in
+from pipeline.empty_street.looks import SHOWN, UNKNOWN
 
 # What a pixel of a background was taken from.
 OWN_FRAMES, OTHER_BUCKET, BESIDE, PLAIN_MEDIAN = 0, 1, 2, 3
@@ -69,7 +70,8 @@ class EmptyStreetSettings:
 @dataclass(frozen=True)
 class UncoveredJob:
     """One bucket: `name` of it; where the FRAMES table, the camera's folder, the plain medians and the TRACKS table
-    are, and what `looks_shard` found of the bucket; the PNGs to write: the picture `out`, and `source`, PLAIN_MEDIAN where too few frames show a pixel."""
+    are, and what `looks_shard` found in the bucket, `shown`; the PNGs to write: the picture `out`, and `source`,
+    PLAIN_MEDIAN where too few frames show a pixel."""
 
     name: str
     index: Path
