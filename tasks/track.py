@@ -75,6 +75,7 @@ declare_each(TrackObjects, "tracker", trackers())
 class EmptyStreet(Stage, settings=EmptyStreetSettings):
     """The background of every time bucket without those who stood there, and the regions that no label tells of."""
 
+    version = 2
     outputs = (
         *(f"{folder}/*.png" for folder in (LOOKS, UNFILLED, SOURCES, BACKGROUND, f"{EMPTY_STREET}/filled")),
         IGNORED,
