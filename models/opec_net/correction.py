@@ -36,7 +36,8 @@ class Read(NamedTuple):
 
 class Found(NamedTuple):
     """heat (P, K, H', W') logits of P people; base (P, K, 2) and confidence (P, K) about its peaks; initial (P, K, 2);
-    stays (P, K, 2): where a joint that is seen stays, None where nothing is held to it; where there is a correction its
+    stays (P, K, 2): where joints are held, None where none is, and hold (P, K) how far, None where that is read of
+    them; where there is a correction its
     poses, what it reads of them, and the logits of CFA's heatmap; where there are couples of rows pairs (C, 2) their
     poses, each (C, 2, K, 2), and what is read of them, (2 C, K)."""
 
@@ -45,6 +46,7 @@ class Found(NamedTuple):
     confidence: Tensor
     initial: Tensor
     stays: Tensor | None
+    hold: Tensor | None
     poses: list[Tensor]
     read: Read | None
     auxiliary: Tensor | None
@@ -64,12 +66,19 @@ class Found(NamedTuple):
         return found
 
     def held(self, xy: Tensor, read: Read | None, rows: Tensor | None = None) -> Tensor:
-        """Poses (R, K, 2) of some rows, or of all, whose joints stay where they are seen as far as they are read to be
-        visible: L1 draws a joint to the middle of where it may be, a heatmap's peak is where it is likeliest."""
+        """Poses (R, K, 2) of some rows, or of all, with their joints held: L1 draws a joint to the middle of where it
+        may be, a heatmap's peak is where it is likeliest."""
         if self.stays is None or read is None:
             return xy
+        hold = (
+            torch.sigmoid(read.visible.detach())
+            if self.hold is None
+            else self.hold
+            if rows is None
+            else self.hold[rows]
+        )
         stays = self.stays if rows is None else self.stays[rows]
-        return torch.lerp(xy, stays.to(xy.dtype), torch.sigmoid(read.visible.detach())[..., None])
+        return torch.lerp(xy, stays.to(xy.dtype), hold[..., None])
 
     def with_couples(self, values: Tensor, theirs: Tensor) -> Tensor:
         """Values (P, ...) with CoupleGraph's (2 C, ...) in the rows of its pairs."""

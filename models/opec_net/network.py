@@ -31,11 +31,12 @@ VISIBLE = KEYPOINT_STATES.index("visible")
 
 
 class _Begun(NamedTuple):
-    """initial and xy (P, K, 2), the pose to correct; stays as `Found`'s; confidence (P, K); clues (P, K, C)."""
+    """initial, and xy to correct, (P, K, 2); stays and hold as `Found`'s; confidence (P, K); clues (P, K, C)."""
 
     initial: Tensor
     xy: Tensor
     stays: Tensor | None
+    hold: Tensor | None
     confidence: Tensor
     clues: Tensor
 
@@ -88,7 +89,7 @@ class OpecNet(Network):
         base = frame_of_cells(cells, size_hw, first)
         none = batch["pairs"][:0]
         if self.correction is None or self.reading is None:
-            return Found(seen.heat, base, confidence, base, None, [], None, None, none, [], None)
+            return Found(seen.heat, base, confidence, base, None, None, [], None, None, none, [], None)
         mean = heatmaps.integral(seen.heat)
         if self.settings.initial == "blended":
             # The integral of a heatmap of two minds lies between them: right for who hides, off for who is seen.
@@ -101,8 +102,9 @@ class OpecNet(Network):
             poses, pairs = corrected.poses, batch["pairs"]
             read = _read(self.reading, corrected.nodes)
             found = Found(
-                seen.heat, base, begun.confidence, begun.initial, begun.stays, poses, read, heat, none, [], None
-            )
+                seen.heat, base, begun.confidence, begun.initial, begun.stays, begun.hold, poses, read, heat, none, [],
+                None,
+            )  # fmt: skip
             if self.couples is None or self.couple_reading is None or not len(pairs):
                 return found
             rows = pairs.flatten()  # CoupleGraph learns behind OPEC-Net and changes nothing of it
@@ -118,21 +120,24 @@ class OpecNet(Network):
     ) -> tuple[_Begun, Tensor | None]:
         """What the graph begins with, and CFA's heatmaps where they are of use."""
         assert self.correction is not None
-        heat, xy, clues = None, initial, [confidence[..., None]]
+        heat, xy, sure, clues = None, initial, confidence, [confidence[..., None]]
         if self.begins_anew or not torch.is_inference_mode_enabled():
             heat = self.correction.heat(adapted)
         if self.begins_anew and heat is not None:
             cells, sure = heatmaps.means_about_peaks(heat)
             xy = frame_of_cells(cells, size_of(heat))
             clues += [sure[..., None], base - xy]
-        stays = base if self.settings.seen_stays else None
+        stays, hold = {"none": None, "visible": base, "sure": xy}[self.settings.stays], None
+        if self.settings.stays == "sure":
+            hold = (sure / self.settings.stays_from).clamp_max(1.0).detach()
         if "given" in batch:  # of a joint that nobody gives, the heatmaps' own
             there = batch["given"].isfinite().all(-1)
             initial, xy = (torch.where(there[..., None], batch["given"], one) for one in (initial, xy))
             stays = None if stays is None else torch.where(there[..., None], batch["given"], stays)
+            hold = None if hold is None else hold * ~there
             confidence = torch.where(there, batch["given_score"], confidence)
             clues[0] = confidence[..., None]
-        return _Begun(initial, xy, stays, confidence, torch.cat(clues, -1)), heat
+        return _Begun(initial, xy, stays, hold, confidence, torch.cat(clues, -1)), heat
 
     def loss(self, pred: Found, batch: Batch) -> dict[str, Tensor]:
         """Equation 3: L1 over labelled joints; beside it the heatmaps', CFA's heatmap's, states' and scores'."""

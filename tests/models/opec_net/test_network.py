@@ -6,7 +6,7 @@ import torch
 
 from models.geometry.crop_frames import frame_of_cells
 from models.layers import heatmaps
-from models.opec_net import ABLATIONS, BEGINS, CONTROLS, PRESETS, SKELETONS, BaseSettings, OpecNetSettings
+from models.opec_net import ABLATIONS, BEGINS, CONTROLS, PRESETS, SKELETONS, STAYS, BaseSettings, OpecNetSettings
 from models.opec_net.network import OpecNet, flattened, l1, size_of
 
 
@@ -47,8 +47,9 @@ def test_the_graph_may_begin_at_the_peaks_of_cfas_heatmaps(small, batch):
         torch.testing.assert_close(network(batch).poses[-1], peaks)
 
 
-def test_a_pose_that_is_given_is_what_the_graph_begins_with(small, batch):
-    network = OpecNet(replace(small, begins="auxiliary", seen_stays=True)).eval()
+@pytest.mark.parametrize("stays", STAYS)
+def test_a_pose_that_is_given_is_what_the_graph_begins_with(stays, small, batch):
+    network = OpecNet(replace(small, begins="auxiliary", stays=stays)).eval()
     given = torch.rand(6, 12, 2)
     given[2, 3] = torch.nan
     found = network({**flattened(batch), "given": given, "given_score": torch.rand(6, 12)})
@@ -59,7 +60,7 @@ def test_a_pose_that_is_given_is_what_the_graph_begins_with(small, batch):
 
 
 def test_what_is_read_to_be_visible_stays_at_the_peak_and_what_is_hidden_moves(made, small, batch):
-    network = made(replace(small, seen_stays=True)).eval()
+    network = made(replace(small, stays="visible")).eval()
     found = network(batch)
     moved = found.poses[-1]
     assert (moved - found.base).abs().max() > 0.05
@@ -70,6 +71,19 @@ def test_what_is_read_to_be_visible_stays_at_the_peak_and_what_is_hidden_moves(m
         held = found.by_method()[name]
         torch.testing.assert_close(held[:, ::2], found.base[:, ::2])
         torch.testing.assert_close(held[:, 1::2], pose[:, 1::2])
+
+
+def test_what_cfas_heatmap_is_sure_of_stays_at_its_peak_and_what_is_given_moves(made, small, batch):
+    settings = replace(small, begins="auxiliary", stays="sure")
+    given = {**flattened(batch), "given": torch.zeros(6, 12, 2), "given_score": torch.ones(6, 12)}
+    certain, unsure = (made(replace(settings, stays_from=sure)).eval() for sure in (1e-6, 1e6))
+    begun, _ = heatmaps.means_about_peaks(certain(batch).auxiliary)
+    peaks = frame_of_cells(begun, size_of(certain(batch).auxiliary))
+    torch.testing.assert_close(certain(batch).final, peaks)
+    found = unsure(batch)
+    torch.testing.assert_close(found.by_method()["opec"], found.poses[-1], atol=1e-4, rtol=1e-4)
+    assert (found.poses[-1] - peaks).abs().max() > 0.05
+    assert certain(given).by_method()["opec"].abs().max() > 0.02
 
 
 def test_cfas_heatmaps_learn_hidden_joints_too(small, batch):
@@ -234,6 +248,7 @@ def test_heatmaps_of_another_size_are_one_line(small, batch):
         ({"height_px": 100}, "height_px: expected a multiple of 32, got 100"),
         ({"initial": "best"}, "initial: expected blended, integral, given"),
         ({"begins": "anew"}, "begins: expected initial or auxiliary, got 'anew'"),
+        ({"stays": "all"}, "stays: expected one of none, visible, sure, got 'all'"),
         ({"pose_weights": (1.0,)}, "pose_weights: expected 3, got 1"),
     ],
 )
