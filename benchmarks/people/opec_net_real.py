@@ -27,7 +27,7 @@ from benchmarks.pipeline.real_cameras import annotated_boxes
 from models.frames import Frame
 from models.opec_net import SPEC
 from models.opec_net.couples import couples_of, union_boxes
-from models.opec_net.evaluate import load_network, spread
+from models.opec_net.evaluate import load_network
 from models.opec_net.predict import PeoplePredictor
 from pipeline.core.boxes import box_iou
 from pipeline.core.instances import Instances
@@ -52,7 +52,8 @@ def report(quick: bool, data: Path, weights: Path | None) -> Report:
     if weights is None and quick and not (SPEC.weights and SPEC.weights.is_file()):
         weights = Study(data, rendered(SPEC, data, QUICK_COUPLES), 0, QUICK_STEPS, quick=True).weights("tiny")
     predictor = PeoplePredictor(SPEC, load_network(weights or SPEC.shipped))
-    rows, tiles = [], []
+    rows: list[dict[str, Any]] = []
+    tiles: list[np.ndarray] = []
     for frame, pair in _chosen(_QUICK_COUPLES if quick else _COUPLES):
         found = predictor.of_frames([frame])[0]
         rows.append({"couple": len(rows) + 1, "picture": frame.name, **moved(found, pair)})
@@ -64,10 +65,12 @@ def report(quick: bool, data: Path, weights: Path | None) -> Report:
 def _chosen(most: int) -> Iterator[tuple[Frame, np.ndarray]]:
     """Frames with everyone's annotated boxes, and the rows (2,) of a couple of them."""
     table = annotated_boxes(_BOXES)
-    boxes = {int(number): rows[["x", "y", "w", "h"]].to_numpy(float) for number, rows in table.groupby("frame")}
+    frames, every_box = table["frame"].to_numpy(int), table[["x", "y", "w", "h"]].to_numpy(float)
+    boxes = {number: every_box[frames == number] for number in np.unique(frames).tolist()}
     every = [(number, pair) for number, among in boxes.items() for pair in couples_of(among)]
     chosen: dict[int, list[np.ndarray]] = {}
-    for number, pair in spread(every, most):
+    for row in np.unique(np.linspace(0, len(every) - 1, most).round().astype(int)).tolist():
+        number, pair = every[row]
         chosen.setdefault(number, []).append(pair)
     for number, read in enumerate(islice(frames_of([_VIDEO], 1), _FRAMES)):
         if isinstance(read, Read) and number in chosen:
