@@ -13,6 +13,7 @@ from pipeline.core.frames import as_png, read_backgrounds
 from pipeline.core.storage import count_rows, read_parts, read_table, write_bytes, write_table
 from pipeline.detection import DetectionSettings, backends
 from pipeline.detection.registry import backend_of
+from pipeline.empty_street.compared_frames import LooksJob, looks_shard
 from pipeline.empty_street.other_buckets import filled_in
 from pipeline.empty_street.regions import FILE as IGNORED
 from pipeline.empty_street.regions import RegionsJob, regions_shard
@@ -30,7 +31,7 @@ from tasks.learn.weights import weights_folder
 TRACKS = "tracks.parquet"
 BACKGROUND = "background"
 EMPTY_STREET = "empty_street"
-UNFILLED, SOURCES = f"{EMPTY_STREET}/unfilled", f"{EMPTY_STREET}/source"
+LOOKS, UNFILLED, SOURCES = (f"{EMPTY_STREET}/{name}" for name in ("looks", "unfilled", "source"))
 
 
 class TrackObjects(Stage, settings=TrackingSettings):
@@ -74,7 +75,11 @@ declare_each(TrackObjects, "tracker", trackers())
 class EmptyStreet(Stage, settings=EmptyStreetSettings):
     """The background of every time bucket without those who stood there, and the regions that no label tells of."""
 
-    outputs = (f"{UNFILLED}/*.png", f"{SOURCES}/*.png", f"{BACKGROUND}/*.png", f"{EMPTY_STREET}/filled/*.png", IGNORED)
+    version = 2
+    outputs = (
+        *(f"{folder}/*.png" for folder in (LOOKS, UNFILLED, SOURCES, BACKGROUND, f"{EMPTY_STREET}/filled")),
+        IGNORED,
+    )  # fmt: skip
     unit = "buckets"
 
     def requires(self) -> luigi.Task:
@@ -116,8 +121,12 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
         return replace(of_frames, detector=own.detector, options=own.options) if own.detector else of_frames
 
     def work(self, report: Report) -> str:
-        """One shard for each bucket; then each is filled in from the others, and looked at for what still stands."""
+        """What frames show of the street where it is in doubt; one shard for each bucket; then each is filled in from
+        the others, and looked at for what still stands."""
         jobs = [self._job(name) for name in read_backgrounds(self.folder / MEDIANS)]
+        self.fan_out(
+            looks_shard, [self._looks_job()], lambda _: all(job.shown.exists() for job in jobs), lambda done, of: None
+        )
         self.fan_out(uncovered_shard, jobs, lambda job: job.out.exists(), report)
         pictures, sources = filled_in(
             read_backgrounds(self.folder / UNFILLED), read_sources(self.folder / SOURCES, [job.name for job in jobs])
@@ -141,9 +150,20 @@ class EmptyStreet(Stage, settings=EmptyStreetSettings):
             root=self.folder,
             medians=self.folder / MEDIANS,
             tracks=self.folder / TRACKS,
+            shown=self.folder / LOOKS / f"{name}.png",
             out=self.folder / UNFILLED / f"{name}.png",
             source=self.folder / SOURCES / f"{name}.png",
             settings=self.settings,
+        )
+
+    def _looks_job(self) -> LooksJob:
+        return LooksJob(
+            name="looks",
+            index=self.folder / COMPARED,
+            root=self.folder,
+            medians=self.folder / MEDIANS,
+            tracks=self.folder / TRACKS,
+            out=self.folder / LOOKS,
         )
 
     def _regions_job(self) -> RegionsJob:

@@ -56,9 +56,11 @@ they are below what ships.
 Joining broken tracks by appearance was made with cam07 and PETS in view; it is kept, off unless asked for,
 because of what it adds on cam11 and on junction21, which chose nothing in it.
 That the shipped network is believed of standing vehicles where two time buckets show them, or its score is 0.9, was
-chosen with the backgrounds of cam07 and cam11 in view; OPEC-Net's blended initial pose on couples that training kept
-back. naturalness on PETS has 45 composed people of some twenty who walked by: the classifier may know who walks where,
-and its answer to frames against frames, 0.42, says how little 47 crops tell; by eye nothing tells the two apart.
+chosen with the backgrounds of cam07 and cam11 in view, and so was how looks of the street are weighed against each
+other; high75 and low05 chose nothing there (regions off in their mornings: 7 and 3 before, none now). OPEC-Net's
+blended initial pose was chosen on couples that training kept back.
+naturalness on PETS has 45 composed people of some twenty who walked by: the classifier may know who walks where, and
+its answer to frames against frames, 0.42, says how little 47 crops tell; by eye nothing tells the two apart.
 """
 
 

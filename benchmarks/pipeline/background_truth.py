@@ -27,7 +27,7 @@ from pipeline.core.storage import write_bytes
 from pipeline.detection import DetectionSettings
 from pipeline.detection.onnx import OnnxSettings
 from pipeline.empty_street.regions import FILE as IGNORED
-from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard, union
+from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard
 from pipeline.empty_street.uncovered import OTHER_BUCKET, OWN_FRAMES, read_sources
 from pipeline.simulate import plan_bursts
 from pipeline.simulate.empty_street import render_empty
@@ -89,7 +89,8 @@ def measure(camera_dir: Path, streets: dict[str, tuple[np.ndarray, list[dict]]],
     ignored = read_ignored(looked)
     rows = []
     for bucket, (street, parked) in streets.items():
-        regions, there = union(ignored.get(bucket, []), size_hw), standing(parked, size_hw)
+        regions = masks.union([row["mask_rle"] for row in ignored.get(bucket, [])], size_hw)
+        there = standing(parked, size_hw)
         before = {f"median_{name}": value for name, value in off_by(medians[bucket], street).items()}
         rows.append(
             {

@@ -6,7 +6,7 @@ A crop is (h, w) bool with its top-left pixel at xy in a frame of size_hw. The s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from pycocotools import mask as coco
@@ -127,6 +127,15 @@ def full(rle: str, size_hw: tuple[int, int]) -> np.ndarray:
     crop, (x, y, w, h) = decode(rle, size_hw)
     frame[y : y + h, x : x + w] = crop
     return frame
+
+
+def union(rles: Iterable[str], size_hw: tuple[int, int]) -> np.ndarray:
+    """(H, W) bool of all of the masks."""
+    whole = np.zeros(size_hw, bool)
+    for rle in rles:
+        crop, (x, y, w, h) = decode(rle, size_hw)
+        whole[y : y + h, x : x + w] |= crop
+    return whole
 
 
 def iou(first: Sequence[str], second: Sequence[str], size_hw: tuple[int, int]) -> np.ndarray:

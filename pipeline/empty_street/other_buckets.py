@@ -10,13 +10,14 @@ import numpy as np
 from pipeline.core.illumination import OFFSET, alike, log_ratio
 from pipeline.empty_street.uncovered import OTHER_BUCKET, OWN_FRAMES, median_of
 
-# Illumination is compared over so many pixels around: a hole is filled as what surrounds it is lit.
-_AROUND_PX = 24.0
+# Illumination is compared over so many pixels around: a hole is filled as what surrounds it is lit, near its edge as
+# that is lit, so that no seam is seen.
+_AROUND_PX = (24.0, 12.0, 6.0, 3.0)
 # One bucket alone serves where it agrees with this one around the hole up to this, ln ratio: a house's shadow that lies
 # there at one hour ends at its edge, and a gain does not move it. Of several, the median leaves it out.
 _SEVERAL, _AGREES = 3, 0.2
 _MOST = 8  # buckets that are asked, those lit most alike
-_LEAST_AROUND = 0.02  # share of the surroundings that both have to show
+_LEAST_AROUND, _ENOUGH_AROUND = 0.02, 0.2  # share of the surroundings that both have to show; that is believed alone
 
 
 def filled_in(
@@ -57,13 +58,19 @@ def _relit(
     """How unevenly (H, W) another bucket's picture is lit against this one around each pixel, standard deviation of the
     ln ratio, infinite where it does not show it; and its values (H, W, 3) uint8 in this one's illumination."""
     both = (their_own & my_own).astype(np.float32)
-    ratio = log_ratio(mine.astype(np.float32), theirs.astype(np.float32))
-    weight = cv2.GaussianBlur(both, (0, 0), _AROUND_PX)
-    gain, square = (
-        cv2.GaussianBlur(part * both[..., None], (0, 0), _AROUND_PX) / np.maximum(weight, 1e-4)[..., None]
-        for part in (ratio, ratio**2)
-    )
+    ratio = log_ratio(mine.astype(np.float32), theirs.astype(np.float32)) * both[..., None]
+    wide, gain = _blurred(both, ratio, _AROUND_PX[0])
+    _, square = _blurred(both, ratio**2, _AROUND_PX[0])
     spread = np.sqrt(np.maximum(square - gain**2, 0)).max(axis=2)
+    for around in _AROUND_PX[1:]:
+        weight, near = _blurred(both, ratio, around)
+        gain += np.minimum(weight / _ENOUGH_AROUND, 1)[..., None] * (near - gain)
     values = (theirs + OFFSET) * np.exp(gain) - OFFSET
-    spread[~their_own | (weight < _LEAST_AROUND)] = np.inf
+    spread[~their_own | (wide < _LEAST_AROUND)] = np.inf
     return spread, np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _blurred(weight: np.ndarray, weighted: np.ndarray, around_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (H, W) and weighted means (H, W, 3) around each pixel, given weights and values times their weights."""
+    total = cv2.GaussianBlur(weight, (0, 0), around_px)
+    return total, cv2.GaussianBlur(weighted, (0, 0), around_px) / np.maximum(total, 1e-4)[..., None]

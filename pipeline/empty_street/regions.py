@@ -157,12 +157,3 @@ def ignore_columns(rows: list[dict]) -> dict[str, list]:
     """The columns of IMAGES that name the regions of rows of IGNORED."""
     columns = {"ignore_rle": "mask_rle", "ignore_reason": "reason", "ignore_category": "category"}
     return {name: [row[own] for row in rows] for name, own in columns.items()}
-
-
-def union(rows: list[dict], size_hw: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool of all regions."""
-    whole = np.zeros(size_hw, bool)
-    for row in rows:
-        crop, (x, y, w, h) = masks.decode(row["mask_rle"], size_hw)
-        whole[y : y + h, x : x + w] |= crop
-    return whole

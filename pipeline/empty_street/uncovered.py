@@ -21,7 +21,9 @@ from pipeline.core.frames import (
 )
 from pipeline.core.storage import write_bytes
 from pipeline.empty_street.beams import lamps_lit, without_beams
+from pipeline.empty_street.compared_frames import shown_in
 from pipeline.empty_street.coverage import CELL_PX, LEVELS, ON_IT, cells_of, covered_levels
+from pipeline.empty_street.looks import SHOWN, UNKNOWN
 
 # What a pixel of a background was taken from.
 OWN_FRAMES, OTHER_BUCKET, BESIDE, PLAIN_MEDIAN = 0, 1, 2, 3
@@ -68,13 +70,15 @@ class EmptyStreetSettings:
 @dataclass(frozen=True)
 class UncoveredJob:
     """One bucket: `name` of it; where the FRAMES table, the camera's folder, the plain medians and the TRACKS table
-    are; the PNGs to write: the picture `out`, and `source`, PLAIN_MEDIAN where too few frames show a pixel."""
+    are, and what `looks_shard` found in the bucket, `shown`; the PNGs to write: the picture `out`, and `source`,
+    PLAIN_MEDIAN where too few frames show a pixel."""
 
     name: str
     index: Path
     root: Path
     medians: Path
     tracks: Path
+    shown: Path
     out: Path
     source: Path
     settings: EmptyStreetSettings
@@ -86,6 +90,8 @@ def uncovered_shard(job: UncoveredJob) -> None:
     rows, ids = frames_of_bucket(job.index, job.name)
     ids = spread_evenly(ids, job.settings.max_frames)
     maps = coverage_maps(job.tracks, ids, plain.shape[:2])
+    shown = shown_in(job.shown, job.index, job.name, ids, maps.shape[1:])
+    maps = np.where(shown == UNKNOWN, maps, np.where(shown == SHOWN, 0, ON_IT).astype(np.uint8))
     reader = FrameReader(rows, job.root)
     picture, source = uncovered(plain, reader, ids, maps, job.settings)
     if lamps_lit(reader, job.tracks, ids):

@@ -12,7 +12,7 @@ from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import FRAMES, TRACKS
 from pipeline.detection import DetectionSettings
 from pipeline.empty_street import regions
-from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard, standing, union
+from pipeline.empty_street.regions import RegionsJob, read_ignored, regions_shard, standing
 from pipeline.empty_street.uncovered import OWN_FRAMES, PLAIN_MEDIAN
 
 HW = boxes.CAMERA.size_hw
@@ -41,7 +41,7 @@ def test_what_was_never_seen_is_a_ghost_and_what_was_always_there_stands(tmp_pat
     assert regions_shard(job_of(tmp_path, source, [standing], ignore=watched)) == 3
     rows = read_ignored(tmp_path)["noon"]
     assert sorted(row["reason"] for row in rows) == ["ghost", "standing", "unwatched"]
-    whole = union(rows, HW)
+    whole = masks.union([row["mask_rle"] for row in rows], HW)
     assert whole[50, 60] and whole[110, 60] and whole[5, 205] and not whole[80, 60] and not whole[6, 6]
 
 
@@ -58,7 +58,7 @@ def test_a_detector_that_needs_no_background_looks_at_the_background_itself(tmp_
     assert regions_shard(job) == 1 and seen == [((*HW, 3), "noon")]
     (row,) = read_ignored(tmp_path)["noon"]
     assert (row["reason"], row["category"], row["subcategory"]) == ("standing", "vehicle", "van")
-    region = union([row], HW)
+    region = masks.union([row["mask_rle"]], HW)
     assert region[70:82, 50:80].all() and crop.size < region.sum() < 3 * crop.size
     assert cv2.connectedComponents(region.astype(np.uint8))[0] == 2
 

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from pipeline.core.frames import FrameReader, as_png
 from pipeline.core.storage import write_bytes, write_table
 from pipeline.core.tables import FRAMES, TRACKS
 from pipeline.empty_street.beams import lamps_lit, without_beams
+from pipeline.empty_street.compared_frames import LooksJob, looks_shard
 from pipeline.empty_street.coverage import CELL_PX, ON_IT, REACHES, covered_levels
 from pipeline.empty_street.other_buckets import filled_in
 from pipeline.empty_street.uncovered import (
@@ -46,13 +48,14 @@ def rectangle(box):
     return masks.encode(np.ones((h, w), bool), (x, y), HW)
 
 
-def camera(folder, pictures, boxes):
-    """A job for a bucket of these pictures, in each of which a vehicle has each of its boxes."""
+def camera(folder, pictures, boxes, apart_s=1):
+    """A job for a bucket of these pictures, taken so many seconds apart, in each of which a vehicle has each of its
+    boxes."""
     frames, tracks = [], []
     for number, (picture, there) in enumerate(zip(pictures, boxes, strict=True)):
         name = f"frames/{number:03d}.png"
         write_bytes(folder / name, as_png(np.clip(np.rint(picture), 0, 255).astype(np.uint8)))
-        now = NOON + timedelta(seconds=number)
+        now = NOON + timedelta(seconds=number * apart_s)
         row = {"frame_id": number, "timestamp": now, "bucket": "noon", "sequence": 0, "source": name, "position": -1}
         frames.append(row | {"width": HW[1], "height": HW[0], "status": "ok"})
         for k, box in enumerate(there):
@@ -64,7 +67,7 @@ def camera(folder, pictures, boxes):
     write_bytes(folder / "median/noon.png", as_png(plain))
     return UncoveredJob(
         "noon", folder / "index.parquet", folder, folder / "median", folder / "tracks.parquet",
-        folder / "unfilled/noon.png", folder / "source/noon.png", EmptyStreetSettings(),
+        folder / "looks/noon.png", folder / "unfilled/noon.png", folder / "source/noon.png", EmptyStreetSettings(),
     )  # fmt: skip
 
 
@@ -78,6 +81,7 @@ def with_car(picture, box=CAR, grey=30.0, shadow=0.5):
 
 
 def made(job):
+    looks_shard(LooksJob("looks", job.index, job.root, job.medians, job.tracks, job.shown.parent))
     uncovered_shard(job)
     return cv2.imread(str(job.out)).astype(int), read_sources(job.source.parent, ["noon"])["noon"]
 
@@ -93,6 +97,34 @@ def test_a_queue_that_stands_there_most_of_the_time_leaves_neither_itself_nor_it
     assert np.abs(plain - empty).max() > 60
     assert np.percentile(np.abs(picture - empty), 99.9) < 6
     assert set(np.unique(source)) == {OWN_FRAMES}
+
+
+def test_who_waits_there_unseen_by_any_detector_leaves_nothing_where_the_street_shows_now_and_then(tmp_path):
+    empty, rng = street(), np.random.default_rng(1)
+    pictures = []
+    for n in range(16):
+        picture = empty.copy() if n in (4, 8, 11) else with_car(empty, grey=float(rng.uniform(10, 70)), shadow=0.7)
+        if n not in (4, 8, 11):  # panes, wheels, lamps: no two vehicles are alike
+            x, y, w, h = CAR
+            picture[y : y + h, x : x + w] += 5 * cv2.GaussianBlur(rng.normal(0, 30, (h, w, 1)), (0, 0), 1.5)[..., None]
+        pictures.append(picture + rng.normal(0, 2, empty.shape))
+    job = camera(tmp_path, pictures, [[]] * 16, apart_s=60)
+    plain = cv2.imread(str(job.medians / "noon.png")).astype(int)
+    picture, source = made(job)
+    x, y, w, h = CAR
+    inside, off = np.s_[y + 2 : y + h - 2, x + 2 : x + w - 2], np.abs(picture - empty)
+    assert np.median(np.abs(plain - empty)[inside]) > 50
+    assert off[inside].max() < 8 and np.percentile(off, 99) < 8
+    assert (source[inside] == OWN_FRAMES).all()
+
+
+def test_a_bucket_whose_frames_are_all_left_out_keeps_its_plain_median(tmp_path):
+    job = camera(tmp_path, [street()] * 5, [[]] * 5)
+    frames = pq.read_table(job.index).to_pylist()
+    unlike = pa.Table.from_pylist([row | {"status": "unlike the others"} for row in frames], schema=FRAMES)
+    write_table(job.index, unlike)
+    picture, source = made(job)
+    assert np.abs(picture - street()).max() <= 1 and (source == PLAIN_MEDIAN).all()
 
 
 def test_what_no_frame_shows_is_the_plain_median_and_told(tmp_path):
