@@ -53,7 +53,7 @@ class MineSettings:
 class MineUnoccluded(Stage, settings=MiningSettings):
     """Decide on every detection, then crop the accepted ones from their frames."""
 
-    version = 8
+    version = 9
     outputs = (
         f"{EXACT_PARTS}/part-*.parquet", EXACT_TRACKS, f"{EVIDENCE}/part-*.parquet",
         f"{UNOCCLUDED}/part-*.parquet", f"{CUTOUTS}/part-*.parquet",

@@ -39,6 +39,7 @@ class Fault:
 
 
 _SHARDS, _TEST_SHARDS = "pipeline/composition/shards.py", "tests/pipeline/composition/test_shards.py"
+_TEST_LOOKS = "tests/pipeline/empty_street/test_looks.py"
 
 # What a shard says of its scenes.
 _OF_SHARDS = (
@@ -74,6 +75,13 @@ _OF_SHARDS = (
 
 # How scenes' parts are found in frames.
 _OF_STAGES = (
+    Fault("queue_is_the_street", "the look that suits a place least is taken for the street",
+          "pipeline/empty_street/looks.py", "best = cost.argmin(axis=0)", "best = cost.argmax(axis=0)", _TEST_LOOKS),
+    Fault("own_light", "looks of another bucket are compared under their own light",
+          "pipeline/empty_street/looks.py", "[(slice(None), *place)] + gain[place]", "[(slice(None), *place)]",
+          _TEST_LOOKS),
+    Fault("found_is_street", "what detectors find is taken for the street as well",
+          "pipeline/empty_street/looks.py", "+ _COVERED * found", "- _COVERED * found", _TEST_LOOKS),
     Fault("mean_for_median", "the background is the frames' mean", "pipeline/background/median.py",
           "return median(lambda: kept, len(kept))", "return np.mean(kept, axis=0).astype(np.uint8)",
           "tests/pipeline/background/test_median.py", quick=True),

@@ -27,6 +27,69 @@ class Corrected(NamedTuple):
     nodes: Tensor
 
 
+class Read(NamedTuple):
+    """Logits (P, K) of each joint: that it is visible, and how alike OKS will find it to the truth."""
+
+    visible: Tensor
+    score: Tensor
+
+
+class Found(NamedTuple):
+    """heat (P, K, H', W') logits of P people; base (P, K, 2) and confidence (P, K) about its peaks; initial (P, K, 2);
+    stays (P, K, 2): where joints are held, None where none is, and hold (P, K) how far, None where that is read of
+    them; where there is a correction its
+    poses, what it reads of them, and the logits of CFA's heatmap; where there are couples of rows pairs (C, 2) their
+    poses, each (C, 2, K, 2), and what is read of them, (2 C, K)."""
+
+    heat: Tensor
+    base: Tensor
+    confidence: Tensor
+    initial: Tensor
+    stays: Tensor | None
+    hold: Tensor | None
+    poses: list[Tensor]
+    read: Read | None
+    auxiliary: Tensor | None
+    pairs: Tensor
+    couple_poses: list[Tensor]
+    couple_read: Read | None
+
+    def by_method(self) -> dict[str, Tensor]:
+        """Poses (P, K, 2) of the base, of OPEC-Net, and of CoupleGraph, where who is alone keeps OPEC-Net's."""
+        found = {"base": self.base}
+        if self.poses:
+            found["opec"] = self.held(self.poses[-1], self.read)
+        if self.couple_poses:
+            rows = self.pairs.flatten()
+            theirs = self.held(self.couple_poses[-1].flatten(0, 1), self.couple_read, rows)
+            found["couple"] = self.with_couples(found["opec"], theirs)
+        return found
+
+    def held(self, xy: Tensor, read: Read | None, rows: Tensor | None = None) -> Tensor:
+        """Poses (R, K, 2) of some rows, or of all, with their joints held: L1 draws a joint to the middle of where it
+        may be, a heatmap's peak is where it is likeliest."""
+        if self.stays is None or read is None:
+            return xy
+        hold = (
+            torch.sigmoid(read.visible.detach())
+            if self.hold is None
+            else self.hold
+            if rows is None
+            else self.hold[rows]
+        )
+        stays = self.stays if rows is None else self.stays[rows]
+        return torch.lerp(xy, stays.to(xy.dtype), hold[..., None])
+
+    def with_couples(self, values: Tensor, theirs: Tensor) -> Tensor:
+        """Values (P, ...) with CoupleGraph's (2 C, ...) in the rows of its pairs."""
+        return values.index_copy(0, self.pairs.flatten(), theirs.to(values.dtype))
+
+    @property
+    def final(self) -> Tensor:
+        """(P, K, 2) the last that there is."""
+        return list(self.by_method().values())[-1]
+
+
 def convolved(inside: int, outside: int) -> nn.Sequential:
     """The supplement's Conv: 3 x 3 and ReLU."""
     return nn.Sequential(nn.Conv2d(inside, outside, 3, 1, 1), nn.ReLU(inplace=True))
@@ -116,14 +179,15 @@ class ProgressiveGraph(nn.Module):
 class Correction(nn.Module):
     """CFA and IGP-GCN of one person: what OPEC-Net puts behind its base."""
 
-    def __init__(self, settings: GraphSettings, maps: Sequence[int], skeleton: Skeleton) -> None:
+    def __init__(self, settings: GraphSettings, maps: Sequence[int], skeleton: Skeleton, clues: int) -> None:
+        """maps: channels of F1, F2 and F3; clues: numbers that are known of a joint beside its place."""
         super().__init__()
         self.settings, joints = settings, len(skeleton)
         adapts = settings.image_guided and settings.adaption
         self.adaption = Adaption(settings, maps, joints) if adapts else None
         self.widths = settings.adapted if adapts else tuple(maps)
         edges, looks = skeleton_edges(skeleton), self.looks if settings.image_guided else [0] * DECONVOLUTIONS
-        self.graph = ProgressiveGraph(settings, 1, looks, edges, joints)
+        self.graph = ProgressiveGraph(settings, clues, looks, edges, joints)
 
     @property
     def looks(self) -> list[int]:
@@ -139,10 +203,10 @@ class Correction(nn.Module):
         """Heatmap logits of equation 6; None without CFA."""
         return None if self.adaption is None else self.adaption.heat(adapted[-1])
 
-    def forward(self, xy: Tensor, confidence: Tensor, adapted: Sequence[Tensor]) -> Corrected:
-        """Of an initial pose and its joints' confidences (N, K)."""
+    def forward(self, xy: Tensor, clues: Tensor, adapted: Sequence[Tensor]) -> Corrected:
+        """Of a pose to begin with and its joints' clues (N, K, C)."""
 
         def look(number: int, at: Tensor) -> Tensor:
             return sampled(adapted[number].float(), at)
 
-        return self.graph(xy, confidence[..., None], look if self.settings.image_guided else None)
+        return self.graph(xy, clues, look if self.settings.image_guided else None)

@@ -32,7 +32,8 @@ from models.geometry.crop_frames import from_frame
 from models.metrics.keypoint_precision import keypoint_precision, keypoint_similarity
 from models.metrics.keypoints import joint_similarity
 from models.opec_net import SPEC
-from models.opec_net.network import Found, OpecNet
+from models.opec_net.correction import Found
+from models.opec_net.network import OpecNet
 from models.opec_net.predict import encoded
 from models.people_groups import GroupPicture, read_pictures
 from models.people_groups.composed import read_composed

@@ -21,7 +21,7 @@ from models.metrics.keypoints import joint_similarity
 from models.network import Batch, Network
 from models.opec_net import OpecNetSettings
 from models.opec_net.base import base_of, check_heat
-from models.opec_net.correction import Correction
+from models.opec_net.correction import Correction, Found, Read
 from models.opec_net.couples import CoupleGraph
 from models.opec_net.predict import decoded, encoded
 from pipeline.core.instances import Instances
@@ -30,46 +30,15 @@ from pipeline.core.tables import KEYPOINT_STATES
 VISIBLE = KEYPOINT_STATES.index("visible")
 
 
-class Read(NamedTuple):
-    """Logits (P, K) of each joint: that it is visible, and how alike OKS will find it to the truth."""
+class _Begun(NamedTuple):
+    """initial, and xy to correct, (P, K, 2); stays and hold as `Found`'s; confidence (P, K); clues (P, K, C)."""
 
-    visible: Tensor
-    score: Tensor
-
-
-class Found(NamedTuple):
-    """heat (P, K, H', W') logits of P people; base (P, K, 2) and confidence (P, K) about its peaks; initial (P, K, 2);
-    where there is a correction its poses, what it reads of them, and the pose of CFA's heatmap; where there are couples
-    of rows pairs (C, 2) their poses, each (C, 2, K, 2), and what is read of them, (2 C, K)."""
-
-    heat: Tensor
-    base: Tensor
-    confidence: Tensor
     initial: Tensor
-    poses: list[Tensor]
-    read: Read | None
-    auxiliary: Tensor | None
-    pairs: Tensor
-    couple_poses: list[Tensor]
-    couple_read: Read | None
-
-    def by_method(self) -> dict[str, Tensor]:
-        """Poses (P, K, 2) of the base, of OPEC-Net, and of CoupleGraph, where who is alone keeps OPEC-Net's."""
-        found = {"base": self.base}
-        if self.poses:
-            found["opec"] = self.poses[-1]
-        if self.couple_poses:
-            found["couple"] = self.with_couples(self.poses[-1], self.couple_poses[-1].flatten(0, 1))
-        return found
-
-    def with_couples(self, values: Tensor, theirs: Tensor) -> Tensor:
-        """Values (P, ...) with CoupleGraph's (2 C, ...) in the rows of its pairs."""
-        return values.index_copy(0, self.pairs.flatten(), theirs.to(values.dtype))
-
-    @property
-    def final(self) -> Tensor:
-        """(P, K, 2) the last that there is."""
-        return list(self.by_method().values())[-1]
+    xy: Tensor
+    stays: Tensor | None
+    hold: Tensor | None
+    confidence: Tensor
+    clues: Tensor
 
 
 class OpecNet(Network):
@@ -94,7 +63,8 @@ class OpecNet(Network):
         self.register_buffer("sigmas", torch.tensor(skeleton.sigmas), persistent=False)
         self.correction = self.couples = self.reading = self.couple_reading = None
         if settings.corrected:
-            self.correction = Correction(graph, self.base.maps, skeleton)
+            self.begins_anew = settings.begins == "auxiliary" and graph.image_guided and graph.adaption
+            self.correction = Correction(graph, self.base.maps, skeleton, 4 if self.begins_anew else 1)
             self.reading = nn.Linear(graph.width, 2)
             if graph.couples:
                 self.couples = CoupleGraph(graph, self.correction.looks, skeleton, settings.aspect)
@@ -119,32 +89,55 @@ class OpecNet(Network):
         base = frame_of_cells(cells, size_hw, first)
         none = batch["pairs"][:0]
         if self.correction is None or self.reading is None:
-            return Found(seen.heat, base, confidence, base, [], None, None, none, [], None)
+            return Found(seen.heat, base, confidence, base, None, None, [], None, None, none, [], None)
         mean = heatmaps.integral(seen.heat)
         if self.settings.initial == "blended":
             # The integral of a heatmap of two minds lies between them: right for who hides, off for who is seen.
-            mean = torch.lerp(mean, cells, confidence[..., None])
+            mean = torch.lerp(mean, cells, (confidence / self.settings.sure).clamp_max(1.0)[..., None])
         initial = frame_of_cells(mean, size_hw, first)
-        if "given" in batch:  # of a joint that nobody gives, the heatmaps' own
-            there = batch["given"].isfinite().all(-1)
-            initial = torch.where(there[..., None], batch["given"], initial)
-            confidence = torch.where(there, batch["given_score"], confidence)
         adapted = self.correction.adapted(seen.maps)
-        heat = None if torch.is_inference_mode_enabled() else self.correction.heat(adapted)
-        auxiliary = None if heat is None else frame_of_cells(heatmaps.integral(heat), size_of(heat))
+        begun, heat = self._begun(base, initial, confidence, adapted, batch)
         with torch.autocast(seen.heat.device.type, enabled=False):
-            corrected = self.correction(initial, confidence, adapted)
-            read = _read(self.reading, corrected.nodes)
+            corrected = self.correction(begun.xy, begun.clues, adapted)
             poses, pairs = corrected.poses, batch["pairs"]
+            read = _read(self.reading, corrected.nodes)
+            found = Found(
+                seen.heat, base, begun.confidence, begun.initial, begun.stays, begun.hold, poses, read, heat, none, [],
+                None,
+            )  # fmt: skip
             if self.couples is None or self.couple_reading is None or not len(pairs):
-                return Found(seen.heat, base, confidence, initial, poses, read, auxiliary, none, [], None)
+                return found
             rows = pairs.flatten()  # CoupleGraph learns behind OPEC-Net and changes nothing of it
-            given = [value.detach()[pairs] for value in (poses[-1], confidence, corrected.nodes)]
+            given = [value.detach()[pairs] for value in (poses[-1], begun.confidence, corrected.nodes)]
             couple_poses, nodes = self.couples(
                 *given, [one.detach()[rows] for one in adapted], batch["square"][pairs], batch["union"]
             )
             couple_read = _read(self.couple_reading, nodes)
-        return Found(seen.heat, base, confidence, initial, poses, read, auxiliary, pairs, couple_poses, couple_read)
+        return found._replace(pairs=pairs, couple_poses=couple_poses, couple_read=couple_read)
+
+    def _begun(
+        self, base: Tensor, initial: Tensor, confidence: Tensor, adapted: list[Tensor], batch: Batch
+    ) -> tuple[_Begun, Tensor | None]:
+        """What the graph begins with, and CFA's heatmaps where they are of use."""
+        assert self.correction is not None
+        heat, xy, sure, clues = None, initial, confidence, [confidence[..., None]]
+        if self.begins_anew or not torch.is_inference_mode_enabled():
+            heat = self.correction.heat(adapted)
+        if self.begins_anew and heat is not None:
+            cells, sure = heatmaps.means_about_peaks(heat)
+            xy = frame_of_cells(cells, size_of(heat))
+            clues += [sure[..., None], base - xy]
+        stays, hold = {"none": None, "visible": base, "sure": xy}[self.settings.stays], None
+        if self.settings.stays == "sure":
+            hold = (sure / self.settings.stays_from).clamp_max(1.0).detach()
+        if "given" in batch:  # of a joint that nobody gives, the heatmaps' own
+            there = batch["given"].isfinite().all(-1)
+            initial, xy = (torch.where(there[..., None], batch["given"], one) for one in (initial, xy))
+            stays = None if stays is None else torch.where(there[..., None], batch["given"], stays)
+            hold = None if hold is None else hold * ~there
+            confidence = torch.where(there, batch["given_score"], confidence)
+            clues[0] = confidence[..., None]
+        return _Begun(initial, xy, stays, hold, confidence, torch.cat(clues, -1)), heat
 
     def loss(self, pred: Found, batch: Batch) -> dict[str, Tensor]:
         """Equation 3: L1 over labelled joints; beside it the heatmaps', CFA's heatmap's, states' and scores'."""
@@ -175,16 +168,23 @@ class OpecNet(Network):
         for number, (weight, pose) in enumerate(zip(weights, pred.poses, strict=True), 1):
             parts[f"pose_{number}"] = weight * l1(pose, target, learnt)
         if pred.auxiliary is not None:
-            parts["auxiliary"] = s.auxiliary_weight * l1(pred.auxiliary, target, labelled)
+            size_hw = size_of(pred.auxiliary)
+            mean = frame_of_cells(heatmaps.integral(pred.auxiliary), size_hw)
+            parts["auxiliary"] = s.auxiliary_weight * l1(mean, target, labelled)
+            if s.auxiliary_heatmap_weight:
+                every = heatmaps.gaussian_targets(cells_of_frame(target, size_hw), size_hw)
+                parts["auxiliary_heatmap"] = s.auxiliary_heatmap_weight * heatmaps.cross_entropy(pred.auxiliary, every)
         if pred.read is not None:
-            parts["reading"] = s.reading_weight * self._reading_loss(pred.read, pred.poses[-1], batch)
+            parts["reading"] = s.reading_weight * self._reading_loss(pred.read, pred.by_method()["opec"], batch)
         if pred.couple_poses and pred.couple_read is not None:
             rows = pred.pairs.flatten()
             poses = [pose.flatten(0, 1) for pose in pred.couple_poses]
             losses = [w * l1(pose, target[rows], learnt[rows]) for w, pose in zip(weights, poses, strict=True)]
             parts["couple"] = torch.stack(losses).sum()
             of_rows = {name: batch[name][rows] for name in ("xy", "state", "square", "area")}
-            parts["couple_reading"] = s.reading_weight * self._reading_loss(pred.couple_read, poses[-1], of_rows)
+            parts["couple_reading"] = s.reading_weight * self._reading_loss(
+                pred.couple_read, pred.held(poses[-1], pred.couple_read, rows), of_rows
+            )
         return parts
 
     def kept(self, pred: Found, batch: Batch) -> Tensor:

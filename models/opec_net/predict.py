@@ -24,7 +24,7 @@ from models.predictor import Predictor
 from pipeline.core.instances import Instances
 
 if TYPE_CHECKING:
-    from models.opec_net.network import Found
+    from models.opec_net.correction import Found
 
 _BATCH = 4  # frames, each with all of its people
 

@@ -44,11 +44,13 @@ def looks_shard(job: LooksJob) -> None:
     lit = {name for name in medians if _lamps_lit(job, name)}
     order = alike({name: median for name, median in medians.items() if name not in lit}, np.inf)
     for name in medians:
+        shown: np.ndarray
         if name in lit:  # the street itself looks different each time
             shown = np.full(looks[name].pictures.shape[:3], UNKNOWN, np.uint8)
         else:
             shown = street_shown(name, looks, order[name][1:])
-        write_bytes(job.out / f"{name}.png", as_png(np.concatenate(list(shown))))
+        stacked = np.concatenate([np.zeros((1, shown.shape[2]), np.uint8), *shown])  # no picture is empty
+        write_bytes(job.out / f"{name}.png", as_png(stacked))
 
 
 def _looks(job: LooksJob, name: str, median: np.ndarray) -> Looks:
@@ -99,11 +101,13 @@ def shown_in(path: Path, index: Path, bucket: str, frame_ids: np.ndarray, cells_
     """(N, rows, columns) uint8 of frames of a bucket: UNKNOWN, HIDDEN or SHOWN, as the frame nearest in time was found
     that `looks_shard` compared. Raises ValueError where its picture is broken."""
     rows, ids = looked_at(index, bucket)
-    shown = own_picture(path, cv2.IMREAD_GRAYSCALE)
-    shown = shown.reshape(len(ids), -1, shown.shape[1])
-    away = np.abs(_times(rows, frame_ids)[:, None] - _times(rows, ids))
-    small = shown[away.argmin(axis=1)]
-    return np.stack([cv2.resize(one, cells_hw[::-1], interpolation=cv2.INTER_NEAREST) for one in small])
+    stacked = own_picture(path, cv2.IMREAD_GRAYSCALE)[1:]
+    shown = np.zeros((len(frame_ids), *cells_hw), np.uint8)
+    parts, times = np.split(stacked, max(len(ids), 1)), _times(rows, ids)
+    for k, time in enumerate(_times(rows, frame_ids)):
+        one = parts[int(np.abs(times - time).argmin())]
+        shown[k] = cv2.resize(one, cells_hw[::-1], interpolation=cv2.INTER_NEAREST)
+    return shown
 
 
 def _times(rows: pa.Table, ids: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ _MOST_MOMENTS = 12  # of a bucket that are compared with each other
 _OTHERS = 3  # buckets that are asked beside one's own
 _AROUND = 1 / 24  # of the columns: illumination of two buckets is compared over that
 _MAJORITY = 0.5
+_MOST_DOUBTFUL = 0.3  # of a picture: where more changes, it is no queue, but the light or the camera
 # A window's mean difference, ln: the same thing is seen up to _ALIKE beyond so many times what two frames of a moment
 # differ by; under another bucket's light up to _TINT more, if it is the same all over the window.
 _ALIKE, _NOISES, _TINT = 0.06, 1.3, 0.2
@@ -70,12 +71,16 @@ class Looks:
 
     @cached_property
     def doubtful(self) -> np.ndarray:
-        """(rows, columns) bool: only a minority of the moments shows what the median shows, there or beside it."""
+        """(rows, columns) bool: only a minority of the moments shows what the median shows, there or beside it; nowhere
+        where too much of the picture is so, or too few moments are known."""
+        nowhere = np.zeros(self.median.shape[:2], bool)
         if len(np.unique(self.moments)) < _LEAST_MOMENTS:
-            return np.zeros(self.median.shape[:2], bool)
+            return nowhere
         shown = self.of_moments([_apart(one, self.median, self.window) < self.tolerance for one in self.pictures])
+        minority = (shown < _MAJORITY).astype(np.uint8)
         # A window that holds an object's edge alone agrees with the street.
-        return cv2.dilate((shown < _MAJORITY).astype(np.uint8), np.ones((self.window, self.window), np.uint8)) > 0
+        beside = cv2.dilate(minority, np.ones((self.window, self.window), np.uint8)) > 0
+        return beside if minority.mean() <= _MOST_DOUBTFUL else nowhere
 
     @cached_property
     def tolerance(self) -> np.ndarray:

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.opec_net import ABLATIONS, CONTROLS, PRESETS, SKELETONS, BaseSettings, OpecNetSettings
-from models.opec_net.network import OpecNet, flattened, l1
+from models.geometry.crop_frames import frame_of_cells
+from models.layers import heatmaps
+from models.opec_net import ABLATIONS, BEGINS, CONTROLS, PRESETS, SKELETONS, STAYS, BaseSettings, OpecNetSettings
+from models.opec_net.network import OpecNet, flattened, l1, size_of
 
 
 def totals(network, batch):
@@ -26,9 +28,76 @@ def test_the_initial_pose_is_the_peak_as_far_as_the_heatmap_is_sure_and_else_its
     assert (plain.initial - blended.initial).abs().max() > 1e-3
 
 
-def test_the_final_poses_gradient_reaches_the_heatmaps(made, small, batch):
+def test_from_its_least_confidence_on_the_peak_alone_counts(made, small, batch):
+    half, plain = (made(replace(small, sure=sure)).eval()(batch) for sure in (1e-6, 1.0))
+    torch.testing.assert_close(half.initial, half.base)
+    assert (plain.initial - plain.base).abs().max() > 1e-3
+
+
+def test_the_graph_may_begin_at_the_peaks_of_cfas_heatmaps(small, batch):
+    """Untrained it moves nothing, and the initial pose is still equation 2's."""
+    network = OpecNet(replace(small, begins="auxiliary")).eval()
+    torch.nn.init.normal_(network.correction.adaption.heat.weight)
+    found = network(batch)
+    cells, _ = heatmaps.means_about_peaks(found.auxiliary)
+    peaks = frame_of_cells(cells, size_of(found.auxiliary))
+    torch.testing.assert_close(found.poses[-1], peaks)
+    assert (peaks - found.initial).abs().max() > 0.1
+    with torch.inference_mode():
+        torch.testing.assert_close(network(batch).poses[-1], peaks)
+
+
+@pytest.mark.parametrize("stays", STAYS)
+def test_a_pose_that_is_given_is_what_the_graph_begins_with(stays, small, batch):
+    network = OpecNet(replace(small, begins="auxiliary", stays=stays)).eval()
+    given = torch.rand(6, 12, 2)
+    given[2, 3] = torch.nan
+    found = network({**flattened(batch), "given": given, "given_score": torch.rand(6, 12)})
+    known = given.isfinite().all(-1)
+    for pose in (found.poses[-1], found.final):
+        torch.testing.assert_close(pose[known], given[known], atol=1e-5, rtol=0)
+        assert pose.isfinite().all()
+
+
+def test_what_is_read_to_be_visible_stays_at_the_peak_and_what_is_hidden_moves(made, small, batch):
+    network = made(replace(small, stays="visible")).eval()
+    found = network(batch)
+    moved = found.poses[-1]
+    assert (moved - found.base).abs().max() > 0.05
+    logits = torch.where(torch.arange(12) % 2 == 0, 50.0, -50.0).expand(6, 12)
+    for read in ("read", "couple_read"):
+        found = found._replace(**{read: getattr(found, read)._replace(visible=logits)})
+    for name, pose in (("opec", moved), ("couple", found.couple_poses[-1].flatten(0, 1))):
+        held = found.by_method()[name]
+        torch.testing.assert_close(held[:, ::2], found.base[:, ::2])
+        torch.testing.assert_close(held[:, 1::2], pose[:, 1::2])
+
+
+def test_what_cfas_heatmap_is_sure_of_stays_at_its_peak_and_what_is_given_moves(made, small, batch):
+    settings = replace(small, begins="auxiliary", stays="sure")
+    given = {**flattened(batch), "given": torch.zeros(6, 12, 2), "given_score": torch.ones(6, 12)}
+    certain, unsure = (made(replace(settings, stays_from=sure)).eval() for sure in (1e-6, 1e6))
+    begun, _ = heatmaps.means_about_peaks(certain(batch).auxiliary)
+    peaks = frame_of_cells(begun, size_of(certain(batch).auxiliary))
+    torch.testing.assert_close(certain(batch).final, peaks)
+    found = unsure(batch)
+    torch.testing.assert_close(found.by_method()["opec"], found.poses[-1], atol=1e-4, rtol=1e-4)
+    assert (found.poses[-1] - peaks).abs().max() > 0.05
+    assert certain(given).by_method()["opec"].abs().max() > 0.02
+
+
+def test_cfas_heatmaps_learn_hidden_joints_too(small, batch):
+    network = OpecNet(replace(small, auxiliary_heatmap_weight=1.0)).eval()
+    assert (batch["state"] > 0).any()
+    moved = {**batch, "xy": torch.where((batch["state"] > 0)[..., None], batch["xy"] * 0.5, batch["xy"])}
+    one, other = totals(network, batch), totals(network, moved)
+    assert one["heatmap"] == other["heatmap"] and one["auxiliary_heatmap"] != other["auxiliary_heatmap"]
+
+
+@pytest.mark.parametrize("begins", BEGINS)
+def test_the_final_poses_gradient_reaches_the_heatmaps(begins, made, small, batch):
     """End to end: from the L1 of the last pose alone to the base's first layer."""
-    network = made(small).train()
+    network = made(replace(small, begins=begins)).train()
     found = network(batch)
     l1(found.poses[-1], flattened(batch)["xy"].nan_to_num(0.0), torch.ones(6, 12, dtype=torch.bool)).backward()
     assert network.base.stem[0].weight.grad.abs().sum() > 0
@@ -81,8 +150,8 @@ def test_every_ablation_predicts_and_learns(name, made, small, batch):
 def test_without_image_guidance_the_pictures_reach_the_correction_by_the_pose_alone(made, small, batch):
     network = made(replace(small, graph=replace(ABLATIONS["a"], first=16, width=16))).eval()
     nothing = [torch.zeros(6, width, 3, 3) for width in network.base.maps]
-    xy, confidence = torch.rand(6, 12, 2), torch.rand(6, 12)
-    one, other = (network.correction(xy, confidence, m).poses[-1] for m in (nothing, [m + 1 for m in nothing]))
+    xy, clues = torch.rand(6, 12, 2), torch.rand(6, 12, 1)
+    one, other = (network.correction(xy, clues, m).poses[-1] for m in (nothing, [m + 1 for m in nothing]))
     assert torch.equal(one, other)
 
 
@@ -178,6 +247,8 @@ def test_heatmaps_of_another_size_are_one_line(small, batch):
         ({"skeleton": "cat"}, "skeleton: expected one of opec_12, crowdpose_14, coco_17, got 'cat'"),
         ({"height_px": 100}, "height_px: expected a multiple of 32, got 100"),
         ({"initial": "best"}, "initial: expected blended, integral, given"),
+        ({"begins": "anew"}, "begins: expected initial or auxiliary, got 'anew'"),
+        ({"stays": "all"}, "stays: expected one of none, visible, sure, got 'all'"),
         ({"pose_weights": (1.0,)}, "pose_weights: expected 3, got 1"),
     ],
 )

@@ -58,6 +58,13 @@ def test_a_box_outside_the_picture_is_one_line(predictor, drawn):
         predictor(image, boxes)
 
 
+def test_a_couple_of_whom_one_is_outside_the_picture_is_one_line(predictor, drawn):
+    """Their boxes overlap by more than half, so that without the other one they would be two."""
+    _, image = drawn
+    with pytest.raises(ValueError, match=r"picture \?: box 1 \[-30.0, .* lies outside the picture, 170 x 150 px; give"):
+        predictor(image, np.array([[-25.0, 20, 30, 60], [-30.0, 20, 30, 60]]))
+
+
 def test_a_pose_from_outside_is_what_the_correction_begins_with(made, small, drawn):
     picture, image = drawn
     network = made(replace(small, initial="given"))

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +116,15 @@ def test_who_waits_there_unseen_by_any_detector_leaves_nothing_where_the_street_
     assert np.median(np.abs(plain - empty)[inside]) > 50
     assert off[inside].max() < 8 and np.percentile(off, 99) < 8
     assert (source[inside] == OWN_FRAMES).all()
+
+
+def test_a_bucket_whose_frames_are_all_left_out_keeps_its_plain_median(tmp_path):
+    job = camera(tmp_path, [street()] * 5, [[]] * 5)
+    frames = pq.read_table(job.index).to_pylist()
+    unlike = pa.Table.from_pylist([row | {"status": "unlike the others"} for row in frames], schema=FRAMES)
+    write_table(job.index, unlike)
+    picture, source = made(job)
+    assert np.abs(picture - street()).max() <= 1 and (source == PLAIN_MEDIAN).all()
 
 
 def test_what_no_frame_shows_is_the_plain_median_and_told(tmp_path):

@@ -180,7 +180,7 @@ def test_an_exact_mask_is_closer_to_the_truth_than_a_rough_one_with_a_shadow() -
     frame, truth, shade = sunny(background)
     rough = cv2.dilate((truth >= 0.5).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) | shade
     scene = relit(frame, background, rough)
-    found = whole(exact(scene, scene.placed[0]))
+    found = whole(exact(scene, scene.placed[0], "vehicle"))
     assert overlap(found, truth >= 0.5) > max(0.88, overlap(rough, truth >= 0.5) + 0.25)
 
 
@@ -192,7 +192,7 @@ def test_an_exact_mask_takes_nothing_that_another_detection_owns(monkeypatch: py
     # A network that sees the whole disc in the whole frame, whichever half it is asked for.
     monkeypatch.setattr(exact_masks, "MARGIN_PX", max(HW))
     monkeypatch.setattr(exact_masks, "refined", lambda *_: truth.astype(np.float32))
-    assert (whole(exact(scene, scene.placed[0])) == left).all()
+    assert (whole(exact(scene, scene.placed[0], "vehicle")) == left).all()
 
 
 @pytest.mark.parametrize("chance", [0.0, 1.0])
@@ -201,7 +201,37 @@ def test_a_rough_mask_stays_where_the_network_disagrees_with_it(chance: float, m
     scene = relit(background, background, truth)
     monkeypatch.setattr(exact_masks, "MARGIN_PX", 40)
     monkeypatch.setattr(exact_masks, "refined", lambda frame, *_: np.full(frame.shape[:2], chance, np.float32))
-    assert (whole(exact(scene, scene.placed[0])) == truth).all()
+    assert (whole(exact(scene, scene.placed[0], "vehicle")) == truth).all()
+
+
+@pytest.mark.parametrize(
+    ("category", "chance", "darker", "below", "kept"),
+    [
+        ("vehicle", 0.65, 0.6, True, False),  # shade under a car that the network half believes
+        ("vehicle", 0.75, 0.6, True, True),
+        ("person", 0.65, 0.6, True, True),  # shoes are dark
+        ("person", 0.55, 0.6, True, False),
+        ("vehicle", 0.65, 1.4, True, True),  # no shade is brighter
+        ("vehicle", 0.65, 0.05, True, True),  # nor black
+        ("vehicle", 0.65, 0.6, False, True),  # nor on a roof
+    ],
+)
+def test_what_may_be_shade_at_an_objects_foot_has_to_be_surer(
+    category: str, chance: float, darker: float, below: bool, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    background = street()
+    body, strip = np.zeros(HW, bool), np.zeros(HW, bool)
+    body[40:80, 100:150] = True
+    strip[80:86, 100:150] = below
+    strip[34:40, 100:150] = not below
+    frame = background.copy()
+    frame[body] = (40, 60, 200)
+    frame[strip] *= darker
+    scene = relit(frame, background, body | strip)
+    monkeypatch.setattr(exact_masks, "MARGIN_PX", max(HW))
+    monkeypatch.setattr(exact_masks, "refined", lambda *_: np.where(body, 1.0, np.where(strip, chance, 0.0)))
+    found = whole(exact(scene, scene.placed[0], category))
+    assert (found == (body | strip if kept else body)).all()
 
 
 def camera_folder(root: Path) -> CropJob:
