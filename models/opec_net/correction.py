@@ -37,9 +37,8 @@ class Read(NamedTuple):
 class Found(NamedTuple):
     """heat (P, K, H', W') logits of P people; base (P, K, 2) and confidence (P, K) about its peaks; initial (P, K, 2);
     stays (P, K, 2): where joints are held, None where none is, and hold (P, K) how far, None where that is read of
-    them; where there is a correction its
-    poses, what it reads of them, and the logits of CFA's heatmap; where there are couples of rows pairs (C, 2) their
-    poses, each (C, 2, K, 2), and what is read of them, (2 C, K)."""
+    them; where there is a correction its poses, what it reads of them, and the logits of CFA's heatmap; where there are
+    couples of rows pairs (C, 2) their poses, each (C, 2, K, 2), and what is read of them, (2 C, K)."""
 
     heat: Tensor
     base: Tensor
@@ -70,15 +69,9 @@ class Found(NamedTuple):
         may be, a heatmap's peak is where it is likeliest."""
         if self.stays is None or read is None:
             return xy
-        hold = (
-            torch.sigmoid(read.visible.detach())
-            if self.hold is None
-            else self.hold
-            if rows is None
-            else self.hold[rows]
-        )
-        stays = self.stays if rows is None else self.stays[rows]
-        return torch.lerp(xy, stays.to(xy.dtype), hold[..., None])
+        chosen = slice(None) if rows is None else rows
+        hold = torch.sigmoid(read.visible.detach()) if self.hold is None else self.hold[chosen]
+        return torch.lerp(xy, self.stays[chosen].to(xy.dtype), hold[..., None])
 
     def with_couples(self, values: Tensor, theirs: Tensor) -> Tensor:
         """Values (P, ...) with CoupleGraph's (2 C, ...) in the rows of its pairs."""

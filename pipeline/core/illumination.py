@@ -28,7 +28,7 @@ _LEVELS = 16
 # A time bucket noisier than another by more than this, once lit alike, shows among its own objects.
 _NOISE_FACTOR = 1.5
 # Distance over which the illumination may differ within a frame, fraction of its width.
-_REACH_FRACTION = 0.125
+REACH_FRACTION = 0.125
 
 
 def mean(image: np.ndarray) -> np.ndarray:
@@ -173,7 +173,7 @@ class Relit:
             self.owner[y : y + h, x : x + w][crop] = number
             self.placed.append(PlacedMask(crop, (x, y), number))
         free = cv2.resize((self.owner == 0).astype(np.float32), cells(background).shape[1::-1], None, 0, 0, 3)
-        reach = _REACH_FRACTION * free.shape[1]
+        reach = REACH_FRACTION * free.shape[1]
         self.gain = smooth_gain(frame, cells(background), free > 0.8, reach)
 
     def crop(self, box: Box) -> tuple[np.ndarray, np.ndarray]:

@@ -12,14 +12,13 @@ import pyarrow.compute as pc
 
 from pipeline.core import masks
 from pipeline.core.frames import FrameReader, as_png, frames_of_bucket, own_picture, read_backgrounds, spread_evenly
-from pipeline.core.illumination import alike, cells, gain_at, smooth_gain
+from pipeline.core.illumination import REACH_FRACTION, alike, cells, gain_at, smooth_gain
 from pipeline.core.storage import read_table, write_bytes
 from pipeline.empty_street.beams import lamps_lit
 from pipeline.empty_street.looks import UNKNOWN, Looks, ln_levels, street_shown
 
 _COLUMNS = 320  # of the grid
 _FRAMES = 40  # of a bucket that are compared
-_REACH = 0.125  # of the frame's width: illumination is smooth over that
 # A window is so much of a usual vehicle's shorter side; so much of the frame's width where there is no vehicle.
 _OF_VEHICLE, _OF_WIDTH = 0.8, 0.035
 
@@ -40,16 +39,13 @@ class LooksJob:
 def looks_shard(job: LooksJob) -> None:
     """Write what the frames of every bucket show of the street where its median is in doubt."""
     medians = read_backgrounds(job.medians)
-    looks = {name: _looks(job, name, median) for name, median in medians.items()}
-    lit = {name for name in medians if _lamps_lit(job, name)}
-    order = alike({name: median for name, median in medians.items() if name not in lit}, np.inf)
+    # In lamps' light the street itself looks different each time.
+    steady = {name: median for name, median in medians.items() if not _lamps_lit(job, name)}
+    looks = {name: _looks(job, name, median) for name, median in steady.items()}
+    order = alike(steady, np.inf)
     for name in medians:
-        shown: np.ndarray
-        if name in lit:  # the street itself looks different each time
-            shown = np.full(looks[name].pictures.shape[:3], UNKNOWN, np.uint8)
-        else:
-            shown = street_shown(name, looks, order[name][1:])
-        stacked = np.concatenate([np.zeros((1, shown.shape[2]), np.uint8), *shown])  # no picture is empty
+        shown = street_shown(name, looks, order[name][1:]) if name in steady else np.zeros((0, 1, 1), np.uint8)
+        stacked = np.concatenate([np.full((1, shown.shape[2]), UNKNOWN, np.uint8), *shown])  # no picture is empty
         write_bytes(job.out / f"{name}.png", as_png(stacked))
 
 
@@ -63,7 +59,7 @@ def _looks(job: LooksJob, name: str, median: np.ndarray) -> Looks:
     pictures = np.zeros((*covered.shape, 3), np.float16)
     found = _found(job.tracks, ids)
     for k, (frame_id, image) in enumerate(FrameReader(rows, job.root).read(ids.tolist())):
-        gain = smooth_gain(image, known, use, _REACH * known.shape[1])
+        gain = smooth_gain(image, known, use, REACH_FRACTION * known.shape[1])
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         pictures[k] = ln_levels(small) - np.log(gain_at(gain, covered.shape[1:]))
         there = np.zeros((height, width), np.float32)
@@ -99,10 +95,12 @@ def looked_at(index: Path, bucket: str) -> tuple[pa.Table, np.ndarray]:
 
 def shown_in(path: Path, index: Path, bucket: str, frame_ids: np.ndarray, cells_hw: tuple[int, int]) -> np.ndarray:
     """(N, rows, columns) uint8 of frames of a bucket: UNKNOWN, HIDDEN or SHOWN, as the frame nearest in time was found
-    that `looks_shard` compared. Raises ValueError where its picture is broken."""
+    that `looks_shard` compared; all UNKNOWN where it told of none. Raises ValueError where its picture is broken."""
     rows, ids = looked_at(index, bucket)
     stacked = own_picture(path, cv2.IMREAD_GRAYSCALE)[1:]
-    shown = np.zeros((len(frame_ids), *cells_hw), np.uint8)
+    shown = np.full((len(frame_ids), *cells_hw), UNKNOWN, np.uint8)
+    if not len(stacked):
+        return shown
     parts, times = np.split(stacked, max(len(ids), 1)), _times(rows, ids)
     for k, time in enumerate(_times(rows, frame_ids)):
         one = parts[int(np.abs(times - time).argmin())]
